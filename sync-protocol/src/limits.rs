@@ -1,0 +1,67 @@
+//! Every limit of the protocol, named, in one place. Each is tested at n and at n + 1.
+//!
+//! A limit on a request or bundle refuses it; a limit inside an operation quarantines that operation.
+//! No limit counts operations on a record or records of a district.
+
+/// Compressed bytes of one request body.
+pub const BODY_BYTES: usize = 8 << 20;
+/// Bytes of one request body after decompression.
+pub const DECODED_BODY_BYTES: usize = 32 << 20;
+/// Bundles in one request.
+pub const BUNDLES_PER_REQUEST: usize = 256;
+/// Bytes of one bundle (the whole `COSE_Sign1`).
+pub const BUNDLE_BYTES: usize = 4 << 20;
+/// Operations in one bundle.
+pub const OPERATIONS_PER_BUNDLE: usize = 1_000;
+/// Bytes of one encoded operation.
+pub const OPERATION_BYTES: usize = 64 << 10;
+/// Nesting depth of arrays and maps inside an operation, a bundle or a header.
+pub const DEPTH: usize = 16;
+/// CBOR data items inside one operation.
+pub const OPERATION_ITEMS: usize = 16_384;
+/// CBOR data items in a request header, or in a bundle around its operations.
+pub const ENVELOPE_ITEMS: usize = 4_096;
+/// Bytes of one text value.
+pub const TEXT_BYTES: usize = 4_000;
+/// Bytes of a field name, a kind or a map key.
+pub const NAME_BYTES: usize = 64;
+/// Fields of one operation.
+pub const FIELDS: usize = 128;
+/// Photos named by one operation.
+pub const PHOTOS: usize = 32;
+/// Bytes of one photo, as named by an operation.
+pub const PHOTO_BYTES: u64 = 32 << 20;
+/// Heads named by one operation.
+pub const HEADS: usize = 64;
+/// Lacking ancestors named by one operation.
+pub const LACKING: usize = 64;
+/// Points of one track piece.
+pub const TRACK_POINTS: usize = 1_000;
+/// Bytes of an opaque cursor.
+pub const CURSOR_BYTES: usize = 64;
+/// Bytes of the opaque progress token of an area change.
+pub const AREA_PROGRESS_BYTES: usize = 64;
+/// Notices acknowledged in one request.
+pub const ACKNOWLEDGED: usize = 1_000;
+/// Collections named in a request header.
+pub const COLLECTIONS: usize = 16;
+/// Bytes of the client's version text.
+pub const CLIENT_BYTES: usize = 128;
+/// Smallest reply budget a device may ask for, in bytes before compression.
+pub const BUDGET_MIN: u64 = 4 << 10;
+/// Largest reply budget a device may ask for, in bytes before compression.
+pub const BUDGET_MAX: u64 = 64 << 20;
+/// Reply budget of a header that names none, in bytes before compression.
+pub const BUDGET_DEFAULT: u64 = 1 << 20;
+/// A reply is flushed, with a cursor, at least every so many bytes before compression.
+pub const FLUSH_BYTES: usize = 4 << 10;
+/// Devices keep what they sent for so many days where no backup is set up (`safe_through` absent).
+pub const KEEP_DAYS_WITHOUT_BACKUP: u64 = 90;
+/// Random bytes of an enrolment code (128 bits at least).
+pub const ENROL_CODE_BYTES: usize = 16;
+/// Minutes an enrolment code stays valid.
+pub const ENROL_CODE_MINUTES: u64 = 10;
+/// Bytes of an enrolment request.
+pub const ENROL_BODY_BYTES: usize = 16 << 10;
+/// Boxes of one person's area.
+pub const AREA_BOXES: usize = 64;

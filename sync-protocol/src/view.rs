@@ -1,0 +1,489 @@
+//! The folded view of a record: what the fold yields, the server stores and a device receives.
+//!
+//! A view holds the *frontier*: for each field the values that no later write knew of and replaced, for the
+//! lifecycle the acts that still count. That is enough to fold the next operation without the earlier ones,
+//! where that operation has seen them all. It holds nothing that depends on the order of arrival.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cbor::{self, MapWriter, Raw};
+use crate::ids::{Head, PersonId, PhotoHash};
+use crate::kind::RecordType;
+use crate::prepass;
+
+macro_rules! terms {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal, $zh:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $(#[doc = $zh] $(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// Its Chinese label.
+            pub const fn zh(self) -> &'static str {
+                match self { $(Self::$variant => $zh,)* }
+            }
+
+            /// The value of this name.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+terms! {
+    /// Where a record stands.
+    State {
+        Held = "held", "待补（位置与类型均未知）";
+        Reported = "reported", "待审核";
+        Returned = "returned", "退回";
+        Graded = "graded", "已定级";
+        Ordered = "ordered", "已交办";
+        Rectifying = "rectifying", "整改中";
+        Carried = "carried", "挂账";
+        MadeSafe = "made_safe", "已临时处置";
+        NotFound = "not_found", "现场未发现";
+        Rectified = "rectified", "整改完成待复查";
+        Verified = "verified", "已验收";
+        Closed = "closed", "已销号";
+        Void = "void", "作废";
+        Duplicate = "duplicate", "重复";
+        NotOurs = "not_ours", "非本单位";
+        Disputed = "disputed", "销号存疑";
+        /// Patrols, works, inspections, activities: they have no lifecycle.
+        Recorded = "recorded", "已记录";
+    }
+}
+
+impl State {
+    /// Whether the hazard counts as open. Everything does that is not ended, a dispute above all.
+    pub const fn is_open(self) -> bool {
+        !matches!(self, Self::Closed | Self::Void | Self::Duplicate | Self::NotOurs | Self::Recorded)
+    }
+}
+
+terms! {
+    /// What became of an operation. Exactly one holds at any time.
+    Disposition {
+        Applied = "applied", "已生效";
+        Merged = "merged", "已按规则合并";
+        Joined = "joined", "与他人结果一致";
+        Conflict = "conflict", "冲突待裁定";
+        Held = "held", "暂存";
+        Quarantined = "quarantined", "已隔离";
+    }
+}
+
+terms! {
+    /// What an act on the lifecycle amounts to, after its own evidence was looked at.
+    Standing {
+        MadeSafe = "made_safe", "已临时处置";
+        NotFound = "not_found", "现场未发现";
+        Rectified = "rectified", "整改完成";
+        Verified = "verified", "已验收";
+        Closed = "closed", "销号（整改）";
+        ClosedNotFound = "closed_not_found", "销号（未发现）";
+        /// A closure with nothing to close: it has no effect and waits as a conflict.
+        Unfounded = "unfounded", "无依据的销号";
+        Void = "void", "作废";
+        Duplicate = "duplicate", "重复";
+        NotOurs = "not_ours", "非本单位";
+    }
+}
+
+/// An operation that the view refers to, by its index in [`View::writers`].
+pub type WriterIndex = u32;
+
+/// An operation that the view refers to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Writer {
+    /// The head of its identity.
+    pub head: Head,
+    /// Its kind's name.
+    pub kind: String,
+    /// Its author.
+    pub author: PersonId,
+}
+
+/// One value of a field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldValue {
+    /// Who wrote it.
+    pub writer: WriterIndex,
+    /// The value.
+    pub value: Raw,
+}
+
+/// The maximal writes of a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldView {
+    /// The shown value first, then the others by head.
+    pub values: Vec<FieldValue>,
+    /// The one value that all of them had seen and replaced, where they are in conflict and there was one.
+    pub base: Option<Raw>,
+}
+
+/// A cure or an office's end of a hazard that no authoritative danger has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// The operation.
+    pub writer: WriterIndex,
+    /// What it amounts to.
+    pub standing: Standing,
+    /// Whether it had seen every danger that still counts.
+    pub is_sound: bool,
+    /// Live cures that an office's end had not seen.
+    pub unseen: BTreeSet<WriterIndex>,
+    /// Of a closure: photos in its causal past that are neither verified nor written off.
+    pub pending: BTreeSet<PhotoHash>,
+}
+
+/// A progress act of the office (or the report) that no later one replaced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stage {
+    /// The operation.
+    pub writer: WriterIndex,
+    /// The state it leads to.
+    pub state: State,
+}
+
+/// A disagreement that waits for a named person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    /// A field's name, or `lifecycle`.
+    pub subject: String,
+    /// Why: `values`, `disputed`, `ends-differ`, `office-act-waits`, `closure-unfounded`.
+    pub reason: String,
+    /// The operations that disagree, ascending.
+    pub writers: Vec<WriterIndex>,
+}
+
+/// What is known of a photo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PhotoState {
+    /// Named by an operation; its bytes are not verified.
+    Named,
+    /// The server holds its bytes and has verified them.
+    Verified,
+    /// A named leader wrote it off.
+    WrittenOff,
+}
+
+/// A photo of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhotoView {
+    /// Its state.
+    pub state: PhotoState,
+    /// Role and length, where an operation named it; none where only the server's verification is known.
+    pub named: Option<(String, u64)>,
+}
+
+/// Whether a closure's evidence is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closure {
+    /// Closed, evidence pending.
+    Pending,
+    /// Closed for good.
+    Final,
+}
+
+/// The folded view of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// What the record is, where any operation says so.
+    pub record_type: Option<RecordType>,
+    /// Its opening operation has not come (报告缺失).
+    pub is_provisional: bool,
+    /// Where it stands.
+    pub state: State,
+    /// Operations that no other operation of the record names or reaches, ascending.
+    pub heads: Vec<Head>,
+    /// Ancestors that operations name and the set does not hold, ascending.
+    pub missing: Vec<Head>,
+    /// Every operation referred to below, ascending by head.
+    pub writers: Vec<Writer>,
+    /// Maximal writes by field.
+    pub fields: BTreeMap<String, FieldView>,
+    /// Writes of observed `severity` that neither a later observation nor a later grading has replaced.
+    pub unanswered: BTreeSet<WriterIndex>,
+    /// The severity that shows: the worst of the unanswered observations and of the maximal gradings.
+    pub severity: Option<String>,
+    /// Dangers that no later danger has seen.
+    pub dangers: BTreeSet<WriterIndex>,
+    /// Live cures and ends.
+    pub acts: Vec<Act>,
+    /// Progress acts that count.
+    pub stage: Vec<Stage>,
+    /// Whether the closure is final, where the state is closed.
+    pub closure: Option<Closure>,
+    /// What waits for a named person.
+    pub conflicts: Vec<Conflict>,
+    /// Every photo named or verified.
+    pub photos: BTreeMap<PhotoHash, PhotoView>,
+    /// Operations of unknown kind: kept and held.
+    pub held: BTreeSet<WriterIndex>,
+    /// Heads of operations that their own author has withdrawn.
+    pub withdrawn: BTreeSet<Head>,
+    /// How many comments there are.
+    pub comments: u64,
+    /// How many track pieces there are.
+    pub track_pieces: u64,
+    /// Dispositions other than `applied` that follow from the frontier. A record in state `held` holds every
+    /// operation.
+    pub dispositions: BTreeMap<WriterIndex, Disposition>,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            record_type: None,
+            is_provisional: true,
+            state: State::Held,
+            heads: Vec::new(),
+            missing: Vec::new(),
+            writers: Vec::new(),
+            fields: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
+            severity: None,
+            dangers: BTreeSet::new(),
+            acts: Vec::new(),
+            stage: Vec::new(),
+            closure: None,
+            conflicts: Vec::new(),
+            photos: BTreeMap::new(),
+            held: BTreeSet::new(),
+            withdrawn: BTreeSet::new(),
+            comments: 0,
+            track_pieces: 0,
+            dispositions: BTreeMap::new(),
+        }
+    }
+}
+
+impl View {
+    /// The shown value of a field.
+    pub fn shown(&self, field: &str) -> Option<&Raw> {
+        self.fields.get(field)?.values.first().map(|value| &value.value)
+    }
+
+    /// The operation of this index.
+    pub fn writer(&self, index: WriterIndex) -> Option<&Writer> {
+        self.writers.get(usize::try_from(index).ok()?)
+    }
+
+    /// Encodes the view: deterministic, empty parts absent. The state hash is taken over these bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut map = MapWriter::new();
+        map.value("state", self.state.as_str());
+        if let Some(record_type) = self.record_type {
+            map.value("record_type", record_type.as_str());
+        }
+        if self.is_provisional {
+            map.value("provisional", &true);
+        }
+        put(&mut map, "heads", &self.heads);
+        put(&mut map, "missing", &self.missing);
+        let writers: Vec<_> =
+            self.writers.iter().map(|writer| (writer.head, &writer.kind, writer.author)).collect();
+        put(&mut map, "writers", &writers);
+        if !self.fields.is_empty() {
+            map.raw("fields", &self.encode_fields());
+        }
+        put_set(&mut map, "unanswered", &self.unanswered);
+        if let Some(severity) = &self.severity {
+            map.value("severity", severity);
+        }
+        put_set(&mut map, "dangers", &self.dangers);
+        let acts: Vec<_> = self
+            .acts
+            .iter()
+            .map(|act| (act.writer, act.standing.as_str(), act.is_sound, &act.unseen, &act.pending))
+            .collect();
+        put(&mut map, "acts", &acts);
+        let stage: Vec<_> = self.stage.iter().map(|stage| (stage.writer, stage.state.as_str())).collect();
+        put(&mut map, "stage", &stage);
+        match self.closure {
+            None => {}
+            Some(Closure::Pending) => drop(map.value("closure", "pending")),
+            Some(Closure::Final) => drop(map.value("closure", "final")),
+        }
+        let conflicts: Vec<_> = self
+            .conflicts
+            .iter()
+            .map(|conflict| (&conflict.subject, &conflict.reason, &conflict.writers))
+            .collect();
+        put(&mut map, "conflicts", &conflicts);
+        let photos: Vec<_> = self
+            .photos
+            .iter()
+            .map(|(hash, photo)| (hash, photo_state(photo.state), &photo.named))
+            .collect();
+        put(&mut map, "photos", &photos);
+        put_set(&mut map, "held", &self.held);
+        let withdrawn: Vec<_> = self.withdrawn.iter().collect();
+        put(&mut map, "withdrawn", &withdrawn);
+        if self.comments > 0 {
+            map.value("comments", &self.comments);
+        }
+        if self.track_pieces > 0 {
+            map.value("track_pieces", &self.track_pieces);
+        }
+        let dispositions: Vec<_> =
+            self.dispositions.iter().map(|(writer, disposition)| (writer, disposition.as_str())).collect();
+        put(&mut map, "dispositions", &dispositions);
+        map.finish()
+    }
+
+    fn encode_fields(&self) -> Vec<u8> {
+        let mut fields = MapWriter::new();
+        for (name, field) in &self.fields {
+            let mut items: Vec<Vec<u8>> = Vec::with_capacity(field.values.len() + 1);
+            for value in &field.values {
+                items.push(cbor::array(&[&cbor::encode(&value.writer), value.value.as_bytes()]));
+            }
+            let mut parts = vec![cbor::array(&items)];
+            parts.extend(field.base.as_ref().map(|base| base.as_bytes().to_vec()));
+            fields.raw(name, &cbor::array(&parts));
+        }
+        fields.finish()
+    }
+
+    /// Decodes a view that [`View::encode`] wrote. `None` where the bytes are of another shape.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut view = Self { is_provisional: false, ..Self::default() };
+        for (key, item) in prepass::entries(bytes)? {
+            let raw = || Raw::from_checked(item);
+            match key {
+                "state" => view.state = State::parse(prepass::text(item)?)?,
+                "record_type" => view.record_type = Some(RecordType::parse(prepass::text(item)?)?),
+                "provisional" => view.is_provisional = prepass::boolean(item)?,
+                "heads" => view.heads = raw().decode()?,
+                "missing" => view.missing = raw().decode()?,
+                "writers" => {
+                    let writers: Vec<(Head, String, PersonId)> = raw().decode()?;
+                    view.writers = writers
+                        .into_iter()
+                        .map(|(head, kind, author)| Writer { head, kind, author })
+                        .collect();
+                }
+                "fields" => view.fields = decode_fields(item)?,
+                "unanswered" => view.unanswered = raw().decode()?,
+                "severity" => view.severity = Some(prepass::text(item)?.to_owned()),
+                "dangers" => view.dangers = raw().decode()?,
+                "acts" => view.acts = decode_acts(&raw())?,
+                "stage" => {
+                    let stage: Vec<(WriterIndex, String)> = raw().decode()?;
+                    view.stage = stage
+                        .into_iter()
+                        .map(|(writer, state)| Some(Stage { writer, state: State::parse(&state)? }))
+                        .collect::<Option<_>>()?;
+                }
+                "closure" => {
+                    view.closure = Some(match prepass::text(item)? {
+                        "final" => Closure::Final,
+                        _ => Closure::Pending,
+                    });
+                }
+                "conflicts" => {
+                    let conflicts: Vec<(String, String, Vec<WriterIndex>)> = raw().decode()?;
+                    view.conflicts = conflicts
+                        .into_iter()
+                        .map(|(subject, reason, writers)| Conflict { subject, reason, writers })
+                        .collect();
+                }
+                "photos" => view.photos = decode_photos(&raw())?,
+                "held" => view.held = raw().decode()?,
+                "withdrawn" => view.withdrawn = raw().decode()?,
+                "comments" => view.comments = raw().decode()?,
+                "track_pieces" => view.track_pieces = raw().decode()?,
+                "dispositions" => {
+                    let dispositions: Vec<(WriterIndex, String)> = raw().decode()?;
+                    view.dispositions = dispositions
+                        .into_iter()
+                        .map(|(writer, name)| Some((writer, Disposition::parse(&name)?)))
+                        .collect::<Option<_>>()?;
+                }
+                _ => {}
+            }
+        }
+        Some(view)
+    }
+}
+
+fn put<T: serde::Serialize>(map: &mut MapWriter, key: &str, items: &[T]) {
+    if !items.is_empty() {
+        map.value(key, items);
+    }
+}
+
+fn put_set(map: &mut MapWriter, key: &str, items: &BTreeSet<WriterIndex>) {
+    if !items.is_empty() {
+        map.value(key, items);
+    }
+}
+
+const fn photo_state(state: PhotoState) -> u8 {
+    match state {
+        PhotoState::Named => 0,
+        PhotoState::Verified => 1,
+        PhotoState::WrittenOff => 2,
+    }
+}
+
+fn decode_fields(item: &[u8]) -> Option<BTreeMap<String, FieldView>> {
+    prepass::entries(item)?
+        .into_iter()
+        .map(|(name, item)| {
+            let parts = prepass::elements(item)?;
+            let (values, base) = parts.split_first()?;
+            let values = prepass::elements(values)?
+                .into_iter()
+                .map(|value| {
+                    let pair = prepass::elements(value)?;
+                    let [writer, value] = pair.as_slice() else { return None };
+                    let writer = WriterIndex::try_from(prepass::integer(writer)?).ok()?;
+                    Some(FieldValue { writer, value: Raw::from_checked(value) })
+                })
+                .collect::<Option<_>>()?;
+            let base = base.first().map(|base| Raw::from_checked(base));
+            Some((name.to_owned(), FieldView { values, base }))
+        })
+        .collect()
+}
+
+fn decode_acts(raw: &Raw) -> Option<Vec<Act>> {
+    type Encoded = (WriterIndex, String, bool, BTreeSet<WriterIndex>, BTreeSet<PhotoHash>);
+    let acts: Vec<Encoded> = raw.decode()?;
+    acts.into_iter()
+        .map(|(writer, standing, is_sound, unseen, pending)| {
+            let standing = Standing::parse(&standing)?;
+            Some(Act { writer, standing, is_sound, unseen, pending })
+        })
+        .collect()
+}
+
+fn decode_photos(raw: &Raw) -> Option<BTreeMap<PhotoHash, PhotoView>> {
+    let photos: Vec<(PhotoHash, u8, Option<(String, u64)>)> = raw.decode()?;
+    photos
+        .into_iter()
+        .map(|(hash, state, named)| {
+            let state = match state {
+                0 => PhotoState::Named,
+                1 => PhotoState::Verified,
+                2 => PhotoState::WrittenOff,
+                _ => return None,
+            };
+            Some((hash, PhotoView { state, named }))
+        })
+        .collect()
+}
