@@ -3,7 +3,7 @@
 //! `alg` ES256 and `kid` = the device's id stand in the protected header; the external data bind protocol,
 //! deployment and district. How a signature is made or checked is passed in: this module holds no keys.
 
-use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, iana};
+use coset::{CborSerializable, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, iana};
 
 use crate::cbor::{self, MapWriter};
 use crate::codes::Code;
@@ -84,16 +84,19 @@ pub fn seal_payload(
     external_aad: &[u8],
     sign: impl FnOnce(&[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
-    let protected = HeaderBuilder::new()
-        .algorithm(iana::Algorithm::ES256)
-        .key_id(kid.0.as_bytes().to_vec())
-        .build();
     let sealed = CoseSign1Builder::new()
-        .protected(protected)
+        .protected(protected_header(kid))
         .payload(payload)
         .create_signature(external_aad, sign)
         .build();
     sealed.to_vec().unwrap_or_default()
+}
+
+fn protected_header(kid: DeviceId) -> Header {
+    HeaderBuilder::new()
+        .algorithm(iana::Algorithm::ES256)
+        .key_id(kid.0.as_bytes().to_vec())
+        .build()
 }
 
 /// A bundle whose structure was checked; its signature was not.
@@ -134,6 +137,10 @@ pub fn open(bytes: &[u8]) -> Result<Unverified, Code> {
         return Err(Code::SignatureAlgorithm);
     }
     let device = uuid::Uuid::from_slice(&header.key_id).map_err(|_source| Code::BundleShape)?;
+    // Nothing but `alg` and `kid`: a header parameter that is not understood must not be passed over.
+    if *header != protected_header(DeviceId(device)) {
+        return Err(Code::BundleShape);
+    }
     Ok(Unverified { device: DeviceId(device), cose })
 }
 
