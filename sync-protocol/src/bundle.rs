@@ -50,9 +50,7 @@ impl Run {
 
     /// The chain after the last operation.
     pub fn chain(&self) -> Chain {
-        self.operations
-            .iter()
-            .fold(self.previous, |chain, operation| chain.next(&Identity::of(operation)))
+        self.operations.iter().fold(self.previous, |chain, operation| chain.next(&Identity::of(operation)))
     }
 }
 
@@ -93,10 +91,7 @@ pub fn seal_payload(
 }
 
 fn protected_header(kid: DeviceId) -> Header {
-    HeaderBuilder::new()
-        .algorithm(iana::Algorithm::ES256)
-        .key_id(kid.0.as_bytes().to_vec())
-        .build()
+    HeaderBuilder::new().algorithm(iana::Algorithm::ES256).key_id(kid.0.as_bytes().to_vec()).build()
 }
 
 /// A bundle whose structure was checked; its signature was not.
@@ -155,9 +150,12 @@ impl Unverified {
         verify: impl FnOnce(&[u8], &[u8]) -> bool,
     ) -> Result<Vec<u8>, Code> {
         self.cose
-            .verify_signature(external_aad, |signature, signed| {
-                if verify(signature, signed) { Ok(()) } else { Err(()) }
-            })
+            .verify_signature(
+                external_aad,
+                |signature, signed| {
+                    if verify(signature, signed) { Ok(()) } else { Err(()) }
+                },
+            )
             .map_err(|()| Code::SignatureWrong)?;
         self.cose.payload.ok_or(Code::BundleShape)
     }
@@ -165,10 +163,7 @@ impl Unverified {
     /// The protected header and the signature: with the operations, enough to prove the run again.
     pub fn proof(&self) -> Vec<u8> {
         let protected = self.cose.protected.original_data.clone().unwrap_or_default();
-        cbor::encode(&(
-            serde_bytes::Bytes::new(&protected),
-            serde_bytes::Bytes::new(&self.cose.signature),
-        ))
+        cbor::encode(&(serde_bytes::Bytes::new(&protected), serde_bytes::Bytes::new(&self.cose.signature)))
     }
 }
 

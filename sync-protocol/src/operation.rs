@@ -283,10 +283,7 @@ pub fn decode_fields(item: &[u8]) -> Result<BTreeMap<String, Raw>, Code> {
     if entries.len() > limits::FIELDS {
         return Err(Code::TooManyFields);
     }
-    Ok(entries
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), Raw::from_checked(value)))
-        .collect())
+    Ok(entries.into_iter().map(|(name, value)| (name.to_owned(), Raw::from_checked(value))).collect())
 }
 
 fn decode_photos(item: &[u8]) -> Result<Vec<Photo>, Code> {

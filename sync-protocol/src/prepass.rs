@@ -80,11 +80,7 @@ pub fn item_length(bytes: &[u8], bounds: Bounds) -> Result<usize, Code> {
 
 /// Checks that `bytes` are one item and nothing else.
 pub fn exact(bytes: &[u8], bounds: Bounds) -> Result<(), Code> {
-    if item_length(bytes, bounds)? == bytes.len() {
-        Ok(())
-    } else {
-        Err(Code::CborTrailing)
-    }
+    if item_length(bytes, bounds)? == bytes.len() { Ok(()) } else { Err(Code::CborTrailing) }
 }
 
 fn walk(bytes: &[u8], bounds: Bounds, depth: usize, items: &mut usize) -> Result<usize, Code> {
