@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["sync"],
     &["validate", "reconcile", "store"],
     &["domain"],
-    &["config", "telemetry", "geometry", "clock"],
+    &["config", "telemetry", "geometry", "keys", "time"],
 ];
 
 /// What the shared contract must not know: it runs on a phone, inside tests and inside the server alike.
