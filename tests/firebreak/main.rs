@@ -1,4 +1,8 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
+mod faults;
 mod harness;
+mod kills;
+mod restore;
+mod storage_full;
 mod tidy;
