@@ -3,7 +3,7 @@
 //! `alg` ES256 and `kid` = the device's id stand in the protected header; the external data bind protocol,
 //! deployment and district. How a signature is made or checked is passed in: this module holds no keys.
 
-use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, iana};
+use coset::{CborSerializable, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, iana};
 
 use crate::cbor::{self, MapWriter};
 use crate::codes::Code;
@@ -50,9 +50,7 @@ impl Run {
 
     /// The chain after the last operation.
     pub fn chain(&self) -> Chain {
-        self.operations
-            .iter()
-            .fold(self.previous, |chain, operation| chain.next(&Identity::of(operation)))
+        self.operations.iter().fold(self.previous, |chain, operation| chain.next(&Identity::of(operation)))
     }
 }
 
@@ -84,16 +82,16 @@ pub fn seal_payload(
     external_aad: &[u8],
     sign: impl FnOnce(&[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
-    let protected = HeaderBuilder::new()
-        .algorithm(iana::Algorithm::ES256)
-        .key_id(kid.0.as_bytes().to_vec())
-        .build();
     let sealed = CoseSign1Builder::new()
-        .protected(protected)
+        .protected(protected_header(kid))
         .payload(payload)
         .create_signature(external_aad, sign)
         .build();
     sealed.to_vec().unwrap_or_default()
+}
+
+fn protected_header(kid: DeviceId) -> Header {
+    HeaderBuilder::new().algorithm(iana::Algorithm::ES256).key_id(kid.0.as_bytes().to_vec()).build()
 }
 
 /// A bundle whose structure was checked; its signature was not.
@@ -134,6 +132,10 @@ pub fn open(bytes: &[u8]) -> Result<Unverified, Code> {
         return Err(Code::SignatureAlgorithm);
     }
     let device = uuid::Uuid::from_slice(&header.key_id).map_err(|_source| Code::BundleShape)?;
+    // Nothing but `alg` and `kid`: a header parameter that is not understood must not be passed over.
+    if *header != protected_header(DeviceId(device)) {
+        return Err(Code::BundleShape);
+    }
     Ok(Unverified { device: DeviceId(device), cose })
 }
 
@@ -148,9 +150,12 @@ impl Unverified {
         verify: impl FnOnce(&[u8], &[u8]) -> bool,
     ) -> Result<Vec<u8>, Code> {
         self.cose
-            .verify_signature(external_aad, |signature, signed| {
-                if verify(signature, signed) { Ok(()) } else { Err(()) }
-            })
+            .verify_signature(
+                external_aad,
+                |signature, signed| {
+                    if verify(signature, signed) { Ok(()) } else { Err(()) }
+                },
+            )
             .map_err(|()| Code::SignatureWrong)?;
         self.cose.payload.ok_or(Code::BundleShape)
     }
@@ -158,10 +163,7 @@ impl Unverified {
     /// The protected header and the signature: with the operations, enough to prove the run again.
     pub fn proof(&self) -> Vec<u8> {
         let protected = self.cose.protected.original_data.clone().unwrap_or_default();
-        cbor::encode(&(
-            serde_bytes::Bytes::new(&protected),
-            serde_bytes::Bytes::new(&self.cose.signature),
-        ))
+        cbor::encode(&(serde_bytes::Bytes::new(&protected), serde_bytes::Bytes::new(&self.cose.signature)))
     }
 }
 

@@ -199,7 +199,7 @@ fn write_diagnostic(item: &[u8], out: &mut String) {
         }
         out.push('\'');
     } else if let Some(text) = prepass::text(item) {
-        let _infallible = write!(out, "{text:?}");
+        write_quoted(text, out);
     } else if let Some(elements) = prepass::elements(item) {
         out.push('[');
         for (index, element) in elements.into_iter().enumerate() {
@@ -209,13 +209,14 @@ fn write_diagnostic(item: &[u8], out: &mut String) {
             write_diagnostic(element, out);
         }
         out.push(']');
-    } else if let Some(entries) = prepass::entries(item) {
+    } else if let Some(pairs) = prepass::pairs(item) {
         out.push('{');
-        for (index, (key, value)) in entries.into_iter().enumerate() {
+        for (index, (key, value)) in pairs.into_iter().enumerate() {
             if index > 0 {
                 out.push_str(", ");
             }
-            let _infallible = write!(out, "{key:?}: ");
+            write_diagnostic(key, out);
+            out.push_str(": ");
             write_diagnostic(value, out);
         }
         out.push('}');
@@ -226,5 +227,60 @@ fn write_diagnostic(item: &[u8], out: &mut String) {
             [0xf6] => "null",
             _ => "?",
         });
+    }
+}
+
+/// A text in the quotes and escapes of JSON, as diagnostic notation has it.
+fn write_quoted(text: &str, out: &mut String) {
+    use fmt::Write as _;
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\u{0}'..='\u{1f}' | '\u{7f}' => {
+                let _infallible = write!(out, "\\u{:04x}", u32::from(character));
+            }
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_take_the_shortest_form() {
+        for (argument, hex) in [
+            (0, "00"),
+            (23, "17"),
+            (24, "1818"),
+            (255, "18ff"),
+            (256, "190100"),
+            (65_535, "19ffff"),
+            (65_536, "1a00010000"),
+            (4_294_967_295, "1affffffff"),
+            (4_294_967_296, "1b0000000100000000"),
+        ] {
+            let mut bytes = Vec::new();
+            write_head(&mut bytes, 0, argument);
+            assert_eq!(hex::encode(&bytes), hex);
+            assert_eq!(hex::encode(encode(&argument)), hex, "the typed codec disagrees");
+        }
+    }
+
+    #[test]
+    fn map_writer_sorts_keys_by_their_encoding_whatever_the_order_of_insertion() {
+        let bytes = MapWriter::new().value("aa", &1).value("b", &2).value("a", &3).finish();
+        assert_eq!(diagnostic(&bytes), r#"{"a": 3, "b": 2, "aa": 1}"#);
+    }
+
+    #[test]
+    fn diagnostic_notation_escapes_text_as_json_does_and_shows_integer_keys() {
+        assert_eq!(diagnostic(&encode(&"a\"\\\n\u{1}树")), "\"a\\\"\\\\\\n\\u0001树\"");
+        assert_eq!(diagnostic(&[0xa1, 0x01, 0x26]), "{1: -7}");
     }
 }

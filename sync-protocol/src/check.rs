@@ -100,6 +100,11 @@ const LATITUDE_E7: i64 = 900_000_000;
 const LONGITUDE_E7: i64 = 1_800_000_000;
 
 fn position(value: &Raw) -> Result<(), Code> {
+    // A map with text keys and no null: serde alone would take an array as well.
+    let entries = prepass::entries(value.as_bytes()).ok_or(Code::FieldType)?;
+    if entries.iter().any(|(_, value)| prepass::is_null(value)) {
+        return Err(Code::FieldType);
+    }
     let position: Position = value.decode().ok_or(Code::FieldType)?;
     in_range(Some(position.lat_e7.into()), -LATITUDE_E7, LATITUDE_E7)?;
     in_range(Some(position.lon_e7.into()), -LONGITUDE_E7, LONGITUDE_E7)

@@ -82,6 +82,17 @@ impl RequestHeader {
         if protocol != i128::from(crate::PROTOCOL) {
             return Err(Code::ProtocolUnsupported);
         }
+        // serde alone would take arrays for the nested structs, and null for what is optional.
+        let plain = |item: &[u8]| {
+            prepass::entries(item)
+                .is_some_and(|entries| entries.iter().all(|(_, value)| !prepass::is_null(value)))
+        };
+        let nested = |entries: Vec<(&str, &[u8])>| {
+            entries.iter().all(|(key, value)| !["sent", "head", "areas"].contains(key) || plain(value))
+        };
+        if !plain(item) || !prepass::entries(item).is_some_and(nested) {
+            return Err(Code::HeaderMalformed);
+        }
         let header: Self = cbor::decode(item).map_err(|_source| Code::HeaderMalformed)?;
         let within = header.client.len() <= limits::CLIENT_BYTES
             && header.collections.len() <= limits::COLLECTIONS
@@ -435,7 +446,7 @@ impl FrameReader {
     /// # Errors
     /// An encoding code: the reply cannot be read further.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Frame>, Code> {
-        const REPLY_BOUNDS: Bounds = Bounds { depth: limits::DEPTH + 4, items: 1 << 20 };
+        const REPLY_BOUNDS: Bounds = Bounds { depth: limits::REPLY_DEPTH, items: limits::REPLY_ITEMS };
         self.pending.extend_from_slice(bytes);
         let mut frames = Vec::new();
         let mut at = 0;

@@ -68,7 +68,13 @@ const fn field(name: &'static str, value: FieldType, zh: &'static str, en: &'sta
     Field { name, value, rule: Rule::Agree, zh, en }
 }
 
-const fn ruled(name: &'static str, value: FieldType, rule: Rule, zh: &'static str, en: &'static str) -> Field {
+const fn ruled(
+    name: &'static str,
+    value: FieldType,
+    rule: Rule,
+    zh: &'static str,
+    en: &'static str,
+) -> Field {
     Field { name, value, rule, zh, en }
 }
 
@@ -136,10 +142,15 @@ pub const FIELDS: &[Field] = &[
     field("rule_version", FieldType::Text, "规则版本", "rule version"),
     field("remarks", FieldType::Text, "备注", "remarks"),
     // Works, patrols, inspections, activities.
-    field("work_type", FieldType::Term(&[
-        "corridor_felling", "fuel_clearance", "covered_conversion", "selection_set", "pole_breaker",
-        "relocation_power", "relocation_telecom", "relocation_gas", "grid_upgrade", "substation",
-    ]), "作业类型", "work type"),
+    field(
+        "work_type",
+        FieldType::Term(&[
+            "corridor_felling", "fuel_clearance", "covered_conversion", "selection_set", "pole_breaker",
+            "relocation_power", "relocation_telecom", "relocation_gas", "grid_upgrade", "substation",
+        ]),
+        "作业类型",
+        "work type",
+    ),
     field("length_dm", FieldType::Integer(0, 100_000_000), "长度", "length"),
     field("chainage_from_dm", FieldType::Integer(0, 100_000_000), "起点里程", "from chainage"),
     field("chainage_to_dm", FieldType::Integer(0, 100_000_000), "终点里程", "to chainage"),
@@ -205,4 +216,3 @@ pub fn severity_rank(term: Option<&str>) -> u8 {
         Some(_) => 3,
     }
 }
-

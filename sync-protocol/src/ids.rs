@@ -102,9 +102,7 @@ pub(crate) mod fixed_bytes {
                 write!(f, "a byte string of {N} bytes")
             }
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                bytes
-                    .try_into()
-                    .map_err(|_source| E::invalid_length(bytes.len(), &self))
+                bytes.try_into().map_err(|_source| E::invalid_length(bytes.len(), &self))
             }
         }
         deserializer.deserialize_bytes(Fixed::<N>)

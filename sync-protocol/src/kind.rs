@@ -160,11 +160,7 @@ impl Kind {
     pub const fn opens(self) -> bool {
         matches!(
             self,
-            Self::Reported
-                | Self::PatrolStarted
-                | Self::WorkDone
-                | Self::InspectionMade
-                | Self::ActivityHeld
+            Self::Reported | Self::PatrolStarted | Self::WorkDone | Self::InspectionMade | Self::ActivityHeld
         )
     }
 }

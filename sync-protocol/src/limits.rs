@@ -17,6 +17,10 @@ pub const OPERATIONS_PER_BUNDLE: usize = 1_000;
 pub const OPERATION_BYTES: usize = 64 << 10;
 /// Nesting depth of arrays and maps inside an operation, a bundle or a header.
 pub const DEPTH: usize = 16;
+/// Nesting depth in a reply frame: a view wraps a field's value seven deep.
+pub const REPLY_DEPTH: usize = 24;
+/// CBOR data items in one reply frame.
+pub const REPLY_ITEMS: usize = 1 << 20;
 /// CBOR data items inside one operation.
 pub const OPERATION_ITEMS: usize = 16_384;
 /// CBOR data items in a request header, or in a bundle around its operations.

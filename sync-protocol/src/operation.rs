@@ -1,7 +1,7 @@
 //! An operation: one immutable fact, encoded once by its author and never again.
 //!
-//! [`Operation::decode`] accepts exactly the bytes that [`Operation::encode`] can write plus unknown keys,
-//! which are kept. What the fields may hold is decided by [`crate::check`], not here.
+//! [`Operation::decode`] accepts exactly the bytes that [`Operation::encode`] can write plus unknown keys:
+//! those of the operation itself are kept, those inside `at` and `photos` live on in its bytes alone. What the fields may hold is decided by [`crate::check`], not here.
 
 use std::collections::BTreeMap;
 
@@ -250,7 +250,7 @@ impl Operation {
             record: RecordId(id(required("record")?)?),
             kind: kind.into(),
             author: PersonId(id(required("author")?)?),
-            at: shape(required("at")?)?,
+            at: shape(plain_map(required("at")?)?)?,
             heads: heads(get("heads"), limits::HEADS, Code::TooManyHeads)?,
             lacking: heads(get("lacking"), limits::LACKING, Code::TooManyLacking)?,
             fields,
@@ -283,17 +283,14 @@ pub fn decode_fields(item: &[u8]) -> Result<BTreeMap<String, Raw>, Code> {
     if entries.len() > limits::FIELDS {
         return Err(Code::TooManyFields);
     }
-    Ok(entries
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), Raw::from_checked(value)))
-        .collect())
+    Ok(entries.into_iter().map(|(name, value)| (name.to_owned(), Raw::from_checked(value))).collect())
 }
 
 fn decode_photos(item: &[u8]) -> Result<Vec<Photo>, Code> {
-    let count = prepass::elements(item).ok_or(Code::OperationShape)?.len();
-    match count {
+    let photos = prepass::elements(item).ok_or(Code::OperationShape)?;
+    match photos.len() {
         0 => Err(Code::OperationShape),
-        1..=limits::PHOTOS => shape(item),
+        1..=limits::PHOTOS => photos.into_iter().map(|photo| shape(plain_map(photo)?)).collect(),
         _ => Err(Code::TooManyPhotos),
     }
 }
@@ -322,6 +319,15 @@ fn heads(item: Option<&[u8]>, limit: usize, too_many: Code) -> Result<Vec<Head>,
 fn id(item: &[u8]) -> Result<uuid::Uuid, Code> {
     let bytes = prepass::byte_string(item).ok_or(Code::OperationShape)?;
     uuid::Uuid::from_slice(bytes).map_err(|_source| Code::OperationShape)
+}
+
+/// A map with text keys and no null: an optional key is absent, so that one value has one encoding.
+fn plain_map(item: &[u8]) -> Result<&[u8], Code> {
+    let entries = prepass::entries(item).ok_or(Code::OperationShape)?;
+    if entries.iter().any(|(_, value)| prepass::is_null(value)) {
+        return Err(Code::OperationShape);
+    }
+    Ok(item)
 }
 
 fn shape<T: serde::de::DeserializeOwned>(item: &[u8]) -> Result<T, Code> {

@@ -4,6 +4,9 @@
 //! floats, tags and indefinite lengths, and within depth and item limits; [`entries`] and [`elements`] then
 //! yield slices of the bytes that were checked. It knows nothing of operations.
 
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
 use crate::codes::Code;
 
 /// How much of an item is allowed.
@@ -77,11 +80,7 @@ pub fn item_length(bytes: &[u8], bounds: Bounds) -> Result<usize, Code> {
 
 /// Checks that `bytes` are one item and nothing else.
 pub fn exact(bytes: &[u8], bounds: Bounds) -> Result<(), Code> {
-    if item_length(bytes, bounds)? == bytes.len() {
-        Ok(())
-    } else {
-        Err(Code::CborTrailing)
-    }
+    if item_length(bytes, bounds)? == bytes.len() { Ok(()) } else { Err(Code::CborTrailing) }
 }
 
 fn walk(bytes: &[u8], bounds: Bounds, depth: usize, items: &mut usize) -> Result<usize, Code> {
@@ -113,44 +112,60 @@ fn walk(bytes: &[u8], bounds: Bounds, depth: usize, items: &mut usize) -> Result
                 return Err(Code::CborTooDeep);
             }
             let mut at = head.size;
-            let mut previous: Option<&[u8]> = None;
+            let mut order = KeyOrder::default();
             for _ in 0..head.argument {
                 let rest = tail(bytes, at)?;
                 let length = walk(rest, bounds, depth + 1, items)?;
                 let key = rest.get(..length).ok_or(Code::CborTruncated)?;
-                match previous.map(|before| before.cmp(key)) {
-                    Some(std::cmp::Ordering::Equal) => return Err(Code::CborDuplicateKey),
-                    Some(std::cmp::Ordering::Greater) => return Err(out_of_order(bytes, bounds, head)),
-                    Some(std::cmp::Ordering::Less) | None => {}
-                }
-                previous = Some(key);
+                order.add(key, || keys_before(bytes, head.size, at))?;
                 at += length;
                 at += walk(tail(bytes, at)?, bounds, depth + 1, items)?;
             }
+            order.finish()?;
             Ok(at)
         }
         _ => Ok(head.size),
     }
 }
 
-/// A map whose keys are out of order: a duplicate key is the graver fault, so name it where there is one.
-fn out_of_order(bytes: &[u8], bounds: Bounds, head: ItemHead) -> Code {
-    let mut keys = std::collections::HashSet::new();
-    let mut at = head.size;
-    let unordered = Bounds { depth: bounds.depth, items: bounds.items };
-    for _ in 0..head.argument {
-        let Ok(rest) = tail(bytes, at) else { break };
-        let Ok(length) = walk(rest, unordered, 0, &mut 0) else { break };
-        let Some(key) = rest.get(..length) else { break };
-        if !keys.insert(key) {
-            return Code::CborDuplicateKey;
+/// Watches the keys of one map. A duplicate key is the graver fault, so a map out of order is read to its end
+/// before it is called not deterministic; no key is collected while the order holds.
+#[derive(Default)]
+struct KeyOrder<'a> {
+    previous: Option<&'a [u8]>,
+    unordered: Option<HashSet<&'a [u8]>>,
+}
+
+impl<'a> KeyOrder<'a> {
+    fn add(&mut self, key: &'a [u8], before: impl FnOnce() -> Vec<&'a [u8]>) -> Result<(), Code> {
+        if self.unordered.is_none() {
+            match self.previous.map(|previous| previous.cmp(key)) {
+                Some(Ordering::Equal) => return Err(Code::CborDuplicateKey),
+                Some(Ordering::Greater) => self.unordered = Some(before().into_iter().collect()),
+                Some(Ordering::Less) | None => {}
+            }
         }
-        at += length;
-        let Ok(rest) = tail(bytes, at) else { break };
-        let Ok(length) = walk(rest, unordered, 0, &mut 0) else { break };
-        at += length;
+        self.previous = Some(key);
+        let is_new = self.unordered.as_mut().is_none_or(|keys| keys.insert(key));
+        if is_new { Ok(()) } else { Err(Code::CborDuplicateKey) }
     }
-    Code::CborNotDeterministic
+
+    fn finish(self) -> Result<(), Code> {
+        if self.unordered.is_some() { Err(Code::CborNotDeterministic) } else { Ok(()) }
+    }
+}
+
+/// The keys of a map between its head and `end`, a part that was checked.
+fn keys_before(map: &[u8], mut at: usize, end: usize) -> Vec<&[u8]> {
+    let mut keys = Vec::new();
+    while at < end {
+        let Some(rest) = map.get(at..end) else { break };
+        let Some(length) = checked_length(rest) else { break };
+        keys.extend(rest.get(..length));
+        let Some(value) = rest.get(length..).and_then(checked_length) else { break };
+        at += length + value;
+    }
+    keys
 }
 
 fn tail(bytes: &[u8], at: usize) -> Result<&[u8], Code> {
@@ -177,6 +192,21 @@ pub fn entries(map: &[u8]) -> Option<Vec<(&str, &[u8])>> {
         at = after + length;
     }
     Some(entries)
+}
+
+/// The entries of a checked map with keys of any type: the bytes of each key and value.
+pub fn pairs(map: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    let head = head(map).ok().filter(|head| head.major == 5)?;
+    let mut at = head.size;
+    let mut pairs = Vec::new();
+    for _ in 0..head.argument {
+        let rest = map.get(at..)?;
+        let (key, rest) = rest.split_at_checked(checked_length(rest)?)?;
+        let value = rest.get(..checked_length(rest)?)?;
+        pairs.push((key, value));
+        at += key.len() + value.len();
+    }
+    Some(pairs)
 }
 
 /// The elements of a checked array, each as its bytes. `None` where the bytes are not an array.
@@ -321,6 +351,18 @@ mod tests {
         let mut array = vec![0x98, 32];
         array.extend([0; 32]);
         assert_eq!(exact(&array, BOUNDS), Err(Code::CborTooManyItems));
+    }
+
+    #[test]
+    fn nested_maps_out_of_order_neither_recurse_past_the_depth_limit_nor_hide_it() {
+        // {"b": 0, "a": 0, "c": {"b": 0, …}}, a hundred thousand maps deep.
+        let mut bomb = Vec::new();
+        for _ in 0..100_000 {
+            bomb.extend_from_slice(&[0xa3, 0x61, b'b', 0, 0x61, b'a', 0, 0x61, b'c']);
+        }
+        bomb.push(0);
+        let bounds = Bounds { depth: 16, items: 1 << 20 };
+        assert_eq!(exact(&bomb, bounds), Err(Code::CborTooDeep));
     }
 
     #[test]

@@ -323,11 +323,8 @@ impl View {
             .map(|conflict| (&conflict.subject, &conflict.reason, &conflict.writers))
             .collect();
         put(&mut map, "conflicts", &conflicts);
-        let photos: Vec<_> = self
-            .photos
-            .iter()
-            .map(|(hash, photo)| (hash, photo_state(photo.state), &photo.named))
-            .collect();
+        let photos: Vec<_> =
+            self.photos.iter().map(|(hash, photo)| (hash, photo_state(photo.state), &photo.named)).collect();
         put(&mut map, "photos", &photos);
         put_set(&mut map, "held", &self.held);
         let withdrawn: Vec<_> = self.withdrawn.iter().collect();

@@ -1,0 +1,15 @@
+//! The protocol as others see it: golden files, `sync.cddl`, the page `docs/protocol.md` and bad input.
+//!
+//! Start at [`golden`]. With `FIREBREAK_WRITE=1` in the environment, golden files that are missing are written
+//! (never one that is there) and the generated parts of the page and of the CDDL are brought up to date.
+
+mod bad_input;
+mod catalogue;
+mod cddl;
+mod diagnostic;
+mod files;
+mod golden;
+mod keys;
+mod messages;
+mod page;
+mod story;

@@ -1,0 +1,410 @@
+//! Golden messages beside the bundles: enrolment, request, frames of the reply, a receipt, a view.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_protocol::bundle::{self, Run};
+use sync_protocol::cbor::{self, Raw};
+use sync_protocol::codes::Code;
+use sync_protocol::enrolment::{self, Bearer, Certificate};
+use sync_protocol::exchange::{
+    self, AreaState, ChainHead, Cursor, End, ErrorBody, Frame, Hello, Item, Notice, Receipt, Refused,
+    RequestHeader,
+};
+use sync_protocol::ids::{BundleHash, Head, NoticeId, PersonId, RecordId, sha256};
+use sync_protocol::kind::RecordType;
+use sync_protocol::operation::Stamp;
+use sync_protocol::view::{
+    Act, Closure, Conflict, Disposition, FieldValue, FieldView, PhotoState, PhotoView, Stage, Standing,
+    State, View, Writer,
+};
+
+use crate::files;
+use crate::keys::{self, Key};
+use crate::story::{self, BEGIN_MS, binding, head_of, inspector, photo, raw, reviewer};
+
+/// The committed bytes of a golden bundle.
+pub(crate) fn bundle_bytes(name: &str) -> Vec<u8> {
+    let golden = story::bundle(name);
+    files::golden(name, || bundle::seal(&golden.run, &binding(), |message| golden.key.sign(message)))
+}
+
+/// What a new key asks for.
+pub(crate) fn enrol_request() -> enrolment::Request {
+    enrolment::Request {
+        key: Key::Device.point(),
+        code: Some(sha256(b"firebreak golden code")[..16].to_vec()),
+        client: "golden/1".into(),
+        continues: None,
+        certificate: None,
+    }
+}
+
+/// What the server certifies.
+pub(crate) fn certificate() -> Certificate {
+    Certificate {
+        key: Key::Device.point(),
+        device: Key::Device.device(),
+        persons: vec![Bearer { id: inspector(), name: "巡线员".into() }],
+        district: binding().district,
+        issued_ms: BEGIN_MS - 86_400_000,
+        deployment: binding().deployment,
+    }
+}
+
+/// The same key again after a server was restored.
+pub(crate) fn enrol_again(certificate: Vec<u8>) -> enrolment::Request {
+    enrolment::Request {
+        code: None,
+        continues: Some(story::named("old device").into()),
+        certificate: Some(certificate),
+        ..enrol_request()
+    }
+}
+
+/// What the new device gets.
+pub(crate) fn enrol_reply(certificate: Vec<u8>) -> enrolment::Reply {
+    enrolment::Reply {
+        token: "golden-device-token".into(),
+        device: Key::Device.device(),
+        person: inspector(),
+        district: binding().district,
+        server_ms: BEGIN_MS - 86_400_000,
+        deployment: binding().deployment,
+        server_key: Key::Server.point(),
+        certificate,
+    }
+}
+
+fn epoch() -> Vec<u8> {
+    story::named("epoch").as_bytes().to_vec()
+}
+
+fn first_run() -> Run {
+    story::bundle("bundle-reported").run
+}
+
+/// A header with every key.
+pub(crate) fn header() -> RequestHeader {
+    RequestHeader {
+        head: Some(ChainHead { chain: first_run().chain(), sequence: 1 }),
+        sent: Stamp {
+            boot: Some(*sha256(b"firebreak golden boot").first_chunk().unwrap()),
+            wall_ms: BEGIN_MS + 900_000,
+            uptime_ms: Some(8_100_000),
+            after_ms: Some(BEGIN_MS - 1_800_000),
+            after_uptime_ms: Some(5_400_000),
+            gps_ms: None,
+        },
+        areas: Some(AreaState { version: 3, progress: Some(vec![0, 0, 0, 9]) }),
+        epoch: Some(epoch()),
+        budget: Some(65_536),
+        client: "golden/1".into(),
+        cursor: Some(vec![1, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 1]),
+        protocol: 1,
+        collections: vec!["records".into(), "people".into()],
+        acknowledged: vec![notice().id],
+    }
+}
+
+/// The first header of a device that has nothing yet.
+pub(crate) fn first_header() -> RequestHeader {
+    RequestHeader {
+        head: None,
+        sent: Stamp { wall_ms: BEGIN_MS + 900_000, ..Stamp::default() },
+        areas: None,
+        epoch: None,
+        budget: None,
+        client: "golden/1".into(),
+        cursor: None,
+        protocol: 1,
+        collections: Vec::new(),
+        acknowledged: Vec::new(),
+    }
+}
+
+/// The request of the worked example: header and one bundle.
+pub(crate) fn request() -> Vec<u8> {
+    exchange::encode_request(&first_header(), &[bundle_bytes("bundle-reported")])
+}
+
+/// The receipt of the first bundle.
+pub(crate) fn receipt() -> Receipt {
+    let run = first_run();
+    Receipt {
+        chain: run.chain(),
+        count: 1,
+        first: 1,
+        flags: Vec::new(),
+        bundle: BundleHash::of(&bundle_bytes("bundle-reported")),
+        device: run.device,
+        exceptions: Vec::new(),
+        received_ms: BEGIN_MS + 901_500,
+    }
+}
+
+/// A receipt with flags and exceptions.
+pub(crate) fn receipt_with_exceptions() -> Receipt {
+    let run = story::bundle("bundle-later").run;
+    Receipt {
+        chain: run.chain(),
+        count: 2,
+        first: run.first,
+        flags: vec![(0, Code::FlagNoPhoto.to_string())],
+        bundle: BundleHash::of(&bundle_bytes("bundle-later")),
+        device: run.device,
+        exceptions: vec![
+            (0, Disposition::Quarantined.as_str().into(), Some(Code::FieldRange.to_string())),
+            (1, Disposition::Held.as_str().into(), None),
+        ],
+        received_ms: BEGIN_MS + 5_901_500,
+    }
+}
+
+fn notice() -> Notice {
+    Notice {
+        id: NoticeId(*sha256(b"firebreak golden notice").first_chunk().unwrap()),
+        code: Code::NoticeOverridden.to_string(),
+        field: Some("severity".into()),
+        at_ms: BEGIN_MS + 902_000,
+        person: inspector(),
+        record: Some(story::hazard()),
+        operation: Some(head_of("bundle-reported")),
+        yours: Some(raw(&"serious")),
+        shown: Some(raw(&"critical")),
+    }
+}
+
+fn plain_notice() -> Notice {
+    Notice {
+        code: Code::NoticeReEnrol.to_string(),
+        field: None,
+        record: None,
+        operation: None,
+        yours: None,
+        shown: None,
+        ..notice()
+    }
+}
+
+/// Every frame, each under its golden name.
+pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
+    let hello = Hello {
+        epoch: epoch(),
+        district: binding().district,
+        protocol: 1,
+        server_ms: BEGIN_MS + 901_200,
+        deployment: binding().deployment,
+    };
+    let refused = Refused {
+        en: Code::SignatureWrong.en().into(),
+        zh: Code::SignatureWrong.zh().into(),
+        code: Code::SignatureWrong.to_string(),
+        bundle: BundleHash::of(b"firebreak golden refused"),
+    };
+    let error = ErrorBody {
+        en: Code::StorageFull.en().into(),
+        zh: Code::StorageFull.zh().into(),
+        code: Code::StorageFull.to_string(),
+    };
+    let end = End { more: false, server_ms: BEGIN_MS + 901_900, safe_through: None };
+    vec![
+        ("frame-hello", Frame::Hello(hello)),
+        ("frame-receipt", Frame::Receipt(raw(&receipt()))),
+        ("frame-receipt-exceptions", Frame::Receipt(raw(&receipt_with_exceptions()))),
+        ("frame-refused", Frame::Refused(refused)),
+        ("frame-notice", Frame::Notice(notice())),
+        ("frame-notice-plain", Frame::Notice(plain_notice())),
+        ("frame-leave", Frame::Leave(RecordId(story::numbered(700)))),
+        ("frame-item", Frame::Item(item("records", story::hazard(), Raw::from_checked(&view().encode())))),
+        ("frame-item-person", Frame::Item(item("people", RecordId(reviewer().0), person(reviewer())))),
+        (
+            "frame-cursor",
+            Frame::Cursor(Cursor { cursor: vec![1, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0, 0, 1], progress: None }),
+        ),
+        (
+            "frame-cursor-progress",
+            Frame::Cursor(Cursor { cursor: vec![1], progress: Some(vec![0, 0, 0, 10]) }),
+        ),
+        ("frame-areas", Frame::Areas(4)),
+        ("frame-missing", Frame::Missing(vec![(2, 4), (9, 9)])),
+        ("frame-photos", Frame::Photos(vec![photo("before")])),
+        ("frame-end", Frame::End(end.clone())),
+        ("frame-end-more", Frame::End(End { more: true, safe_through: Some(1), ..end })),
+        ("frame-error", Frame::Error(error)),
+        ("frame-later", Frame::Unknown("bulletin".into())),
+    ]
+}
+
+fn item(collection: &str, record: RecordId, view: Raw) -> Item {
+    Item { collection: collection.into(), record, change: 8, view }
+}
+
+fn person(id: PersonId) -> Raw {
+    raw(&BTreeMap::from([("name", if id == reviewer() { "审核员" } else { "巡线员" })]))
+}
+
+/// The reply of the worked example.
+pub(crate) fn reply() -> Vec<u8> {
+    let frames: BTreeMap<&str, Frame> = frames().into_iter().collect();
+    ["frame-hello", "frame-receipt", "frame-item", "frame-cursor", "frame-photos", "frame-end"]
+        .iter()
+        .flat_map(|name| frames[name].encode())
+        .collect()
+}
+
+/// The record of the worked example: one report, open, its photo not come yet.
+pub(crate) fn view() -> View {
+    let run = first_run();
+    let operation = sync_protocol::operation::Operation::decode(&run.operations[0]).unwrap();
+    let fields = operation.fields.into_iter().map(|(name, value)| {
+        let values = vec![FieldValue { writer: 0, value }];
+        (name, FieldView { values, base: None })
+    });
+    let named = |photo: &sync_protocol::operation::Photo| PhotoView {
+        state: PhotoState::Named,
+        named: Some((photo.role.clone(), photo.bytes)),
+    };
+    View {
+        record_type: Some(RecordType::Hazard),
+        is_provisional: false,
+        state: State::Reported,
+        heads: vec![head_of("bundle-reported")],
+        writers: vec![writer(head_of("bundle-reported"), "reported", inspector())],
+        fields: fields.collect(),
+        unanswered: BTreeSet::from([0]),
+        severity: Some("serious".into()),
+        dangers: BTreeSet::from([0]),
+        stage: vec![Stage { writer: 0, state: State::Reported }],
+        photos: operation.photos.iter().map(|photo| (photo.sha256, named(photo))).collect(),
+        ..View::default()
+    }
+}
+
+fn writer(head: Head, kind: &str, author: PersonId) -> Writer {
+    Writer { head, kind: kind.into(), author }
+}
+
+/// A view with every part, to be read only: no fold needs to yield it.
+pub(crate) fn view_with_every_part() -> View {
+    let mut heads: Vec<Head> = ["reported", "corrected", "rectified", "closed", "duplicate"]
+        .iter()
+        .map(|kind| head_of(&format!("bundle-{kind}")))
+        .collect();
+    heads.sort_unstable();
+    let act = |writer, standing, is_sound| Act {
+        writer,
+        standing,
+        is_sound,
+        unseen: BTreeSet::new(),
+        pending: BTreeSet::new(),
+    };
+    let township = FieldView {
+        values: vec![
+            FieldValue { writer: 1, value: raw(&"云顶乡") },
+            FieldValue { writer: 0, value: raw(&"云顶镇") },
+        ],
+        base: Some(raw(&"云顶")),
+    };
+    View {
+        record_type: Some(RecordType::Hazard),
+        is_provisional: true,
+        state: State::Closed,
+        missing: vec![Head([0x11; 16])],
+        writers: heads.iter().map(|head| writer(*head, "closed", reviewer())).collect(),
+        heads,
+        fields: BTreeMap::from([("township".into(), township)]),
+        unanswered: BTreeSet::from([0]),
+        severity: Some("catastrophic".into()),
+        dangers: BTreeSet::from([0, 1]),
+        acts: vec![
+            Act { unseen: BTreeSet::from([3]), ..act(2, Standing::Duplicate, false) },
+            Act { pending: BTreeSet::from([photo("after")]), ..act(3, Standing::Closed, true) },
+        ],
+        stage: vec![Stage { writer: 1, state: State::Ordered }],
+        closure: Some(Closure::Pending),
+        conflicts: vec![Conflict {
+            subject: "township".into(),
+            reason: "values".into(),
+            writers: vec![0, 1],
+        }],
+        photos: BTreeMap::from([
+            (
+                photo("after"),
+                PhotoView { state: PhotoState::Named, named: Some(("after".into(), 1_904_331)) },
+            ),
+            (photo("before"), PhotoView { state: PhotoState::Verified, named: None }),
+            (
+                photo("site"),
+                PhotoView { state: PhotoState::WrittenOff, named: Some(("site".into(), 1_048_576)) },
+            ),
+        ]),
+        held: BTreeSet::from([4]),
+        withdrawn: BTreeSet::from([Head([0x22; 16])]),
+        comments: 2,
+        track_pieces: 1,
+        dispositions: BTreeMap::from([
+            (0, Disposition::Conflict),
+            (1, Disposition::Conflict),
+            (2, Disposition::Merged),
+            (3, Disposition::Joined),
+            (4, Disposition::Held),
+        ]),
+    }
+}
+
+/// The golden messages that are one signed item: name, payload, who signs, external data.
+pub(crate) fn signed() -> Vec<(&'static str, Vec<u8>, Key, Vec<u8>)> {
+    let certificate = certificate_bytes();
+    vec![
+        ("certificate", cbor::encode(&self::certificate()), Key::Server, enrolment::certificate_aad()),
+        ("enrol-request", cbor::encode(&enrol_request()), Key::Device, enrolment::request_aad()),
+        ("enrol-again", cbor::encode(&enrol_again(certificate)), Key::Device, enrolment::request_aad()),
+    ]
+}
+
+/// The committed bytes of a golden message that is signed. Its `kid` is the device of the key that signs.
+pub(crate) fn signed_bytes(name: &str, payload: Vec<u8>, key: Key, aad: &[u8]) -> Vec<u8> {
+    files::golden(name, || bundle::seal_payload(payload, key.device(), aad, |message| key.sign(message)))
+}
+
+/// The committed certificate.
+pub(crate) fn certificate_bytes() -> Vec<u8> {
+    signed_bytes("certificate", cbor::encode(&certificate()), Key::Server, &enrolment::certificate_aad())
+}
+
+/// The golden messages that are not signed as a whole: name and bytes.
+pub(crate) fn unsigned() -> Vec<(&'static str, Vec<u8>)> {
+    let mut messages: Vec<_> = frames().into_iter().map(|(name, frame)| (name, frame.encode())).collect();
+    let mut file = Vec::new();
+    for name in ["bundle-reported", "bundle-observed"] {
+        cbor::write_byte_string(&mut file, &bundle_bytes(name));
+    }
+    messages.extend([
+        ("request-header", cbor::encode(&header())),
+        ("request-header-first", cbor::encode(&first_header())),
+        ("request", request()),
+        ("reply", reply()),
+        ("receipt", cbor::encode(&receipt())),
+        ("view", view().encode()),
+        ("view-every-part", view_with_every_part().encode()),
+        ("enrol-reply", cbor::encode(&enrol_reply(certificate_bytes()))),
+        ("bundle-file", file),
+    ]);
+    messages
+}
+
+/// The bytes that the device's golden signatures are made over, of a golden file.
+pub(crate) fn signed_over(bytes: &[u8], aad: &[u8]) -> Vec<u8> {
+    let mut signed_over = Vec::new();
+    let opened = bundle::open(bytes).unwrap();
+    let _payload = opened.verify(aad, |_signature, message| {
+        signed_over = message.to_vec();
+        true
+    });
+    signed_over
+}
+
+/// What is bound into bundles.
+pub(crate) fn bundle_aad() -> Vec<u8> {
+    keys::aad()
+}

@@ -1,0 +1,367 @@
+//! What the golden operations say: one of each kind, in one small district, at fixed times.
+//!
+//! Operations follow [`Kind::ALL`]; each names the one before it on its record. The device signs its kinds in
+//! one chain, the server the others in another. Nothing here may change: the golden files hold its bytes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sync_protocol::bundle::{Binding, Run};
+use sync_protocol::cbor::Raw;
+use sync_protocol::ids::{
+    Chain, DeploymentId, DistrictId, Head, Identity, OperationId, PersonId, PhotoHash, RecordId, sha256,
+};
+use sync_protocol::kind::{Kind, RecordType, Signer};
+use sync_protocol::operation::{KindName, Operation, Photo, Position, Stamp};
+use uuid::{Builder, Uuid};
+
+use crate::keys::Key;
+
+/// 2026-04-12 09:30 in the district.
+pub(crate) const BEGIN_MS: i64 = 1_775_957_400_000;
+
+/// An id of version 4 that follows from a name.
+pub(crate) fn named(name: &str) -> Uuid {
+    let hash = sha256(format!("firebreak golden {name}").as_bytes());
+    Builder::from_random_bytes(*hash.first_chunk().unwrap()).into_uuid()
+}
+
+/// An id of version 7 that follows from a number: one a minute.
+pub(crate) fn numbered(number: u64) -> Uuid {
+    let hash = sha256(format!("firebreak golden {number}").as_bytes());
+    let millis = u64::try_from(BEGIN_MS).unwrap() + number * 60_000;
+    Builder::from_unix_timestamp_millis(millis, hash.first_chunk().unwrap()).into_uuid()
+}
+
+/// The deployment and district of every golden file.
+pub(crate) fn binding() -> Binding {
+    Binding { deployment: DeploymentId(named("deployment")), district: DistrictId(named("district")) }
+}
+
+/// The inspector whose phone it is.
+pub(crate) fn inspector() -> PersonId {
+    PersonId(named("inspector"))
+}
+
+/// The reviewer in the office.
+pub(crate) fn reviewer() -> PersonId {
+    PersonId(named("reviewer"))
+}
+
+/// The hash of a photo that never was.
+pub(crate) fn photo(name: &str) -> PhotoHash {
+    PhotoHash(sha256(format!("firebreak golden photo {name}").as_bytes()))
+}
+
+/// One golden bundle: its name, who signs it, and the run.
+pub(crate) struct Golden {
+    pub(crate) name: String,
+    pub(crate) key: Key,
+    pub(crate) run: Run,
+}
+
+/// Every golden bundle: one for each kind, then the one of a later version.
+pub(crate) fn bundles() -> Vec<Golden> {
+    let mut story = Story::default();
+    let mut bundles: Vec<Golden> = Kind::ALL
+        .iter()
+        .map(|kind| {
+            let operation = story.operation(*kind);
+            let key = if kind.signer() == Signer::Field { Key::Device } else { Key::Server };
+            Golden { name: format!("bundle-{kind}"), key, run: story.run(key, vec![operation]) }
+        })
+        .collect();
+    let operations = story.later();
+    bundles.push(Golden {
+        name: "bundle-later".into(),
+        key: Key::Device,
+        run: story.run(Key::Device, operations),
+    });
+    bundles
+}
+
+/// The golden bundle of this name.
+pub(crate) fn bundle(name: &str) -> Golden {
+    bundles().into_iter().find(|golden| golden.name == name).unwrap()
+}
+
+/// How far a chain is.
+struct Link {
+    next: u64,
+    chain: Chain,
+}
+
+struct Story {
+    number: u64,
+    heads: BTreeMap<RecordId, Identity>,
+    device: Link,
+    server: Link,
+}
+
+impl Default for Story {
+    fn default() -> Self {
+        let start = || Link { next: 1, chain: Chain::START };
+        Self { number: 0, heads: BTreeMap::new(), device: start(), server: start() }
+    }
+}
+
+impl Story {
+    fn run(&mut self, key: Key, operations: Vec<Operation>) -> Run {
+        let link = match key {
+            Key::Device => &mut self.device,
+            Key::Server => &mut self.server,
+        };
+        let operations: Vec<Vec<u8>> = operations.iter().map(Operation::encode).collect();
+        let run = Run { device: key.device(), first: link.next, previous: link.chain, operations };
+        link.next = run.last() + 1;
+        link.chain = run.chain();
+        run
+    }
+
+    /// The next operation of a kind, after the one before it on the same record.
+    fn operation(&mut self, kind: Kind) -> Operation {
+        self.number += 1;
+        let id = numbered(self.number);
+        let record = RecordId(if kind.opens() { id } else { record_of(kind) });
+        let author = match kind.signer() {
+            Signer::Field => inspector(),
+            Signer::Office => reviewer(),
+            Signer::Server => PersonId(Uuid::nil()),
+        };
+        let operation = Operation::new(OperationId(id), record, kind, author, self.stamp(kind.signer()));
+        let operation = self.say(operation, kind).after(self.heads.get(&record).map(Identity::head));
+        self.heads.insert(record, Identity::of(&operation.encode()));
+        operation
+    }
+
+    fn stamp(&self, signer: Signer) -> Stamp {
+        let minutes = i64::try_from(self.number).unwrap();
+        let wall_ms = BEGIN_MS + minutes * 60_000;
+        if signer != Signer::Field {
+            return Stamp { wall_ms, ..Stamp::default() };
+        }
+        Stamp {
+            wall_ms,
+            boot: Some(*sha256(b"firebreak golden boot").first_chunk().unwrap()),
+            uptime_ms: Some(7_200_000 + self.number * 60_000),
+            after_ms: Some(BEGIN_MS - 1_800_000),
+            after_uptime_ms: Some(5_400_000),
+            gps_ms: (self.number == 1).then_some(wall_ms + 412),
+        }
+    }
+
+    fn say(&self, operation: Operation, kind: Kind) -> Operation {
+        match kind.record_type() {
+            Some(RecordType::Hazard) if kind.signer() == Signer::Field => say_hazard(operation, kind),
+            Some(RecordType::Hazard) => say_office(operation, kind),
+            Some(RecordType::Device | RecordType::Reference) => self.say_server(operation, kind),
+            Some(_) => say_rounds(operation, kind),
+            None => self.say_about(operation, kind),
+        }
+    }
+
+    /// Kinds that fit any record.
+    fn say_about(&self, mut operation: Operation, kind: Kind) -> Operation {
+        let before = self.heads.get(&hazard()).copied();
+        match kind {
+            Kind::Corrected => operation.with("township", &"云顶乡").with("village", &Option::<&str>::None),
+            Kind::Withdrawn => operation.with("withdraws", &before),
+            Kind::Commented => {
+                operation.lacking = vec![Identity::of(b"firebreak golden lacking").head()];
+                operation.with("text", &"护林员说上月已通知产权单位\n等待回复")
+            }
+            Kind::Photographed => {
+                operation.photos =
+                    vec![named_photo("site", "site", 1_048_576), named_photo("before", "wide", 24)];
+                operation
+            }
+            Kind::Resolved => operation.with("field", &"township").with("value", &"云顶镇"),
+            Kind::Restored => operation.with("field", &"species").with("value", &"杉木"),
+            Kind::Released => operation
+                .with("operation", &Identity::of(b"firebreak golden quarantined"))
+                .with("effective_kind", &Kind::Observed.as_str())
+                .with("effective_fields", &BTreeMap::from([("severity", "serious")]))
+                .with("effective_author", &inspector())
+                .with("reason", &"坐标已核对"),
+            Kind::WrittenOff => {
+                operation.with("photo", &photo("after")).with("reason", &"手机损坏，照片无法找回")
+            }
+            Kind::Redacted => operation
+                .with("operation", &Identity::of(b"firebreak golden redacted"))
+                .with("field", &"phone")
+                .with("reason", &"当事人要求"),
+            Kind::PhotoVerified => operation.with("photo", &photo("before")),
+            other => unreachable!("{other} belongs to one type of record"),
+        }
+    }
+
+    fn say_server(&self, operation: Operation, kind: Kind) -> Operation {
+        let operation = match kind {
+            Kind::RuleVersion => return operation.with("version", &"2026-1"),
+            Kind::GridVersion => return operation.with("version", &"2026-04-01"),
+            _ => operation.with("device", &Key::Device.device()),
+        };
+        match kind {
+            Kind::DeviceRevoked => operation
+                .with("sequence", &(self.device.next - 1))
+                .with("chain", &self.device.chain)
+                .with("reason", &"手机遗失"),
+            Kind::DeviceForked => operation.with("sequence", &2).with("chain", &Chain::START),
+            _ => operation,
+        }
+    }
+
+    /// What an app of a later version may say: all of it is kept.
+    fn later(&mut self) -> Vec<Operation> {
+        let mut reported =
+            self.operation(Kind::Reported).with("severity", &"catastrophic").with("canopy_gap_dm", &[31, 28]);
+        reported
+            .unknown
+            .insert("weather".into(), Raw::of(&BTreeMap::from([("wind_dm_s", 84), ("humidity", 21)])));
+        reported.schema = 2;
+        let head = Identity::of(&reported.encode()).head();
+        let mut surveyed = self.operation(Kind::Commented).after([head]);
+        surveyed.kind = KindName::Unknown("drone_surveyed".into());
+        surveyed.record = reported.record;
+        surveyed.lacking.clear();
+        surveyed.fields = BTreeMap::from([("flight".into(), Raw::of(&[1, 2, 3]))]);
+        surveyed.schema = 2;
+        vec![reported, surveyed]
+    }
+}
+
+/// The hazard that most operations are about: the first operation reports it.
+pub(crate) fn hazard() -> RecordId {
+    RecordId(numbered(1))
+}
+
+fn record_of(kind: Kind) -> Uuid {
+    match kind.record_type() {
+        Some(RecordType::Patrol) => {
+            let place = Kind::ALL.iter().position(|other| *other == Kind::PatrolStarted).unwrap();
+            numbered(u64::try_from(place).unwrap() + 1)
+        }
+        Some(RecordType::Device) => Key::Device.device().0,
+        Some(RecordType::Reference) => named(kind.as_str()),
+        _ => hazard().0,
+    }
+}
+
+fn named_photo(role: &str, name: &str, bytes: u64) -> Photo {
+    Photo { role: role.into(), bytes, sha256: photo(name) }
+}
+
+fn position(lat_e7: i64, lon_e7: i64) -> Position {
+    Position { lat_e7, lon_e7, accuracy_dm: Some(46), fix_ms: Some(BEGIN_MS + 57_000), ..Position::default() }
+}
+
+fn say_hazard(mut operation: Operation, kind: Kind) -> Operation {
+    match kind {
+        Kind::Reported => {
+            operation.photos = vec![named_photo("before", "before", 2_310_555)];
+            let original = Position {
+                datum: Some("gcj02".into()),
+                original: Some("103.012493,29.977211".into()),
+                altitude_dm: Some(14_870),
+                ..position(299_800_000, 1_030_100_000)
+            };
+            operation
+                .with("position", &original)
+                .with("category", &"corridor")
+                .with("type", &"tree")
+                .with("severity", &"serious")
+                .with("description", &"杉木距导线约两米，风大时可能碰线")
+                .with("found_at_ms", &BEGIN_MS)
+                .with("township", &"云顶")
+                .with("line_name", &"10kV云顶线")
+                .with("structure_from", &"N045")
+                .with("structure_to", &"N046")
+                .with("species", &"杉木")
+                .with("tree_height_dm", &182)
+                .with("vertical_dm", &21)
+                .with("forest", &true)
+        }
+        Kind::Observed => operation.with("severity", &"critical").with("vertical_dm", &12),
+        Kind::Rectified => {
+            operation.photos = vec![named_photo("after", "after", 1_904_331)];
+            operation
+                .with("measures", &"伐除")
+                .with("count", &3)
+                .with("completed_at_ms", &(BEGIN_MS + 3_600_000))
+        }
+        Kind::MadeSafe => operation.with("measures", &"拉绳固定"),
+        Kind::NotFound => operation.with("position", &position(299_800_120, 1_030_100_045)),
+        Kind::Verified => operation
+            .with("verdict", &"合格")
+            .with("measured_dm", &64)
+            .with("verified_at_ms", &(BEGIN_MS + 7_200_000)),
+        _ => operation.with("reason", &"侧枝未清理").with("measured_dm", &18),
+    }
+}
+
+fn say_rounds(operation: Operation, kind: Kind) -> Operation {
+    let point = |step: i64| {
+        let at = (299_800_000 + step * 900, 1_030_100_000 + step * 1_100, BEGIN_MS + step * 5_000);
+        (at.0, at.1, at.2, Some(46), Option::<i64>::None)
+    };
+    match kind {
+        Kind::PatrolStarted => operation.with("line_name", &"10kV云顶线").with("started_at_ms", &BEGIN_MS),
+        Kind::PatrolTrack => operation.with("piece", &1).with("points", &[point(0), point(1), point(2)]),
+        Kind::PatrolFinished => {
+            operation.with("finished_at_ms", &(BEGIN_MS + 5_400_000)).with("length_dm", &42_300)
+        }
+        Kind::WorkDone => operation
+            .with("work_type", &"corridor_felling")
+            .with("line_name", &"10kV云顶线")
+            .with("chainage_from_dm", &12_000)
+            .with("chainage_to_dm", &15_500)
+            .with("length_dm", &3_500),
+        Kind::InspectionMade => operation.with("unit", &"云顶供电所").with("findings", &2),
+        _ => operation
+            .with("activity_type", &"入户宣传")
+            .with("sessions", &1)
+            .with("people", &63)
+            .with("material", &120)
+            .with("amount_fen", &0),
+    }
+}
+
+fn say_office(operation: Operation, kind: Kind) -> Operation {
+    let reason = |operation: Operation, text: &str| operation.with("reason", &text);
+    match kind {
+        Kind::Graded => operation.with("severity", &"serious").with("rule_version", &"2026-1"),
+        Kind::Returned => reason(operation, "请补充杆号"),
+        Kind::Void => reason(operation, "误报"),
+        Kind::Duplicate => reason(operation, "同一处").with("duplicate_of", &RecordId(numbered(900))),
+        Kind::NotOurs => reason(operation, "通信线路"),
+        Kind::Ordered => operation
+            .with("order_number", &"整改〔2026〕17号")
+            .with("responsible_unit", &"云顶供电所")
+            .with("measures", &"伐除超高树木")
+            .with("remedy", &"by_deadline")
+            .with("deadline_ms", &(BEGIN_MS + 604_800_000)),
+        Kind::Receipted => operation.with("responsible_person", &"值班员"),
+        Kind::Disputed => reason(operation, "产权不清"),
+        Kind::ExtensionAsked => {
+            reason(operation, "连续降雨").with("deadline_ms", &(BEGIN_MS + 1_209_600_000))
+        }
+        Kind::ExtensionGranted => operation.with("deadline_ms", &(BEGIN_MS + 1_209_600_000)),
+        Kind::ExtensionRefused => reason(operation, "处于防火期"),
+        Kind::Carried => {
+            operation.with("plan", &"每周测距一次").with("review_at_ms", &(BEGIN_MS + 2_592_000_000))
+        }
+        Kind::Closed => operation.with("closed_at_ms", &(BEGIN_MS + 10_800_000)),
+        _ => reason(operation, "复查发现新枝"),
+    }
+}
+
+/// A value that serde encodes, as the codec keeps it.
+pub(crate) fn raw<T: Serialize>(value: &T) -> Raw {
+    Raw::of(value)
+}
+
+/// The heads of the hazard's record after the kinds before this one.
+pub(crate) fn head_of(name: &str) -> Head {
+    let golden = bundle(name);
+    Identity::of(golden.run.operations.first().unwrap()).head()
+}
