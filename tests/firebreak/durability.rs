@@ -25,7 +25,8 @@ async fn every_connection_of_the_pool_syncs_at_every_commit() -> Result<()> {
         for connection in &mut held {
             let (synchronous,): (i64,) =
                 sqlx::query_as("PRAGMA synchronous").fetch_one(&mut **connection).await?;
-            let (journal,): (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut **connection).await?;
+            let (journal,): (String,) =
+                sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut **connection).await?;
             assert_eq!((synchronous, journal.as_str()), (2, "wal"));
             seen += 1;
         }
@@ -112,8 +113,5 @@ fn interrupted_calls_count_when_they_come_back() {
 17 <... writev resumed>) = 40
 "#;
     use Step::{LogSynced, LogWritten, Receipt, Request};
-    assert_eq!(
-        trace::steps(text, ".sqlite-wal"),
-        [LogWritten, Request, LogWritten, LogSynced, Receipt]
-    );
+    assert_eq!(trace::steps(text, ".sqlite-wal"), [LogWritten, Request, LogWritten, LogSynced, Receipt]);
 }
