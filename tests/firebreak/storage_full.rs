@@ -11,7 +11,7 @@ use sync_protocol::cbor::Raw;
 use tempfile::TempDir;
 
 /// The setting that bounds the SQLite file.
-const MAX_BYTES: &str = "FIREBREAK_STORAGE__MAX_BYTES";
+const MAX_BYTES: &str = "FIREBREAK_MAX_BYTES";
 const NOTHING: [&[u8]; 0] = [];
 const REPORTS: usize = 40;
 /// A disk of this size is full long before so many bundles.
