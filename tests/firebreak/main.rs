@@ -1,6 +1,6 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
-
+mod durability;
 mod faults;
 mod harness;
 mod kills;
