@@ -1,1 +1,4 @@
-//! .
+//! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
+
+mod harness;
+mod tidy;

@@ -1,0 +1,184 @@
+//! A small HTTP client: JSON for the office, CBOR sequences for devices. One connection a request.
+//!
+//! It reads a reply as far as it comes: a cut is part of the answer, not an error.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use sync_protocol::cbor::Raw;
+use sync_protocol::exchange::{Cursor, End, Frame, FrameReader, Hello, Item, Receipt, Refused};
+
+/// No request of a test takes longer.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A client of one server, with one token.
+#[derive(Clone)]
+pub struct Client {
+    base: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+/// A plain reply.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What came of a sync.
+#[derive(Debug, Default)]
+pub struct SyncReply {
+    /// HTTP status; 0 where none came.
+    pub status: u16,
+    /// The frames that came whole.
+    pub frames: Vec<Frame>,
+    /// Bytes of the body that came.
+    pub bytes: usize,
+}
+
+impl Client {
+    /// A client of the server at this address (`http://…`).
+    pub fn new(base: &str, token: &str) -> Result<Self> {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // Fails only where one is installed already, which serves as well.
+            let _installed = rustls::crypto::ring::default_provider().install_default();
+        });
+        let http =
+            reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(TIMEOUT).build()?;
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), token: token.to_owned(), http })
+    }
+
+    /// The same token at another address.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), ..self.clone() }
+    }
+
+    /// Another token at the same address.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Result<Reply> {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        reply(request.send().await?).await
+    }
+
+    /// GET that must succeed, as JSON.
+    pub async fn json(&self, path: &str) -> Result<Value> {
+        self.get(path).await?.json(path)
+    }
+
+    /// POST of JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Reply> {
+        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        reply(request.header("content-type", "application/json").body(body.to_string()).send().await?).await
+    }
+
+    /// POST of bytes, with further headers.
+    pub async fn post_bytes(&self, path: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Result<Reply> {
+        let mut request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        reply(request.body(body).send().await?).await
+    }
+
+    /// POST of a sync request. Whatever of the reply came before a cut is given; `Err` only where no status came.
+    pub async fn sync(&self, body: Vec<u8>) -> Result<SyncReply> {
+        let request = self.http.post(format!("{}/v1/sync", self.base)).bearer_auth(&self.token);
+        let mut response = request.header("content-type", "application/cbor-seq").body(body).send().await?;
+        let mut reply = SyncReply { status: response.status().as_u16(), ..SyncReply::default() };
+        let mut reader = FrameReader::new();
+        while let Ok(Some(piece)) = response.chunk().await {
+            reply.bytes += piece.len();
+            let frames = reader.push(&piece);
+            reply.frames.extend(frames.map_err(|code| anyhow::anyhow!("the reply is not readable: {code}"))?);
+        }
+        Ok(reply)
+    }
+}
+
+async fn reply(response: reqwest::Response) -> Result<Reply> {
+    let status = response.status().as_u16();
+    Ok(Reply { status, body: response.bytes().await?.to_vec() })
+}
+
+impl Reply {
+    /// The body as JSON, of a reply that must be a success.
+    pub fn json(&self, what: &str) -> Result<Value> {
+        ensure!((200..300).contains(&self.status), "{what}: {} {}", self.status, self.text());
+        serde_json::from_slice(&self.body).with_context(|| format!("{what}: {}", self.text()))
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The stable code of an error reply: in JSON, or in a CBOR `error` frame.
+    pub fn code(&self) -> Option<String> {
+        let json: Option<Value> = serde_json::from_slice(&self.body).ok();
+        if let Some(code) = json.as_ref().and_then(|body| body.get("code")?.as_str()) {
+            return Some(code.to_owned());
+        }
+        let frames = FrameReader::new().push(&self.body).ok()?;
+        frames
+            .into_iter()
+            .find_map(|frame| if let Frame::Error(body) = frame { Some(body.code) } else { None })
+    }
+}
+
+impl SyncReply {
+    fn pick<'a, T>(&'a self, pick: impl Fn(&'a Frame) -> Option<T> + 'a) -> impl Iterator<Item = T> + 'a {
+        self.frames.iter().filter_map(pick)
+    }
+
+    /// The `hello` frame.
+    pub fn hello(&self) -> Option<&Hello> {
+        self.pick(|frame| if let Frame::Hello(hello) = frame { Some(hello) } else { None }).next()
+    }
+
+    /// The `end` frame: the reply came whole.
+    pub fn end(&self) -> Option<&End> {
+        self.pick(|frame| if let Frame::End(end) = frame { Some(end) } else { None }).next()
+    }
+
+    /// The code of an `error` frame.
+    pub fn error(&self) -> Option<&str> {
+        self.pick(|frame| if let Frame::Error(body) = frame { Some(body.code.as_str()) } else { None }).next()
+    }
+
+    /// Receipts as they came, byte for byte.
+    pub fn raw_receipts(&self) -> Vec<Raw> {
+        self.pick(|frame| if let Frame::Receipt(raw) = frame { Some(raw.clone()) } else { None }).collect()
+    }
+
+    /// Receipts, decoded.
+    pub fn receipts(&self) -> Vec<Receipt> {
+        self.raw_receipts().iter().filter_map(Raw::decode).collect()
+    }
+
+    /// Refused bundles.
+    pub fn refused(&self) -> Vec<&Refused> {
+        self.pick(|frame| if let Frame::Refused(body) = frame { Some(body) } else { None }).collect()
+    }
+
+    /// Items, in the order they came.
+    pub fn items(&self) -> Vec<&Item> {
+        self.pick(|frame| if let Frame::Item(item) = frame { Some(item) } else { None }).collect()
+    }
+
+    /// The last cursor.
+    pub fn cursor(&self) -> Option<&Cursor> {
+        self.pick(|frame| if let Frame::Cursor(cursor) = frame { Some(cursor) } else { None }).last()
+    }
+}

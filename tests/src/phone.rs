@@ -1,0 +1,223 @@
+//! The least that is a phone: a key, a chain, operations, bundles. It keeps everything in memory.
+//!
+//! For tests that must decide each byte and each moment. The reference device, with its outbox and its
+//! retries, is in the `fixtures` crate.
+
+use std::str::FromStr as _;
+
+use anyhow::{Context as _, Result, ensure};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use sync_protocol::bundle::{self, Binding, Run};
+use sync_protocol::cbor;
+use sync_protocol::enrolment;
+use sync_protocol::exchange::{ChainHead, RequestHeader, encode_request};
+use sync_protocol::ids::{Chain, DeviceId, DistrictId, Head, Identity, OperationId, PersonId, RecordId};
+use sync_protocol::kind::Kind;
+use sync_protocol::operation::{Operation, Position, Stamp};
+use uuid::Uuid;
+
+use crate::http::{Client, SyncReply};
+use crate::server::Server;
+
+/// A Monday morning in November 2026, milliseconds since 1970: the wall clock of a phone that has seen nothing.
+pub const MORNING_MS: i64 = 1_793_577_600_000;
+
+/// A phone.
+pub struct Phone {
+    /// Its id.
+    pub device: DeviceId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// What its signatures are bound to.
+    pub binding: Binding,
+    /// The last chain value.
+    pub chain: Chain,
+    /// The last sequence number.
+    pub sequence: u64,
+    /// The cursor it holds.
+    pub cursor: Option<Vec<u8>>,
+    /// The epoch it holds.
+    pub epoch: Option<Vec<u8>>,
+    /// Its certificate.
+    pub certificate: Vec<u8>,
+    /// A client with its token.
+    pub client: Client,
+    key: EcdsaKeyPair,
+    random: SystemRandom,
+    ids: u128,
+}
+
+impl Phone {
+    /// Enrols a new phone for a new inspector.
+    pub async fn enrol(server: &Server) -> Result<Self> {
+        let person = server.add_person("inspector").await?;
+        Self::enrol_for(server, &person).await
+    }
+
+    /// Enrols a new phone for a person.
+    pub async fn enrol_for(server: &Server, person: &str) -> Result<Self> {
+        let code = server.enrol_code(person).await?;
+        let random = SystemRandom::new();
+        let (key, public) = new_key(&random)?;
+        let district = DistrictId(Uuid::from_str(&server.district)?);
+        let request = enrolment::Request {
+            key: public.clone(),
+            code: Some(hex::decode(&code).context("the enrolment code is no hex")?),
+            client: "firebreak-tests/0".to_owned(),
+            continues: None,
+            certificate: None,
+        };
+        let kid = enrolment::device_id(district, &public);
+        let body = bundle::seal_payload(cbor::encode(&request), kid, &enrolment::request_aad(), |bytes| {
+            sign(&key, &random, bytes)
+        });
+        let client = Client::new(&server.url, "")?;
+        let reply = client.post_bytes("/v1/enrol", body, &[("content-type", "application/cose")]).await?;
+        ensure!(reply.status == 200, "enrol: {} {:?} {}", reply.status, reply.code(), reply.text());
+        let enrolled: enrolment::Reply = cbor::decode(&reply.body)?;
+        Ok(Self {
+            device: enrolled.device,
+            person: enrolled.person,
+            binding: Binding { deployment: enrolled.deployment, district: enrolled.district },
+            chain: Chain::START,
+            sequence: 0,
+            cursor: None,
+            epoch: None,
+            certificate: enrolled.certificate,
+            client: client.with_token(&enrolled.token),
+            ids: enrolled.device.0.as_u128() << 32,
+            key,
+            random,
+        })
+    }
+
+    /// A fresh UUIDv7: of one phone they ascend, and no clock is asked.
+    pub fn id(&mut self) -> Uuid {
+        self.ids += 1;
+        let millis = u64::try_from(MORNING_MS).unwrap_or_default() + self.sequence;
+        let mut rest = [0; 10];
+        rest.copy_from_slice(self.ids.to_be_bytes().last_chunk::<10>().unwrap_or(&[0; 10]));
+        uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
+    }
+
+    /// The clocks of the phone.
+    pub fn stamp(&self) -> Stamp {
+        let steps = i64::try_from(self.sequence).unwrap_or_default();
+        Stamp { wall_ms: MORNING_MS + steps * 1_000, ..Stamp::default() }
+    }
+
+    /// A report of a tree below a line, of this severity.
+    pub fn report(&mut self, severity: &str) -> Operation {
+        let id = self.id();
+        let nth = i64::try_from(self.sequence % 10_000).unwrap_or_default();
+        let position = Position {
+            lat_e7: 299_800_000 + nth * 731,
+            lon_e7: 1_030_100_000 + nth * 977,
+            accuracy_dm: Some(80),
+            ..Position::default()
+        };
+        Operation::new(OperationId(id), RecordId(id), Kind::Reported, self.person, self.stamp())
+            .with("category", &"corridor")
+            .with("type", &"tree")
+            .with("severity", &severity)
+            .with("position", &position)
+            .with("description", &"线下树木距导线不足")
+    }
+
+    /// An operation of this kind on a record, after these heads.
+    pub fn on(&mut self, record: RecordId, kind: Kind, heads: impl IntoIterator<Item = Head>) -> Operation {
+        let id = self.id();
+        Operation::new(OperationId(id), record, kind, self.person, self.stamp()).after(heads)
+    }
+
+    /// Encodes operations, puts them on the chain and signs them as one bundle.
+    pub fn seal(&mut self, operations: &[Operation]) -> Vec<u8> {
+        self.seal_bytes(operations.iter().map(Operation::encode).collect())
+    }
+
+    /// Puts encoded operations on the chain and signs them as one bundle.
+    pub fn seal_bytes(&mut self, operations: Vec<Vec<u8>>) -> Vec<u8> {
+        let run = Run { device: self.device, first: self.sequence + 1, previous: self.chain, operations };
+        self.chain = run.chain();
+        self.sequence = run.last();
+        bundle::seal(&run, &self.binding, |bytes| sign(&self.key, &self.random, bytes))
+    }
+
+    /// A bundle of so many reports.
+    pub fn reports(&mut self, count: usize) -> Vec<u8> {
+        let mut operations = Vec::with_capacity(count);
+        for nth in 0..count {
+            let severity = ["general", "serious", "critical"].get(nth % 3).copied().unwrap_or("general");
+            let bytes = self.report(severity).encode();
+            operations.push(bytes);
+        }
+        self.seal_bytes(operations)
+    }
+
+    /// The header of its next request.
+    pub fn header(&self) -> RequestHeader {
+        RequestHeader {
+            head: (self.sequence > 0).then_some(ChainHead { chain: self.chain, sequence: self.sequence }),
+            sent: self.stamp(),
+            areas: None,
+            epoch: self.epoch.clone(),
+            budget: None,
+            client: "firebreak-tests/0".to_owned(),
+            cursor: self.cursor.clone(),
+            protocol: sync_protocol::PROTOCOL,
+            collections: Vec::new(),
+            acknowledged: Vec::new(),
+        }
+    }
+
+    /// The body of a request that carries these bundles.
+    pub fn request<B: AsRef<[u8]>>(&self, bundles: &[B]) -> Vec<u8> {
+        encode_request(&self.header(), bundles)
+    }
+
+    /// Sends bundles by this client and keeps cursor and epoch of whatever came back.
+    pub async fn sync_by<B: AsRef<[u8]>>(&mut self, client: &Client, bundles: &[B]) -> Result<SyncReply> {
+        let reply = client.sync(self.request(bundles)).await?;
+        self.keep(&reply);
+        Ok(reply)
+    }
+
+    /// Sends bundles and keeps cursor and epoch of whatever came back.
+    pub async fn sync<B: AsRef<[u8]>>(&mut self, bundles: &[B]) -> Result<SyncReply> {
+        let client = self.client.clone();
+        self.sync_by(&client, bundles).await
+    }
+
+    /// Keeps cursor and epoch.
+    pub fn keep(&mut self, reply: &SyncReply) {
+        if let Some(hello) = reply.hello() {
+            self.epoch = Some(hello.epoch.clone());
+        }
+        if let Some(cursor) = reply.cursor() {
+            self.cursor = Some(cursor.cursor.clone());
+        }
+    }
+
+    /// Signs bytes with its key.
+    pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        sign(&self.key, &self.random, bytes)
+    }
+}
+
+/// The head of an operation as it will be named by later ones.
+pub fn head_of(operation: &Operation) -> Head {
+    Identity::of(&operation.encode()).head()
+}
+
+fn new_key(random: &SystemRandom) -> Result<(EcdsaKeyPair, Vec<u8>)> {
+    let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+    let document = EcdsaKeyPair::generate_pkcs8(algorithm, random).ok().context("no key could be made")?;
+    let key = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), random).ok().context("a refused key")?;
+    let public = key.public_key().as_ref().to_vec();
+    Ok((key, public))
+}
+
+fn sign(key: &EcdsaKeyPair, random: &SystemRandom, bytes: &[u8]) -> Vec<u8> {
+    key.sign(random, bytes).map(|signature| signature.as_ref().to_vec()).unwrap_or_default()
+}

@@ -1,0 +1,293 @@
+//! The real server, as a process of its own, on a port and a data folder of its own.
+//!
+//! [`Server::start`] gives one with a district, a person and a token. It is killed when dropped.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::http::Client;
+use crate::postgres;
+
+/// A server that does not listen by then has failed.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// The code of the district that every server under test has.
+pub const DISTRICT: &str = "test";
+
+/// Which database stands behind the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A SQLite file in the data folder.
+    Sqlite,
+    /// A database of the private cluster.
+    Postgres,
+}
+
+impl Backend {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+}
+
+/// A server under test.
+pub struct Server {
+    /// Where it listens, as an `http://` URL.
+    pub url: String,
+    /// The district of [`DISTRICT`].
+    pub district: String,
+    /// A person of the role `admin` in it.
+    pub person: String,
+    /// That person's token.
+    pub token: String,
+    folder: TempDir,
+    database: Option<String>,
+    settings: Vec<(String, String)>,
+    wrapper: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts a server with default settings.
+    pub async fn start(backend: Backend) -> Result<Self> {
+        Self::start_with(backend, &[]).await
+    }
+
+    /// Starts a server with these environment settings (`FIREBREAK_…`).
+    pub async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut server = Self::prepare(backend, TempDir::with_prefix("firebreak-test")?).await?;
+        server.settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        server.resume().await?;
+        Ok(server)
+    }
+
+    /// A district, a person and a token in a data folder; the server does not run yet: see [`Self::resume`].
+    pub async fn prepare(backend: Backend, folder: TempDir) -> Result<Self> {
+        let database = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => Some(postgres::database().await?),
+        };
+        let mut server = Self {
+            url: String::new(),
+            district: String::new(),
+            person: String::new(),
+            token: String::new(),
+            folder,
+            database,
+            settings: Vec::new(),
+            wrapper: Vec::new(),
+            child: None,
+        };
+        server.district = server.add_district(DISTRICT).await?;
+        server.person = server.add_person("admin").await?;
+        server.token = server.create_token(&server.person).await?;
+        Ok(server)
+    }
+
+    /// Runs the server under another program, such as `strace …`, from the next start on.
+    pub fn set_wrapper(&mut self, wrapper: Vec<String>) {
+        self.wrapper = wrapper;
+    }
+
+    /// Sets an environment setting from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts the process on the data that is there and waits until it listens.
+    pub async fn resume(&mut self) -> Result<()> {
+        ensure!(self.child.is_none(), "the server runs already");
+        let mut command = self.wrapped(&program("firebreak")?);
+        command.arg("serve").args(["--listen", "127.0.0.1:0"]).args(self.where_data_is()?);
+        let log = std::fs::File::options().create(true).append(true).open(self.log())?;
+        let mut child = command
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()?;
+        let output = child.stdout.take().context("no standard output")?;
+        self.child = Some(child);
+        let mut lines = BufReader::new(output).lines();
+        let listening = async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(url) = line.strip_prefix("listening on ") {
+                    return Ok(url.trim().to_owned());
+                }
+            }
+            bail!("the server ended before it listened")
+        };
+        let url = tokio::time::timeout(START_TIMEOUT, listening).await;
+        self.url = url.context("the server does not listen").flatten().with_context(|| self.last_words())?;
+        // The pipe is kept and read, so that the server never blocks on it nor finds it closed.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(())
+    }
+
+    fn wrapped(&self, program: &Path) -> Command {
+        match self.wrapper.split_first() {
+            None => Command::new(program),
+            Some((wrapper, arguments)) => {
+                let mut command = Command::new(wrapper);
+                command.args(arguments).arg(program);
+                command
+            }
+        }
+    }
+
+    /// SIGKILL: nothing is flushed, nothing is said. Waits until it is gone.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the server does not run")?;
+        child.kill().await?;
+        Ok(())
+    }
+
+    /// SIGTERM: the server finishes what it has in hand. Waits until it is gone; it must end well.
+    pub async fn stop(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the server does not run")?;
+        let id = child.id().context("the server has ended already")?;
+        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        ensure!(sent.success(), "the server could not be told to stop");
+        let status =
+            tokio::time::timeout(START_TIMEOUT, child.wait()).await.context("it does not stop")??;
+        ensure!(status.success() || !self.wrapper.is_empty(), "the server ended with {status}");
+        Ok(())
+    }
+
+    /// The process id.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
+    /// Whether the process still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The address to connect to.
+    pub fn address(&self) -> Result<SocketAddr> {
+        Ok(self.url.trim_start_matches("http://").trim_end_matches('/').parse()?)
+    }
+
+    /// A client with the admin's token.
+    pub fn client(&self) -> Result<Client> {
+        Client::new(&self.url, &self.token)
+    }
+
+    /// The log so far.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    fn last_words(&self) -> String {
+        let text = self.log_text();
+        let lines: Vec<&str> = text.lines().collect();
+        lines.get(lines.len().saturating_sub(30)..).unwrap_or_default().join("\n")
+    }
+
+    fn where_data_is(&self) -> Result<Vec<String>> {
+        let data = self.data().to_str().context("a data folder whose name is no text")?;
+        let mut arguments = vec!["--data".to_owned(), data.to_owned()];
+        if let Some(database) = &self.database {
+            arguments.extend(["--database".to_owned(), database.clone()]);
+        }
+        Ok(arguments)
+    }
+
+    /// Runs a `firebreak` command on this server's data; gives its exit status and the JSON it printed.
+    pub async fn command(&self, arguments: &[&str]) -> Result<(bool, Value)> {
+        let mut command = Command::new(program("firebreak")?);
+        let output =
+            command.args(arguments).args(self.where_data_is()?).stdin(Stdio::null()).output().await?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let json = printed.lines().find_map(|line| serde_json::from_str(line).ok()).with_context(|| {
+            format!("firebreak {arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr))
+        })?;
+        Ok((output.status.success(), json))
+    }
+
+    /// One text of the JSON that a command prints; the command must succeed.
+    pub async fn command_text(&self, arguments: &[&str], key: &str) -> Result<String> {
+        let (succeeded, json) = self.command(arguments).await?;
+        let text = json.get(key).and_then(Value::as_str).filter(|_| succeeded);
+        text.map(str::to_owned).with_context(|| format!("firebreak {arguments:?}: {json}"))
+    }
+
+    /// Adds a district and gives its id.
+    pub async fn add_district(&self, code: &str) -> Result<String> {
+        self.command_text(&["district", "add", "--code", code, "--name", "测试林区"], "district").await
+    }
+
+    /// Adds a person of a role to [`DISTRICT`] and gives the id.
+    pub async fn add_person(&self, role: &str) -> Result<String> {
+        let arguments = ["person", "add", "--district", DISTRICT, "--name", "测试员", "--role", role];
+        self.command_text(&arguments, "person").await
+    }
+
+    /// Creates a token for a person in [`DISTRICT`].
+    pub async fn create_token(&self, person: &str) -> Result<String> {
+        self.command_text(&["token", "create", "--district", DISTRICT, "--person", person], "token").await
+    }
+
+    /// Creates an enrolment code for a person in [`DISTRICT`].
+    pub async fn enrol_code(&self, person: &str) -> Result<String> {
+        self.command_text(&["enrol-code", "--district", DISTRICT, "--person", person], "code").await
+    }
+
+    /// `firebreak check`: recomputes the ledger. The line it prints; an error where it is not `ok`.
+    pub async fn check(&self) -> Result<Value> {
+        let (succeeded, json) = self.command(&["check"]).await?;
+        ensure!(succeeded && json.get("ok") == Some(&Value::Bool(true)), "check: {json}");
+        Ok(json)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the server's last words:\n{}", self.last_words());
+        }
+    }
+}
+
+/// The path of one of the workspace's programs, built by the same profile as this test.
+pub fn program(name: &str) -> Result<PathBuf> {
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match FOLDER.get_or_init(|| build().map_err(|error| format!("{error:#}"))) {
+        Ok(folder) => Ok(folder.join(name)),
+        Err(error) => bail!("the programs under test: {error}"),
+    }
+}
+
+/// Builds the programs where cargo runs the tests, so that a test never runs a stale one.
+fn build() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent).context("no target folder")?.to_owned();
+    let is_debug = folder.file_name().is_some_and(|name| name == "debug");
+    if let Some(cargo) = std::env::var_os("CARGO").filter(|_| is_debug) {
+        let output = std::process::Command::new(cargo)
+            .args(["build", "--quiet", "--workspace", "--bins", "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
+            .output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(folder)
+}
