@@ -470,7 +470,8 @@ fn decode_acts(raw: &Raw) -> Option<Vec<Act>> {
 }
 
 fn decode_photos(raw: &Raw) -> Option<BTreeMap<PhotoHash, PhotoView>> {
-    let photos: Vec<(PhotoHash, u8, Option<(String, u64)>)> = raw.decode()?;
+    type Encoded = (PhotoHash, u8, Option<(String, u64)>);
+    let photos: Vec<Encoded> = raw.decode()?;
     photos
         .into_iter()
         .map(|(hash, state, named)| {

@@ -112,15 +112,12 @@ fn golden_signed_messages_verify_and_hold_what_the_builders_write() {
         assert_eq!(held, payload, "{name}");
         cddl::assert_valid("signed", &bytes);
         files::assert_text_is_of(name, &bytes);
-        let again = match name {
-            "certificate" => {
-                cddl::assert_valid("certificate", &payload);
-                cbor::encode(&cbor::decode::<enrolment::Certificate>(&payload).unwrap())
-            }
-            _ => {
-                cddl::assert_valid("enrol-request", &payload);
-                cbor::encode(&cbor::decode::<enrolment::Request>(&payload).unwrap())
-            }
+        let again = if name == "certificate" {
+            cddl::assert_valid("certificate", &payload);
+            cbor::encode(&cbor::decode::<enrolment::Certificate>(&payload).unwrap())
+        } else {
+            cddl::assert_valid("enrol-request", &payload);
+            cbor::encode(&cbor::decode::<enrolment::Request>(&payload).unwrap())
         };
         assert_eq!(again, payload, "{name} does not encode to the same bytes");
     }

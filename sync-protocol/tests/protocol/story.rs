@@ -68,14 +68,14 @@ pub(crate) fn bundles() -> Vec<Golden> {
         .map(|kind| {
             let operation = story.operation(*kind);
             let key = if kind.signer() == Signer::Field { Key::Device } else { Key::Server };
-            Golden { name: format!("bundle-{kind}"), key, run: story.run(key, vec![operation]) }
+            Golden { name: format!("bundle-{kind}"), key, run: story.run(key, &[operation]) }
         })
         .collect();
     let operations = story.later();
     bundles.push(Golden {
         name: "bundle-later".into(),
         key: Key::Device,
-        run: story.run(Key::Device, operations),
+        run: story.run(Key::Device, &operations),
     });
     bundles
 }
@@ -106,7 +106,7 @@ impl Default for Story {
 }
 
 impl Story {
-    fn run(&mut self, key: Key, operations: Vec<Operation>) -> Run {
+    fn run(&mut self, key: Key, operations: &[Operation]) -> Run {
         let link = match key {
             Key::Device => &mut self.device,
             Key::Server => &mut self.server,
