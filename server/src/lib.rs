@@ -1,1 +1,18 @@
-//! .
+//! The Firebreak server: reconciles what offline inspectors recorded and keeps the hazard ledger.
+//!
+//! Direction: `main` → [`app`] → [`http`] → [`sync`] → {[`validate`], [`reconcile`], [`store`]} → [`domain`].
+//! Nothing points back. Start reading at [`sync`]: the life of a bundle.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod geometry;
+pub mod http;
+pub mod keys;
+pub mod reconcile;
+pub mod store;
+pub mod sync;
+pub mod telemetry;
+pub mod time;
+pub mod validate;

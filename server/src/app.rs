@@ -1,0 +1,96 @@
+//! Putting the server together: store, keys, engine; serving and stopping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum_server::Handle;
+
+use crate::config::Settings;
+use crate::http;
+use crate::keys::Keyring;
+use crate::store::Store;
+use crate::sync::Engine;
+use crate::telemetry;
+use crate::time::Clock;
+
+/// Seconds that requests in flight get when the server stops.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Opens store, keys and engine.
+///
+/// # Errors
+/// In words for the operator.
+pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
+    std::fs::create_dir_all(&settings.data)
+        .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+    let keys = Keyring::open(&settings.key_directory())?;
+    let store = Store::open(&settings.database()).await?;
+    Ok(Engine::open(store, keys, Clock::system(), settings.default_positions()?).await?)
+}
+
+/// Serves until a signal, then lets requests in flight end.
+///
+/// # Errors
+/// Where the address cannot be had, or the certificate not be read.
+pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    let engine = open(settings).await?;
+    engine.begin_incarnation().await?;
+    let metrics = telemetry::begin_metrics()?;
+    let listener = std::net::TcpListener::bind(settings.listen)
+        .with_context(|| format!("the address {} cannot be listened on", settings.listen))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let router = http::router(&engine, metrics, settings);
+    let handle = Handle::new();
+    tokio::spawn(stop_on_signal(handle.clone()));
+    let service = router.into_make_service();
+    let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
+    announce(&format!("listening on {scheme}://{address}"))?;
+    tracing::info!(store = engine.store.kind(), "serving on {scheme}://{address}");
+    match (&settings.tls_cert, &settings.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let _already_installed = rustls::crypto::ring::default_provider().install_default();
+            let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(certificate, key)
+                .await
+                .context("the TLS certificate or key cannot be read")?;
+            axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
+        }
+        _ => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
+    }
+    engine.store.close().await;
+    tracing::info!("stopped: every request was answered, the store is closed");
+    Ok(())
+}
+
+/// Scripts wait for this line.
+fn announce(line: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+async fn stop_on_signal(handle: Handle<std::net::SocketAddr>) {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "SIGTERM cannot be waited for: {error}");
+                let _signal = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _signal = interrupt.await;
+    tracing::info!("stopping: no new request is taken, those in flight have {} s", GRACE.as_secs());
+    handle.graceful_shutdown(Some(GRACE));
+}

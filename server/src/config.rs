@@ -1,0 +1,245 @@
+//! Settings: defaults, then a file, then the environment (`FIREBREAK_*`), then flags.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::store::Database;
+
+/// Every setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Folder of the SQLite file, and of the keys where `keys` is not set.
+    pub data: PathBuf,
+    /// A PostgreSQL address; absent: SQLite in `data`.
+    pub database: Option<String>,
+    /// Folder of the server's keys, outside the database.
+    pub keys: Option<PathBuf>,
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// PEM certificate chain; with `tls_key`, HTTPS is served.
+    pub tls_cert: Option<PathBuf>,
+    /// PEM private key.
+    pub tls_key: Option<PathBuf>,
+    /// The SQLite file may not grow beyond so many bytes.
+    pub max_bytes: Option<u64>,
+    /// Positions that mean "place unknown": `lat,lon` in degrees, separated by semicolons.
+    pub default_positions: String,
+    /// Seconds that a request may take.
+    pub request_timeout_s: u64,
+    /// Requests of `/v1/sync` that may be read at once; more are answered 429.
+    pub sync_at_once: usize,
+    /// What the log says: a filter of `tracing`.
+    pub log: String,
+    /// `text` or `json`.
+    pub log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            database: None,
+            keys: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
+            tls_cert: None,
+            tls_key: None,
+            max_bytes: None,
+            default_positions: String::new(),
+            request_timeout_s: 120,
+            sync_at_once: 256,
+            log: "info,sqlx=warn".to_owned(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// Settings given as flags; each wins over the same one from elsewhere.
+#[derive(Clone, Debug, Default, Serialize, clap::Args)]
+pub struct Flags {
+    /// Settings file (TOML). Default: `firebreak.toml` where there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Folder of the SQLite file and the keys.
+    #[arg(long, global = true, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// PostgreSQL address (`postgres://…`); without it SQLite is used.
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// Folder of the server's keys.
+    #[arg(long, global = true, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<PathBuf>,
+    /// What the log says, e.g. `info` or `firebreak=debug`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+/// Flags of `serve`.
+#[derive(Clone, Debug, Default, Serialize, clap::Args)]
+pub struct ServeFlags {
+    /// Address to listen on; port 0 picks a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// PEM certificate chain.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM private key.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// The SQLite file may not grow beyond so many bytes.
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// Positions that mean "place unknown": `lat,lon;lat,lon`.
+    #[arg(long, value_name = "POSITIONS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_positions: Option<String>,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file or variable does not hold what it must.
+    #[error("the settings cannot be read: {0}")]
+    Unreadable(Box<figment::Error>),
+    /// `default_positions` is not `lat,lon;lat,lon`.
+    #[error("default_positions: `{0}` is not a latitude and longitude in degrees")]
+    Position(String),
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// Where a file or variable cannot be read, or names a setting that is none.
+    pub fn load(flags: &Flags, serve: Option<&ServeFlags>) -> Result<Self, ConfigError> {
+        let file = flags.config.clone().unwrap_or_else(|| PathBuf::from("firebreak.toml"));
+        let toml = if flags.config.is_some() { Toml::file_exact(file) } else { Toml::file(file) };
+        let environment = Env::prefixed("FIREBREAK_").filter(|key| is_setting(key.as_str()));
+        let mut figment = Figment::from(Serialized::defaults(Self::default()))
+            .merge(toml)
+            .merge(environment)
+            .merge(Serialized::defaults(flags));
+        if let Some(serve) = serve {
+            figment = figment.merge(Serialized::defaults(serve));
+        }
+        figment.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))
+    }
+
+    /// Which database.
+    pub fn database(&self) -> Database {
+        match &self.database {
+            Some(address) => Database::Postgres(address.clone()),
+            None => {
+                Database::Sqlite { path: self.data.join("firebreak.sqlite"), max_bytes: self.max_bytes }
+            }
+        }
+    }
+
+    /// Folder of the keys.
+    pub fn key_directory(&self) -> PathBuf {
+        self.keys.clone().unwrap_or_else(|| self.data.join("keys"))
+    }
+
+    /// Positions that mean "place unknown", degrees × 1e7.
+    pub fn default_positions(&self) -> Result<Vec<(i64, i64)>, ConfigError> {
+        self.default_positions
+            .split(';')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                let parsed = text.split_once(',').and_then(|(lat, lon)| Some((e7(lat)?, e7(lon)?)));
+                parsed.ok_or_else(|| ConfigError::Position(text.to_owned()))
+            })
+            .collect()
+    }
+
+    /// The settings as text, secrets hidden.
+    pub fn shown(&self) -> Vec<(&'static str, String)> {
+        let path = |path: &Option<PathBuf>| {
+            path.as_deref().map_or_else(|| "-".to_owned(), |path: &Path| path.display().to_string())
+        };
+        vec![
+            ("data", self.data.display().to_string()),
+            ("database", self.database.as_deref().map_or_else(|| "- (sqlite)".to_owned(), hide_password)),
+            ("keys", self.key_directory().display().to_string()),
+            ("listen", self.listen.to_string()),
+            ("tls_cert", path(&self.tls_cert)),
+            ("tls_key", path(&self.tls_key)),
+            ("max_bytes", self.max_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string())),
+            ("default_positions", self.default_positions.clone()),
+            ("request_timeout_s", self.request_timeout_s.to_string()),
+            ("sync_at_once", self.sync_at_once.to_string()),
+            ("log", self.log.clone()),
+            ("log_format", format!("{:?}", self.log_format).to_lowercase()),
+        ]
+    }
+}
+
+/// Degrees in decimal notation to degrees × 1e7, exactly.
+fn e7(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if fraction.len() > 7 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let whole: i64 = whole.parse().ok().filter(|whole| (0..=180).contains(whole))?;
+    let fraction: i64 = format!("{fraction:0<7}").parse().ok()?;
+    Some(sign * (whole * 10_000_000 + fraction))
+}
+
+/// Variables of this prefix that are no settings belong to scripts and tests.
+fn is_setting(name: &str) -> bool {
+    Settings::default().shown().iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+}
+
+/// An address with its password replaced.
+fn hide_password(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let Some((credentials, host)) = rest.rsplit_once('@') else { return address.to_owned() };
+    let user = credentials.split_once(':').map_or(credentials, |(user, _)| user);
+    format!("{scheme}://{user}:***@{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let hidden = hide_password("postgres://bureau:p@ss@127.0.0.1:5432/ledger");
+        assert_eq!(hidden, "postgres://bureau:***@127.0.0.1:5432/ledger");
+    }
+
+    #[test]
+    fn default_positions_are_read_exactly_and_bad_ones_named() {
+        let mut settings =
+            Settings { default_positions: "42.3594,-71.0587; 0,0".to_owned(), ..Settings::default() };
+        assert_eq!(settings.default_positions().unwrap(), [(423_594_000, -710_587_000), (0, 0)]);
+        settings.default_positions = "north".to_owned();
+        assert!(settings.default_positions().is_err());
+    }
+}

@@ -1,0 +1,254 @@
+//! The words of the server: districts, people, devices, and the small closed sets that the store numbers.
+//!
+//! No I/O. What travels on the wire is in `sync_protocol`; this is what the server knows beside it.
+
+use sync_protocol::ids::{Chain, DeviceId, DistrictId, PersonId};
+use sync_protocol::view::{Disposition, State};
+
+/// A district's number within one database: the first column of every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DistrictKey(pub i64);
+
+/// A district bureau.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct District {
+    /// Its number in this database.
+    pub key: DistrictKey,
+    /// Its id on the wire.
+    pub id: DistrictId,
+    /// The short code that operators type and that 编号 begins with.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// IANA time zone, by which its days are counted.
+    pub time_zone: String,
+}
+
+macro_rules! numbered {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $number:literal, $text:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its number in the store. Never changed, never reused.
+            pub const fn number(self) -> i64 {
+                match self { $(Self::$variant => $number,)* }
+            }
+
+            /// The value of a number in the store.
+            pub const fn from_number(number: i64) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)* _ => None }
+            }
+
+            /// Its name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// The value of this name.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+numbered! {
+    /// What a feed carries.
+    Collection {
+        /// Hazards, patrols, works, inspections, activities.
+        Records = 0, "records";
+        /// Persons of the district.
+        People = 1, "people";
+        /// Areas of persons.
+        Areas = 2, "areas";
+        /// Reference grid.
+        Grid = 3, "grid";
+        /// Rules.
+        Rules = 4, "rules";
+        /// The server's log of devices; never sent.
+        Devices = 5, "devices";
+    }
+}
+
+numbered! {
+    /// The order in which a feed is read: worst first.
+    Class {
+        /// 危急 and 火情.
+        Critical = 0, "critical";
+        /// 严重
+        Serious = 1, "serious";
+        /// 一般
+        General = 2, "general";
+        /// No severity known, and everything that is no hazard.
+        Other = 3, "other";
+    }
+}
+
+numbered! {
+    /// What a person may do. Inspectors use devices; the others hold office tokens.
+    Role {
+        /// 巡查员
+        Inspector = 0, "inspector";
+        /// 审核员
+        Reviewer = 1, "reviewer";
+        /// 办事员
+        Clerk = 2, "clerk";
+        /// 领导
+        Leader = 3, "leader";
+        /// 管理员
+        Admin = 4, "admin";
+    }
+}
+
+/// The number of a record's state in the store.
+pub const fn state_number(state: State) -> i64 {
+    match state {
+        State::Held => 0,
+        State::Reported => 1,
+        State::Returned => 2,
+        State::Graded => 3,
+        State::Ordered => 4,
+        State::Rectifying => 5,
+        State::Carried => 6,
+        State::MadeSafe => 7,
+        State::NotFound => 8,
+        State::Rectified => 9,
+        State::Verified => 10,
+        State::Closed => 11,
+        State::Void => 12,
+        State::Duplicate => 13,
+        State::NotOurs => 14,
+        State::Disputed => 15,
+        State::Recorded => 16,
+    }
+}
+
+/// The number of a disposition in the store.
+pub const fn disposition_number(disposition: Disposition) -> i64 {
+    match disposition {
+        Disposition::Applied => 0,
+        Disposition::Merged => 1,
+        Disposition::Joined => 2,
+        Disposition::Conflict => 3,
+        Disposition::Held => 4,
+        Disposition::Quarantined => 5,
+    }
+}
+
+/// The disposition of a number in the store.
+pub fn disposition_of(number: i64) -> Option<Disposition> {
+    Disposition::ALL.iter().copied().find(|known| disposition_number(*known) == number)
+}
+
+/// Bits of a record's flags in the store.
+pub mod record_flags {
+    /// Its opening operation has not come.
+    pub const PROVISIONAL: i64 = 1;
+    /// It has an open conflict.
+    pub const CONFLICT: i64 = 2;
+    /// It is closed, evidence pending.
+    pub const CLOSURE_PENDING: i64 = 4;
+    /// It is no hazard.
+    pub const NOT_HAZARD: i64 = 8;
+}
+
+/// Bits of an operation's flags in the store; each has a code of scope `Flag`.
+pub mod operation_flags {
+    use sync_protocol::codes::Code;
+
+    /// Every flag with its bit.
+    pub const ALL: &[(i64, Code)] = &[
+        (1, Code::FlagClock),
+        (2, Code::FlagIdReused),
+        (4, Code::FlagSequenceReused),
+        (8, Code::FlagFork),
+        (16, Code::FlagDefaultPosition),
+        (32, Code::FlagNoPhoto),
+        (64, Code::FlagAccuracyPoor),
+        (128, Code::FlagAccuracyUnreliable),
+    ];
+
+    /// The bit of a flag; 0 for a code that is none.
+    pub fn bit(code: Code) -> i64 {
+        ALL.iter().find(|(_, known)| *known == code).map_or(0, |(bit, _)| *bit)
+    }
+
+    /// The codes of a set of bits.
+    pub fn codes(bits: i64) -> impl Iterator<Item = Code> {
+        ALL.iter().filter(move |(bit, _)| bits & bit != 0).map(|(_, code)| *code)
+    }
+}
+
+/// Where a device stands with the bureau.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceStatus {
+    /// In use.
+    Active,
+    /// Said to be lost: what it has not sent is lost too.
+    Lost,
+    /// Revoked: beyond its last trusted point everything waits for review.
+    Revoked {
+        /// The last trusted sequence.
+        sequence: u64,
+        /// The chain there.
+        chain: Chain,
+    },
+}
+
+/// What the server knows of a device while it reconciles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// SEC1 uncompressed P-256 point.
+    pub public_key: Vec<u8>,
+    /// Where it stands.
+    pub status: DeviceStatus,
+    /// Its chain is forked.
+    pub is_forked: bool,
+    /// Persons bound to it.
+    pub persons: Vec<PersonId>,
+    /// The highest sequence received.
+    pub head_sequence: u64,
+    /// The chain there.
+    pub head_chain: Chain,
+    /// No gap up to here.
+    pub whole_through: u64,
+}
+
+/// A device row with what the office wants to see of it.
+#[derive(Clone, Debug)]
+pub struct DeviceRow {
+    /// The device.
+    pub device: Device,
+    /// App and version.
+    pub client: String,
+    /// The device that it replaced.
+    pub continues: Option<DeviceId>,
+    /// When it enrolled, milliseconds since 1970.
+    pub enrolled_ms: i64,
+    /// Its last contact.
+    pub contact_ms: Option<i64>,
+    /// Its wall clock minus the server's at that contact.
+    pub clock_offset_ms: Option<i64>,
+    /// The head it claimed at that contact.
+    pub claimed_sequence: u64,
+}
+
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Their id.
+    pub id: PersonId,
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}

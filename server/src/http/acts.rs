@@ -1,0 +1,86 @@
+//! `POST /v1/hazards/{record}/acts`: an operation of the office on a record.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sync_protocol::cbor::Raw;
+use sync_protocol::codes::Code;
+use sync_protocol::ids::{Head, RecordId};
+use sync_protocol::kind::{Kind, Signer};
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use super::json;
+use crate::domain::Role;
+use crate::sync::office::Act;
+
+/// An act of the office.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAct {
+    kind: String,
+    #[serde(default)]
+    fields: BTreeMap<String, Value>,
+    /// The heads of the view it was made from, hexadecimal; absent: whatever is there.
+    heads: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Acted {
+    operation: Option<String>,
+}
+
+/// Office accounts; what each may do in detail comes with the lifecycle's own routes.
+pub(super) const OFFICE: &[Role] = &[Role::Reviewer, Role::Clerk, Role::Leader, Role::Admin];
+
+pub(super) async fn act(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(record): Path<String>,
+    Json(new): Json<NewAct>,
+) -> Result<Json<Acted>, ApiError> {
+    account.require(OFFICE)?;
+    let record: RecordId = record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))?;
+    let kind = Kind::parse(&new.kind)
+        .filter(|kind| kind.signer() == Signer::Office && !matches!(kind, Kind::Released))
+        .ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?;
+    let mut transaction = shared.engine.store.read().await?;
+    if transaction.records(account.district.key, &[record]).await?.is_empty() {
+        return Err(Code::NotFound.into());
+    }
+    drop(transaction);
+    let act = Act::Operation {
+        kind,
+        record,
+        fields: fields(&new.fields)?,
+        photos: Vec::new(),
+        author: account.person.id,
+        made_from: new.heads.as_deref().map(heads).transpose()?,
+    };
+    let outcome = shared.engine.act(&account.district, act).await?;
+    Ok(Json(Acted { operation: outcome.operation.map(|identity| identity.to_string()) }))
+}
+
+pub(super) fn fields(fields: &BTreeMap<String, Value>) -> Result<BTreeMap<String, Raw>, ApiError> {
+    fields
+        .iter()
+        .map(|(name, value)| {
+            let raw = json::to_raw(name, value);
+            raw.map(|raw| (name.clone(), raw)).ok_or_else(|| ApiError::with(Code::BadParameter, name.clone()))
+        })
+        .collect()
+}
+
+pub(super) fn heads(heads: &[String]) -> Result<Vec<Head>, ApiError> {
+    let mut heads: Vec<Head> = heads
+        .iter()
+        .map(|head| hex::decode(head).ok().and_then(|bytes| Head::try_from(bytes.as_slice()).ok()))
+        .collect::<Option<_>>()
+        .ok_or_else(|| ApiError::with(Code::BadParameter, "heads"))?;
+    heads.sort_unstable();
+    Ok(heads)
+}

@@ -1,0 +1,66 @@
+//! Devices, for the office.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use sync_protocol::ids::{Chain, DeviceId};
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use crate::domain::Role;
+use crate::sync::office::Act;
+
+/// The last trusted point; absent: what was received so far.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    sequence: Option<u64>,
+    /// Hexadecimal.
+    chain: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Done {
+    device: String,
+    status: &'static str,
+}
+
+const MAY: &[Role] = &[Role::Leader, Role::Admin];
+
+pub(super) async fn revoke(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(device): Path<String>,
+    Json(revocation): Json<Revocation>,
+) -> Result<Json<Done>, ApiError> {
+    account.require(MAY)?;
+    let device = parse(&device)?;
+    let trusted = match (revocation.sequence, revocation.chain) {
+        (None, None) => None,
+        (Some(sequence), Some(chain)) => {
+            let chain = hex::decode(chain).ok().and_then(|bytes| Chain::try_from(bytes.as_slice()).ok());
+            Some((sequence, chain.ok_or(ApiError::with(Code::BadParameter, "chain"))?))
+        }
+        _ => return Err(ApiError::with(Code::BadParameter, "sequence and chain go together")),
+    };
+    let act = Act::Revoke { device, trusted, author: account.person.id };
+    shared.engine.act(&account.district, act).await?;
+    Ok(Json(Done { device: device.to_string(), status: "revoked" }))
+}
+
+pub(super) async fn lose(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(device): Path<String>,
+) -> Result<Json<Done>, ApiError> {
+    account.require(MAY)?;
+    let device = parse(&device)?;
+    shared.engine.act(&account.district, Act::Lose { device }).await?;
+    Ok(Json(Done { device: device.to_string(), status: "lost" }))
+}
+
+fn parse(device: &str) -> Result<DeviceId, ApiError> {
+    device.parse().map_err(|_source| ApiError::with(Code::BadParameter, "device"))
+}

@@ -1,0 +1,122 @@
+//! The one error of the API: a stable code for the client, the cause for the log.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sync_protocol::codes::Code;
+use sync_protocol::exchange::{ErrorBody, Frame};
+
+use crate::store::StoreError;
+use crate::sync::SyncError;
+
+/// What a client is told.
+#[derive(Debug)]
+pub struct ApiError {
+    /// The code.
+    pub code: Code,
+    detail: Option<String>,
+}
+
+impl ApiError {
+    /// An error with a word on what is wrong.
+    pub fn with(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: Some(detail.into()) }
+    }
+}
+
+impl From<Code> for ApiError {
+    fn from(code: Code) -> Self {
+        Self { code, detail: None }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Full(_) => Code::StorageFull,
+            StoreError::Unavailable(_) => Code::StorageUnavailable,
+            StoreError::Statement(_) | StoreError::Damaged(_) | StoreError::Unfit(_) => Code::Internal,
+        };
+        tracing::error!(error = %error, "a request failed: {error}");
+        code.into()
+    }
+}
+
+impl From<SyncError> for ApiError {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::Refused(code) => code.into(),
+            SyncError::RefusedFor(code, detail) => Self::with(code, detail),
+            SyncError::Store(error) => error.into(),
+            SyncError::Keys(_) | SyncError::Gone => {
+                tracing::error!(error = %error, "a request failed: {error}");
+                Code::Internal.into()
+            }
+        }
+    }
+}
+
+/// The HTTP status of a code.
+pub const fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::BodyTooLarge | Code::DecodedBodyTooLarge | Code::TooManyBundles => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::EncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Forbidden | Code::DeviceRevoked | Code::EnrolCodeInvalid => StatusCode::FORBIDDEN,
+        Code::EnrolCodeExpired => StatusCode::GONE,
+        Code::EnrolCodeUsed | Code::ConflictClosed | Code::NotReleasable => StatusCode::CONFLICT,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Code::TimedOut => StatusCode::REQUEST_TIMEOUT,
+        Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        Code::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// Seconds after which a request that met a passing limit may be tried again.
+const RETRY_AFTER: &str = "5";
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({
+            "code": self.code.as_str(),
+            "zh": self.code.zh(),
+            "en": self.code.en(),
+            "detail": self.detail,
+        });
+        let mut response = (status_of(self.code), axum::Json(body)).into_response();
+        if matches!(self.code, Code::TooManyRequests | Code::StorageFull | Code::StorageUnavailable) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        response
+    }
+}
+
+/// The same error for a device: one `error` frame.
+#[derive(Debug)]
+pub(super) struct DeviceError(pub ApiError);
+
+impl<E: Into<ApiError>> From<E> for DeviceError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for DeviceError {
+    fn into_response(self) -> Response {
+        let code = self.0.code;
+        let en = match &self.0.detail {
+            Some(detail) => format!("{} ({detail})", code.en()),
+            None => code.en().to_owned(),
+        };
+        let frame =
+            Frame::Error(ErrorBody { en, zh: code.zh().to_owned(), code: code.as_str().to_owned() });
+        let mut response = self.0.into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(super::sync::MEDIA_TYPE));
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.body_mut() = frame.encode().into();
+        response
+    }
+}

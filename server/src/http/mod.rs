@@ -1,0 +1,95 @@
+//! HTTP: one readable table of routes; limits, timeouts and counting are layers.
+//!
+//! A handler takes extractors, makes one call and gives one reply. No SQL and no rules here.
+
+mod acts;
+mod auth;
+mod devices;
+mod enrol;
+mod error;
+mod health;
+mod json;
+mod people;
+mod receipts;
+mod sync;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use metrics_exporter_prometheus::PrometheusHandle;
+use sync_protocol::codes::Code;
+use sync_protocol::limits;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use error::{ApiError, status_of};
+
+use crate::config::Settings;
+use crate::sync::Engine;
+
+/// What handlers share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    metrics: PrometheusHandle,
+    sync_slots: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+/// JSON bodies of the office.
+const OFFICE_BODY_BYTES: usize = 1 << 20;
+
+/// Every route.
+pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settings) -> Router {
+    let shared = Shared {
+        engine: Arc::clone(engine),
+        metrics,
+        sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
+        timeout: Duration::from_secs(settings.request_timeout_s),
+    };
+    Router::new()
+        // Devices.
+        .route("/v1/enrol", post(enrol::enrol))
+        .route("/v1/sync", post(sync::sync))
+        .route("/v1/receipts/{bundle}", get(receipts::receipt))
+        // The office.
+        .route("/v1/hazards/{record}/acts", post(acts::act))
+        .route("/v1/devices/{device}/revoke", post(devices::revoke))
+        .route("/v1/devices/{device}/lose", post(devices::lose))
+        .route("/v1/people", post(people::add))
+        .route("/v1/people/{person}/area", put(people::set_area))
+        .route("/v1/enrol-codes", post(people::enrol_code))
+        // Operators.
+        .route("/healthz", get(health::healthy))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(|| async { ApiError::from(Code::NotFound) })
+        .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES.max(OFFICE_BODY_BYTES)))
+        .layer(middleware::from_fn_with_state(shared.clone(), watch))
+        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
+            tracing::error!("a handler panicked");
+            axum::response::IntoResponse::into_response(ApiError::from(Code::Internal))
+        }))
+        .with_state(shared)
+}
+
+/// Counts every request and bounds its time.
+async fn watch(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let response = match tokio::time::timeout(shared.timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => axum::response::IntoResponse::into_response(ApiError::from(Code::TimedOut)),
+    };
+    let status: StatusCode = response.status();
+    metrics::counter!("firebreak_requests_total", "status" => status.as_str().to_owned()).increment(1);
+    metrics::histogram!("firebreak_request_seconds").record(started.elapsed().as_secs_f64());
+    response
+}

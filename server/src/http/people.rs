@@ -1,0 +1,82 @@
+//! People, their areas and enrolment codes, for the office.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use sync_protocol::ids::PersonId;
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use crate::domain::Role;
+use crate::geometry::GeoBox;
+use crate::sync::admin::{self, EnrolCode};
+
+const MAY: &[Role] = &[Role::Leader, Role::Admin];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPerson {
+    name: String,
+    role: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AddedPerson {
+    person: String,
+}
+
+pub(super) async fn add(
+    State(shared): State<Shared>,
+    account: Account,
+    Json(new): Json<NewPerson>,
+) -> Result<Json<AddedPerson>, ApiError> {
+    account.require(MAY)?;
+    let role = Role::parse(&new.role).ok_or(ApiError::with(Code::BadParameter, "role"))?;
+    let person = admin::add_person(&shared.engine, &account.district, &new.name, role).await?;
+    Ok(Json(AddedPerson { person: person.to_string() }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewArea {
+    boxes: Vec<GeoBox>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AreaSet {
+    version: u64,
+}
+
+pub(super) async fn set_area(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(person): Path<String>,
+    Json(area): Json<NewArea>,
+) -> Result<Json<AreaSet>, ApiError> {
+    account.require(MAY)?;
+    let person = parse(&person)?;
+    let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
+    Ok(Json(AreaSet { version }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CodeFor {
+    person: String,
+}
+
+pub(super) async fn enrol_code(
+    State(shared): State<Shared>,
+    account: Account,
+    Json(wanted): Json<CodeFor>,
+) -> Result<Json<EnrolCode>, ApiError> {
+    account.require(MAY)?;
+    let person = parse(&wanted.person)?;
+    Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, None).await?))
+}
+
+fn parse(person: &str) -> Result<PersonId, ApiError> {
+    person.parse().map_err(|_source| ApiError::with(Code::BadParameter, "person"))
+}

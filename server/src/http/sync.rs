@@ -1,0 +1,321 @@
+//! `POST /v1/sync`: size → carrier → frames → the engine → a streamed reply.
+
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use sync_protocol::codes::Code;
+use sync_protocol::exchange::{self, RequestHeader};
+use sync_protocol::limits;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::auth::Presenter;
+use super::error::{ApiError, DeviceError};
+use crate::domain::Collection;
+use crate::store::Visit;
+use crate::sync::admit::{self, Admitted};
+use crate::sync::cursor::Cursor;
+use crate::sync::group::{self, Delivery};
+use crate::sync::pull::{self, Question};
+use crate::sync::rollback;
+
+/// A CBOR sequence (RFC 8742).
+pub(super) const MEDIA_TYPE: &str = "application/cbor-seq";
+/// Parts of a reply that wait for a slow phone.
+const PARTS_WAITING: usize = 4;
+
+/// The encodings that bodies may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+pub(super) async fn sync(
+    State(shared): State<Shared>,
+    presenter: Presenter,
+    request: Request,
+) -> Result<Response, DeviceError> {
+    let _slot = Arc::clone(&shared.sync_slots)
+        .try_acquire_owned()
+        .map_err(|_source| Code::TooManyRequests)?;
+    let received_ms = shared.engine.clock.now_ms();
+    let reply_encoding = accepted(request.headers());
+    let body = read_body(request).await?;
+    let request = exchange::decode_request(&body)?;
+    let header = request.header;
+    if let Some(cursor) = &header.cursor {
+        Cursor::decode(cursor, &shared.engine.keys, presenter.district.key)?;
+    }
+    let bundles: Vec<Vec<u8>> = request.bundles.into_iter().map(<[u8]>::to_vec).collect();
+    let broken = request.broken.map(|(bytes, code)| (bytes.to_vec(), code));
+    drop(body);
+    let device = presenter.row.device.id;
+    let mut admitted =
+        admit::open(&shared.engine, &presenter.district, Some(device), bundles, broken).await?;
+    let refused = admitted.refusals.iter().map(refused_frame).collect();
+    let delivery = delivery(&presenter, &header, &mut admitted, received_ms);
+    let mut receipts = std::mem::take(&mut admitted.receipts);
+    receipts.extend(deliver(&shared, &presenter, delivery).await?);
+    let (cursor, lineage) =
+        rollback::settle(&shared.engine, &presenter.district, header.cursor.as_deref()).await?;
+    let question = Question {
+        claimed_sequence: header.head.map_or(0, |head| head.sequence),
+        receipts: pull::in_order(&receipts, &admitted.order),
+        refused,
+        cursor,
+        lineage,
+        areas: header.areas,
+        collections: collections(&header.collections),
+        budget: header.budget.unwrap_or(limits::BUDGET_DEFAULT).clamp(limits::BUDGET_MIN, limits::BUDGET_MAX),
+        received_ms,
+        district: presenter.district,
+        device: presenter.row.device,
+    };
+    Ok(stream(&shared, question, reply_encoding))
+}
+
+fn delivery(
+    presenter: &Presenter,
+    header: &RequestHeader,
+    admitted: &mut Admitted,
+    received_ms: i64,
+) -> Delivery {
+    let device = presenter.row.device.id;
+    for refusal in &admitted.refusals {
+        tracing::warn!(
+            device.id = %device, code = refusal.code.as_str(),
+            "a bundle carried by device {device} is refused: {}", refusal.code.en()
+        );
+        metrics::counter!("firebreak_refused_total", "code" => refusal.code.as_str()).increment(1);
+    }
+    let uptime = header.sent.uptime_ms.and_then(|uptime| i64::try_from(uptime).ok());
+    Delivery {
+        arrivals: std::mem::take(&mut admitted.arrivals),
+        refused: admitted
+            .refusals
+            .iter()
+            .map(|refusal| {
+                group::refused_row(refusal.bundle, refusal.code, &refusal.bytes, Some(device), received_ms)
+            })
+            .collect(),
+        visit: Some(Visit {
+            device,
+            received_ms,
+            clock_offset_ms: header.sent.wall_ms.saturating_sub(received_ms),
+            claimed_sequence: header.head.map_or(0, |head| head.sequence),
+            boot_offset_ms: header.sent.boot.zip(uptime.map(|uptime| received_ms.saturating_sub(uptime))),
+        }),
+        acknowledged: (presenter.row.device.persons.clone(), header.acknowledged.clone()),
+    }
+}
+
+/// A contact that brings nothing is written with the next group; nobody waits for it.
+async fn deliver(
+    shared: &Shared,
+    presenter: &Presenter,
+    delivery: Delivery,
+) -> Result<group::Receipts, ApiError> {
+    let is_bare = delivery.arrivals.is_empty()
+        && delivery.refused.is_empty()
+        && delivery.acknowledged.1.is_empty();
+    if is_bare {
+        let (engine, district) = (Arc::clone(&shared.engine), presenter.district.clone());
+        tokio::spawn(async move {
+            if let Err(error) = engine.deliver(&district, delivery).await {
+                tracing::warn!(error = %error, "a contact was not noted: {error}");
+            }
+        });
+        return Ok(group::Receipts::new());
+    }
+    Ok(shared.engine.deliver(&presenter.district, delivery).await?)
+}
+
+fn refused_frame(refusal: &admit::Refusal) -> exchange::Refused {
+    exchange::Refused {
+        en: refusal.code.en().to_owned(),
+        zh: refusal.code.zh().to_owned(),
+        code: refusal.code.as_str().to_owned(),
+        bundle: refusal.bundle,
+    }
+}
+
+/// Collections that the device knows and the server sends.
+fn collections(named: &[String]) -> Vec<Collection> {
+    if named.is_empty() {
+        return vec![Collection::Records];
+    }
+    named
+        .iter()
+        .filter_map(|name| Collection::parse(name))
+        .filter(|collection| *collection != Collection::Devices)
+        .collect()
+}
+
+async fn read_body(request: Request) -> Result<Vec<u8>, ApiError> {
+    let encoding = match request.headers().get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Encoding::Identity,
+        Some(b"gzip") => Encoding::Gzip,
+        Some(b"zstd") => Encoding::Zstd,
+        Some(_) => return Err(Code::EncodingUnsupported.into()),
+    };
+    let body = axum::body::to_bytes(request.into_body(), limits::BODY_BYTES)
+        .await
+        .map_err(|_source| Code::BodyTooLarge)?;
+    if encoding == Encoding::Identity {
+        return Ok(body.to_vec());
+    }
+    tokio::task::spawn_blocking(move || decompress(&body, encoding))
+        .await
+        .map_err(|_source| Code::Internal)?
+        .map_err(ApiError::from)
+}
+
+/// Decompresses up to the limit and not a byte more, whatever the body promises.
+fn decompress(body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Code> {
+    let bound = u64::try_from(limits::DECODED_BODY_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut decoded = Vec::new();
+    let read = match encoding {
+        Encoding::Identity => return Ok(body.to_vec()),
+        Encoding::Gzip => flate2::read::MultiGzDecoder::new(body).take(bound).read_to_end(&mut decoded),
+        Encoding::Zstd => zstd::stream::read::Decoder::with_buffer(body)
+            .and_then(|decoder| decoder.take(bound).read_to_end(&mut decoded)),
+    };
+    read.map_err(|_source| Code::EncodingBroken)?;
+    if decoded.len() > limits::DECODED_BODY_BYTES { Err(Code::DecodedBodyTooLarge) } else { Ok(decoded) }
+}
+
+/// The encoding of the reply: zstd before gzip where the device takes both.
+fn accepted(headers: &HeaderMap) -> Encoding {
+    let accepts = |name: &str| {
+        headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+            value.split(',').any(|part| {
+                let mut words = part.split(';').map(str::trim);
+                words.next() == Some(name) && !words.any(|word| word == "q=0")
+            })
+        })
+    };
+    if accepts("zstd") {
+        Encoding::Zstd
+    } else if accepts("gzip") {
+        Encoding::Gzip
+    } else {
+        Encoding::Identity
+    }
+}
+
+fn stream(shared: &Shared, question: Question, encoding: Encoding) -> Response {
+    let (parts, mut waiting) = mpsc::channel(PARTS_WAITING);
+    let engine = Arc::clone(&shared.engine);
+    tokio::spawn(async move {
+        if let Err(error) = pull::reply(engine, question, parts).await {
+            tracing::error!(error = %error, "a reply was cut short: {error}");
+        }
+    });
+    let (chunks, ready) = mpsc::channel::<Result<Bytes, std::io::Error>>(PARTS_WAITING);
+    tokio::spawn(async move {
+        let Ok(mut compressor) = Compressor::new(encoding) else { return };
+        while let Some(part) = waiting.recv().await {
+            let Ok(chunk) = compressor.part(part) else { return };
+            if chunks.send(Ok(chunk)).await.is_err() {
+                return;
+            }
+        }
+        if let Ok(last) = compressor.finish() {
+            let _gone = chunks.send(Ok(last)).await;
+        }
+    });
+    let body = Body::from_stream(futures::stream::unfold(ready, |mut ready| async move {
+        ready.recv().await.map(|chunk| (chunk, ready))
+    }));
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    match encoding {
+        Encoding::Identity => {}
+        Encoding::Gzip => drop(headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))),
+        Encoding::Zstd => drop(headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("zstd"))),
+    }
+    response
+}
+
+/// Compresses part by part; what was given is decodable as soon as it arrives.
+enum Compressor {
+    Identity,
+    Gzip(flate2::write::GzEncoder<Vec<u8>>),
+    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+}
+
+const ZSTD_LEVEL: i32 = 3;
+
+impl Compressor {
+    fn new(encoding: Encoding) -> std::io::Result<Self> {
+        Ok(match encoding {
+            Encoding::Identity => Self::Identity,
+            Encoding::Gzip => {
+                Self::Gzip(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()))
+            }
+            Encoding::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
+        })
+    }
+
+    fn part(&mut self, part: Bytes) -> std::io::Result<Bytes> {
+        Ok(match self {
+            Self::Identity => part,
+            Self::Gzip(encoder) => {
+                encoder.write_all(&part)?;
+                encoder.flush()?;
+                std::mem::take(encoder.get_mut()).into()
+            }
+            Self::Zstd(encoder) => {
+                encoder.write_all(&part)?;
+                encoder.flush()?;
+                std::mem::take(encoder.get_mut()).into()
+            }
+        })
+    }
+
+    fn finish(self) -> std::io::Result<Bytes> {
+        Ok(match self {
+            Self::Identity => Bytes::new(),
+            Self::Gzip(encoder) => encoder.finish()?.into(),
+            Self::Zstd(encoder) => encoder.finish()?.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_is_refused_at_the_limit() {
+        let zeros = vec![0; limits::DECODED_BODY_BYTES + 1];
+        let zstd = zstd::stream::encode_all(zeros.as_slice(), 1).unwrap();
+        assert_eq!(decompress(&zstd, Encoding::Zstd), Err(Code::DecodedBodyTooLarge));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&zeros).unwrap();
+        let gzip = gzip.finish().unwrap();
+        assert_eq!(decompress(&gzip, Encoding::Gzip), Err(Code::DecodedBodyTooLarge));
+        assert_eq!(decompress(&gzip[..gzip.len() / 2], Encoding::Gzip), Err(Code::EncodingBroken));
+        let exact = zstd::stream::encode_all(&zeros[1..], 1).unwrap();
+        assert_eq!(decompress(&exact, Encoding::Zstd).map(|body| body.len()), Ok(limits::DECODED_BODY_BYTES));
+    }
+
+    #[test]
+    fn the_reply_is_encoded_as_the_device_takes_it() {
+        for (value, expected) in [
+            ("gzip, zstd", Encoding::Zstd),
+            ("gzip;q=1.0, zstd;q=0", Encoding::Gzip),
+            ("br", Encoding::Identity),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!(accepted(&headers), expected, "{value}");
+        }
+    }
+}

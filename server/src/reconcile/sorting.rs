@@ -1,0 +1,224 @@
+//! Which operations of a group are new, which may be folded, which wait in quarantine. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use sync_protocol::codes::Code;
+use sync_protocol::ids::{BundleHash, DeviceId, Identity, PersonId, RecordId};
+use sync_protocol::operation::{Identified, Operation};
+
+use super::losses::{quarantine_notice, re_enrol_notice};
+use super::{Arrival, Plan, Situation, chain};
+use crate::domain::{Device, DeviceStatus, operation_flags};
+use crate::store::{QuarantineRow, RunSpan};
+use crate::time;
+use crate::validate::{self, ReadOperation, SignedBy, Trust};
+
+/// A new operation that may be folded.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    /// The operation.
+    pub operation: Identified,
+    /// As it came.
+    pub bytes: Vec<u8>,
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// Its sequence there.
+    pub sequence: u64,
+    /// Bits of [`operation_flags`].
+    pub flags: i64,
+}
+
+/// What sorting a group gave.
+#[derive(Debug, Default)]
+pub struct Sorted {
+    /// What is decided so far: quarantine, devices, forks, notices.
+    pub plan: Plan,
+    /// New operations by record, in order of arrival.
+    pub fresh: BTreeMap<RecordId, Vec<Fresh>>,
+    /// Records in the order in which they first came.
+    pub order: Vec<RecordId>,
+    /// Flags by operation.
+    pub flags: BTreeMap<Identity, i64>,
+    /// Bundles that were already taken, in this group or before.
+    pub repeated: HashSet<BundleHash>,
+}
+
+/// Devices whose runs must be read before [`sort`], each with the sequence from which on.
+pub fn needs_spans(devices: &BTreeMap<DeviceId, Device>, arrivals: &[Arrival]) -> BTreeMap<DeviceId, u64> {
+    let mut heads = devices.clone();
+    let mut needs: BTreeMap<DeviceId, u64> = BTreeMap::new();
+    for arrival in arrivals {
+        let Some(device) = heads.get_mut(&arrival.device) else { continue };
+        let is_revoked = matches!(device.status, DeviceStatus::Revoked { .. });
+        if is_revoked || !chain::continues(device, arrival.first, arrival.previous) {
+            let from = if is_revoked { 0 } else { arrival.first.saturating_sub(1) };
+            let known = needs.entry(arrival.device).or_insert(from);
+            *known = (*known).min(from);
+        } else {
+            device.head_sequence = arrival.last;
+            device.head_chain = arrival.chain;
+            device.whole_through = arrival.last;
+        }
+    }
+    needs
+}
+
+/// Sorts a group.
+pub fn sort(situation: &Situation, arrivals: &[Arrival]) -> Sorted {
+    let mut sorted = Sorted::default();
+    let mut devices = situation.devices.clone();
+    let mut spans = situation.spans.clone();
+    let mut moved: BTreeSet<DeviceId> = BTreeSet::new();
+    let mut seen: HashSet<Identity> = HashSet::new();
+    let mut used_ids = situation.used_ids.clone();
+    let mut bundles: HashSet<BundleHash> = HashSet::new();
+    for arrival in arrivals {
+        if !bundles.insert(arrival.bundle) {
+            sorted.repeated.insert(arrival.bundle);
+            continue;
+        }
+        let Some(device) = devices.get_mut(&arrival.device) else { continue };
+        let run = span(arrival);
+        let runs = spans.entry(arrival.device).or_default();
+        let placement = if chain::continues(device, run.first, run.previous) {
+            chain::Placement::default()
+        } else {
+            chain::place(runs, &run)
+        };
+        if placement.is_fork && !device.is_forked {
+            device.is_forked = true;
+            sorted.plan.forked.insert(arrival.device);
+            for person in &device.persons {
+                sorted.plan.notices.insert(re_enrol_notice(*person, arrival.device, situation.now_ms));
+            }
+        }
+        chain::advance(device, runs, &run);
+        runs.push(run);
+        moved.insert(arrival.device);
+        let trusted = match device.status {
+            DeviceStatus::Revoked { sequence, chain } => Some(chain::trusted(runs, sequence, chain)),
+            DeviceStatus::Active | DeviceStatus::Lost => None,
+        };
+        for (offset, read) in arrival.operations.iter().enumerate() {
+            let is_known = situation.known.contains(&read.identity)
+                || situation.quarantined.contains_key(&read.identity)
+                || !seen.insert(read.identity);
+            if is_known {
+                continue;
+            }
+            let mut flags = 0;
+            if placement.reused.contains(&offset) {
+                flags |= operation_flags::bit(Code::FlagSequenceReused);
+            }
+            if placement.is_fork {
+                flags |= operation_flags::bit(Code::FlagFork);
+            }
+            let trust = match &trusted {
+                Some(trusted) if !trusted.contains(&read.identity) => Trust::Untrusted,
+                _ => Trust::Trusted,
+            };
+            let signer = if arrival.is_own { SignedBy::Server } else { SignedBy::Device(device) };
+            match admitted(read, trust, signer) {
+                Ok(operation) => {
+                    let id = operation.id.0;
+                    if !used_ids.insert(id) || is_report_id_reused(situation, &sorted, read, operation) {
+                        flags |= operation_flags::bit(Code::FlagIdReused);
+                    }
+                    flags |= value_flags(situation, operation);
+                    take(&mut sorted, arrival.device, read, operation, flags);
+                }
+                Err((code, at, record, author)) => {
+                    let author = author.filter(|author| device.persons.contains(author));
+                    let told = author.map_or_else(|| device.persons.clone(), |author| vec![author]);
+                    for person in told {
+                        sorted.plan.notices.insert(quarantine_notice(
+                            person, code, &at, record, read.identity, situation.now_ms,
+                        ));
+                    }
+                    sorted.plan.quarantine.push(QuarantineRow {
+                        identity: read.identity,
+                        device: arrival.device,
+                        sequence: read.sequence,
+                        record,
+                        author,
+                        code: code.as_str(),
+                        at,
+                        received_ms: situation.now_ms,
+                        bytes: read.bytes.clone(),
+                    });
+                }
+            }
+        }
+    }
+    sorted.plan.devices = moved.iter().filter_map(|id| devices.get(id).cloned()).collect();
+    sorted
+}
+
+type Fault = (Code, String, Option<RecordId>, Option<PersonId>);
+
+fn admitted<'a>(read: &'a ReadOperation, trust: Trust, signer: SignedBy<'_>) -> Result<&'a Operation, Fault> {
+    match &read.content {
+        Err(fault) => Err((fault.code, fault.at.clone(), fault.record, fault.author)),
+        Ok(operation) => validate::admit(operation, read.sequence, trust, signer)
+            .map(|()| operation)
+            .map_err(|code| (code, String::new(), Some(operation.record), Some(operation.author))),
+    }
+}
+
+/// Whether a record was opened already, by an operation with the same id and other bytes.
+fn is_report_id_reused(
+    situation: &Situation,
+    sorted: &Sorted,
+    read: &ReadOperation,
+    operation: &Operation,
+) -> bool {
+    let opens = operation.id.0 == operation.record.0;
+    let is_opened_before = || {
+        let view = situation.records.get(&operation.record);
+        view.and_then(|row| sync_protocol::view::View::decode(&row.view)).is_some_and(|view| !view.is_provisional)
+    };
+    let is_opened_here = || {
+        sorted.fresh.get(&operation.record).is_some_and(|fresh| {
+            fresh.iter().any(|other| {
+                other.operation.operation.id == operation.id && other.operation.identity != read.identity
+            })
+        })
+    };
+    opens && (is_opened_here() || is_opened_before())
+}
+
+fn value_flags(situation: &Situation, operation: &Operation) -> i64 {
+    let mut flags = validate::flags(operation, &situation.default_positions);
+    if time::interval(&operation.at, situation.now_ms, None).is_clock_suspect {
+        flags |= operation_flags::bit(Code::FlagClock);
+    }
+    flags
+}
+
+fn take(sorted: &mut Sorted, device: DeviceId, read: &ReadOperation, operation: &Operation, flags: i64) {
+    let record = operation.record;
+    if flags != 0 {
+        sorted.flags.insert(read.identity, flags);
+    }
+    let fresh = sorted.fresh.entry(record).or_insert_with(|| {
+        sorted.order.push(record);
+        Vec::new()
+    });
+    fresh.push(Fresh {
+        operation: Identified { identity: read.identity, operation: operation.clone() },
+        bytes: read.bytes.clone(),
+        device,
+        sequence: read.sequence,
+        flags,
+    });
+}
+
+fn span(arrival: &Arrival) -> RunSpan {
+    RunSpan {
+        first: arrival.first,
+        last: arrival.last,
+        previous: arrival.previous,
+        chain: arrival.chain,
+        members: arrival.operations.iter().map(|operation| operation.identity).collect(),
+    }
+}

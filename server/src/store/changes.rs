@@ -1,0 +1,102 @@
+//! Reading a feed: records by class and change number, and by place for a change of areas.
+
+use std::collections::HashMap;
+
+use sync_protocol::ids::RecordId;
+use uuid::Uuid;
+
+use super::rows::padded;
+use super::{StoreError, Transaction, each_backend, fetch_all, signed, unsigned};
+use crate::domain::DistrictKey;
+
+/// A record as a feed gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedRow {
+    /// The record.
+    pub record: RecordId,
+    /// The number of its collection.
+    pub collection: i64,
+    /// Its change number.
+    pub change: u64,
+    /// Where it is.
+    pub place: Option<i64>,
+    /// The encoded view.
+    pub view: Vec<u8>,
+}
+
+/// Which part of a feed to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The number of the class.
+    pub class: i64,
+    /// Changes after this.
+    pub after: u64,
+    /// Up to this.
+    pub through: u64,
+    /// Rows at most.
+    pub limit: u32,
+}
+
+type Row = (Uuid, i64, i64, Option<i64>, Vec<u8>);
+
+const SELECT_FEED: &str = "SELECT record, collection, change, place, view FROM records \
+     WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4 ORDER BY change LIMIT $5";
+const SELECT_PLACE_RANGE: &str = "SELECT record, collection, change, place, view FROM records \
+     WHERE district = $1 AND (place, record) > ($2, $3) AND place <= $4 AND change <= $5 \
+     ORDER BY place, record LIMIT $6";
+
+fn feed_row((record, collection, change, place, view): Row) -> FeedRow {
+    FeedRow { record: RecordId(record), collection, change: unsigned(change), place, view }
+}
+
+impl Transaction {
+    /// A page of one class of a feed, ascending by change number.
+    pub async fn feed(&mut self, district: DistrictKey, page: Page) -> Result<Vec<FeedRow>, StoreError> {
+        let rows = fetch_all!(
+            self, Row, SELECT_FEED, district.0, page.class, signed(page.after), signed(page.through),
+            i64::from(page.limit)
+        );
+        Ok(rows.into_iter().map(feed_row).collect())
+    }
+
+    /// Records after a place and record up to a place, ascending, no newer than a change.
+    pub async fn placed(
+        &mut self,
+        district: DistrictKey,
+        after: (i64, RecordId),
+        through: i64,
+        change: u64,
+        limit: u32,
+    ) -> Result<Vec<FeedRow>, StoreError> {
+        let rows = fetch_all!(
+            self, Row, SELECT_PLACE_RANGE, district.0, after.0, after.1.0, through, signed(change), i64::from(limit)
+        );
+        Ok(rows.into_iter().map(feed_row).collect())
+    }
+
+    /// Where these records were before: (since change, until change, place) each.
+    pub async fn past_places(
+        &mut self,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<HashMap<RecordId, Vec<(u64, u64, i64)>>, StoreError> {
+        let mut places: HashMap<RecordId, Vec<(u64, u64, i64)>> = HashMap::new();
+        for chunk in records.chunks(1_024) {
+            let keys = padded(chunk);
+            let rows: Vec<(Uuid, i64, i64, i64)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(
+                    "SELECT record, since_change, until_change, place FROM places WHERE district = ",
+                );
+                query.push_bind(district.0).push(" AND record IN (");
+                let mut list = query.separated(", ");
+                keys.iter().for_each(|key| { list.push_bind(key.0); });
+                query.push(")");
+                query.build_query_as().fetch_all(connection).await?
+            });
+            for (record, since, until, place) in rows {
+                places.entry(RecordId(record)).or_default().push((unsigned(since), unsigned(until), place));
+            }
+        }
+        Ok(places)
+    }
+}

@@ -1,0 +1,193 @@
+//! Opening a database: settings asserted on every connection, migrations, the fitness of the library.
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::{StoreError, Transaction, fetch_optional};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// Older SQLite libraries can corrupt a database when the log is reset.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+const READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 12;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+const STATEMENTS_CACHED: usize = 256;
+/// The page cache of one SQLite connection, KiB (negative: the unit of the pragma).
+const WRITER_CACHE: &str = "-32768";
+const READER_CACHE: &str = "-8192";
+
+/// Which database, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file.
+    Sqlite {
+        /// Its path.
+        path: PathBuf,
+        /// It may not grow beyond so many bytes.
+        max_bytes: Option<u64>,
+    },
+    /// A PostgreSQL address.
+    Postgres(String),
+}
+
+/// Pools of connections to one database.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// SQLite: one writer, several readers.
+    Sqlite {
+        /// The only connection that writes.
+        writer: SqlitePool,
+        /// Snapshot readers.
+        readers: SqlitePool,
+    },
+    /// PostgreSQL.
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Opens a database, brings its schema up to date and makes sure that it keeps what it commits.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`] where the library is too old or durability is switched off.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        let store = match database {
+            Database::Sqlite { path, max_bytes } => open_sqlite(path, *max_bytes).await?,
+            Database::Postgres(address) => open_postgres(address).await?,
+        };
+        store.assert_fit().await?;
+        Ok(store)
+    }
+
+    /// Begins a write. On SQLite it takes the write lock at once.
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a read of one snapshot.
+    pub async fn read(&self) -> Result<Transaction, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Transaction::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Transaction::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+            ),
+        })
+    }
+
+    /// The name of the database's kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Closes every connection; SQLite folds its log into the file.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    async fn assert_fit(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { writer, .. } => {
+                let (version,): (String,) =
+                    sqlx::query_as("SELECT sqlite_version()").fetch_one(writer).await?;
+                if parse_version(&version) < OLDEST_SQLITE {
+                    return Err(StoreError::Unfit(format!("SQLite {version} is older than 3.51.3")));
+                }
+            }
+            Self::Postgres(_) => {
+                let mut transaction = self.read().await?;
+                for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+                    let row = fetch_optional!(
+                        &mut transaction, (String,), "SELECT current_setting($1)", setting
+                    );
+                    if row.is_none_or(|(value,)| value == "off") {
+                        return Err(StoreError::Unfit(format!("PostgreSQL runs with {setting} off")));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse_version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+async fn open_sqlite(path: &std::path::Path, max_bytes: Option<u64>) -> Result<Store, StoreError> {
+    let base = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_CACHED)
+        .pragma("wal_autocheckpoint", "4000")
+        .pragma("journal_size_limit", "67108864");
+    let mut write = base.clone().pragma("cache_size", WRITER_CACHE);
+    if let Some(bytes) = max_bytes {
+        write = write.pragma("max_page_count", (bytes / 4_096).max(1).to_string());
+    }
+    let writer = sqlite_pool(1).connect_with(write).await?;
+    SQLITE_MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
+    let readers = sqlite_pool(READERS).connect_with(base.pragma("cache_size", READER_CACHE)).await?;
+    Ok(Store::Sqlite { writer, readers })
+}
+
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(Duration::from_secs(30))
+        .after_connect(|connection, _meta| {
+            Box::pin(async move {
+                let (synchronous,): (i64,) =
+                    sqlx::query_as("PRAGMA synchronous").fetch_one(&mut *connection).await?;
+                let (journal,): (String,) =
+                    sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
+                tracing::debug!(synchronous, journal, "SQLite connection opened: PRAGMA synchronous={synchronous}");
+                if synchronous == 2 && journal == "wal" {
+                    Ok(())
+                } else {
+                    Err(sqlx::Error::Configuration(
+                        format!("SQLite runs with synchronous={synchronous}, journal_mode={journal}").into(),
+                    ))
+                }
+            })
+        })
+}
+
+async fn open_postgres(address: &str) -> Result<Store, StoreError> {
+    let options = PgConnectOptions::from_str(address)?.statement_cache_capacity(STATEMENTS_CACHED);
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options)
+        .await?;
+    POSTGRES_MIGRATIONS.run(&pool).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
+    Ok(Store::Postgres(pool))
+}

@@ -1,0 +1,258 @@
+//! Devices, the persons bound to them, and what each contact taught.
+
+use std::collections::BTreeMap;
+
+use sync_protocol::ids::{Chain, DeviceId, PersonId};
+use uuid::Uuid;
+
+use super::rows::padded;
+use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
+use crate::domain::{Device, DeviceRow, DeviceStatus, DistrictKey};
+
+/// What one contact of a device taught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The presenter.
+    pub device: DeviceId,
+    /// Server time of receipt.
+    pub received_ms: i64,
+    /// Its wall clock minus the server's.
+    pub clock_offset_ms: i64,
+    /// Its own head, as it said.
+    pub claimed_sequence: u64,
+    /// Boot and (server time of receipt − uptime at sending), where it told both.
+    pub boot_offset_ms: Option<([u8; 16], i64)>,
+}
+
+const DEVICE_COLUMNS: &str = "SELECT device, public_key, status, revoked_sequence, revoked_chain, is_forked, \
+     head_sequence, head_chain, whole_through, client, continues, enrolled_ms, contact_ms, clock_offset_ms, \
+     claimed_sequence FROM devices WHERE district = ";
+const INSERT_DEVICE: &str = "INSERT INTO devices (district, device, public_key, client, continues, status, is_forked, \
+     enrolled_ms, head_sequence, head_chain, whole_through, claimed_sequence) \
+     VALUES ($1, $2, $3, $4, $5, 'active', 0, $6, 0, $7, 0, 0) ON CONFLICT (district, device) DO NOTHING";
+const BIND_PERSON: &str = "INSERT INTO device_persons (district, device, person) VALUES ($1, $2, $3) \
+     ON CONFLICT (district, device, person) DO NOTHING";
+const UPDATE_HEAD: &str = "UPDATE devices SET head_sequence = $3, head_chain = $4, whole_through = $5, is_forked = $6 \
+     WHERE district = $1 AND device = $2";
+const REVOKE: &str = "UPDATE devices SET status = 'revoked', revoked_sequence = $3, revoked_chain = $4 \
+     WHERE district = $1 AND device = $2";
+const LOSE: &str = "UPDATE devices SET status = 'lost' WHERE district = $1 AND device = $2";
+const VISIT: &str = "UPDATE devices SET contact_ms = $3, clock_offset_ms = $4, \
+     claimed_sequence = CASE WHEN claimed_sequence > $5 THEN claimed_sequence ELSE $5 END \
+     WHERE district = $1 AND device = $2";
+const CONTACT: &str = "INSERT INTO contacts (district, device, boot, offset_ms) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (district, device, boot) DO UPDATE SET offset_ms = \
+     CASE WHEN contacts.offset_ms < excluded.offset_ms THEN contacts.offset_ms ELSE excluded.offset_ms END";
+const SELECT_CONTACT: &str =
+    "SELECT offset_ms FROM contacts WHERE district = $1 AND device = $2 AND boot = $3";
+const SELECT_DEVICE_IDS: &str = "SELECT device FROM devices WHERE district = $1 ORDER BY device";
+const SELECT_MISSING_PHOTOS: &str = "SELECT sha256 FROM photos WHERE district = $1 AND device = $2 AND is_settled = 0 \
+     ORDER BY sha256 LIMIT $3";
+const COUNT_MISSING_PHOTOS: &str = "SELECT device, count(*) FROM photos WHERE district = $1 AND is_settled = 0 GROUP BY device";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    device: Uuid,
+    public_key: Vec<u8>,
+    status: String,
+    revoked_sequence: Option<i64>,
+    revoked_chain: Option<Vec<u8>>,
+    is_forked: i64,
+    head_sequence: i64,
+    head_chain: Vec<u8>,
+    whole_through: i64,
+    client: String,
+    continues: Option<Uuid>,
+    enrolled_ms: i64,
+    contact_ms: Option<i64>,
+    clock_offset_ms: Option<i64>,
+    claimed_sequence: i64,
+}
+
+fn chain(bytes: &[u8]) -> Result<Chain, StoreError> {
+    Chain::try_from(bytes).map_err(|_source| StoreError::Damaged("chain hash"))
+}
+
+impl Row {
+    fn into_device(self) -> Result<DeviceRow, StoreError> {
+        let status = match self.status.as_str() {
+            "active" => DeviceStatus::Active,
+            "lost" => DeviceStatus::Lost,
+            "revoked" => DeviceStatus::Revoked {
+                sequence: unsigned(self.revoked_sequence.unwrap_or(0)),
+                chain: chain(&self.revoked_chain.unwrap_or_default())?,
+            },
+            _ => return Err(StoreError::Damaged("device status")),
+        };
+        Ok(DeviceRow {
+            device: Device {
+                id: DeviceId(self.device),
+                public_key: self.public_key,
+                status,
+                is_forked: self.is_forked != 0,
+                persons: Vec::new(),
+                head_sequence: unsigned(self.head_sequence),
+                head_chain: chain(&self.head_chain)?,
+                whole_through: unsigned(self.whole_through),
+            },
+            client: self.client,
+            continues: self.continues.map(DeviceId),
+            enrolled_ms: self.enrolled_ms,
+            contact_ms: self.contact_ms,
+            clock_offset_ms: self.clock_offset_ms,
+            claimed_sequence: unsigned(self.claimed_sequence),
+        })
+    }
+}
+
+impl Transaction {
+    /// Devices of the district with the persons bound to them.
+    pub async fn devices(
+        &mut self,
+        district: DistrictKey,
+        ids: &[DeviceId],
+    ) -> Result<BTreeMap<DeviceId, DeviceRow>, StoreError> {
+        let mut devices = BTreeMap::new();
+        if ids.is_empty() {
+            return Ok(devices);
+        }
+        let keys = padded(&ids.iter().map(|id| id.0).collect::<Vec<_>>());
+        let rows: Vec<Row> = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(DEVICE_COLUMNS);
+            query.push_bind(district.0).push(" AND device IN (");
+            let mut list = query.separated(", ");
+            keys.iter().for_each(|key| { list.push_bind(*key); });
+            query.push(")");
+            query.build_query_as().fetch_all(connection).await?
+        });
+        for row in rows {
+            let device = row.into_device()?;
+            devices.insert(device.device.id, device);
+        }
+        let bound: Vec<(Uuid, Uuid)> = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(
+                "SELECT device, person FROM device_persons WHERE district = "
+            );
+            query.push_bind(district.0).push(" AND device IN (");
+            let mut list = query.separated(", ");
+            keys.iter().for_each(|key| { list.push_bind(*key); });
+            query.push(") ORDER BY device, person");
+            query.build_query_as().fetch_all(connection).await?
+        });
+        for (device, person) in bound {
+            if let Some(row) = devices.get_mut(&DeviceId(device)) {
+                row.device.persons.push(PersonId(person));
+            }
+        }
+        Ok(devices)
+    }
+
+    /// One device.
+    pub async fn device(&mut self, district: DistrictKey, id: DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+        Ok(self.devices(district, &[id]).await?.remove(&id))
+    }
+
+    /// The ids of every device.
+    pub async fn device_ids(&mut self, district: DistrictKey) -> Result<Vec<DeviceId>, StoreError> {
+        let rows = fetch_all!(self, (Uuid,), SELECT_DEVICE_IDS, district.0);
+        Ok(rows.into_iter().map(|(id,)| DeviceId(id)).collect())
+    }
+
+    /// Adds a device; one with this key stays as it is.
+    pub async fn add_device(
+        &mut self,
+        district: DistrictKey,
+        id: DeviceId,
+        public_key: &[u8],
+        client: &str,
+        continues: Option<DeviceId>,
+        enrolled_ms: i64,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self, INSERT_DEVICE, district.0, id.0, public_key, client, continues.map(|id| id.0), enrolled_ms,
+            Chain::START.0.to_vec()
+        );
+        Ok(())
+    }
+
+    /// Binds a person to a device.
+    pub async fn bind_person(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+        person: PersonId,
+    ) -> Result<(), StoreError> {
+        execute!(self, BIND_PERSON, district.0, device.0, person.0);
+        Ok(())
+    }
+
+    /// Stores how far a device's chain is held.
+    pub async fn update_device_head(&mut self, district: DistrictKey, device: &Device) -> Result<(), StoreError> {
+        execute!(
+            self, UPDATE_HEAD, district.0, device.id.0, signed(device.head_sequence),
+            device.head_chain.0.to_vec(), signed(device.whole_through), i64::from(device.is_forked)
+        );
+        Ok(())
+    }
+
+    /// Marks a device as lost or revoked; an active one is not made active again.
+    pub async fn set_device_status(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+        status: DeviceStatus,
+    ) -> Result<(), StoreError> {
+        match status {
+            DeviceStatus::Active => {}
+            DeviceStatus::Lost => drop(execute!(self, LOSE, district.0, device.0)),
+            DeviceStatus::Revoked { sequence, chain } => {
+                execute!(self, REVOKE, district.0, device.0, signed(sequence), chain.0.to_vec());
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a contact.
+    pub async fn note_visit(&mut self, district: DistrictKey, visit: &Visit) -> Result<(), StoreError> {
+        execute!(
+            self, VISIT, district.0, visit.device.0, visit.received_ms, visit.clock_offset_ms,
+            signed(visit.claimed_sequence)
+        );
+        if let Some((boot, offset_ms)) = visit.boot_offset_ms {
+            execute!(self, CONTACT, district.0, visit.device.0, boot.to_vec(), offset_ms);
+        }
+        Ok(())
+    }
+
+    /// The tightest known offset of a boot.
+    pub async fn boot_offset(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+        boot: [u8; 16],
+    ) -> Result<Option<i64>, StoreError> {
+        let row = fetch_optional!(self, (i64,), SELECT_CONTACT, district.0, device.0, boot.to_vec());
+        Ok(row.map(|(offset,)| offset))
+    }
+
+    /// Photos that a device named and the server lacks.
+    pub async fn missing_photos(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+        limit: u32,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let rows =
+            fetch_all!(self, (Vec<u8>,), SELECT_MISSING_PHOTOS, district.0, device.0, i64::from(limit));
+        Ok(rows.into_iter().map(|(hash,)| hash).collect())
+    }
+
+    /// How many photos each device named that the server lacks.
+    pub async fn missing_photo_counts(
+        &mut self,
+        district: DistrictKey,
+    ) -> Result<BTreeMap<DeviceId, u64>, StoreError> {
+        let rows = fetch_all!(self, (Uuid, i64), COUNT_MISSING_PHOTOS, district.0);
+        Ok(rows.into_iter().map(|(device, count)| (DeviceId(device), unsigned(count))).collect())
+    }
+}

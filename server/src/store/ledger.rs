@@ -1,0 +1,481 @@
+//! Writing the ledger: the rows of a plan, many to a statement.
+
+use std::collections::HashMap;
+
+use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, NoticeId, OperationId, PersonId, PhotoHash, RecordId};
+use uuid::Uuid;
+
+use super::rows::{chunks, padded};
+use super::{StoreError, Transaction, each_backend, execute, signed, unsigned};
+use crate::domain::DistrictKey;
+
+/// A row of `operations`.
+#[derive(Clone, Debug)]
+pub struct OperationRow {
+    /// The record.
+    pub record: RecordId,
+    /// SHA-256 of `bytes`.
+    pub identity: Identity,
+    /// Its own id.
+    pub operation: OperationId,
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// Its sequence there.
+    pub sequence: u64,
+    /// The number of its disposition.
+    pub disposition: i64,
+    /// Bits of [`crate::domain::operation_flags`].
+    pub flags: i64,
+    /// Server time of first receipt.
+    pub received_ms: i64,
+    /// As its author encoded it.
+    pub bytes: Vec<u8>,
+}
+
+/// A row of `records`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRow {
+    /// The record.
+    pub record: RecordId,
+    /// The number of its collection.
+    pub collection: i64,
+    /// Its change number.
+    pub change: u64,
+    /// The number of its class.
+    pub class: i64,
+    /// The number of its state.
+    pub state: i64,
+    /// Bits of [`crate::domain::record_flags`].
+    pub flags: i64,
+    /// 编号 without district and year; 0 for what is no hazard.
+    pub number: u64,
+    /// Server time of its first operation.
+    pub received_ms: i64,
+    /// Morton key of its shown position.
+    pub place: Option<i64>,
+    /// The change from which on it is there.
+    pub place_since: u64,
+    /// The encoded view.
+    pub view: Vec<u8>,
+}
+
+/// A changed disposition of an operation that was stored before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DispositionUpdate {
+    /// The record.
+    pub record: RecordId,
+    /// The head of the operation's identity.
+    pub head: Head,
+    /// The number of its disposition.
+    pub disposition: i64,
+}
+
+/// A row of `runs`.
+#[derive(Clone, Debug)]
+pub struct RunRow {
+    /// SHA-256 of the bundle.
+    pub bundle: BundleHash,
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// First sequence.
+    pub first: u64,
+    /// Last sequence.
+    pub last: u64,
+    /// The chain before.
+    pub previous: Chain,
+    /// The chain after.
+    pub chain: Chain,
+    /// Identities of its operations, one after the other.
+    pub members: Vec<u8>,
+    /// Protected header and signature.
+    pub proof: Vec<u8>,
+    /// Who carried it; none for a file and for the server's own.
+    pub presenter: Option<DeviceId>,
+    /// Server time of receipt.
+    pub received_ms: i64,
+    /// The encoded receipt.
+    pub receipt: Vec<u8>,
+}
+
+/// A row of `quarantine`.
+#[derive(Clone, Debug)]
+pub struct QuarantineRow {
+    /// SHA-256 of `bytes`.
+    pub identity: Identity,
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// Its sequence there.
+    pub sequence: u64,
+    /// The record it names, where it could be read.
+    pub record: Option<RecordId>,
+    /// Its author, where it could be read.
+    pub author: Option<PersonId>,
+    /// Why.
+    pub code: &'static str,
+    /// The value at fault.
+    pub at: String,
+    /// Server time of receipt.
+    pub received_ms: i64,
+    /// As it came.
+    pub bytes: Vec<u8>,
+}
+
+/// A row of `refused`.
+#[derive(Clone, Debug)]
+pub struct RefusedRow {
+    /// SHA-256 of what was refused.
+    pub bundle: BundleHash,
+    /// Why.
+    pub code: &'static str,
+    /// Who carried it.
+    pub presenter: Option<DeviceId>,
+    /// Server time of receipt.
+    pub received_ms: i64,
+    /// As it came, cut to a bound.
+    pub bytes: Vec<u8>,
+}
+
+/// A row of `places`: where a record was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaceRow {
+    /// The record.
+    pub record: RecordId,
+    /// The change that moved it away.
+    pub until_change: u64,
+    /// The change from which on it was there.
+    pub since_change: u64,
+    /// The Morton key.
+    pub place: i64,
+}
+
+/// An open conflict.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConflictRow {
+    /// The record.
+    pub record: RecordId,
+    /// A field or `lifecycle`.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A photo that an operation named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PhotoRow {
+    /// SHA-256 of the file.
+    pub sha256: PhotoHash,
+    /// The record.
+    pub record: RecordId,
+    /// The device whose operation named it first.
+    pub device: DeviceId,
+    /// Verified or written off.
+    pub is_settled: bool,
+}
+
+/// Runs a multi-row statement: `$head` before the values, `$tail` after them.
+macro_rules! insert_rows {
+    ($transaction:expr, $rows:expr, $head:literal, $tail:literal, |$row:ident, $item:ident| $push:expr) => {
+        for chunk in chunks($rows) {
+            each_backend!(&mut *$transaction, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new($head);
+                query.push_values(chunk.iter(), |mut $row, $item| { $push; });
+                query.push($tail);
+                query.build().execute(connection).await?;
+            });
+        }
+    };
+}
+
+const UPDATE_DISPOSITION: &str = "UPDATE operations SET disposition = $5 \
+     WHERE district = $1 AND record = $2 AND identity >= $3 AND identity <= $4";
+const OPEN_CONFLICT: &str = "INSERT INTO conflicts (district, record, subject, reason, opened_change, opened_ms) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (district, record, subject, reason) DO NOTHING";
+const CLOSE_CONFLICT: &str =
+    "DELETE FROM conflicts WHERE district = $1 AND record = $2 AND subject = $3 AND reason = $4";
+const ADD_NOTICE: &str = "INSERT INTO notices (district, person, notice, created_ms, body) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (district, person, notice) DO NOTHING";
+const TALLY: &str = "INSERT INTO tallies (district, name, amount) VALUES ($1, $2, $3) \
+     ON CONFLICT (district, name) DO UPDATE SET amount = tallies.amount + excluded.amount";
+const RELEASE: &str = "UPDATE quarantine SET released_by = $3 WHERE district = $1 AND identity = $2";
+const DELETE_OPERATION: &str =
+    "DELETE FROM operations WHERE district = $1 AND record = $2 AND identity = $3";
+
+impl Transaction {
+    /// The stored rows of these records.
+    pub async fn records(
+        &mut self,
+        district: DistrictKey,
+        ids: &[RecordId],
+    ) -> Result<HashMap<RecordId, RecordRow>, StoreError> {
+        type Row = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>);
+        let mut records = HashMap::new();
+        for chunk in ids.chunks(1_024) {
+            let keys = padded(chunk);
+            let rows: Vec<Row> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(
+                    "SELECT record, collection, change, class, state, flags, number, received_ms, place, place_since, view \
+                     FROM records WHERE district = ",
+                );
+                query.push_bind(district.0).push(" AND record IN (");
+                let mut list = query.separated(", ");
+                keys.iter().for_each(|key| { list.push_bind(key.0); });
+                query.push(")");
+                query.build_query_as().fetch_all(connection).await?
+            });
+            for (record, collection, change, class, state, flags, number, received_ms, place, since, view) in rows {
+                let record = RecordId(record);
+                records.insert(record, RecordRow {
+                    record,
+                    collection,
+                    change: unsigned(change),
+                    class,
+                    state,
+                    flags,
+                    number: unsigned(number),
+                    received_ms,
+                    place,
+                    place_since: unsigned(since),
+                    view,
+                });
+            }
+        }
+        Ok(records)
+    }
+
+    /// Appends operations.
+    pub async fn insert_operations(
+        &mut self,
+        district: DistrictKey,
+        rows: &[OperationRow],
+    ) -> Result<(), StoreError> {
+        insert_rows!(
+            self, rows,
+            "INSERT INTO operations (district, record, identity, operation, device, sequence, disposition, flags, \
+             received_ms, bytes) ",
+            "",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.record.0)
+                .push_bind(&item.identity.0[..])
+                .push_bind(item.operation.0)
+                .push_bind(item.device.0)
+                .push_bind(signed(item.sequence))
+                .push_bind(item.disposition)
+                .push_bind(item.flags)
+                .push_bind(item.received_ms)
+                .push_bind(item.bytes.as_slice())
+        );
+        Ok(())
+    }
+
+    /// Writes records, new or changed.
+    pub async fn upsert_records(&mut self, district: DistrictKey, rows: &[RecordRow]) -> Result<(), StoreError> {
+        insert_rows!(
+            self, rows,
+            "INSERT INTO records (district, record, collection, change, class, state, flags, number, received_ms, \
+             place, place_since, view) ",
+            " ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
+             change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
+             number = excluded.number, place = excluded.place, place_since = excluded.place_since, view = excluded.view",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.record.0)
+                .push_bind(item.collection)
+                .push_bind(signed(item.change))
+                .push_bind(item.class)
+                .push_bind(item.state)
+                .push_bind(item.flags)
+                .push_bind(signed(item.number))
+                .push_bind(item.received_ms)
+                .push_bind(item.place)
+                .push_bind(signed(item.place_since))
+                .push_bind(item.view.as_slice())
+        );
+        Ok(())
+    }
+
+    /// Appends runs.
+    pub async fn insert_runs(&mut self, district: DistrictKey, rows: &[RunRow]) -> Result<(), StoreError> {
+        insert_rows!(
+            self, rows,
+            "INSERT INTO runs (district, bundle, device, first, last, previous, chain, members, proof, presenter, \
+             received_ms, receipt) ",
+            "",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(&item.bundle.0[..])
+                .push_bind(item.device.0)
+                .push_bind(signed(item.first))
+                .push_bind(signed(item.last))
+                .push_bind(&item.previous.0[..])
+                .push_bind(&item.chain.0[..])
+                .push_bind(item.members.as_slice())
+                .push_bind(item.proof.as_slice())
+                .push_bind(item.presenter.map(|device| device.0))
+                .push_bind(item.received_ms)
+                .push_bind(item.receipt.as_slice())
+        );
+        Ok(())
+    }
+
+    /// Puts operations into quarantine; one that is there already stays as it is.
+    pub async fn insert_quarantine(
+        &mut self,
+        district: DistrictKey,
+        rows: &[QuarantineRow],
+    ) -> Result<(), StoreError> {
+        insert_rows!(
+            self, rows,
+            "INSERT INTO quarantine (district, identity, device, sequence, record, author, code, at, received_ms, \
+             bytes) ",
+            " ON CONFLICT (district, identity) DO NOTHING",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(&item.identity.0[..])
+                .push_bind(item.device.0)
+                .push_bind(signed(item.sequence))
+                .push_bind(item.record.map(|record| record.0))
+                .push_bind(item.author.map(|author| author.0))
+                .push_bind(item.code)
+                .push_bind(item.at.as_str())
+                .push_bind(item.received_ms)
+                .push_bind(item.bytes.as_slice())
+        );
+        Ok(())
+    }
+
+    /// Keeps refused bundles.
+    pub async fn insert_refused(&mut self, district: DistrictKey, rows: &[RefusedRow]) -> Result<(), StoreError> {
+        insert_rows!(
+            self, rows,
+            "INSERT INTO refused (district, bundle, code, presenter, received_ms, bytes) ",
+            " ON CONFLICT (district, bundle) DO NOTHING",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(&item.bundle.0[..])
+                .push_bind(item.code)
+                .push_bind(item.presenter.map(|device| device.0))
+                .push_bind(item.received_ms)
+                .push_bind(item.bytes.as_slice())
+        );
+        Ok(())
+    }
+
+    /// Notes where records were before they moved.
+    pub async fn insert_places(&mut self, district: DistrictKey, rows: &[PlaceRow]) -> Result<(), StoreError> {
+        insert_rows!(
+            self, rows,
+            "INSERT INTO places (district, record, until_change, since_change, place) ",
+            " ON CONFLICT (district, record, until_change) DO NOTHING",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.record.0)
+                .push_bind(signed(item.until_change))
+                .push_bind(signed(item.since_change))
+                .push_bind(item.place)
+        );
+        Ok(())
+    }
+
+    /// Notes photos that were named or settled; a settled one stays settled.
+    pub async fn upsert_photos(&mut self, district: DistrictKey, rows: &[PhotoRow]) -> Result<(), StoreError> {
+        insert_rows!(
+            self, rows,
+            "INSERT INTO photos (district, sha256, record, device, is_settled) ",
+            " ON CONFLICT (district, sha256, record) DO UPDATE SET is_settled = \
+             CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(&item.sha256.0[..])
+                .push_bind(item.record.0)
+                .push_bind(item.device.0)
+                .push_bind(i64::from(item.is_settled))
+        );
+        Ok(())
+    }
+
+    /// Changes the disposition of a stored operation.
+    pub async fn update_disposition(
+        &mut self,
+        district: DistrictKey,
+        update: &DispositionUpdate,
+    ) -> Result<(), StoreError> {
+        let mut low = [0; 32];
+        let mut high = [0xff; 32];
+        for (index, byte) in update.head.0.iter().enumerate() {
+            if let (Some(low), Some(high)) = (low.get_mut(index), high.get_mut(index)) {
+                *low = *byte;
+                *high = *byte;
+            }
+        }
+        execute!(
+            self, UPDATE_DISPOSITION, district.0, update.record.0, low.to_vec(), high.to_vec(), update.disposition
+        );
+        Ok(())
+    }
+
+    /// Opens a conflict; one that is open stays as old as it is.
+    pub async fn open_conflict(
+        &mut self,
+        district: DistrictKey,
+        conflict: &ConflictRow,
+        change: u64,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self, OPEN_CONFLICT, district.0, conflict.record.0, conflict.subject.as_str(),
+            conflict.reason.as_str(), signed(change), now_ms
+        );
+        Ok(())
+    }
+
+    /// Closes a conflict. What disagreed stays in the operations.
+    pub async fn close_conflict(&mut self, district: DistrictKey, conflict: &ConflictRow) -> Result<(), StoreError> {
+        execute!(
+            self, CLOSE_CONFLICT, district.0, conflict.record.0, conflict.subject.as_str(),
+            conflict.reason.as_str()
+        );
+        Ok(())
+    }
+
+    /// Adds a notice; the same event twice is one notice.
+    pub async fn add_notice(
+        &mut self,
+        district: DistrictKey,
+        person: PersonId,
+        notice: NoticeId,
+        now_ms: i64,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        execute!(self, ADD_NOTICE, district.0, person.0, notice.0.to_vec(), now_ms, body);
+        Ok(())
+    }
+
+    /// Adds to a tally.
+    pub async fn add_tally(&mut self, district: DistrictKey, name: &str, amount: i64) -> Result<(), StoreError> {
+        execute!(self, TALLY, district.0, name, amount);
+        Ok(())
+    }
+
+    /// Marks a quarantined operation as released.
+    pub async fn mark_released(
+        &mut self,
+        district: DistrictKey,
+        quarantined: Identity,
+        release: Identity,
+    ) -> Result<(), StoreError> {
+        execute!(self, RELEASE, district.0, quarantined.0.to_vec(), release.0.to_vec());
+        Ok(())
+    }
+
+    /// Takes an operation out of the folded set; it must be in quarantine by then.
+    pub async fn remove_operation(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+        identity: Identity,
+    ) -> Result<(), StoreError> {
+        execute!(self, DELETE_OPERATION, district.0, record.0, identity.0.to_vec());
+        Ok(())
+    }
+}

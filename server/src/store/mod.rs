@@ -1,0 +1,172 @@
+//! The store: one set of SQL texts on two databases.
+//!
+//! [`Store`] holds the pools, [`Transaction`] a transaction on either; `each_backend!` runs one body on both.
+//! The SQL of each noun stands in the module of its name. No rules here: what to write was decided before.
+
+mod areas;
+mod changes;
+mod check;
+mod connect;
+mod devices;
+mod districts;
+mod ledger;
+mod notices;
+mod people;
+mod rows;
+mod runs;
+
+pub use areas::AreaVersion;
+pub use changes::{FeedRow, Page};
+pub use check::{CheckedOperation, CheckedRecord};
+pub use connect::{Database, Store};
+pub use devices::Visit;
+pub use districts::{Counter, Lineage};
+pub use ledger::{
+    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
+    RunRow,
+};
+pub use runs::{PlacedOperation, RunSpan, StoredOperation, WaitingOperation};
+
+/// What can go wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No room: nothing was written, reads go on.
+    #[error("the storage is full: {0}")]
+    Full(sqlx::Error),
+    /// The database cannot be reached or is busy for too long.
+    #[error("the storage is unavailable: {0}")]
+    Unavailable(sqlx::Error),
+    /// A statement failed.
+    #[error("a statement failed: {0}")]
+    Statement(sqlx::Error),
+    /// A row does not hold what it must.
+    #[error("a stored row is damaged: {0}")]
+    Damaged(&'static str),
+    /// The database is not fit to bet lives on.
+    #[error("the database is refused: {0}")]
+    Unfit(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|database| database.code().map(|code| code.into_owned()));
+        match (code.as_deref(), &error) {
+            // SQLITE_FULL; SQLITE_IOERR_WRITE, _FSYNC and _SHMSIZE where the disk gave no room; PostgreSQL's disk_full.
+            (Some("13" | "778" | "1034" | "4874" | "53100"), _) => Self::Full(error),
+            // SQLITE_BUSY, _LOCKED, _CANTOPEN, _IOERR; PostgreSQL's shutdowns, exhausted connections and lock timeouts.
+            (
+                Some("5" | "6" | "14" | "10" | "261" | "517" | "57P01" | "57P02" | "57P03" | "53300" | "55P03" | "40P01"),
+                _,
+            )
+            | (None, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed) => {
+                Self::Unavailable(error)
+            }
+            _ => Self::Statement(error),
+        }
+    }
+}
+
+/// A transaction on either database.
+#[derive(Debug)]
+pub enum Transaction {
+    /// SQLite.
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    /// PostgreSQL.
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+/// Runs one body on the connection of either database. Inside, `Db` names the database's type.
+macro_rules! each_backend {
+    ($transaction:expr, $connection:ident => $body:expr) => {
+        match $transaction {
+            $crate::store::Transaction::Sqlite(transaction) => {
+                #[expect(clippy::allow_attributes, reason = "not every body names the database")]
+                #[allow(dead_code)]
+                type Db = sqlx::Sqlite;
+                let $connection = &mut **transaction;
+                $body
+            }
+            $crate::store::Transaction::Postgres(transaction) => {
+                #[expect(clippy::allow_attributes, reason = "not every body names the database")]
+                #[allow(dead_code)]
+                type Db = sqlx::Postgres;
+                let $connection = &mut **transaction;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use each_backend;
+
+/// Executes one static statement with its parameters on either database and gives the rows it changed.
+macro_rules! execute {
+    ($transaction:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::store::each_backend!($transaction, connection => {
+            sqlx::query::<Db>($sql)$(.bind($value))*.execute(connection).await?.rows_affected()
+        })
+    };
+}
+pub(crate) use execute;
+
+/// Fetches every row of one static statement as tuples, on either database.
+macro_rules! fetch_all {
+    ($transaction:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::store::each_backend!($transaction, connection => {
+            sqlx::query_as::<Db, $row>($sql)$(.bind($value))*.fetch_all(connection).await?
+        })
+    };
+}
+pub(crate) use fetch_all;
+
+/// Fetches at most one row of one static statement as a tuple, on either database.
+macro_rules! fetch_optional {
+    ($transaction:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::store::each_backend!($transaction, connection => {
+            sqlx::query_as::<Db, $row>($sql)$(.bind($value))*.fetch_optional(connection).await?
+        })
+    };
+}
+pub(crate) use fetch_optional;
+
+impl Transaction {
+    /// Commits. On SQLite the log is synced before this returns.
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await?,
+            Self::Postgres(transaction) => transaction.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Sets a savepoint.
+    pub async fn savepoint(&mut self) -> Result<(), StoreError> {
+        execute!(self, "SAVEPOINT bundle");
+        Ok(())
+    }
+
+    /// Keeps what was done since the savepoint.
+    pub async fn release(&mut self) -> Result<(), StoreError> {
+        execute!(self, "RELEASE SAVEPOINT bundle");
+        Ok(())
+    }
+
+    /// Undoes what was done since the savepoint.
+    pub async fn rollback_to_savepoint(&mut self) -> Result<(), StoreError> {
+        execute!(self, "ROLLBACK TO SAVEPOINT bundle");
+        execute!(self, "RELEASE SAVEPOINT bundle");
+        Ok(())
+    }
+}
+
+/// A count or sequence as the store holds it.
+pub(crate) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A count or sequence from the store.
+pub(crate) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,108 @@
+//! Persons, their tokens and their enrolment codes.
+
+use sync_protocol::ids::{DeviceId, PersonId};
+use uuid::Uuid;
+
+use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
+use crate::domain::{DistrictKey, Person, Role};
+
+const UPSERT_PERSON: &str = "INSERT INTO persons (district, person, name, role, created_ms) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (district, person) DO NOTHING";
+const SELECT_PERSON: &str = "SELECT person, name, role FROM persons WHERE district = $1 AND person = $2";
+const SELECT_PERSONS: &str = "SELECT person, name, role FROM persons WHERE district = $1 ORDER BY person";
+const INSERT_TOKEN: &str =
+    "INSERT INTO tokens (district, token_hash, person, created_ms) VALUES ($1, $2, $3, $4)";
+const SELECT_TOKEN: &str = "SELECT persons.person, persons.name, persons.role FROM tokens \
+     JOIN persons ON persons.district = tokens.district AND persons.person = tokens.person \
+     WHERE tokens.district = $1 AND tokens.token_hash = $2";
+const INSERT_CODE: &str =
+    "INSERT INTO enrol_codes (district, code_hash, person, expires_ms) VALUES ($1, $2, $3, $4)";
+const SELECT_CODE: &str =
+    "SELECT person, expires_ms, device FROM enrol_codes WHERE district = $1 AND code_hash = $2";
+const USE_CODE: &str = "UPDATE enrol_codes SET device = $3 WHERE district = $1 AND code_hash = $2";
+
+fn person((id, name, role): (Uuid, String, String)) -> Result<Person, StoreError> {
+    let role = Role::parse(&role).ok_or(StoreError::Damaged("unknown role"))?;
+    Ok(Person { id: PersonId(id), name, role })
+}
+
+impl Transaction {
+    /// Adds a person; one that is there already stays as it is.
+    pub async fn add_person(
+        &mut self,
+        district: DistrictKey,
+        person: &Person,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self, UPSERT_PERSON, district.0, person.id.0, person.name.as_str(), person.role.as_str(), now_ms
+        );
+        Ok(())
+    }
+
+    /// A person of the district.
+    pub async fn person(&mut self, district: DistrictKey, id: PersonId) -> Result<Option<Person>, StoreError> {
+        fetch_optional!(self, (Uuid, String, String), SELECT_PERSON, district.0, id.0).map(person).transpose()
+    }
+
+    /// Every person of the district.
+    pub async fn persons(&mut self, district: DistrictKey) -> Result<Vec<Person>, StoreError> {
+        fetch_all!(self, (Uuid, String, String), SELECT_PERSONS, district.0).into_iter().map(person).collect()
+    }
+
+    /// Stores the hash of an office token.
+    pub async fn add_token(
+        &mut self,
+        district: DistrictKey,
+        token_hash: &[u8],
+        person: PersonId,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        execute!(self, INSERT_TOKEN, district.0, token_hash, person.0, now_ms);
+        Ok(())
+    }
+
+    /// The person of an office token.
+    pub async fn token_person(
+        &mut self,
+        district: DistrictKey,
+        token_hash: &[u8],
+    ) -> Result<Option<Person>, StoreError> {
+        fetch_optional!(self, (Uuid, String, String), SELECT_TOKEN, district.0, token_hash)
+            .map(person)
+            .transpose()
+    }
+
+    /// Stores the hash of an enrolment code.
+    pub async fn add_enrol_code(
+        &mut self,
+        district: DistrictKey,
+        code_hash: &[u8],
+        person: PersonId,
+        expires_ms: i64,
+    ) -> Result<(), StoreError> {
+        execute!(self, INSERT_CODE, district.0, code_hash, person.0, expires_ms);
+        Ok(())
+    }
+
+    /// An enrolment code: its person, when it expires, and the device that used it.
+    pub async fn enrol_code(
+        &mut self,
+        district: DistrictKey,
+        code_hash: &[u8],
+    ) -> Result<Option<(PersonId, i64, Option<DeviceId>)>, StoreError> {
+        let row = fetch_optional!(self, (Uuid, i64, Option<Uuid>), SELECT_CODE, district.0, code_hash);
+        Ok(row.map(|(person, expires_ms, device)| (PersonId(person), expires_ms, device.map(DeviceId))))
+    }
+
+    /// Marks an enrolment code as used by a device.
+    pub async fn use_enrol_code(
+        &mut self,
+        district: DistrictKey,
+        code_hash: &[u8],
+        device: DeviceId,
+    ) -> Result<(), StoreError> {
+        execute!(self, USE_CODE, district.0, code_hash, device.0);
+        Ok(())
+    }
+}

@@ -1,0 +1,329 @@
+//! Runs: the signed headers of bundles, and the operations they carried.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, RecordId};
+use uuid::Uuid;
+
+use super::rows::padded;
+use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
+use crate::domain::DistrictKey;
+
+/// Where a run lies in its device's chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSpan {
+    /// First sequence.
+    pub first: u64,
+    /// Last sequence.
+    pub last: u64,
+    /// The chain before `first`.
+    pub previous: Chain,
+    /// The chain after `last`.
+    pub chain: Chain,
+    /// The identities of its operations, in order.
+    pub members: Vec<Identity>,
+}
+
+/// An operation as stored, with what the fold said of it last.
+#[derive(Clone, Debug)]
+pub struct StoredOperation {
+    /// Its identity.
+    pub identity: Identity,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The number of its disposition.
+    pub disposition: i64,
+}
+
+/// Keys of one `IN` list.
+const KEYS: usize = 1_024;
+
+const SELECT_RECEIPT: &str = "SELECT receipt FROM runs WHERE district = $1 AND bundle = $2";
+const SELECT_SPANS: &str = "SELECT first, last, previous, chain, members FROM runs \
+     WHERE district = $1 AND device = $2 AND last >= $3 ORDER BY last, first";
+const SELECT_RANGES: &str = "SELECT first, last FROM runs WHERE district = $1 AND device = $2 AND last > $3 ORDER BY first, last";
+
+impl Transaction {
+    /// Receipts of bundles that were taken before.
+    pub async fn receipts(
+        &mut self,
+        district: DistrictKey,
+        bundles: &[BundleHash],
+    ) -> Result<HashMap<BundleHash, Vec<u8>>, StoreError> {
+        let mut receipts = HashMap::new();
+        for chunk in bundles.chunks(KEYS) {
+            let keys = padded(chunk);
+            let rows: Vec<(Vec<u8>, Vec<u8>)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new("SELECT bundle, receipt FROM runs WHERE district = ");
+                query.push_bind(district.0).push(" AND bundle IN (");
+                let mut list = query.separated(", ");
+                keys.iter().for_each(|key| { list.push_bind(key.0.to_vec()); });
+                query.push(")");
+                query.build_query_as().fetch_all(connection).await?
+            });
+            for (bundle, receipt) in rows {
+                let bundle = BundleHash::try_from(bundle.as_slice())
+                    .map_err(|_source| StoreError::Damaged("bundle hash"))?;
+                receipts.insert(bundle, receipt);
+            }
+        }
+        Ok(receipts)
+    }
+
+    /// The receipt of one bundle.
+    pub async fn receipt(
+        &mut self,
+        district: DistrictKey,
+        bundle: BundleHash,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = fetch_optional!(self, (Vec<u8>,), SELECT_RECEIPT, district.0, bundle.0.to_vec());
+        Ok(row.map(|(receipt,)| receipt))
+    }
+
+    /// Runs of a device that end at or after a sequence.
+    pub async fn run_spans(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+        from: u64,
+    ) -> Result<Vec<RunSpan>, StoreError> {
+        type Row = (i64, i64, Vec<u8>, Vec<u8>, Vec<u8>);
+        let rows = fetch_all!(self, Row, SELECT_SPANS, district.0, device.0, signed(from));
+        rows.into_iter()
+            .map(|(first, last, previous, chain, members)| {
+                let hash = |bytes: &[u8]| {
+                    Chain::try_from(bytes).map_err(|_source| StoreError::Damaged("chain hash"))
+                };
+                Ok(RunSpan {
+                    first: unsigned(first),
+                    last: unsigned(last),
+                    previous: hash(&previous)?,
+                    chain: hash(&chain)?,
+                    members: members.as_chunks::<32>().0.iter().map(|bytes| Identity(*bytes)).collect(),
+                })
+            })
+            .collect()
+    }
+
+    /// Closed ranges of sequences held beyond `after`, ascending by first.
+    pub async fn held_ranges(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+        after: u64,
+    ) -> Result<Vec<(u64, u64)>, StoreError> {
+        let rows = fetch_all!(self, (i64, i64), SELECT_RANGES, district.0, device.0, signed(after));
+        Ok(rows.into_iter().map(|(first, last)| (unsigned(first), unsigned(last))).collect())
+    }
+
+    /// Which of these operations are stored already, applied or quarantined.
+    pub async fn known_operations(
+        &mut self,
+        district: DistrictKey,
+        candidates: &[(RecordId, Identity)],
+    ) -> Result<HashSet<Identity>, StoreError> {
+        let mut known = HashSet::new();
+        for chunk in candidates.chunks(KEYS / 2) {
+            let keys = padded(chunk);
+            let rows: Vec<(Vec<u8>,)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity FROM operations WHERE district = ");
+                query.push_bind(district.0).push(" AND (record, identity) IN ");
+                query.push("(");
+                query.push_values(keys.iter(), |mut row, (record, identity)| {
+                    row.push_bind(record.0).push_bind(identity.0.to_vec());
+                });
+                query.push(")");
+                query.build_query_as().fetch_all(connection).await?
+            });
+            collect_identities(rows, &mut known)?;
+        }
+        Ok(known)
+    }
+
+    /// Which of these operations are in quarantine, released or not, each with its code.
+    pub async fn known_quarantined(
+        &mut self,
+        district: DistrictKey,
+        candidates: &[Identity],
+    ) -> Result<HashMap<Identity, String>, StoreError> {
+        let mut known = HashMap::new();
+        for chunk in candidates.chunks(KEYS) {
+            let keys = padded(chunk);
+            let rows: Vec<(Vec<u8>, String)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity, code FROM quarantine WHERE district = ");
+                query.push_bind(district.0).push(" AND identity IN (");
+                let mut list = query.separated(", ");
+                keys.iter().for_each(|key| { list.push_bind(key.0.to_vec()); });
+                query.push(")");
+                query.build_query_as().fetch_all(connection).await?
+            });
+            for (identity, code) in rows {
+                known.insert(identity_of(&identity)?, code);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Which of these operation ids are used by operations that open no record.
+    pub async fn used_operation_ids(
+        &mut self,
+        district: DistrictKey,
+        ids: &[Uuid],
+    ) -> Result<HashSet<Uuid>, StoreError> {
+        let mut used = HashSet::new();
+        for chunk in ids.chunks(KEYS) {
+            let keys = padded(chunk);
+            let rows: Vec<(Uuid,)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(
+                    "SELECT operation FROM operations WHERE operation <> record AND district = "
+                );
+                query.push_bind(district.0).push(" AND operation IN (");
+                let mut list = query.separated(", ");
+                keys.iter().for_each(|key| { list.push_bind(*key); });
+                query.push(")");
+                query.build_query_as().fetch_all(connection).await?
+            });
+            used.extend(rows.into_iter().map(|(id,)| id));
+        }
+        Ok(used)
+    }
+
+    /// Every operation of these records.
+    pub async fn operation_sets(
+        &mut self,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<BTreeMap<RecordId, Vec<StoredOperation>>, StoreError> {
+        let mut sets: BTreeMap<RecordId, Vec<StoredOperation>> = BTreeMap::new();
+        for chunk in records.chunks(KEYS) {
+            let keys = padded(chunk);
+            let rows: Vec<(Uuid, Vec<u8>, Vec<u8>, i64)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(
+                    "SELECT record, identity, bytes, disposition FROM operations WHERE district = "
+                );
+                query.push_bind(district.0).push(" AND record IN (");
+                let mut list = query.separated(", ");
+                keys.iter().for_each(|key| { list.push_bind(key.0); });
+                query.push(")");
+                query.build_query_as().fetch_all(connection).await?
+            });
+            for (record, identity, bytes, disposition) in rows {
+                let identity = identity_of(&identity)?;
+                sets.entry(RecordId(record)).or_default().push(StoredOperation {
+                    identity,
+                    bytes,
+                    disposition,
+                });
+            }
+        }
+        Ok(sets)
+    }
+}
+
+/// An operation with where it came from.
+#[derive(Clone, Debug)]
+pub struct PlacedOperation {
+    /// The record.
+    pub record: RecordId,
+    /// Its identity.
+    pub identity: Identity,
+    /// Its sequence at its device.
+    pub sequence: u64,
+    /// The number of its disposition.
+    pub disposition: i64,
+    /// Server time of first receipt.
+    pub received_ms: i64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// An operation that waits in quarantine.
+#[derive(Clone, Debug)]
+pub struct WaitingOperation {
+    /// Its identity.
+    pub identity: Identity,
+    /// Its sequence at its device.
+    pub sequence: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+const SELECT_OF_DEVICE: &str = "SELECT record, identity, sequence, disposition, received_ms, bytes \
+     FROM operations WHERE district = $1 AND device = $2";
+const SELECT_WAITING: &str = "SELECT identity, sequence, bytes FROM quarantine \
+     WHERE district = $1 AND device = $2 AND code = $3 AND released_by IS NULL ORDER BY sequence";
+const SELECT_QUARANTINED: &str =
+    "SELECT bytes, released_by FROM quarantine WHERE district = $1 AND identity = $2";
+const SELECT_ANY_QUARANTINE: &str = "SELECT sequence FROM quarantine WHERE district = $1 LIMIT 1";
+const DELETE_QUARANTINED: &str = "DELETE FROM quarantine WHERE district = $1 AND identity = $2";
+
+impl Transaction {
+    /// Every folded operation of a device. Reads the whole ledger: for revocations alone.
+    pub async fn operations_of_device(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+    ) -> Result<Vec<PlacedOperation>, StoreError> {
+        type Row = (Uuid, Vec<u8>, i64, i64, i64, Vec<u8>);
+        fetch_all!(self, Row, SELECT_OF_DEVICE, district.0, device.0)
+            .into_iter()
+            .map(|(record, identity, sequence, disposition, received_ms, bytes)| {
+                Ok(PlacedOperation {
+                    record: RecordId(record),
+                    identity: identity_of(&identity)?,
+                    sequence: unsigned(sequence),
+                    disposition,
+                    received_ms,
+                    bytes,
+                })
+            })
+            .collect()
+    }
+
+    /// Operations of a device that wait in quarantine for one reason.
+    pub async fn waiting_of_device(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+        code: &str,
+    ) -> Result<Vec<WaitingOperation>, StoreError> {
+        fetch_all!(self, (Vec<u8>, i64, Vec<u8>), SELECT_WAITING, district.0, device.0, code)
+            .into_iter()
+            .map(|(identity, sequence, bytes)| {
+                Ok(WaitingOperation { identity: identity_of(&identity)?, sequence: unsigned(sequence), bytes })
+            })
+            .collect()
+    }
+
+    /// A quarantined operation: its bytes, and the release that let it take effect.
+    pub async fn quarantined(
+        &mut self,
+        district: DistrictKey,
+        identity: Identity,
+    ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, StoreError> {
+        type Row = (Vec<u8>, Option<Vec<u8>>);
+        Ok(fetch_optional!(self, Row, SELECT_QUARANTINED, district.0, identity.0.to_vec()))
+    }
+
+    /// Whether anything was ever quarantined.
+    pub async fn has_quarantine(&mut self, district: DistrictKey) -> Result<bool, StoreError> {
+        Ok(fetch_optional!(self, (i64,), SELECT_ANY_QUARANTINE, district.0).is_some())
+    }
+
+    /// Takes an operation out of quarantine; it must be in the folded set by the end of the transaction.
+    pub async fn remove_quarantined(&mut self, district: DistrictKey, identity: Identity) -> Result<(), StoreError> {
+        execute!(self, DELETE_QUARANTINED, district.0, identity.0.to_vec());
+        Ok(())
+    }
+}
+
+fn collect_identities(rows: Vec<(Vec<u8>,)>, into: &mut HashSet<Identity>) -> Result<(), StoreError> {
+    for (identity,) in rows {
+        into.insert(identity_of(&identity)?);
+    }
+    Ok(())
+}
+
+fn identity_of(bytes: &[u8]) -> Result<Identity, StoreError> {
+    Identity::try_from(bytes).map_err(|_source| StoreError::Damaged("identity"))
+}

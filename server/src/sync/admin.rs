@@ -1,0 +1,175 @@
+//! Districts, people, tokens, enrolment codes and areas: what must be there before the first sync.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use sync_protocol::cbor::MapWriter;
+use sync_protocol::codes::Code;
+use sync_protocol::ids::{DistrictId, PersonId, RecordId, sha256};
+use sync_protocol::limits;
+use uuid::Uuid;
+
+use super::{Engine, SyncError, office, tokens};
+use crate::domain::{Class, Collection, District, Person, Role, record_flags, state_number};
+use crate::geometry::GeoBox;
+use crate::store::{AreaVersion, RecordRow};
+
+/// Characters of a name or code.
+const NAME_CHARACTERS: usize = 100;
+
+fn named(what: &str, text: &str) -> Result<(), SyncError> {
+    let is_good = !text.trim().is_empty()
+        && text.chars().count() <= NAME_CHARACTERS
+        && !text.chars().any(char::is_control);
+    if is_good { Ok(()) } else { Err(SyncError::RefusedFor(Code::BadParameter, what.to_owned())) }
+}
+
+/// Adds a district.
+///
+/// # Errors
+/// `bad-parameter` where the code is taken or the time zone unknown.
+pub async fn add_district(
+    engine: &Arc<Engine>,
+    code: &str,
+    name: &str,
+    time_zone: &str,
+) -> Result<DistrictId, SyncError> {
+    named("code", code)?;
+    named("name", name)?;
+    if jiff::tz::TimeZone::get(time_zone).is_err() {
+        return Err(SyncError::RefusedFor(Code::BadParameter, format!("time zone {time_zone}")));
+    }
+    let id = DistrictId(Uuid::from_bytes(engine.keys.random()?));
+    let id = DistrictId(uuid::Builder::from_random_bytes(*id.0.as_bytes()).into_uuid());
+    let epoch: [u8; 16] = engine.keys.random()?;
+    let tag: [u8; 4] = engine.keys.random()?;
+    let mut transaction = engine.store.begin().await?;
+    let known = transaction.districts().await?;
+    if known.iter().any(|district| district.code == code) {
+        return Err(SyncError::RefusedFor(Code::BadParameter, format!("district code {code} is taken")));
+    }
+    let key = transaction.add_district(id, code, name, time_zone, epoch).await?;
+    transaction.begin_incarnation(key, tag).await?;
+    transaction.commit().await?;
+    Ok(id)
+}
+
+/// Adds a person; devices learn of them by the feed.
+pub async fn add_person(
+    engine: &Arc<Engine>,
+    district: &District,
+    name: &str,
+    role: Role,
+) -> Result<PersonId, SyncError> {
+    named("name", name)?;
+    let now_ms = engine.clock.now_ms();
+    let person = Person { id: PersonId(office::new_id(now_ms)), name: name.to_owned(), role };
+    let mut transaction = engine.store.begin().await?;
+    let counter = transaction.take_counter(district.key, 1).await?;
+    transaction.add_person(district.key, &person, now_ms).await?;
+    let view = MapWriter::new().value("name", &person.name).value("role", role.as_str()).finish();
+    let row = RecordRow {
+        record: RecordId(person.id.0),
+        collection: Collection::People.number(),
+        change: counter.last,
+        class: Class::Other.number(),
+        state: state_number(sync_protocol::view::State::Recorded),
+        flags: record_flags::NOT_HAZARD,
+        number: 0,
+        received_ms: now_ms,
+        place: None,
+        place_since: counter.last,
+        view,
+    };
+    transaction.upsert_records(district.key, &[row]).await?;
+    transaction.commit().await?;
+    Ok(person.id)
+}
+
+/// Makes a token for a person. It is shown once; the store keeps its hash.
+pub async fn create_token(
+    engine: &Arc<Engine>,
+    district: &District,
+    person: PersonId,
+) -> Result<String, SyncError> {
+    let (token, hash) = tokens::office_token(district.id, engine.keys.random()?);
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    known(transaction.person(district.key, person).await?, person)?;
+    transaction.add_token(district.key, &hash, person, engine.clock.now_ms()).await?;
+    transaction.commit().await?;
+    Ok(token)
+}
+
+/// What an enrolment code's QR says.
+#[derive(Clone, Debug, Serialize)]
+pub struct EnrolCode {
+    /// Hexadecimal; used once.
+    pub code: String,
+    /// The district.
+    pub district: String,
+    /// The deployment.
+    pub deployment: String,
+    /// The server's public key, hexadecimal.
+    pub server_key: String,
+    /// When it ends, milliseconds since 1970.
+    pub expires_ms: i64,
+    /// The text of the QR.
+    pub uri: String,
+}
+
+/// Makes an enrolment code for a person.
+pub async fn enrol_code(
+    engine: &Arc<Engine>,
+    district: &District,
+    person: PersonId,
+    address: Option<&str>,
+) -> Result<EnrolCode, SyncError> {
+    let code: [u8; limits::ENROL_CODE_BYTES] = engine.keys.random()?;
+    let minutes = i64::try_from(limits::ENROL_CODE_MINUTES).unwrap_or(i64::MAX);
+    let expires_ms = engine.clock.now_ms() + minutes * 60_000;
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    known(transaction.person(district.key, person).await?, person)?;
+    transaction.add_enrol_code(district.key, &sha256(&code), person, expires_ms).await?;
+    transaction.commit().await?;
+    let (code, server_key) = (hex::encode(code), hex::encode(engine.keys.public_key()));
+    let deployment = engine.keys.deployment();
+    let address = address.map(|address| format!("address={address}&")).unwrap_or_default();
+    let uri = format!(
+        "firebreak:enrol?{address}code={code}&district={}&deployment={deployment}&server_key={server_key}",
+        district.id
+    );
+    Ok(EnrolCode {
+        code,
+        district: district.id.to_string(),
+        deployment: deployment.to_string(),
+        server_key,
+        expires_ms,
+        uri,
+    })
+}
+
+/// Sets a person's area; no box: the whole district. Gives its version.
+pub async fn set_area(
+    engine: &Arc<Engine>,
+    district: &District,
+    person: PersonId,
+    boxes: Vec<GeoBox>,
+) -> Result<u64, SyncError> {
+    if boxes.len() > limits::AREA_BOXES || !boxes.iter().all(GeoBox::is_valid) {
+        return Err(SyncError::RefusedFor(Code::BadParameter, "boxes".to_owned()));
+    }
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    known(transaction.person(district.key, person).await?, person)?;
+    let version =
+        transaction.areas(district.key, person).await?.last().map_or(0, |area| area.version) + 1;
+    transaction.add_area(district.key, person, &AreaVersion { version, boxes }).await?;
+    transaction.commit().await?;
+    Ok(version)
+}
+
+fn known(person: Option<Person>, id: PersonId) -> Result<Person, SyncError> {
+    person.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("person {id}")))
+}

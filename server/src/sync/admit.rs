@@ -1,0 +1,169 @@
+//! Opening bundles: structure, signature, run, and each operation as far as it can be read.
+//!
+//! No lock is held and nothing is written; the work is done on the blocking pool. Whether an operation may be
+//! folded is decided later, under the lock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use sync_protocol::bundle::{self, Binding};
+use sync_protocol::codes::Code;
+use sync_protocol::exchange;
+use sync_protocol::ids::{BundleHash, DeviceId, Identity};
+
+use super::{Engine, SyncError};
+use crate::domain::District;
+use crate::keys;
+use crate::reconcile::Arrival;
+use crate::validate::{self, ReadOperation};
+
+/// A bundle that was refused, with its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// SHA-256 of the bytes.
+    pub bundle: BundleHash,
+    /// Why.
+    pub code: Code,
+    /// As it came.
+    pub bytes: Vec<u8>,
+}
+
+/// What became of the bundles of a request so far.
+#[derive(Debug, Default)]
+pub struct Admitted {
+    /// Receipts of bundles that were taken before, by hash.
+    pub receipts: HashMap<BundleHash, Vec<u8>>,
+    /// Verified bundles that are new.
+    pub arrivals: Vec<Arrival>,
+    /// Bundles to refuse and keep.
+    pub refusals: Vec<Refusal>,
+    /// Hashes in the order in which the bundles came.
+    pub order: Vec<BundleHash>,
+}
+
+/// Opens the bundles of a request body or a file.
+///
+/// # Errors
+/// A code of scope `Request`, or the store's.
+pub async fn open(
+    engine: &Arc<Engine>,
+    district: &District,
+    presenter: Option<DeviceId>,
+    bundles: Vec<Vec<u8>>,
+    broken: Option<(Vec<u8>, Code)>,
+) -> Result<Admitted, SyncError> {
+    let (hashed, broken) = blocking(move || {
+        let hashed: Vec<(BundleHash, Vec<u8>)> =
+            bundles.into_iter().map(|bytes| (BundleHash::of(&bytes), bytes)).collect();
+        let broken = broken.map(|(bytes, code)| Refusal { bundle: BundleHash::of(&bytes), code, bytes });
+        (hashed, broken)
+    })
+    .await?;
+    let order: Vec<BundleHash> = hashed.iter().map(|(hash, _)| *hash).collect();
+    let mut admitted = Admitted { order, ..Admitted::default() };
+    admitted.order.extend(broken.iter().map(|refusal| refusal.bundle));
+    admitted.refusals.extend(broken);
+    if hashed.is_empty() {
+        return Ok(admitted);
+    }
+    let mut transaction = engine.store.read().await?;
+    admitted.receipts =
+        transaction.receipts(district.key, &admitted.order).await?;
+    let new: Vec<(BundleHash, Vec<u8>)> =
+        hashed.into_iter().filter(|(hash, _)| !admitted.receipts.contains_key(hash)).collect();
+    if new.is_empty() {
+        return Ok(admitted);
+    }
+    let signers: Vec<DeviceId> =
+        new.iter().filter_map(|(_, bytes)| bundle::open(bytes).ok()).map(|opened| opened.device).collect();
+    let mut public_keys: BTreeMap<DeviceId, Vec<u8>> = transaction
+        .devices(district.key, &signers)
+        .await?
+        .into_iter()
+        .map(|(id, row)| (id, row.device.public_key))
+        .collect();
+    drop(transaction);
+    let own = engine.own_device(district);
+    public_keys.insert(own, engine.keys.public_key().to_vec());
+    let binding = engine.binding(district);
+    let opened = blocking(move || {
+        new.into_iter()
+            .map(|(hash, bytes)| match open_one(hash, &bytes, &binding, &public_keys, own, presenter) {
+                Ok(arrival) => Ok(arrival),
+                Err(code) => Err(Refusal { bundle: hash, code, bytes }),
+            })
+            .collect::<Vec<_>>()
+    })
+    .await?;
+    for result in opened {
+        match result {
+            Ok(arrival) => admitted.arrivals.push(arrival),
+            Err(refusal) => admitted.refusals.push(refusal),
+        }
+    }
+    Ok(admitted)
+}
+
+/// Opens the bundles of a bundle file.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_file(
+    engine: &Arc<Engine>,
+    district: &District,
+    bytes: &[u8],
+) -> Result<Admitted, SyncError> {
+    let (bundles, broken) = exchange::decode_bundles(bytes)?;
+    let bundles = bundles.into_iter().map(<[u8]>::to_vec).collect();
+    let broken = broken.map(|(bytes, code)| (bytes.to_vec(), code));
+    open(engine, district, None, bundles, broken).await
+}
+
+/// Verifies one bundle and reads its operations.
+pub fn open_one(
+    hash: BundleHash,
+    bytes: &[u8],
+    binding: &Binding,
+    public_keys: &BTreeMap<DeviceId, Vec<u8>>,
+    own: DeviceId,
+    presenter: Option<DeviceId>,
+) -> Result<Arrival, Code> {
+    let opened = bundle::open(bytes)?;
+    let device = opened.device;
+    let public_key = public_keys.get(&device).ok_or(Code::DeviceUnknown)?;
+    let proof = opened.proof();
+    let payload = opened.verify(&binding.external_aad(), |signature, signed| {
+        keys::verify(public_key, signature, signed)
+    })?;
+    let run = bundle::decode_run(&payload)?;
+    if run.device != device {
+        return Err(Code::DeviceMismatch);
+    }
+    let last = run.last();
+    let mut chain = run.previous;
+    let operations: Vec<ReadOperation> = (run.first..)
+        .zip(run.operations)
+        .map(|(sequence, bytes)| {
+            let identity = Identity::of(&bytes);
+            chain = chain.next(&identity);
+            let content = validate::read(&bytes);
+            ReadOperation { identity, sequence, chain, bytes, content }
+        })
+        .collect();
+    Ok(Arrival {
+        bundle: hash,
+        device,
+        is_own: device == own,
+        first: run.first,
+        last,
+        previous: run.previous,
+        chain,
+        operations,
+        proof,
+        presenter,
+    })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SyncError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_source| SyncError::Gone)
+}

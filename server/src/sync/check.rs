@@ -1,0 +1,150 @@
+//! Proving the ledger: every record folded again from its operations and compared with what is stored.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sync_protocol::fold;
+use sync_protocol::ids::{Identity, RecordId};
+use sync_protocol::operation::{Identified, Operation};
+use sync_protocol::view::Disposition;
+
+use super::{Engine, SyncError};
+use crate::domain::{Collection, District, disposition_of};
+
+/// Records checked at a time.
+const PAGE: u32 = 256;
+
+/// What a check found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// Distinct operations received.
+    pub received: u64,
+    /// How many have each disposition.
+    pub dispositions: BTreeMap<String, u64>,
+    /// Records of devices' and the office's making.
+    pub records: u64,
+    /// SHA-256 over every record's id and view, in the order of ids.
+    pub state_hash: String,
+    /// Nothing disagrees.
+    pub ok: bool,
+    /// What disagrees, at most a hundred lines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+}
+
+impl Report {
+    fn fault(&mut self, text: String) {
+        if self.faults.len() < 100 {
+            self.faults.push(text);
+        }
+    }
+}
+
+/// Checks a district.
+///
+/// # Errors
+/// The store's. What disagrees is no error but in the report.
+pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, SyncError> {
+    let mut report = Report::default();
+    let mut hasher = Sha256::new();
+    let mut transaction = engine.store.read().await?;
+    let (stored, quarantined) = transaction.operation_counts(district.key).await?;
+    let mut tally: BTreeMap<Disposition, u64> = BTreeMap::new();
+    let mut effective: BTreeMap<Identity, Disposition> = BTreeMap::new();
+    let mut folded = 0;
+    let mut after = RecordId(uuid::Uuid::nil());
+    loop {
+        let records = transaction.records_after(district.key, after, PAGE).await?;
+        let Some(last) = records.last() else { break };
+        after = last.record;
+        let ids: Vec<RecordId> = records.iter().map(|record| record.record).collect();
+        let mut sets = transaction.operation_sets(district.key, &ids).await?;
+        for record in records {
+            let set = sets.remove(&record.record).unwrap_or_default();
+            let is_folded = matches!(
+                Collection::from_number(record.collection),
+                Some(Collection::Records | Collection::Devices | Collection::Rules)
+            );
+            if !is_folded {
+                continue;
+            }
+            let mut operations = Vec::with_capacity(set.len());
+            for stored in &set {
+                match Operation::decode(&stored.bytes) {
+                    Ok(operation) if Identity::of(&stored.bytes) == stored.identity => {
+                        operations.push(Identified { identity: stored.identity, operation });
+                    }
+                    _ => report.fault(format!("operation {} is damaged", stored.identity)),
+                }
+            }
+            folded += u64::try_from(set.len()).unwrap_or(0);
+            let view = fold::fold(&operations);
+            if view.encode() != record.view {
+                report.fault(format!("record {} differs from its operations", record.record));
+            }
+            for stored in &set {
+                let expected = fold::disposition(&view, stored.identity.head());
+                *tally.entry(expected).or_default() += 1;
+                if disposition_of(stored.disposition) != Some(expected) {
+                    report.fault(format!(
+                        "operation {} of record {} is stored with disposition {}, but is {}",
+                        stored.identity, record.record, stored.disposition, expected.as_str()
+                    ));
+                }
+                if is_release(&operations, stored.identity) {
+                    effective.insert(stored.identity, expected);
+                }
+            }
+            if record.collection == Collection::Records.number() {
+                report.records += 1;
+                hasher.update(record.record.0.as_bytes());
+                hasher.update(Sha256::digest(&record.view));
+            }
+        }
+    }
+    if folded != stored {
+        report.fault(format!("{stored} operations are stored, {folded} belong to a record"));
+    }
+    let released = transaction.released(district.key).await?;
+    let waiting = quarantined - u64::try_from(released.len()).unwrap_or(0);
+    *tally.entry(Disposition::Quarantined).or_default() += waiting;
+    for (identity, by, _) in released {
+        let by = Identity::try_from(by.as_slice()).ok().and_then(|by| effective.get(&by));
+        match by {
+            Some(disposition) => *tally.entry(*disposition).or_default() += 1,
+            None => report.fault(format!("quarantined operation {} names no release", hex::encode(identity))),
+        }
+    }
+    report.received = stored + quarantined;
+    check_tallies(&mut report, &transaction.tallies(district.key).await?);
+    let sum: u64 = tally.values().sum();
+    if sum != report.received {
+        report.fault(format!("{} received, but the dispositions sum to {sum}", report.received));
+    }
+    report.dispositions =
+        Disposition::ALL.iter().map(|name| (name.as_str().to_owned(), *tally.get(name).unwrap_or(&0))).collect();
+    report.state_hash = hex::encode(hasher.finalize());
+    report.ok = report.faults.is_empty();
+    Ok(report)
+}
+
+fn is_release(operations: &[Identified], identity: Identity) -> bool {
+    operations.iter().any(|operation| {
+        operation.identity == identity && operation.operation.kind.as_str() == "released"
+    })
+}
+
+fn check_tallies(report: &mut Report, tallies: &[(String, i64)]) {
+    let tally = |name: &str| {
+        tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount)
+    };
+    for (name, counted) in [("received", report.received), ("records", report.records)] {
+        let kept = tally(name);
+        if u64::try_from(kept).ok() != Some(counted) {
+            report.fault(format!("the tally of {name} is {kept}, counted {counted}"));
+        }
+    }
+}
+

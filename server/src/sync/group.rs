@@ -1,0 +1,490 @@
+//! Group commit: bundles from many devices share one transaction and its sync of the log.
+//!
+//! One task a district takes what waits, takes the counter row, reads, plans and applies the whole group behind
+//! one savepoint. Where that fails, each bundle is tried behind a savepoint of its own, so that one bad bundle
+//! costs only itself. Replies are sent after the commit.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use sync_protocol::codes::Code;
+use sync_protocol::ids::{BundleHash, DeviceId, Identity, NoticeId, PersonId, RecordId};
+use sync_protocol::operation::Operation;
+use tokio::sync::{mpsc, oneshot};
+
+use super::office::{self, Act, ActOutcome};
+use super::{Engine, SyncError};
+use crate::domain::{Device, DeviceStatus, District};
+use crate::reconcile::{self, Arrival, Draft, Numbers, Plan, Situation};
+use crate::store::{Counter, RefusedRow, StoreError, Transaction, Visit};
+
+/// Jobs that may wait for one district. Beyond it a request is answered 429, before anything is read of it.
+const QUEUE: usize = 4_096;
+/// Operations of one group: bounds its memory and how long it holds the lock.
+const GROUP_OPERATIONS: usize = 4_000;
+/// Jobs of one group.
+const GROUP_JOBS: usize = 512;
+/// Bytes of a refused bundle that are kept.
+const REFUSED_BYTES: usize = 4 << 20;
+
+/// What one request wants written.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Verified bundles.
+    pub arrivals: Vec<Arrival>,
+    /// Bundles to refuse and keep.
+    pub refused: Vec<RefusedRow>,
+    /// The presenter's contact.
+    pub visit: Option<Visit>,
+    /// Notices that these persons have seen.
+    pub acknowledged: (Vec<PersonId>, Vec<NoticeId>),
+}
+
+/// Receipts of a delivery, by bundle; a bundle whose own writing failed has none.
+pub type Receipts = HashMap<BundleHash, Vec<u8>>;
+
+#[derive(Debug)]
+enum Job {
+    Delivery(Delivery, oneshot::Sender<Result<Receipts, SyncError>>),
+    Act(Box<Act>, oneshot::Sender<Result<ActOutcome, SyncError>>),
+}
+
+/// The way to a district's writing task.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Engine {
+    async fn writer(self: &Arc<Self>, district: &District) -> Writer {
+        let mut writers = self.writers.lock().await;
+        writers
+            .entry(district.key)
+            .or_insert_with(|| {
+                let (jobs, waiting) = mpsc::channel(QUEUE);
+                tokio::spawn(write(Arc::clone(self), district.clone(), waiting));
+                Writer { jobs }
+            })
+            .clone()
+    }
+
+    /// Writes a delivery with whatever else waits, and gives its receipts after the commit.
+    ///
+    /// # Errors
+    /// [`Code::TooManyRequests`] where too much waits already; the store's.
+    pub async fn deliver(
+        self: &Arc<Self>,
+        district: &District,
+        delivery: Delivery,
+    ) -> Result<Receipts, SyncError> {
+        let (reply, answer) = oneshot::channel();
+        let writer = self.writer(district).await;
+        writer
+            .jobs
+            .try_send(Job::Delivery(delivery, reply))
+            .map_err(|_source| SyncError::Refused(Code::TooManyRequests))?;
+        answer.await.map_err(|_source| SyncError::Gone)?
+    }
+
+    /// Writes an office's or the server's own operation, and answers after the commit.
+    ///
+    /// # Errors
+    /// As [`Engine::deliver`], and where the act does not fit the state it was made from.
+    pub async fn act(self: &Arc<Self>, district: &District, act: Act) -> Result<ActOutcome, SyncError> {
+        let (reply, answer) = oneshot::channel();
+        let writer = self.writer(district).await;
+        writer
+            .jobs
+            .try_send(Job::Act(Box::new(act), reply))
+            .map_err(|_source| SyncError::Refused(Code::TooManyRequests))?;
+        answer.await.map_err(|_source| SyncError::Gone)?
+    }
+}
+
+async fn write(engine: Arc<Engine>, district: District, mut waiting: mpsc::Receiver<Job>) {
+    let mut jobs = Vec::with_capacity(GROUP_JOBS);
+    let mut held_over: Option<Job> = None;
+    loop {
+        if let Some(job) = held_over.take() {
+            jobs.push(job);
+        } else if let Some(job) = waiting.recv().await {
+            jobs.push(job);
+        } else {
+            return;
+        }
+        let mut size: usize = jobs.iter().map(weight).sum();
+        while jobs.len() < GROUP_JOBS {
+            let Ok(job) = waiting.try_recv() else { break };
+            size += weight(&job);
+            if size > GROUP_OPERATIONS {
+                held_over = Some(job);
+                break;
+            }
+            jobs.push(job);
+        }
+        commit(&engine, &district, std::mem::take(&mut jobs)).await;
+    }
+}
+
+fn weight(job: &Job) -> usize {
+    match job {
+        Job::Delivery(delivery, _) => {
+            delivery.arrivals.iter().map(|arrival| arrival.operations.len()).sum()
+        }
+        Job::Act(..) => 1,
+    }
+}
+
+/// One job on its way through a group.
+enum Done {
+    Delivery(Vec<BundleHash>, oneshot::Sender<Result<Receipts, SyncError>>),
+    Act(Result<ActOutcome, SyncError>, oneshot::Sender<Result<ActOutcome, SyncError>>),
+}
+
+async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
+    let started = Instant::now();
+    let mut deliveries = Vec::new();
+    let mut acts = Vec::new();
+    for job in jobs {
+        match job {
+            Job::Delivery(delivery, reply) => deliveries.push((delivery, reply)),
+            Job::Act(act, reply) => acts.push((act, reply)),
+        }
+    }
+    let bundles: usize = deliveries.iter().map(|(delivery, _)| delivery.arrivals.len()).sum();
+    let mut done = Vec::with_capacity(deliveries.len() + acts.len());
+    let mut arrivals = Vec::with_capacity(bundles);
+    let mut aside = Vec::with_capacity(deliveries.len());
+    for (delivery, reply) in deliveries {
+        let hashes = delivery.arrivals.iter().map(|arrival| arrival.bundle).collect();
+        done.push(Done::Delivery(hashes, reply));
+        arrivals.extend(delivery.arrivals);
+        aside.push((delivery.refused, delivery.visit, delivery.acknowledged));
+    }
+    match write_group(engine, district, arrivals, &aside, acts).await {
+        Ok((receipts, forked, acted)) => {
+            done.extend(acted.into_iter().map(|(result, reply)| Done::Act(result, reply)));
+            let seconds = started.elapsed().as_secs_f64();
+            metrics::counter!("firebreak_groups_total").increment(1);
+            metrics::counter!("firebreak_bundles_total").increment(u64::try_from(bundles).unwrap_or(0));
+            metrics::histogram!("firebreak_group_seconds").record(seconds);
+            answer(done, &receipts);
+            log_forks(engine, district, forked);
+        }
+        Err((error, acted)) => {
+            done.extend(acted.into_iter().map(|reply| {
+                Done::Act(Err(SyncError::Gone), reply)
+            }));
+            fail(done, &error);
+        }
+    }
+}
+
+fn answer(done: Vec<Done>, receipts: &Receipts) {
+    for job in done {
+        // A client that went away asks again and gets the same receipts.
+        match job {
+            Done::Delivery(bundles, reply) => {
+                let own: Receipts = bundles
+                    .into_iter()
+                    .filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone())))
+                    .collect();
+                let _gone = reply.send(Ok(own));
+            }
+            Done::Act(result, reply) => {
+                let _gone = reply.send(result);
+            }
+        }
+    }
+}
+
+fn fail(done: Vec<Done>, error: &SyncError) {
+    tracing::error!(error = %error, jobs = done.len(), "a group was not written: {error}");
+    let code = match error {
+        SyncError::Store(StoreError::Full(_)) => Code::StorageFull,
+        SyncError::Store(StoreError::Unavailable(_)) => Code::StorageUnavailable,
+        _ => Code::Internal,
+    };
+    for job in done {
+        match job {
+            Done::Delivery(_, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
+            Done::Act(_, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
+        }
+    }
+}
+
+/// A fork is itself an operation of the server's log.
+fn log_forks(engine: &Arc<Engine>, district: &District, forked: BTreeSet<DeviceId>) {
+    for device in forked {
+        tracing::warn!(device.id = %device, "the chain of device {device} is forked; it is told to enrol again");
+        let (engine, district) = (Arc::clone(engine), district.clone());
+        tokio::spawn(async move {
+            if let Err(error) = engine.act(&district, Act::device_forked(device)).await {
+                tracing::error!(error = %error, "the fork of device {device} was not logged: {error}");
+            }
+        });
+    }
+}
+
+type ActReply = oneshot::Sender<Result<ActOutcome, SyncError>>;
+type Aside = (Vec<RefusedRow>, Option<Visit>, (Vec<PersonId>, Vec<NoticeId>));
+type Written = (Receipts, BTreeSet<DeviceId>, Vec<(Result<ActOutcome, SyncError>, ActReply)>);
+
+async fn write_group(
+    engine: &Arc<Engine>,
+    district: &District,
+    arrivals: Vec<Arrival>,
+    aside: &[Aside],
+    acts: Vec<(Box<Act>, ActReply)>,
+) -> Result<Written, (SyncError, Vec<ActReply>)> {
+    let mut replies = Vec::new();
+    let mut acted = Vec::new();
+    let mut pending: Vec<(Box<Act>, Option<ActReply>)> =
+        acts.into_iter().map(|(act, reply)| (act, Some(reply))).collect();
+    let result: Result<(Receipts, BTreeSet<DeviceId>), SyncError> = async {
+        let mut transaction = engine.store.begin().await?;
+        let changes = arrivals.iter().map(|arrival| arrival.operations.len()).sum::<usize>();
+        let changes = u64::try_from(changes).unwrap_or(u64::MAX);
+        let counter = transaction.take_counter(district.key, changes).await?;
+        let now_ms = engine.clock.now_ms();
+        let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+        let (mut receipts, mut forked) = batch.write_arrivals(&arrivals, counter).await?;
+        for (refused, visit, (persons, notices)) in aside {
+            batch.transaction.insert_refused(district.key, refused).await?;
+            if let Some(visit) = visit {
+                batch.transaction.note_visit(district.key, visit).await?;
+            }
+            batch.transaction.acknowledge(district.key, persons, notices, now_ms).await?;
+        }
+        for (act, reply) in &mut pending {
+            batch.transaction.savepoint().await?;
+            let result = office::perform(&mut batch, act).await;
+            match &result {
+                Ok(_) => batch.transaction.release().await?,
+                Err(SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_))) => {
+                    return result.map(|_| (Receipts::new(), BTreeSet::new()));
+                }
+                Err(_) => batch.transaction.rollback_to_savepoint().await?,
+            }
+            acted.push((result, reply.take()));
+        }
+        transaction.commit().await?;
+        receipts.shrink_to_fit();
+        forked.retain(|device| arrivals.iter().any(|arrival| arrival.device == *device));
+        Ok((receipts, forked))
+    }
+    .await;
+    replies.extend(pending.into_iter().filter_map(|(_, reply)| reply));
+    match result {
+        Ok((receipts, forked)) => {
+            let acted =
+                acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
+            Ok((receipts, forked, acted))
+        }
+        Err(error) => {
+            replies.extend(acted.into_iter().filter_map(|(_, reply)| reply));
+            Err((error, replies))
+        }
+    }
+}
+
+/// A transaction that holds a district's counter row.
+pub(super) struct Batch<'a> {
+    pub(super) engine: &'a Arc<Engine>,
+    pub(super) district: &'a District,
+    pub(super) transaction: &'a mut Transaction,
+    pub(super) now_ms: i64,
+}
+
+impl Batch<'_> {
+    /// Writes a group behind one savepoint; where that fails, each bundle behind its own.
+    async fn write_arrivals(
+        &mut self,
+        arrivals: &[Arrival],
+        counter: Counter,
+    ) -> Result<(Receipts, BTreeSet<DeviceId>), SyncError> {
+        if arrivals.is_empty() {
+            return Ok((Receipts::new(), BTreeSet::new()));
+        }
+        self.transaction.savepoint().await?;
+        match self.write_together(arrivals, &counter).await {
+            Ok(plan) => {
+                self.transaction.release().await?;
+                return Ok((plan.receipts, plan.forked));
+            }
+            Err(error @ SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_))) => {
+                return Err(error);
+            }
+            Err(error) if arrivals.len() == 1 => return Err(error),
+            Err(error) => {
+                tracing::warn!(error = %error, bundles = arrivals.len(), "a group failed; its bundles are tried one by one");
+                self.transaction.rollback_to_savepoint().await?;
+            }
+        }
+        let (mut receipts, mut forked) = (Receipts::new(), BTreeSet::new());
+        let mut counter = counter;
+        for arrival in arrivals {
+            self.transaction.savepoint().await?;
+            match self.write_together(std::slice::from_ref(arrival), &counter).await {
+                Ok(plan) => {
+                    self.transaction.release().await?;
+                    counter.before += u64::try_from(arrival.operations.len()).unwrap_or(0);
+                    counter.number = plan.number.unwrap_or(counter.number);
+                    receipts.extend(plan.receipts);
+                    forked.extend(plan.forked);
+                }
+                Err(error @ SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_))) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, "one bundle could not be written: {error}");
+                    self.transaction.rollback_to_savepoint().await?;
+                }
+            }
+        }
+        Ok((receipts, forked))
+    }
+
+    /// Reads, plans and applies.
+    pub(super) async fn write_together(
+        &mut self,
+        arrivals: &[Arrival],
+        counter: &Counter,
+    ) -> Result<Plan, SyncError> {
+        let key = self.district.key;
+        let mut receipts = Receipts::new();
+        let hashes: Vec<BundleHash> = arrivals.iter().map(|arrival| arrival.bundle).collect();
+        // The same bundle may have been committed since it was opened.
+        receipts.extend(self.transaction.receipts(key, &hashes).await?);
+        let new: Vec<Arrival>;
+        let arrivals = if receipts.is_empty() {
+            arrivals
+        } else {
+            new = arrivals.iter().filter(|arrival| !receipts.contains_key(&arrival.bundle)).cloned().collect();
+            &new
+        };
+        let situation = self.situation(arrivals).await?;
+        let sorted = reconcile::sort(&situation, arrivals);
+        let draft = Draft::of(&situation, sorted, BTreeMap::new());
+        let sets = self.transaction.operation_sets(key, &draft.wants()).await?;
+        let mut plan = draft.finish(&situation, arrivals, Numbers::from(counter), &sets);
+        self.apply(&plan).await?;
+        let revoked: Vec<Device> = situation
+            .devices
+            .values()
+            .filter(|device| matches!(device.status, DeviceStatus::Revoked { .. }))
+            .cloned()
+            .collect();
+        for device in revoked {
+            office::requalify(self, device.id).await?;
+        }
+        plan.receipts.extend(receipts);
+        Ok(plan)
+    }
+
+    async fn situation(&mut self, arrivals: &[Arrival]) -> Result<Situation, SyncError> {
+        let key = self.district.key;
+        let signers: BTreeSet<DeviceId> = arrivals.iter().map(|arrival| arrival.device).collect();
+        let signers: Vec<DeviceId> = signers.into_iter().collect();
+        let mut devices: BTreeMap<DeviceId, Device> = self
+            .transaction
+            .devices(key, &signers)
+            .await?
+            .into_iter()
+            .map(|(id, row)| (id, row.device))
+            .collect();
+        if arrivals.iter().any(|arrival| arrival.is_own) {
+            let own = office::own_device(self).await?;
+            devices.insert(own.id, own);
+        }
+        let mut spans = BTreeMap::new();
+        for (device, from) in reconcile::needs_spans(&devices, arrivals) {
+            spans.insert(device, self.transaction.run_spans(key, device, from).await?);
+        }
+        let mut named: BTreeSet<RecordId> = BTreeSet::new();
+        let mut candidates: Vec<(RecordId, Identity)> = Vec::new();
+        let mut ids = Vec::new();
+        let mut unreadable: Vec<Identity> = Vec::new();
+        for read in arrivals.iter().flat_map(|arrival| &arrival.operations) {
+            match &read.content {
+                Ok(Operation { record, id, .. }) => {
+                    named.insert(*record);
+                    candidates.push((*record, read.identity));
+                    if id.0 != record.0 {
+                        ids.push(id.0);
+                    }
+                }
+                Err(_) => unreadable.push(read.identity),
+            }
+        }
+        let named: Vec<RecordId> = named.into_iter().collect();
+        let records = self.transaction.records(key, &named).await?;
+        candidates.retain(|(record, _)| records.contains_key(record));
+        let known = self.transaction.known_operations(key, &candidates).await?;
+        // Readable operations wait in quarantine too, when their signer was not trusted with them.
+        let mut quarantined = HashMap::new();
+        if self.transaction.has_quarantine(key).await? {
+            let readable = arrivals.iter().flat_map(|arrival| &arrival.operations);
+            unreadable.extend(readable.map(|read| read.identity));
+            quarantined = self.transaction.known_quarantined(key, &unreadable).await?;
+        }
+        let used_ids = self.transaction.used_operation_ids(key, &ids).await?;
+        Ok(Situation {
+            now_ms: self.now_ms,
+            devices,
+            spans,
+            known,
+            quarantined,
+            used_ids,
+            records,
+            default_positions: self.engine.default_positions.clone(),
+        })
+    }
+
+    /// Writes a plan. Nothing is decided here.
+    pub(super) async fn apply(&mut self, plan: &Plan) -> Result<(), StoreError> {
+        let key = self.district.key;
+        let transaction = &mut *self.transaction;
+        transaction.insert_operations(key, &plan.operations).await?;
+        transaction.upsert_records(key, &plan.records).await?;
+        transaction.insert_runs(key, &plan.runs).await?;
+        transaction.insert_quarantine(key, &plan.quarantine).await?;
+        transaction.insert_places(key, &plan.places).await?;
+        transaction.upsert_photos(key, &plan.photos).await?;
+        for update in &plan.dispositions {
+            transaction.update_disposition(key, update).await?;
+        }
+        for device in &plan.devices {
+            transaction.update_device_head(key, device).await?;
+        }
+        for conflict in &plan.closed {
+            transaction.close_conflict(key, conflict).await?;
+        }
+        for (conflict, change) in &plan.opened {
+            transaction.open_conflict(key, conflict, *change, self.now_ms).await?;
+        }
+        for notice in &plan.notices {
+            transaction.add_notice(key, notice.person, notice.id, self.now_ms, &notice.body).await?;
+        }
+        if let Some(number) = plan.number {
+            transaction.set_number(key, number).await?;
+        }
+        for (name, amount) in plan.tallies.iter().filter(|(_, amount)| **amount != 0) {
+            transaction.add_tally(key, name, *amount).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A run of refused bundles, cut to what is kept.
+pub fn refused_row(
+    bundle: BundleHash,
+    code: Code,
+    bytes: &[u8],
+    presenter: Option<DeviceId>,
+    received_ms: i64,
+) -> RefusedRow {
+    let bytes = bytes.get(..REFUSED_BYTES).unwrap_or(bytes).to_vec();
+    RefusedRow { bundle, code: code.as_str(), presenter, received_ms, bytes }
+}

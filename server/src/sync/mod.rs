@@ -1,0 +1,151 @@
+//! The life of a bundle: opened and verified, sorted, folded and committed with others, answered.
+//!
+//! [`admit`] opens and verifies (no lock, many cores); [`group`] takes the district's counter row, reads, plans
+//! and applies in one transaction for many bundles; [`pull`] reads the feed. [`office`] and [`enrol`] are the
+//! other ways in. Nothing here knows HTTP.
+
+pub mod admin;
+pub mod admit;
+pub mod check;
+pub mod cursor;
+pub mod enrol;
+pub mod group;
+pub mod office;
+pub mod pull;
+pub mod rollback;
+pub mod tokens;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sync_protocol::bundle::Binding;
+use sync_protocol::codes::Code;
+use sync_protocol::enrolment;
+use sync_protocol::ids::DeviceId;
+use tokio::sync::{Mutex, RwLock};
+
+use crate::domain::{District, DistrictKey};
+use crate::keys::{KeyError, Keyring};
+use crate::store::{Store, StoreError};
+use crate::time::Clock;
+
+/// What can go wrong between a request and the store.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The request is not taken, for a reason that its sender can act on.
+    #[error("{0}")]
+    Refused(Code),
+    /// The request is not taken; what is wrong stands beside the code.
+    #[error("{0}: {1}")]
+    RefusedFor(Code, String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys failed.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A task of ours ended before it answered.
+    #[error("a task ended before it answered")]
+    Gone,
+}
+
+impl From<Code> for SyncError {
+    fn from(code: Code) -> Self {
+        Self::Refused(code)
+    }
+}
+
+/// Everything that a request needs.
+#[derive(Debug)]
+pub struct Engine {
+    /// The store.
+    pub store: Store,
+    /// The server's keys.
+    pub keys: Keyring,
+    /// The source of time.
+    pub clock: Clock,
+    /// Positions that mean "place unknown", degrees × 1e7.
+    pub default_positions: Vec<(i64, i64)>,
+    districts: RwLock<Vec<District>>,
+    writers: Mutex<HashMap<DistrictKey, group::Writer>>,
+}
+
+impl Engine {
+    /// Opens the engine on a store: the database must belong to these keys.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`] where it belongs to others.
+    pub async fn open(
+        store: Store,
+        keys: Keyring,
+        clock: Clock,
+        default_positions: Vec<(i64, i64)>,
+    ) -> Result<Arc<Self>, SyncError> {
+        let mut transaction = store.begin().await?;
+        let deployment = transaction.deployment(keys.deployment().0).await?;
+        if deployment != keys.deployment().0 {
+            return Err(StoreError::Unfit(format!(
+                "it belongs to deployment {deployment}, the key directory to {}",
+                keys.deployment()
+            ))
+            .into());
+        }
+        let districts = transaction.districts().await?;
+        transaction.commit().await?;
+        Ok(Arc::new(Self {
+            store,
+            keys,
+            clock,
+            default_positions,
+            districts: RwLock::new(districts),
+            writers: Mutex::new(HashMap::new()),
+        }))
+    }
+
+    /// Begins an incarnation of every district: done once by a server that is about to serve.
+    pub async fn begin_incarnation(&self) -> Result<(), SyncError> {
+        for district in self.districts.read().await.iter() {
+            self.begin_incarnation_of(district.key).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_incarnation_of(&self, district: DistrictKey) -> Result<(), SyncError> {
+        let tag: [u8; 4] = self.keys.random()?;
+        let mut transaction = self.store.begin().await?;
+        transaction.take_counter(district, 0).await?;
+        transaction.begin_incarnation(district, tag).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Every district.
+    pub async fn districts(&self) -> Vec<District> {
+        self.districts.read().await.clone()
+    }
+
+    /// The district of this code or id; one that another process added is found too.
+    pub async fn district(&self, code_or_id: &str) -> Result<District, SyncError> {
+        let matches = |district: &&District| {
+            district.code == code_or_id || district.id.to_string() == code_or_id
+        };
+        if let Some(district) = self.districts.read().await.iter().find(matches) {
+            return Ok(district.clone());
+        }
+        let mut transaction = self.store.read().await?;
+        let districts = transaction.districts().await?;
+        let found = districts.iter().find(matches).cloned();
+        *self.districts.write().await = districts;
+        found.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("district {code_or_id}")))
+    }
+
+    /// What signatures of a district are bound to.
+    pub fn binding(&self, district: &District) -> Binding {
+        Binding { deployment: self.keys.deployment(), district: district.id }
+    }
+
+    /// The device that the server's own operations are signed for.
+    pub fn own_device(&self, district: &District) -> DeviceId {
+        enrolment::device_id(district.id, self.keys.public_key())
+    }
+}

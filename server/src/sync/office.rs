@@ -1,0 +1,436 @@
+//! Acts of the office and of the server itself: operations signed by the server's key, written like any other.
+//!
+//! An act is built under the lock, on the heads that the record has then; where it names the heads it was made
+//! from, it is refused if they are no longer the record's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_protocol::bundle::{self, Run};
+use sync_protocol::cbor::Raw;
+use sync_protocol::check;
+use sync_protocol::codes::Code;
+use sync_protocol::enrolment::Bearer;
+use sync_protocol::field;
+use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, RecordId};
+use sync_protocol::kind::Kind;
+use sync_protocol::limits;
+use sync_protocol::operation::{Identified, Operation, Photo, Stamp, encode_fields};
+use sync_protocol::view::View;
+use uuid::Uuid;
+
+use super::admit;
+use super::group::Batch;
+use super::SyncError;
+use crate::domain::{Device, DeviceStatus, disposition_of};
+use crate::reconcile::{self, Draft, Fresh, Numbers, Situation, Sorted};
+use crate::store::{QuarantineRow, StoreError};
+use crate::validate::{self, Trust};
+
+/// What the office or the server does.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// An operation of an office or server kind on a record.
+    Operation {
+        /// Its kind.
+        kind: Kind,
+        /// The record.
+        record: RecordId,
+        /// What it asserts.
+        fields: BTreeMap<String, Raw>,
+        /// Photos it names.
+        photos: Vec<Photo>,
+        /// The account's person; nil for the server itself.
+        author: PersonId,
+        /// The heads it was made from; none: whatever is there.
+        made_from: Option<Vec<Head>>,
+    },
+    /// Lets a quarantined operation take effect.
+    Release {
+        /// The operation.
+        identity: Identity,
+        /// The account's person.
+        author: PersonId,
+    },
+    /// Revokes a device from after a trusted point.
+    Revoke {
+        /// The device.
+        device: DeviceId,
+        /// The last trusted sequence and the chain there; none: the last received.
+        trusted: Option<(u64, Chain)>,
+        /// The account's person; nil for an operator.
+        author: PersonId,
+    },
+    /// Gives a device up for lost.
+    Lose {
+        /// The device.
+        device: DeviceId,
+    },
+    /// Enrols a device, or binds another person to it.
+    Enrol {
+        /// The device.
+        device: DeviceId,
+        /// Its public key.
+        public_key: Vec<u8>,
+        /// App and version.
+        client: String,
+        /// The device that it replaces.
+        continues: Option<DeviceId>,
+        /// Persons to bind.
+        persons: Vec<Bearer>,
+        /// The hash of the code that allowed it; none with a certificate.
+        code_hash: Option<[u8; 32]>,
+    },
+}
+
+/// The author of what the server does of its own accord.
+pub const SERVER_AUTHOR: PersonId = PersonId(Uuid::nil());
+
+impl Act {
+    /// The server's note that a device's chain is forked.
+    pub fn device_forked(device: DeviceId) -> Self {
+        Self::of_device(Kind::DeviceForked, device, BTreeMap::new())
+    }
+
+    fn of_device(kind: Kind, device: DeviceId, mut fields: BTreeMap<String, Raw>) -> Self {
+        fields.insert("device".to_owned(), Raw::of(&device));
+        Self::Operation {
+            kind,
+            record: RecordId(device.0),
+            fields,
+            photos: Vec::new(),
+            author: SERVER_AUTHOR,
+            made_from: None,
+        }
+    }
+}
+
+/// What an act came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActOutcome {
+    /// The operation that was written, where one was.
+    pub operation: Option<Identity>,
+    /// Persons bound to the device of an enrolment.
+    pub persons: Vec<PersonId>,
+}
+
+/// The server's own device; it is added on first use.
+pub(super) async fn own_device(batch: &mut Batch<'_>) -> Result<Device, SyncError> {
+    let id = batch.engine.own_device(batch.district);
+    let key = batch.district.key;
+    if let Some(row) = batch.transaction.device(key, id).await? {
+        return Ok(row.device);
+    }
+    let public_key = batch.engine.keys.public_key();
+    batch.transaction.add_device(key, id, public_key, "firebreak server", None, batch.now_ms).await?;
+    let row = batch.transaction.device(key, id).await?;
+    row.map(|row| row.device).ok_or(SyncError::Store(StoreError::Damaged("own device")))
+}
+
+/// Performs an act within a group.
+pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncError> {
+    match act {
+        Act::Operation { kind, record, fields, photos, author, made_from } => {
+            let draft = OwnOperation { kind: *kind, record: *record, fields, photos, author: *author };
+            let identity = write_own(batch, &draft, made_from.as_deref()).await?;
+            Ok(ActOutcome { operation: Some(identity), persons: Vec::new() })
+        }
+        Act::Release { identity, author } => release(batch, *identity, *author).await,
+        Act::Revoke { device, trusted, author } => revoke(batch, *device, *trusted, *author).await,
+        Act::Lose { device } => {
+            known_device(batch, *device).await?;
+            batch.transaction.set_device_status(batch.district.key, *device, DeviceStatus::Lost).await?;
+            Ok(ActOutcome { operation: None, persons: Vec::new() })
+        }
+        Act::Enrol { device, public_key, client, continues, persons, code_hash } => {
+            let key = batch.district.key;
+            let is_new = batch.transaction.device(key, *device).await?.is_none();
+            batch.transaction.add_device(key, *device, public_key, client, *continues, batch.now_ms).await?;
+            for person in persons {
+                batch.transaction.bind_person(key, *device, person.id).await?;
+            }
+            if let Some(hash) = code_hash {
+                batch.transaction.use_enrol_code(key, hash, *device).await?;
+            }
+            if is_new {
+                let Act::Operation { record, fields, .. } =
+                    Act::of_device(Kind::DeviceEnrolled, *device, BTreeMap::new())
+                else {
+                    return Err(SyncError::Gone);
+                };
+                let draft = OwnOperation {
+                    kind: Kind::DeviceEnrolled,
+                    record,
+                    fields: &fields,
+                    photos: &[],
+                    author: SERVER_AUTHOR,
+                };
+                write_own(batch, &draft, None).await?;
+            }
+            let row = known_device(batch, *device).await?;
+            Ok(ActOutcome { operation: None, persons: row.persons })
+        }
+    }
+}
+
+async fn known_device(batch: &mut Batch<'_>, device: DeviceId) -> Result<Device, SyncError> {
+    let row = batch.transaction.device(batch.district.key, device).await?;
+    row.map(|row| row.device).ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("device {device}")))
+}
+
+struct OwnOperation<'a> {
+    kind: Kind,
+    record: RecordId,
+    fields: &'a BTreeMap<String, Raw>,
+    photos: &'a [Photo],
+    author: PersonId,
+}
+
+/// Builds, signs and writes one operation of the server.
+async fn write_own(
+    batch: &mut Batch<'_>,
+    draft: &OwnOperation<'_>,
+    made_from: Option<&[Head]>,
+) -> Result<Identity, SyncError> {
+    let key = batch.district.key;
+    let counter = batch.transaction.take_counter(key, 1).await?;
+    let row = batch.transaction.records(key, &[draft.record]).await?.remove(&draft.record);
+    let view = row.and_then(|row| View::decode(&row.view));
+    let heads = view.as_ref().map_or(&[][..], |view| view.heads.as_slice());
+    if made_from.is_some_and(|made_from| made_from != heads) {
+        return Err(SyncError::Refused(Code::ConflictClosed));
+    }
+    let id = if draft.kind.opens() { OperationId(draft.record.0) } else { OperationId(new_id(batch.now_ms)) };
+    let stamp = Stamp { wall_ms: batch.now_ms, after_ms: Some(batch.now_ms), ..Stamp::default() };
+    let mut operation = Operation::new(id, draft.record, draft.kind, draft.author, stamp)
+        .after(heads.iter().copied().take(limits::HEADS));
+    if let Some(view) = &view {
+        operation.lacking = view.missing.iter().copied().take(limits::LACKING).collect();
+    }
+    operation.fields.clone_from(draft.fields);
+    operation.photos = draft.photos.to_vec();
+    check::check(&operation)
+        .map_err(|fault| SyncError::RefusedFor(Code::BadParameter, fault.to_string()))?;
+    let own = own_device(batch).await?;
+    let bytes = operation.encode();
+    let identity = Identity::of(&bytes);
+    let run = Run {
+        device: own.id,
+        first: own.head_sequence + 1,
+        previous: own.head_chain,
+        operations: vec![bytes],
+    };
+    let binding = batch.engine.binding(batch.district);
+    let sealed = bundle::seal(&run, &binding, |message| batch.engine.keys.sign(message));
+    let public_keys = BTreeMap::from([(own.id, own.public_key.clone())]);
+    let arrival =
+        admit::open_one(BundleHash::of(&sealed), &sealed, &binding, &public_keys, own.id, None)?;
+    Box::pin(batch.write_together(&[arrival], &counter)).await?;
+    Ok(identity)
+}
+
+/// A UUIDv7 of this moment.
+pub fn new_id(now_ms: i64) -> Uuid {
+    let now_ms = u64::try_from(now_ms).unwrap_or(0);
+    let subsecond = u32::try_from(now_ms % 1_000).unwrap_or(0) * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, now_ms / 1_000, subsecond))
+}
+
+/// A release embeds what the quarantined operation may still say, and stands where it is made.
+async fn release(
+    batch: &mut Batch<'_>,
+    identity: Identity,
+    author: PersonId,
+) -> Result<ActOutcome, SyncError> {
+    let key = batch.district.key;
+    let row = batch.transaction.quarantined(key, identity).await?;
+    let (bytes, released_by) = row.ok_or(SyncError::Refused(Code::NotFound))?;
+    if released_by.is_some() {
+        return Err(SyncError::RefusedFor(Code::NotReleasable, "it is released already".to_owned()));
+    }
+    let operation =
+        Operation::decode(&bytes).map_err(|code| SyncError::RefusedFor(Code::NotReleasable, code.to_string()))?;
+    let fields: BTreeMap<String, Raw> = operation
+        .fields
+        .iter()
+        .filter(|(name, value)| is_sayable(name, value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let mut says: BTreeMap<String, Raw> = BTreeMap::new();
+    says.insert("operation".to_owned(), Raw::of(&identity));
+    says.insert("effective_kind".to_owned(), Raw::of(&operation.kind.as_str()));
+    says.insert("effective_author".to_owned(), Raw::of(&operation.author));
+    if !fields.is_empty() {
+        says.insert("effective_fields".to_owned(), Raw::from_checked(&encode_fields(&fields)));
+    }
+    let photos: Vec<Photo> =
+        operation.photos.iter().filter(|photo| photo.bytes <= limits::PHOTO_BYTES).cloned().collect();
+    let draft = OwnOperation {
+        kind: Kind::Released,
+        record: operation.record,
+        fields: &says,
+        photos: &photos,
+        author,
+    };
+    let release = write_own(batch, &draft, None).await?;
+    batch.transaction.mark_released(key, identity, release).await?;
+    batch.transaction.add_tally(key, "disposition:quarantined", -1).await?;
+    batch.transaction.add_tally(key, "disposition:applied", 1).await?;
+    Ok(ActOutcome { operation: Some(release), persons: Vec::new() })
+}
+
+/// Whether a field of a quarantined operation may take effect: its name, texts, type and range are right.
+fn is_sayable(name: &str, value: &Raw) -> bool {
+    let is_short = name.len() <= limits::NAME_BYTES && !name.is_empty();
+    let has_clean_texts = sync_protocol::prepass::visit_texts(value.as_bytes(), &mut |text| {
+        if text.contains('\0') || text.len() > limits::TEXT_BYTES { Err(Code::TextNul) } else { Ok(()) }
+    })
+    .is_ok();
+    let fits = field::find(name).is_none_or(|field| check::check_value(value, field.value).is_ok());
+    is_short && has_clean_texts && fits
+}
+
+async fn revoke(
+    batch: &mut Batch<'_>,
+    device: DeviceId,
+    trusted: Option<(u64, Chain)>,
+    author: PersonId,
+) -> Result<ActOutcome, SyncError> {
+    let row = known_device(batch, device).await?;
+    if device == batch.engine.own_device(batch.district) {
+        return Err(SyncError::RefusedFor(Code::BadParameter, "this is the server's own device".to_owned()));
+    }
+    let (sequence, chain) = trusted.unwrap_or((row.head_sequence, row.head_chain));
+    let fields = BTreeMap::from([
+        ("device".to_owned(), Raw::of(&device)),
+        ("sequence".to_owned(), Raw::of(&sequence)),
+        ("chain".to_owned(), Raw::of(&chain)),
+    ]);
+    let draft = OwnOperation {
+        kind: Kind::DeviceRevoked,
+        record: RecordId(device.0),
+        fields: &fields,
+        photos: &[],
+        author,
+    };
+    let operation = write_own(batch, &draft, None).await?;
+    let status = DeviceStatus::Revoked { sequence, chain };
+    batch.transaction.set_device_status(batch.district.key, device, status).await?;
+    expel(batch, device, sequence, chain).await?;
+    requalify(batch, device).await?;
+    Ok(ActOutcome { operation: Some(operation), persons: Vec::new() })
+}
+
+/// Takes what lies beyond a revocation's trusted point out of the folded set.
+async fn expel(
+    batch: &mut Batch<'_>,
+    device: DeviceId,
+    sequence: u64,
+    chain: Chain,
+) -> Result<(), SyncError> {
+    let key = batch.district.key;
+    let spans = batch.transaction.run_spans(key, device, 0).await?;
+    let trusted = reconcile::trusted(&spans, sequence, chain);
+    let mut removed: BTreeMap<RecordId, BTreeSet<Identity>> = BTreeMap::new();
+    let mut rows = Vec::new();
+    let mut dispositions: Vec<i64> = Vec::new();
+    for row in batch.transaction.operations_of_device(key, device).await? {
+        if trusted.contains(&row.identity) {
+            continue;
+        }
+        removed.entry(row.record).or_default().insert(row.identity);
+        dispositions.push(row.disposition);
+        let author = Operation::decode(&row.bytes).ok().map(|operation| operation.author);
+        rows.push(QuarantineRow {
+            identity: row.identity,
+            device,
+            sequence: row.sequence,
+            record: Some(row.record),
+            author,
+            code: Code::AfterRevocation.as_str(),
+            at: String::new(),
+            received_ms: row.received_ms,
+            bytes: row.bytes,
+        });
+    }
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let mut sorted = Sorted::default();
+    let moved = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    sorted.plan.quarantine = rows;
+    for disposition in dispositions.into_iter().filter_map(disposition_of) {
+        *sorted.plan.tallies.entry(format!("disposition:{}", disposition.as_str())).or_default() -= 1;
+    }
+    for (record, identities) in &removed {
+        for identity in identities {
+            batch.transaction.remove_operation(key, *record, *identity).await?;
+        }
+    }
+    rewrite(batch, sorted, removed, moved).await
+}
+
+/// Folds what a gap's filling has connected to a revoked device's trusted point since.
+pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result<(), SyncError> {
+    let key = batch.district.key;
+    let device_row = known_device(batch, device).await?;
+    let DeviceStatus::Revoked { sequence, chain } = device_row.status else { return Ok(()) };
+    let waiting = batch.transaction.waiting_of_device(key, device, Code::AfterRevocation.as_str()).await?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let spans = batch.transaction.run_spans(key, device, 0).await?;
+    let trusted = reconcile::trusted(&spans, sequence, chain);
+    let mut sorted = Sorted::default();
+    let mut moved = 0;
+    for row in waiting.into_iter().filter(|row| trusted.contains(&row.identity)) {
+        let Ok(operation) = Operation::decode(&row.bytes) else { continue };
+        let is_admitted =
+            validate::admit(&operation, row.sequence, Trust::Trusted, validate::SignedBy::Device(&device_row));
+        if is_admitted.is_err() {
+            continue;
+        }
+        moved += 1;
+        batch.transaction.remove_quarantined(key, row.identity).await?;
+        let record = operation.record;
+        sorted.fresh.entry(record).or_default().push(Fresh {
+            operation: Identified { identity: row.identity, operation },
+            bytes: row.bytes,
+            device,
+            sequence: row.sequence,
+            flags: 0,
+        });
+        if !sorted.order.contains(&record) {
+            sorted.order.push(record);
+        }
+    }
+    if moved == 0 {
+        return Ok(());
+    }
+    *sorted.plan.tallies.entry("disposition:quarantined".to_owned()).or_default() -= moved;
+    rewrite(batch, sorted, BTreeMap::new(), moved).await
+}
+
+/// Refolds records whose set changed by a move into or out of quarantine: nothing was received.
+async fn rewrite(
+    batch: &mut Batch<'_>,
+    sorted: Sorted,
+    removed: BTreeMap<RecordId, BTreeSet<Identity>>,
+    moved: i64,
+) -> Result<(), SyncError> {
+    let key = batch.district.key;
+    let touched: BTreeSet<RecordId> = sorted.order.iter().chain(removed.keys()).copied().collect();
+    let counter =
+        batch.transaction.take_counter(key, u64::try_from(touched.len()).unwrap_or(u64::MAX)).await?;
+    let touched: Vec<RecordId> = touched.into_iter().collect();
+    let situation = Situation {
+        now_ms: batch.now_ms,
+        records: batch.transaction.records(key, &touched).await?,
+        ..Situation::default()
+    };
+    let draft = Draft::of(&situation, sorted, removed);
+    let sets = batch.transaction.operation_sets(key, &draft.wants()).await?;
+    let mut plan = draft.finish(&situation, &[], Numbers::from(&counter), &sets);
+    *plan.tallies.entry("received".to_owned()).or_default() -= moved;
+    batch.apply(&plan).await?;
+    Ok(())
+}
