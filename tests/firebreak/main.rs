@@ -1,4 +1,5 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
 mod harness;
+mod python_client;
 mod tidy;
