@@ -56,8 +56,7 @@ async fn enrols_pushes_and_pulls(backend: Backend) -> Result<()> {
     let mut offers = Vec::new();
     for _person in 0..2 {
         let person = server.add_person("inspector").await?;
-        let arguments =
-            ["enrol-code", "--district", DISTRICT, "--person", &person, "--address", &server.url];
+        let arguments = ["enrol-code", "--district", DISTRICT, "--person", &person, "--address", &server.url];
         offers.push(server.command_text(&arguments, "uri").await?);
     }
     let [offer, again] = offers.as_slice() else { anyhow::bail!("two offers") };

@@ -15,7 +15,7 @@ use sync_protocol::view::View;
 
 use crate::keys::Key;
 use crate::messages::{self, bundle_aad, bundle_bytes};
-use crate::{cddl, files, story};
+use crate::{cddl, files, story, views};
 
 fn verified_run(name: &str, key: Key) -> Run {
     let opened = bundle::open(&bundle_bytes(name)).unwrap_or_else(|code| panic!("{name}: {code}"));
@@ -174,7 +174,7 @@ fn golden_headers_views_and_receipts_are_valid_and_encode_to_the_same_bytes() {
         cddl::assert_valid("request-header", &bytes);
         assert_eq!(RequestHeader::decode(&bytes), Ok(header));
     }
-    for view in [messages::view(), messages::view_with_every_part()] {
+    for view in [views::view(), views::view_with_every_part()] {
         let bytes = view.encode();
         cddl::assert_valid("view", &bytes);
         assert_eq!(View::decode(&bytes), Some(view));

@@ -12,7 +12,8 @@ use sync_protocol::limits;
 use sync_protocol::operation::{Operation, Photo};
 use sync_protocol::prepass::{self, Bounds};
 
-use crate::bad_input::{operation_bytes, reported, sealed, taken, verdict};
+use crate::bad_envelopes::{sealed, taken};
+use crate::bad_input::{operation_bytes, reported, verdict};
 use crate::keys::Key;
 use crate::{files, messages, story};
 

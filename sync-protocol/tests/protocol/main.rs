@@ -10,6 +10,7 @@
     reason = "a test's helper fails by panicking, and writes short tables"
 )]
 
+mod bad_envelopes;
 mod bad_input;
 mod catalogue;
 mod cddl;
@@ -22,3 +23,5 @@ mod messages;
 mod mutated;
 mod page;
 mod story;
+mod views;
+mod words;
