@@ -1,0 +1,4 @@
+//! Tests of the fold: against the oracle, in every order, by law, by cost.
+
+mod agreement;
+mod generate;
