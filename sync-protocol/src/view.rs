@@ -4,13 +4,14 @@
 //! lifecycle the acts that still count. That is enough to fold the next operation without the earlier ones,
 //! where that operation has seen them all. It holds nothing that depends on the order of arrival.
 
+mod codec;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cbor::{self, MapWriter, Raw};
+use crate::cbor::Raw;
 use crate::ids::{Head, PersonId, PhotoHash};
 use crate::kind::RecordType;
 use crate::operation::KindName;
-use crate::prepass;
 
 macro_rules! terms {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal, $zh:literal;)* }) => {
@@ -69,10 +70,7 @@ terms! {
 impl State {
     /// Whether the hazard counts as open. Everything does that is not ended, a dispute above all.
     pub const fn is_open(self) -> bool {
-        !matches!(
-            self,
-            Self::Closed | Self::Void | Self::Duplicate | Self::NotOurs | Self::Recorded
-        )
+        !matches!(self, Self::Closed | Self::Void | Self::Duplicate | Self::NotOurs | Self::Recorded)
     }
 }
 
@@ -282,17 +280,15 @@ impl Default for View {
 impl View {
     /// The shown value of a field.
     pub fn shown(&self, field: &str) -> Option<&Raw> {
-        self.fields
-            .get(field)?
-            .values
-            .first()
-            .map(|value| &value.value)
+        self.fields.get(field)?.values.first().map(|value| &value.value)
     }
 
     /// The operation of this index.
     pub fn writer(&self, index: WriterIndex) -> Option<&Writer> {
         self.writers.get(usize::try_from(index).ok()?)
     }
+<<<<<<< .merge_file_3sytgi
+=======
 
     /// Encodes the view: deterministic, empty parts absent. The state hash is taken over these bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -548,7 +544,8 @@ fn decode_acts(raw: &Raw) -> Option<Vec<Act>> {
 }
 
 fn decode_photos(raw: &Raw) -> Option<BTreeMap<PhotoHash, PhotoView>> {
-    let photos: Vec<(PhotoHash, u8, Option<(String, u64)>)> = raw.decode()?;
+    type Encoded = (PhotoHash, u8, Option<(String, u64)>);
+    let photos: Vec<Encoded> = raw.decode()?;
     photos
         .into_iter()
         .map(|(hash, state, named)| {
@@ -561,4 +558,5 @@ fn decode_photos(raw: &Raw) -> Option<BTreeMap<PhotoHash, PhotoView>> {
             Some((hash, PhotoView { state, named }))
         })
         .collect()
+>>>>>>> .merge_file_GXZ56k
 }
