@@ -24,7 +24,8 @@ fn beside(is_verified: bool, kinds: &[Kind]) -> (Vec<Identified>, Vec<Identified
     let mut author = Author::new(1);
     let base = base(&mut author, is_verified);
     let tip = base.last().unwrap().head();
-    let acts = (4..).zip(kinds).map(|(person, kind)| identify(author.operation(*kind, person, &[tip]))).collect();
+    let acts =
+        (4..).zip(kinds).map(|(person, kind)| identify(author.operation(*kind, person, &[tip]))).collect();
     (base, acts)
 }
 
@@ -49,7 +50,11 @@ fn the_table_has_every_pair_once_and_is_what_the_fold_gives_in_either_order() {
         for other in &KINDS[at..] {
             let [reported, verified] = [false, true].map(|is_verified| folded(is_verified, &[*one, *other]));
             let back = [false, true].map(|is_verified| folded(is_verified, &[*other, *one]));
-            assert_eq!(back.each_ref().map(outcome), [outcome(&reported), outcome(&verified)], "{one}, {other}");
+            assert_eq!(
+                back.each_ref().map(outcome),
+                [outcome(&reported), outcome(&verified)],
+                "{one}, {other}"
+            );
             let (on_reported, waits) = outcome(&reported);
             let (on_verified, also) = outcome(&verified);
             println!("    {one:?} {other:?}: {on_reported:?} {waits:?} {on_verified:?} {also:?}");
