@@ -1,4 +1,9 @@
 //! Tests of the fold: against the oracle, in every order, by law, by cost.
 
 mod agreement;
+mod cost;
 mod generate;
+mod laws;
+mod order;
+mod pairs;
+mod total;
