@@ -3,9 +3,7 @@
 use super::evidence;
 use super::fields::index;
 use super::graph::{Bits, Graph, Node, WIDTH, add, bits_of};
-use super::lifecycle::{
-    self, Evidence, Path, Role, Unseen, is_closing, is_end, path, rank, role, rung,
-};
+use super::lifecycle::{self, Evidence, Path, Role, Unseen, is_closing, is_end, path, rank, role, rung};
 use super::photos;
 use crate::kind::Kind;
 use crate::view::{Act, Stage, Standing, View};
@@ -34,11 +32,8 @@ struct Live {
 
 /// Folds the lifecycle into a view whose writers are nodes.
 pub(super) fn fold_lifecycle(graph: &Graph<'_>, view: &mut View) {
-    let own: Vec<Bits> = graph
-        .effective
-        .iter()
-        .map(|effective| effective.kind.map_or(0, properties))
-        .collect();
+    let own: Vec<Bits> =
+        graph.effective.iter().map(|effective| effective.kind.map_or(0, properties)).collect();
     let seen = graph.seen_by(&own);
     let mut dangers = Vec::new();
     for (node, own) in own.iter().enumerate() {
@@ -50,9 +45,7 @@ pub(super) fn fold_lifecycle(graph: &Graph<'_>, view: &mut View) {
     view.stage = stages(graph, &seen);
     let live = live(graph, &seen);
     let cures = live.iter().filter(|act| !is_end(act.standing));
-    view.evidence = cures
-        .fold(Evidence::default(), |all, act| all.with(act.standing))
-        .standings();
+    view.evidence = cures.fold(Evidence::default(), |all, act| all.with(act.standing)).standings();
     let acts = frontier(graph, &live);
     let unseen = witness(graph, &acts, &dangers, view);
     lifecycle::decide(view, &unseen);
@@ -85,14 +78,7 @@ fn stages(graph: &Graph<'_>, seen: &[Bits]) -> Vec<Stage> {
             let (state, _) = lifecycle::stage(kind?)?;
             let replaces = FORCED | (RANK << rank(state));
             let is_replaced = bits_of(seen, node) & replaces != 0;
-            if is_replaced {
-                None
-            } else {
-                Some(Stage {
-                    writer: index(node)?,
-                    state,
-                })
-            }
+            if is_replaced { None } else { Some(Stage { writer: index(node)?, state }) }
         })
         .collect()
 }
@@ -114,11 +100,7 @@ fn live(graph: &Graph<'_>, seen: &[Bits]) -> Vec<Live> {
                 Role::Cure => standing?,
                 Role::Danger | Role::AuthoritativeDanger => return None,
             };
-            let answers = if standing == Standing::MadeSafe {
-                DANGER
-            } else {
-                AUTHORITATIVE
-            };
+            let answers = if standing == Standing::MadeSafe { DANGER } else { AUTHORITATIVE };
             (bits_of(seen, node) & answers == 0).then_some(Live { node, standing })
         })
         .collect()
@@ -134,10 +116,7 @@ fn frontier(graph: &Graph<'_>, live: &[Live]) -> Vec<Live> {
         add(&mut own, act.node, offers(act.standing));
     }
     let seen = graph.seen_by(&own);
-    live.iter()
-        .filter(|act| bits_of(&seen, act.node) & superseding(act.standing) == 0)
-        .copied()
-        .collect()
+    live.iter().filter(|act| bits_of(&seen, act.node) & superseding(act.standing) == 0).copied().collect()
 }
 
 fn offers(standing: Standing) -> Bits {
@@ -165,11 +144,7 @@ fn witness(graph: &Graph<'_>, acts: &[Live], dangers: &[Node], view: &mut View) 
         let sources: Vec<Node> = chunk.iter().map(|act| act.node).collect();
         let masks = graph.sweep(&sources, 0);
         let which = |is: &dyn Fn(&Live) -> bool| {
-            let bits = chunk
-                .iter()
-                .enumerate()
-                .filter(|(_, act)| is(act))
-                .map(|(bit, _)| 1 << bit);
+            let bits = chunk.iter().enumerate().filter(|(_, act)| is(act)).map(|(bit, _)| 1 << bit);
             bits.fold(0, |all, bit: Bits| all | bit)
         };
         let ends = which(&|act| is_end(act.standing));
@@ -188,8 +163,7 @@ fn witness(graph: &Graph<'_>, acts: &[Live], dangers: &[Node], view: &mut View) 
             .into_iter()
             .flat_map(|on| (1..=4).map(move |above| (on, above)))
             .map(|(on, above)| {
-                let is_lower =
-                    |act: &Live| path(act.standing) == Some(on) && rung(act.standing) < above;
+                let is_lower = |act: &Live| path(act.standing) == Some(on) && rung(act.standing) < above;
                 (on, above, which(&is_lower))
             })
             .collect();
@@ -202,9 +176,7 @@ fn witness(graph: &Graph<'_>, acts: &[Live], dangers: &[Node], view: &mut View) 
             if blind & ends != 0 {
                 unseen.cures.extend(index(cure.node));
             }
-            let below = lower
-                .iter()
-                .find(|(path, above, _)| (*path, *above) == (on, rung(cure.standing)));
+            let below = lower.iter().find(|(path, above, _)| (*path, *above) == (on, rung(cure.standing)));
             outranked |= blind & below.map_or(0, |(_, _, bits)| *bits);
         }
         graph.count(dangers.len() + acts.len());
@@ -219,12 +191,7 @@ fn witness(graph: &Graph<'_>, acts: &[Live], dangers: &[Node], view: &mut View) 
                 is_sound: !is(unsound),
                 has_unseen: is(unaware),
                 is_outranked: is(outranked),
-                pending: open_photos.seen_by(
-                    graph,
-                    act.node,
-                    |node| is(bits_of(&masks, node)),
-                    act.standing,
-                ),
+                pending: open_photos.seen_by(graph, act.node, |node| is(bits_of(&masks, node)), act.standing),
             });
         }
     }

@@ -21,12 +21,7 @@ use crate::view::{
 pub fn advance(view: Option<&View>, operation: &Identified) -> Option<View> {
     let effective = Effective::of(&operation.operation);
     let Some(view) = view else {
-        return Some(step(
-            &View::default(),
-            operation,
-            &effective,
-            names(operation),
-        ));
+        return Some(step(&View::default(), operation, &effective, names(operation)));
     };
     let head = operation.head();
     let said = &operation.operation;
@@ -62,12 +57,7 @@ pub fn overlay(view: Option<&View>, operation: &Identified) -> View {
     match view {
         None => step(&View::default(), operation, &effective, names(operation)),
         Some(view) => {
-            let missing = view
-                .missing
-                .iter()
-                .copied()
-                .filter(|name| *name != head)
-                .collect();
+            let missing = view.missing.iter().copied().filter(|name| *name != head).collect();
             step(view, operation, &effective, missing)
         }
     }
@@ -77,13 +67,8 @@ pub fn overlay(view: Option<&View>, operation: &Identified) -> View {
 fn names(operation: &Identified) -> Vec<Head> {
     let head = operation.head();
     let said = &operation.operation;
-    let mut names: Vec<Head> = said
-        .heads
-        .iter()
-        .chain(&said.lacking)
-        .copied()
-        .filter(|name| *name != head)
-        .collect();
+    let mut names: Vec<Head> =
+        said.heads.iter().chain(&said.lacking).copied().filter(|name| *name != head).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -94,22 +79,16 @@ fn is_opened(view: &View) -> bool {
     !view.is_provisional && view.record_type.is_some_and(has_opening)
 }
 
-/// The record's type with one more operation. `None` where the type would become another, so that all that was
-/// folded before is to be looked at again.
-fn next_type(view: &View, kind: Option<Kind>) -> Option<Option<RecordType>> {
-    let Some(said) = kind.and_then(Kind::record_type) else {
-        return Some(view.record_type);
-    };
-    let Some(known) = view.record_type else {
-        return Some(Some(said));
-    };
+/// The record's type with one more operation.
+fn next_type(view: &View, kind: Option<Kind>) -> Option<RecordType> {
+    let Some(said) = kind.and_then(Kind::record_type) else { return view.record_type };
+    let Some(known) = view.record_type else { return Some(said) };
     let opens = kind.is_some_and(Kind::opens);
-    let next = match (is_opened(view), opens) {
+    Some(match (is_opened(view), opens) {
         (true, false) => known,
         (false, true) => said,
         (true, true) | (false, false) => known.min(said),
-    };
-    (next == known).then_some(Some(next))
+    })
 }
 
 /// Whether the view holds all that the operation's effect depends on.
@@ -122,19 +101,13 @@ fn is_decidable(view: &View, effective: &Effective<'_>) -> bool {
         None | Some(Role::AuthoritativeDanger) => true,
         Some(Role::Danger | Role::Cure | Role::End(_)) => {
             view.acts.iter().all(|act| act.is_sound && !act.has_unseen)
-                && view
-                    .conflicts
-                    .iter()
-                    .all(|conflict| conflict.subject != LIFECYCLE)
+                && view.conflicts.iter().all(|conflict| conflict.subject != LIFECYCLE)
         }
     }
 }
 
 fn writer_of(view: &View, head: Head) -> Option<&Writer> {
-    let index = view
-        .writers
-        .binary_search_by(|writer| writer.head.cmp(&head))
-        .ok()?;
+    let index = view.writers.binary_search_by(|writer| writer.head.cmp(&head)).ok()?;
     view.writers.get(index)
 }
 
@@ -150,9 +123,7 @@ fn beside(
         effective.kind,
         Some(Kind::Commented | Kind::Photographed | Kind::PatrolTrack | Kind::PhotoVerified)
     );
-    let is_below = heads
-        .iter()
-        .all(|head| view.heads.binary_search(head).is_ok());
+    let is_below = heads.iter().all(|head| view.heads.binary_search(head).is_ok());
     // A track piece on a held hazard says more of it than a report.
     let is_released = view.state == State::Held && effective.kind.is_some_and(says_more);
     if !is_row || !is_below || is_released || record_type != view.record_type {
@@ -168,12 +139,7 @@ fn beside(
 }
 
 /// The view after an operation that has seen all of it.
-fn step(
-    before: &View,
-    operation: &Identified,
-    effective: &Effective<'_>,
-    missing: Vec<Head>,
-) -> View {
+fn step(before: &View, operation: &Identified, effective: &Effective<'_>, missing: Vec<Head>) -> View {
     let mut view = before.clone();
     let new = WriterIndex::try_from(view.writers.len()).unwrap_or(WriterIndex::MAX);
     view.heads = vec![operation.head()];
@@ -184,7 +150,8 @@ fn step(
     if effective.kind.is_none() {
         view.held.insert(new);
     }
-    let is_own = |head: &Head| writer_of(before, *head).is_some_and(|writer| writer.author == effective.author);
+    let is_own =
+        |head: &Head| writer_of(before, *head).is_some_and(|writer| writer.author == effective.author);
     view.withdrawn.extend(photos::withdraws(effective).filter(is_own));
     let unseen = Unseen::of(before);
     view.conflicts.clear();
@@ -201,15 +168,9 @@ fn step(
     let was_held = before.state == State::Held;
     let is_more = effective.kind.is_some_and(says_more);
     let is_held = is_hazard && was_held && !is_more && !has_place(&view);
-    let author = Writer {
-        head: operation.head(),
-        kind: effective.kind_name(),
-        author: effective.author,
-    };
+    let author = Writer { head: operation.head(), kind: effective.kind_name(), author: effective.author };
     assemble::finish(view, is_held, |index| {
-        let known = usize::try_from(index)
-            .ok()
-            .and_then(|index| before.writers.get(index));
+        let known = usize::try_from(index).ok().and_then(|index| before.writers.get(index));
         Some(known.unwrap_or(&author).clone())
     })
 }
@@ -224,9 +185,7 @@ fn take_type(view: &mut View, kind: Option<Kind>) {
 fn write(view: &mut View, effective: &Effective<'_>, new: WriterIndex) {
     for write in effective.writes() {
         let is_null = write.value.is_null();
-        if is_null
-            && is_null_silent(write.field)
-            && view.shown(write.field).is_some_and(|old| !old.is_null())
+        if is_null && is_null_silent(write.field) && view.shown(write.field).is_some_and(|old| !old.is_null())
         {
             continue;
         }
@@ -238,12 +197,8 @@ fn write(view: &mut View, effective: &Effective<'_>, new: WriterIndex) {
             GRADED_SEVERITY if !is_null => view.unanswered.clear(),
             _ => {}
         }
-        let values = vec![FieldValue {
-            writer: new,
-            value: write.value.clone(),
-        }];
-        view.fields
-            .insert(write.field.to_owned(), FieldView { values, base: None });
+        let values = vec![FieldValue { writer: new, value: write.value.clone() }];
+        view.fields.insert(write.field.to_owned(), FieldView { values, base: None });
     }
 }
 
@@ -306,14 +261,11 @@ fn live(view: &mut View, kind: Option<Kind>, new: WriterIndex, mut unseen: Unsee
     }
     if let Some((state, is_forced)) = kind.and_then(lifecycle::stage) {
         let rank = lifecycle::rank(state);
-        view.stage
-            .retain(|stage| !is_forced && lifecycle::rank(stage.state) > rank);
+        view.stage.retain(|stage| !is_forced && lifecycle::rank(stage.state) > rank);
         view.stage.push(Stage { writer: new, state });
     }
     view.evidence = evidence.after(kind, standing).standings();
-    unseen
-        .cures
-        .retain(|writer| view.acts.iter().any(|act| act.writer == *writer));
+    unseen.cures.retain(|writer| view.acts.iter().any(|act| act.writer == *writer));
     lifecycle::decide(view, &unseen);
 }
 
@@ -328,22 +280,7 @@ fn supersedes(new: Standing, old: Standing) -> bool {
 /// Adds an act that has seen everything.
 fn add_act(view: &mut View, writer: WriterIndex, standing: Standing) {
     let is_open = |state: PhotoState| state == PhotoState::Named;
-    let open = view
-        .photos
-        .iter()
-        .filter(|(_, photo)| is_open(photo.state))
-        .map(|(hash, _)| *hash);
-    let pending = if is_closing(standing) {
-        open.collect()
-    } else {
-        [].into()
-    };
-    view.acts.push(Act {
-        writer,
-        standing,
-        is_sound: true,
-        has_unseen: false,
-        is_outranked: false,
-        pending,
-    });
+    let open = view.photos.iter().filter(|(_, photo)| is_open(photo.state)).map(|(hash, _)| *hash);
+    let pending = if is_closing(standing) { open.collect() } else { [].into() };
+    view.acts.push(Act { writer, standing, is_sound: true, has_unseen: false, is_outranked: false, pending });
 }

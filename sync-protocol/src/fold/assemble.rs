@@ -14,9 +14,7 @@ const PLACE: [&str; 3] = ["position", "category", "type"];
 
 /// Whether position or kind is known.
 pub(super) fn has_place(view: &View) -> bool {
-    PLACE
-        .iter()
-        .any(|name| view.shown(name).is_some_and(|value| !value.is_null()))
+    PLACE.iter().any(|name| view.shown(name).is_some_and(|value| !value.is_null()))
 }
 
 /// Whether a kind says more of a record than that something was found: it is then no longer held.
@@ -55,11 +53,7 @@ pub(super) fn may_be_hazard(record_type: Option<RecordType>) -> bool {
 
 /// Completes a view of which fields, acts, state and lifecycle conflicts are known: severity, conflicts of
 /// values, dispositions. Then gives it its canonical form. `writer` says who an index is.
-pub(super) fn finish(
-    mut view: View,
-    is_held: bool,
-    writer: impl Fn(WriterIndex) -> Option<Writer>,
-) -> View {
+pub(super) fn finish(mut view: View, is_held: bool, writer: impl Fn(WriterIndex) -> Option<Writer>) -> View {
     view.severity = shown_severity(&view);
     if is_held {
         view.state = State::Held;
@@ -78,8 +72,7 @@ fn add_value_conflicts(view: &mut View) {
             && field::rule(name) == Rule::Agree
             && differ(field.values.iter().map(|value| &value.value));
         if is_conflict {
-            let writers: BTreeSet<WriterIndex> =
-                field.values.iter().map(|value| value.writer).collect();
+            let writers: BTreeSet<WriterIndex> = field.values.iter().map(|value| value.writer).collect();
             view.conflicts.push(Conflict {
                 subject: name.clone(),
                 reason: "values".to_owned(),
@@ -105,9 +98,7 @@ fn dispose(view: &mut View) {
     for act in &view.acts {
         let is_result = path(act.standing).is_some() || is_end(act.standing);
         if is_result && results.get(&act.standing).is_some_and(|count| *count > 1) {
-            dispositions
-                .entry(act.writer)
-                .or_insert(Disposition::Joined);
+            dispositions.entry(act.writer).or_insert(Disposition::Joined);
         }
     }
     for (name, field) in &view.fields {
@@ -116,16 +107,12 @@ fn dispose(view: &mut View) {
             && differ(field.values.iter().map(|value| &value.value));
         if is_ruled {
             for value in &field.values {
-                dispositions
-                    .entry(value.writer)
-                    .or_insert(Disposition::Merged);
+                dispositions.entry(value.writer).or_insert(Disposition::Merged);
             }
         }
     }
     for act in view.acts.iter().filter(|act| act.is_outranked) {
-        dispositions
-            .entry(act.writer)
-            .or_insert(Disposition::Merged);
+        dispositions.entry(act.writer).or_insert(Disposition::Merged);
     }
     view.dispositions = dispositions;
 }
@@ -137,19 +124,11 @@ fn canonical(mut view: View, writer: impl Fn(WriterIndex) -> Option<Writer>) -> 
         .filter_map(|index| writer(index).map(|writer| (writer.head, index, writer)))
         .collect();
     writers.sort_unstable_by_key(|(head, ..)| *head);
-    let is_settled = writers
-        .iter()
-        .enumerate()
-        .all(|(new, (_, old, _))| usize::try_from(*old) == Ok(new));
+    let is_settled = writers.iter().enumerate().all(|(new, (_, old, _))| usize::try_from(*old) == Ok(new));
     if !is_settled {
-        let numbers: BTreeMap<WriterIndex, WriterIndex> = writers
-            .iter()
-            .zip(0..)
-            .map(|((_, old, _), new)| (*old, new))
-            .collect();
-        renumber(&mut view, |old| {
-            numbers.get(&old).copied().unwrap_or(WriterIndex::MAX)
-        });
+        let numbers: BTreeMap<WriterIndex, WriterIndex> =
+            writers.iter().zip(0..).map(|((_, old, _), new)| (*old, new)).collect();
+        renumber(&mut view, |old| numbers.get(&old).copied().unwrap_or(WriterIndex::MAX));
     }
     view.writers = writers.into_iter().map(|(_, _, writer)| writer).collect();
     for field in view.fields.values_mut() {
@@ -169,12 +148,7 @@ fn canonical(mut view: View, writer: impl Fn(WriterIndex) -> Option<Writer>) -> 
 /// Every index in use, ascending.
 fn referred(view: &View) -> Vec<WriterIndex> {
     let mut all: Vec<WriterIndex> = Vec::new();
-    all.extend(
-        view.fields
-            .values()
-            .flat_map(|field| &field.values)
-            .map(|value| value.writer),
-    );
+    all.extend(view.fields.values().flat_map(|field| &field.values).map(|value| value.writer));
     all.extend(&view.unanswered);
     all.extend(&view.dangers);
     all.extend(view.acts.iter().map(|act| act.writer));
@@ -201,16 +175,9 @@ fn renumber(view: &mut View, number: impl Fn(WriterIndex) -> WriterIndex) {
     for stage in &mut view.stage {
         stage.writer = number(stage.writer);
     }
-    for writer in view
-        .conflicts
-        .iter_mut()
-        .flat_map(|conflict| &mut conflict.writers)
-    {
+    for writer in view.conflicts.iter_mut().flat_map(|conflict| &mut conflict.writers) {
         *writer = number(*writer);
     }
-    view.dispositions = view
-        .dispositions
-        .iter()
-        .map(|(old, disposition)| (number(*old), *disposition))
-        .collect();
+    view.dispositions =
+        view.dispositions.iter().map(|(old, disposition)| (number(*old), *disposition)).collect();
 }

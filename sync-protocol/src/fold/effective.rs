@@ -52,18 +52,11 @@ impl<'a> Effective<'a> {
             .and_then(Raw::as_text)
             .and_then(Kind::parse)
             .filter(|kind| *kind != Kind::Released);
-        let author = argument("effective_author")
-            .and_then(Raw::decode)
-            .unwrap_or(operation.author);
+        let author = argument("effective_author").and_then(Raw::decode).unwrap_or(operation.author);
         let fields = argument("effective_fields")
             .and_then(|raw| operation::decode_fields(raw.as_bytes()).ok())
             .unwrap_or_default();
-        Self {
-            kind,
-            author,
-            fields: Cow::Owned(fields),
-            operation,
-        }
+        Self { kind, author, fields: Cow::Owned(fields), operation }
     }
 
     /// The kind as the view names it.
@@ -84,22 +77,13 @@ impl<'a> Effective<'a> {
         let settled = self.settled();
         let is_graded = self.kind == Some(Kind::Graded);
         let writes_fields = settled.is_none() && self.kind.is_some_and(writes_fields);
-        let fields = writes_fields
-            .then_some(&self.fields)
-            .into_iter()
-            .flat_map(|fields| fields.iter());
+        let fields = writes_fields.then_some(&self.fields).into_iter().flat_map(|fields| fields.iter());
         let plain = fields.filter_map(move |(name, value)| match name.as_str() {
-            SEVERITY if is_graded => Some(Write {
-                field: GRADED_SEVERITY,
-                value,
-            }),
+            SEVERITY if is_graded => Some(Write { field: GRADED_SEVERITY, value }),
             name if is_record_field(name) => Some(Write { field: name, value }),
             _ => None,
         });
-        settled
-            .into_iter()
-            .filter(|write| is_record_field(write.field))
-            .chain(plain)
+        settled.into_iter().filter(|write| is_record_field(write.field)).chain(plain)
     }
 
     /// The one write of a `resolved` or `restored`.
@@ -110,10 +94,7 @@ impl<'a> Effective<'a> {
         let value = self.fields.get("value");
         let field = self.fields.get("field").and_then(Raw::as_text);
         // Without both it settles nothing, and its other fields are no writes either.
-        Some(Write {
-            field: field.unwrap_or(LIFECYCLE),
-            value: value?,
-        })
+        Some(Write { field: field.unwrap_or(LIFECYCLE), value: value? })
     }
 }
 

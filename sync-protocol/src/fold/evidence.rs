@@ -51,11 +51,7 @@ struct Batch {
 impl Batch {
     /// Adds a cure to the evidence of the places at which it is live.
     fn give(&mut self, node: Node, standing: Standing) {
-        let live = if standing == Standing::MadeSafe {
-            &self.safe
-        } else {
-            &self.live
-        };
+        let live = if standing == Standing::MadeSafe { &self.safe } else { &self.live };
         for place in each_bit(bits_of(live, node)) {
             if let Some(found) = self.found.get_mut(place) {
                 *found = found.with(standing);
@@ -78,10 +74,7 @@ impl<'g, 'a> Pass<'g, 'a> {
     }
 
     fn kind(&self, node: Node) -> Option<Kind> {
-        self.graph
-            .effective
-            .get(node)
-            .and_then(|effective| effective.kind)
+        self.graph.effective.get(node).and_then(|effective| effective.kind)
     }
 
     /// Finds one node's standing and evidence; all below it have theirs.
@@ -98,10 +91,7 @@ impl<'g, 'a> Pass<'g, 'a> {
             *entry = standing;
         }
         let above = if self.graph.is_lacking(node) {
-            self.at(Place {
-                node,
-                is_above: true,
-            })
+            self.at(Place { node, is_above: true })
         } else {
             sees.map(|sees| sees.after(kind, standing))
         };
@@ -112,10 +102,7 @@ impl<'g, 'a> Pass<'g, 'a> {
 
     /// The evidence that a node sees; none where nothing asks for it.
     fn sees(&mut self, node: Node) -> Option<Evidence> {
-        if let Some(found) = self.at(Place {
-            node,
-            is_above: false,
-        }) {
+        if let Some(found) = self.at(Place { node, is_above: false }) {
             return Some(found);
         }
         if self.graph.is_lacking(node) {
@@ -130,13 +117,7 @@ impl<'g, 'a> Pass<'g, 'a> {
     fn at(&mut self, place: Place) -> Option<Evidence> {
         self.places.binary_search(&place).ok()?;
         if self.batch.places.binary_search(&place).is_err() {
-            let next: Vec<Place> = self
-                .places
-                .iter()
-                .skip(self.taken)
-                .take(WIDTH)
-                .copied()
-                .collect();
+            let next: Vec<Place> = self.places.iter().skip(self.taken).take(WIDTH).copied().collect();
             self.taken += next.len();
             self.batch = self.sweep(next);
         }
@@ -162,10 +143,7 @@ impl<'g, 'a> Pass<'g, 'a> {
                 }
             }
         }
-        let mut answered = Answered {
-            cures: vec![0; top],
-            safe: vec![0; top],
-        };
+        let mut answered = Answered { cures: vec![0; top], safe: vec![0; top] };
         let mut cut_short: Vec<(Node, Role)> = Vec::new();
         for node in (0..top).rev() {
             let seen = bits_of(&sight, node) & !bits_of(&cuts, node);
@@ -192,12 +170,7 @@ impl<'g, 'a> Pass<'g, 'a> {
         }
         self.answer_cut_short(&cut_short, &sight, &mut answered);
         let found = vec![Evidence::default(); places.len()];
-        let mut batch = Batch {
-            places,
-            live: vec![0; top],
-            safe: vec![0; top],
-            found,
-        };
+        let mut batch = Batch { places, live: vec![0; top], safe: vec![0; top], found };
         for node in 0..top {
             let seen = bits_of(&sight, node);
             if seen != 0 && self.kind(node).and_then(role) == Some(Role::Cure) {
@@ -219,11 +192,7 @@ impl<'g, 'a> Pass<'g, 'a> {
             for (node, mask) in self.graph.sweep(&sources, 0).iter().enumerate() {
                 for (danger, role) in each_bit(*mask).filter_map(|bit| chunk.get(bit)) {
                     let seen = bits_of(sight, *danger);
-                    let cures = if *role == Role::AuthoritativeDanger {
-                        seen
-                    } else {
-                        0
-                    };
+                    let cures = if *role == Role::AuthoritativeDanger { seen } else { 0 };
                     answered.add(node, cures, seen);
                 }
             }
@@ -260,17 +229,11 @@ fn places(graph: &Graph<'_>) -> Vec<Place> {
     let mut wants_above = vec![false; graph.len()];
     for node in (0..graph.len()).rev() {
         graph.count(1);
-        let kind = graph
-            .effective
-            .get(node)
-            .and_then(|effective| effective.kind);
+        let kind = graph.effective.get(node).and_then(|effective| effective.kind);
         let mut wants_own = matches!(kind, Some(Kind::Verified | Kind::Closed));
         if wants_above.get(node) == Some(&true) {
             if graph.is_lacking(node) {
-                places.push(Place {
-                    node,
-                    is_above: true,
-                });
+                places.push(Place { node, is_above: true });
             } else {
                 wants_own = true;
             }
@@ -279,10 +242,7 @@ fn places(graph: &Graph<'_>) -> Vec<Place> {
             continue;
         }
         if is_hard.get(node) == Some(&true) {
-            places.push(Place {
-                node,
-                is_above: false,
-            });
+            places.push(Place { node, is_above: false });
         } else {
             for parent in graph.parents(node) {
                 if let Some(wants) = wants_above.get_mut(*parent) {
@@ -307,10 +267,7 @@ fn hard(graph: &Graph<'_>) -> Vec<bool> {
     for (node, effective) in graph.effective.iter().enumerate() {
         let parents = graph.parents(node);
         graph.count(parents.len());
-        let seen = parents
-            .iter()
-            .filter_map(|parent| below.get(*parent))
-            .fold(0, |all, one| all | one);
+        let seen = parents.iter().filter_map(|parent| below.get(*parent)).fold(0, |all, one| all | one);
         hard.push(graph.is_lacking(node) || (parents.len() > 1 && seen & KILLER != 0));
         below.push(
             seen | match effective.kind.and_then(role) {

@@ -51,11 +51,7 @@ impl Lists {
     }
 
     fn of(&self, node: Node) -> &[Node] {
-        let start = node
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
+        let start = node.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         let end = self.ends.get(node).copied().unwrap_or(0);
         self.items.get(start..end).unwrap_or(&[])
     }
@@ -76,9 +72,7 @@ pub(super) fn bits_of(masks: &[Bits], node: Node) -> Bits {
 /// The indices of the bits that are set.
 pub(super) fn each_bit(mut bits: Bits) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
-        let index = usize::try_from(bits.trailing_zeros())
-            .ok()
-            .filter(|_| bits != 0)?;
+        let index = usize::try_from(bits.trailing_zeros()).ok().filter(|_| bits != 0)?;
         bits &= bits - 1;
         Some(index)
     })
@@ -88,10 +82,8 @@ impl<'a> Graph<'a> {
     /// Puts a set in order. Duplicates count once; of two operations with one head (no one can make them) the
     /// smaller identity counts.
     pub(super) fn new(operations: &'a [Identified]) -> Self {
-        let mut set: Vec<(Head, &'a Identified)> = operations
-            .iter()
-            .map(|operation| (operation.head(), operation))
-            .collect();
+        let mut set: Vec<(Head, &'a Identified)> =
+            operations.iter().map(|operation| (operation.head(), operation)).collect();
         set.sort_unstable_by_key(|(_, operation)| operation.identity);
         set.dedup_by(|later, earlier| later.0 == earlier.0);
         let index = Index::new(&set);
@@ -117,25 +109,17 @@ impl<'a> Graph<'a> {
                     graph.missing.push(*name);
                 }
             }
-            let parents: Vec<Node> = operation
-                .heads
-                .iter()
-                .filter_map(place_of)
-                .filter(|parent| *parent < place)
-                .collect();
+            let parents: Vec<Node> =
+                operation.heads.iter().filter_map(place_of).filter(|parent| *parent < place).collect();
             for parent in &parents {
                 if let Some(is_named) = is_named.get_mut(*parent) {
                     *is_named = true;
                 }
             }
             graph.parents.push(parents);
-            graph.lacking.push(
-                operation
-                    .lacking
-                    .iter()
-                    .filter_map(place_of)
-                    .filter(|lacking| *lacking < place),
-            );
+            graph
+                .lacking
+                .push(operation.lacking.iter().filter_map(place_of).filter(|lacking| *lacking < place));
             graph.operations.push(identified);
             graph.effective.push(Effective::of(operation));
         }
@@ -175,11 +159,7 @@ impl<'a> Graph<'a> {
     }
 
     pub(super) fn count(&self, steps: usize) {
-        self.steps.set(
-            self.steps
-                .get()
-                .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX)),
-        );
+        self.steps.set(self.steps.get().saturating_add(u64::try_from(steps).unwrap_or(u64::MAX)));
     }
 
     /// For each node the properties of the operations that see it, where `own` gives each operation's.
@@ -267,26 +247,14 @@ fn in_order(set: &[(Head, &Identified)], index: &Index<'_, '_>) -> (Vec<usize>, 
     let mut waits_for: Vec<usize> = Vec::with_capacity(set.len());
     let mut edges: Vec<(usize, usize)> = Vec::new();
     for (child, (head, identified)) in set.iter().enumerate() {
-        let parents = identified
-            .operation
-            .heads
-            .iter()
-            .filter(|name| *name != head);
+        let parents = identified.operation.heads.iter().filter(|name| *name != head);
         let before = edges.len();
-        edges.extend(
-            parents
-                .filter_map(|name| index.find(name))
-                .map(|parent| (parent, child)),
-        );
+        edges.extend(parents.filter_map(|name| index.find(name)).map(|parent| (parent, child)));
         waits_for.push(edges.len() - before);
     }
     edges.sort_unstable();
-    let mut order: Vec<usize> = waits_for
-        .iter()
-        .enumerate()
-        .filter(|(_, waits)| **waits == 0)
-        .map(|(old, _)| old)
-        .collect();
+    let mut order: Vec<usize> =
+        waits_for.iter().enumerate().filter(|(_, waits)| **waits == 0).map(|(old, _)| old).collect();
     let mut places = vec![usize::MAX; set.len()];
     let mut at = 0;
     while let Some(&old) = order.get(at) {
@@ -295,11 +263,7 @@ fn in_order(set: &[(Head, &Identified)], index: &Index<'_, '_>) -> (Vec<usize>, 
         }
         at += 1;
         let start = edges.partition_point(|(parent, _)| *parent < old);
-        let children = edges
-            .get(start..)
-            .unwrap_or(&[])
-            .iter()
-            .take_while(|(parent, _)| *parent == old);
+        let children = edges.get(start..).unwrap_or(&[]).iter().take_while(|(parent, _)| *parent == old);
         for (_, child) in children {
             if let Some(waits) = waits_for.get_mut(*child) {
                 *waits -= 1;

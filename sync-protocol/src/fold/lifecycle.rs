@@ -25,12 +25,8 @@ pub(super) enum Role {
 pub(super) const fn role(kind: Kind) -> Option<Role> {
     match kind {
         Kind::Reported | Kind::Observed => Some(Role::Danger),
-        Kind::VerificationFailed | Kind::Returned | Kind::Reopened => {
-            Some(Role::AuthoritativeDanger)
-        }
-        Kind::Rectified | Kind::MadeSafe | Kind::NotFound | Kind::Verified | Kind::Closed => {
-            Some(Role::Cure)
-        }
+        Kind::VerificationFailed | Kind::Returned | Kind::Reopened => Some(Role::AuthoritativeDanger),
+        Kind::Rectified | Kind::MadeSafe | Kind::NotFound | Kind::Verified | Kind::Closed => Some(Role::Cure),
         Kind::Void => Some(Role::End(Standing::Void)),
         Kind::Duplicate => Some(Role::End(Standing::Duplicate)),
         Kind::NotOurs => Some(Role::End(Standing::NotOurs)),
@@ -77,8 +73,7 @@ impl Evidence {
 
     /// Whether any of these is there.
     pub(super) fn has(self, any: &[Standing]) -> bool {
-        any.iter()
-            .any(|standing| self.0 & Self::bit(*standing) != 0)
+        any.iter().any(|standing| self.0 & Self::bit(*standing) != 0)
     }
 
     /// What is left of it after an operation that sees all of it.
@@ -93,17 +88,12 @@ impl Evidence {
 
     /// As the view holds it.
     pub(super) fn standings(self) -> BTreeSet<Standing> {
-        EVIDENCE
-            .into_iter()
-            .filter(|standing| self.has(&[*standing]))
-            .collect()
+        EVIDENCE.into_iter().filter(|standing| self.has(&[*standing])).collect()
     }
 
     /// From what the view holds.
     pub(super) fn of(standings: &BTreeSet<Standing>) -> Self {
-        standings
-            .iter()
-            .fold(Self(0), |evidence, standing| evidence.with(*standing))
+        standings.iter().fold(Self(0), |evidence, standing| evidence.with(*standing))
     }
 }
 
@@ -157,9 +147,7 @@ pub(super) enum Path {
 /// The path of a founded cure; none for an unfounded closure and for the office's ends.
 pub(super) const fn path(standing: Standing) -> Option<Path> {
     match standing {
-        Standing::MadeSafe | Standing::Rectified | Standing::Verified | Standing::Closed => {
-            Some(Path::Work)
-        }
+        Standing::MadeSafe | Standing::Rectified | Standing::Verified | Standing::Closed => Some(Path::Work),
         Standing::NotFound | Standing::ClosedNotFound => Some(Path::NotFound),
         Standing::Unfounded | Standing::Void | Standing::Duplicate | Standing::NotOurs => None,
     }
@@ -167,10 +155,7 @@ pub(super) const fn path(standing: Standing) -> Option<Path> {
 
 /// Whether a standing is one of the office's ends.
 pub(super) const fn is_end(standing: Standing) -> bool {
-    matches!(
-        standing,
-        Standing::Void | Standing::Duplicate | Standing::NotOurs
-    )
+    matches!(standing, Standing::Void | Standing::Duplicate | Standing::NotOurs)
 }
 
 /// Whether a standing closes the hazard.
@@ -200,9 +185,7 @@ pub(super) const fn stage(kind: Kind) -> Option<(State, bool)> {
         Kind::Ordered => Some((State::Ordered, false)),
         Kind::Returned => Some((State::Returned, true)),
         Kind::Disputed => Some((State::Graded, true)),
-        Kind::Receipted | Kind::VerificationFailed | Kind::Reopened => {
-            Some((State::Rectifying, true))
-        }
+        Kind::Receipted | Kind::VerificationFailed | Kind::Reopened => Some((State::Rectifying, true)),
         Kind::Carried => Some((State::Carried, true)),
         _ => None,
     }
@@ -243,21 +226,13 @@ pub(super) struct Unseen {
 /// Decides the state of a hazard, its closure and its lifecycle conflicts from the acts, dangers and stages.
 pub(super) fn decide(view: &mut View, unseen: &Unseen) {
     let (state, mut conflicts) = settle(&view.acts, unseen);
-    let unfounded = writers(
-        view.acts
-            .iter()
-            .filter(|act| act.standing == Standing::Unfounded),
-    );
+    let unfounded = writers(view.acts.iter().filter(|act| act.standing == Standing::Unfounded));
     if !unfounded.is_empty() {
         conflicts.push(conflict("closure-unfounded", unfounded));
     }
     view.conflicts.extend(conflicts);
     view.state = state.unwrap_or_else(|| {
-        let highest = view
-            .stage
-            .iter()
-            .map(|stage| stage.state)
-            .max_by_key(|state| rank(*state));
+        let highest = view.stage.iter().map(|stage| stage.state).max_by_key(|state| rank(*state));
         highest.unwrap_or(State::Reported)
     });
     view.closure = closure(view);
@@ -266,15 +241,8 @@ pub(super) fn decide(view: &mut View, unseen: &Unseen) {
 /// Whether the closure is final, where the state is closed.
 pub(super) fn closure(view: &View) -> Option<Closure> {
     (view.state == State::Closed).then(|| {
-        let closings = view
-            .acts
-            .iter()
-            .filter(|act| act.is_sound && is_closing(act.standing));
-        if closings.into_iter().any(|act| act.pending.is_empty()) {
-            Closure::Final
-        } else {
-            Closure::Pending
-        }
+        let closings = view.acts.iter().filter(|act| act.is_sound && is_closing(act.standing));
+        if closings.into_iter().any(|act| act.pending.is_empty()) { Closure::Final } else { Closure::Pending }
     })
 }
 
@@ -318,10 +286,7 @@ fn settle(acts: &[Act], unseen: &Unseen) -> (Option<State>, Vec<Conflict>) {
         conflicts.push(conflict("disputed", &unaware | &unseen.cures));
         (Some(State::Disputed), conflicts)
     } else if cures().chain(ends()).next().is_some() {
-        conflicts.push(conflict(
-            "disputed",
-            &writers(cures().chain(ends())) | &unseen.dangers,
-        ));
+        conflicts.push(conflict("disputed", &writers(cures().chain(ends())) | &unseen.dangers));
         (Some(State::Disputed), conflicts)
     } else {
         (None, conflicts)
@@ -347,11 +312,7 @@ fn join<'a>(cures: impl Iterator<Item = &'a Act>, conflicts: &mut Vec<Conflict>)
     let cures: Vec<&Act> = cures.collect();
     let furthest = cures.iter().max_by_key(|act| rung(act.standing));
     match furthest {
-        Some(furthest)
-            if cures
-                .iter()
-                .all(|act| path(act.standing) == path(furthest.standing)) =>
-        {
+        Some(furthest) if cures.iter().all(|act| path(act.standing) == path(furthest.standing)) => {
             state_of(furthest.standing)
         }
         _ => {

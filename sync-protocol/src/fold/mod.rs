@@ -48,8 +48,7 @@ pub(crate) fn fold_counted(operations: &[Identified]) -> (View, u64) {
     };
     view.is_provisional = is_provisional(&graph, view.record_type);
     fields::fold_fields(&graph, &mut view);
-    for (node, (operation, effective)) in graph.operations.iter().zip(&graph.effective).enumerate()
-    {
+    for (node, (operation, effective)) in graph.operations.iter().zip(&graph.effective).enumerate() {
         photos::add(&mut view, operation, effective);
         if effective.kind.is_none() {
             view.held.extend(fields::index(node));
@@ -61,23 +60,14 @@ pub(crate) fn fold_counted(operations: &[Identified]) -> (View, u64) {
     } else {
         view.state = State::Recorded;
     }
-    let kinds = || {
-        graph
-            .effective
-            .iter()
-            .filter_map(|effective| effective.kind)
-    };
+    let kinds = || graph.effective.iter().filter_map(|effective| effective.kind);
     let is_held = assemble::may_be_hazard(view.record_type)
         && !assemble::has_place(&view)
         && !kinds().any(assemble::says_more);
     let writer = |index: WriterIndex| {
         let node = usize::try_from(index).ok()?;
         let (operation, effective) = graph.operations.get(node).zip(graph.effective.get(node))?;
-        Some(Writer {
-            head: operation.head(),
-            kind: effective.kind_name(),
-            author: effective.author,
-        })
+        Some(Writer { head: operation.head(), kind: effective.kind_name(), author: effective.author })
     };
     let view = assemble::finish(view, is_held, writer);
     (view, graph.steps())
@@ -85,25 +75,13 @@ pub(crate) fn fold_counted(operations: &[Identified]) -> (View, u64) {
 
 /// The opening operation's type; else the smallest that any kind implies.
 fn record_type(graph: &Graph<'_>) -> Option<RecordType> {
-    let kinds = || {
-        graph
-            .effective
-            .iter()
-            .filter_map(|effective| effective.kind)
-    };
-    let opened = kinds()
-        .filter(|kind| kind.opens())
-        .filter_map(Kind::record_type)
-        .min();
+    let kinds = || graph.effective.iter().filter_map(|effective| effective.kind);
+    let opened = kinds().filter(|kind| kind.opens()).filter_map(Kind::record_type).min();
     opened.or_else(|| kinds().filter_map(Kind::record_type).min())
 }
 
 fn is_provisional(graph: &Graph<'_>, record_type: Option<RecordType>) -> bool {
-    let is_opened = graph
-        .effective
-        .iter()
-        .filter_map(|effective| effective.kind)
-        .any(Kind::opens);
+    let is_opened = graph.effective.iter().filter_map(|effective| effective.kind).any(Kind::opens);
     !is_opened && record_type.is_none_or(assemble::has_opening)
 }
 
@@ -112,13 +90,7 @@ pub fn disposition(view: &View, head: Head) -> Disposition {
     if view.state == State::Held {
         return Disposition::Held;
     }
-    let index = view
-        .writers
-        .binary_search_by(|writer| writer.head.cmp(&head))
-        .ok();
+    let index = view.writers.binary_search_by(|writer| writer.head.cmp(&head)).ok();
     let index = index.and_then(|index| WriterIndex::try_from(index).ok());
-    index
-        .and_then(|index| view.dispositions.get(&index))
-        .copied()
-        .unwrap_or(Disposition::Applied)
+    index.and_then(|index| view.dispositions.get(&index)).copied().unwrap_or(Disposition::Applied)
 }

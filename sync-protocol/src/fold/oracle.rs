@@ -10,8 +10,8 @@ use crate::ids::{Head, PersonId, PhotoHash};
 use crate::kind::{Kind, RecordType, Signer};
 use crate::operation::{Identified, KindName, decode_fields};
 use crate::view::{
-    Act, Closure, Conflict, Disposition, FieldValue, FieldView, PhotoState, PhotoView, Stage,
-    Standing, State, View, Writer, WriterIndex,
+    Act, Closure, Conflict, Disposition, FieldValue, FieldView, PhotoState, PhotoView, Stage, Standing,
+    State, View, Writer, WriterIndex,
 };
 
 type Set = BTreeSet<Head>;
@@ -38,12 +38,7 @@ pub fn fold(operations: &[Identified]) -> View {
             *entry = operation;
         }
     }
-    let record = Record(
-        by_head
-            .iter()
-            .map(|(head, said)| (*head, read(&by_head, *head, said)))
-            .collect(),
-    );
+    let record = Record(by_head.iter().map(|(head, said)| (*head, read(&by_head, *head, said))).collect());
     record.view()
 }
 
@@ -58,30 +53,14 @@ fn read<'a>(all: &BTreeMap<Head, &'a Identified>, head: Head, said: &'a Identifi
         sees: Set::new(),
     };
     if op.kind == Some(Kind::Released) {
-        let text = operation
-            .fields
-            .get("effective_kind")
-            .and_then(Raw::as_text);
-        op.kind = text
-            .and_then(Kind::parse)
-            .filter(|kind| *kind != Kind::Released);
+        let text = operation.fields.get("effective_kind").and_then(Raw::as_text);
+        op.kind = text.and_then(Kind::parse).filter(|kind| *kind != Kind::Released);
         op.name = op.kind.map_or(op.name, KindName::Known);
-        op.author = operation
-            .fields
-            .get("effective_author")
-            .and_then(Raw::decode)
-            .unwrap_or(op.author);
+        op.author = operation.fields.get("effective_author").and_then(Raw::decode).unwrap_or(op.author);
         let fields = operation.fields.get("effective_fields");
-        op.fields = fields
-            .and_then(|raw| decode_fields(raw.as_bytes()).ok())
-            .unwrap_or_default();
+        op.fields = fields.and_then(|raw| decode_fields(raw.as_bytes()).ok()).unwrap_or_default();
     }
-    let mut open: Vec<Head> = operation
-        .heads
-        .iter()
-        .copied()
-        .filter(|name| *name != head)
-        .collect();
+    let mut open: Vec<Head> = operation.heads.iter().copied().filter(|name| *name != head).collect();
     while let Some(name) = open.pop() {
         let Some(ancestor) = all.get(&name) else {
             continue;
@@ -99,25 +78,15 @@ impl Op<'_> {
     }
 
     fn writes(&self) -> BTreeMap<&str, &Raw> {
-        const SILENT: &[Kind] = &[
-            Kind::Commented,
-            Kind::Photographed,
-            Kind::PatrolTrack,
-            Kind::Withdrawn,
-            Kind::PhotoVerified,
-        ];
-        let is_field = |name: &str| {
-            !field::is_argument(name) && name != "graded_severity" && name != "lifecycle"
-        };
+        const SILENT: &[Kind] =
+            &[Kind::Commented, Kind::Photographed, Kind::PatrolTrack, Kind::Withdrawn, Kind::PhotoVerified];
+        let is_field =
+            |name: &str| !field::is_argument(name) && name != "graded_severity" && name != "lifecycle";
         if self.kind.is_none() || self.is(SILENT) {
             return BTreeMap::new();
         }
         if self.is(&[Kind::Resolved, Kind::Restored]) {
-            let field = self
-                .fields
-                .get("field")
-                .and_then(Raw::as_text)
-                .filter(|name| is_field(name));
+            let field = self.fields.get("field").and_then(Raw::as_text).filter(|name| is_field(name));
             return field.zip(self.fields.get("value")).into_iter().collect();
         }
         let mut writes: BTreeMap<&str, &Raw> = self
@@ -136,20 +105,9 @@ impl Op<'_> {
 }
 
 const AUTHORITATIVE: &[Kind] = &[Kind::VerificationFailed, Kind::Returned, Kind::Reopened];
-const DANGERS: &[Kind] = &[
-    Kind::Reported,
-    Kind::Observed,
-    Kind::VerificationFailed,
-    Kind::Returned,
-    Kind::Reopened,
-];
-const CURES: &[Kind] = &[
-    Kind::Rectified,
-    Kind::MadeSafe,
-    Kind::NotFound,
-    Kind::Verified,
-    Kind::Closed,
-];
+const DANGERS: &[Kind] =
+    &[Kind::Reported, Kind::Observed, Kind::VerificationFailed, Kind::Returned, Kind::Reopened];
+const CURES: &[Kind] = &[Kind::Rectified, Kind::MadeSafe, Kind::NotFound, Kind::Verified, Kind::Closed];
 const ENDS: &[Kind] = &[Kind::Void, Kind::Duplicate, Kind::NotOurs];
 
 fn rung(standing: Standing) -> u8 {
@@ -167,10 +125,7 @@ fn is_not_found(standing: Standing) -> bool {
 }
 
 fn is_end(standing: Standing) -> bool {
-    matches!(
-        standing,
-        Standing::Void | Standing::Duplicate | Standing::NotOurs
-    )
+    matches!(standing, Standing::Void | Standing::Duplicate | Standing::NotOurs)
 }
 
 fn is_closing(standing: Standing) -> bool {
@@ -192,9 +147,7 @@ struct Candidate {
 
 impl<'a> Record<'a> {
     fn sees(&self, later: Head, earlier: Head) -> bool {
-        self.0
-            .get(&later)
-            .is_some_and(|op| op.sees.contains(&earlier))
+        self.0.get(&later).is_some_and(|op| op.sees.contains(&earlier))
     }
 
     fn all(&self) -> impl Iterator<Item = (Head, &Op<'a>)> {
@@ -203,10 +156,7 @@ impl<'a> Record<'a> {
 
     /// The members of a set that no other member sees.
     fn maximal(&self, set: &Set) -> Set {
-        set.iter()
-            .copied()
-            .filter(|one| !set.iter().any(|other| self.sees(*other, *one)))
-            .collect()
+        set.iter().copied().filter(|one| !set.iter().any(|other| self.sees(*other, *one))).collect()
     }
 
     fn writer(&self, head: Head) -> WriterIndex {
@@ -224,27 +174,14 @@ impl<'a> Record<'a> {
 
     fn view(&self) -> View {
         let kinds = || self.0.values().filter_map(|op| op.kind);
-        let opened = kinds()
-            .filter(|kind| kind.opens())
-            .filter_map(Kind::record_type)
-            .min();
+        let opened = kinds().filter(|kind| kind.opens()).filter_map(Kind::record_type).min();
         let record_type = opened.or_else(|| kinds().filter_map(Kind::record_type).min());
-        let logged = matches!(
-            record_type,
-            Some(RecordType::Device | RecordType::Reference)
-        );
+        let logged = matches!(record_type, Some(RecordType::Device | RecordType::Reference));
         let named = |op: &Op<'_>| -> Vec<Head> {
-            op.said
-                .operation
-                .heads
-                .iter()
-                .chain(&op.said.operation.lacking)
-                .copied()
-                .collect()
+            op.said.operation.heads.iter().chain(&op.said.operation.lacking).copied().collect()
         };
         let is_ancestor = |head: Head| {
-            self.all()
-                .any(|(other, op)| other != head && op.said.operation.heads.contains(&head))
+            self.all().any(|(other, op)| other != head && op.said.operation.heads.contains(&head))
         };
         let missing: Set = self
             .all()
@@ -254,20 +191,12 @@ impl<'a> Record<'a> {
         let mut view = View {
             record_type,
             is_provisional: opened.is_none() && !logged,
-            heads: self
-                .0
-                .keys()
-                .copied()
-                .filter(|head| !is_ancestor(*head))
-                .collect(),
+            heads: self.0.keys().copied().filter(|head| !is_ancestor(*head)).collect(),
             missing: missing.into_iter().collect(),
             ..View::default()
         };
-        view.held = self
-            .all()
-            .filter(|(_, op)| op.kind.is_none())
-            .map(|(head, _)| self.writer(head))
-            .collect();
+        view.held =
+            self.all().filter(|(_, op)| op.kind.is_none()).map(|(head, _)| self.writer(head)).collect();
         self.rows(&mut view);
         self.fields(&mut view);
         let is_hazard = matches!(record_type, None | Some(RecordType::Hazard));
@@ -293,12 +222,7 @@ impl<'a> Record<'a> {
                         | Kind::WrittenOff
                 )
         };
-        if is_hazard
-            && !shown("position")
-            && !shown("category")
-            && !shown("type")
-            && kinds().all(bare)
-        {
+        if is_hazard && !shown("position") && !shown("category") && !shown("type") && kinds().all(bare) {
             view.state = State::Held;
             view.closure = None;
             view.conflicts.clear();
@@ -322,10 +246,9 @@ impl<'a> Record<'a> {
                     .or_insert(name);
             }
         }
-        for (kind, state) in [
-            (Kind::WrittenOff, PhotoState::WrittenOff),
-            (Kind::PhotoVerified, PhotoState::Verified),
-        ] {
+        for (kind, state) in
+            [(Kind::WrittenOff, PhotoState::WrittenOff), (Kind::PhotoVerified, PhotoState::Verified)]
+        {
             for op in self.0.values().filter(|op| op.is(&[kind])) {
                 let hash = op.fields.get("photo").and_then(Raw::as_byte_string);
                 if let Some(hash) = hash.and_then(|hash| PhotoHash::try_from(hash).ok()) {
@@ -335,33 +258,17 @@ impl<'a> Record<'a> {
         }
         view.photos = states
             .into_iter()
-            .map(|(hash, state)| {
-                (
-                    hash,
-                    PhotoView {
-                        state,
-                        named: names.get(&hash).cloned(),
-                    },
-                )
-            })
+            .map(|(hash, state)| (hash, PhotoView { state, named: names.get(&hash).cloned() }))
             .collect();
-        let count =
-            |kind| u64::try_from(self.0.values().filter(|op| op.is(&[kind])).count()).unwrap_or(0);
+        let count = |kind| u64::try_from(self.0.values().filter(|op| op.is(&[kind])).count()).unwrap_or(0);
         view.comments = count(Kind::Commented);
         view.track_pieces = count(Kind::PatrolTrack);
         for op in self.0.values().filter(|op| op.is(&[Kind::Withdrawn])) {
-            let target = op
-                .fields
-                .get("withdraws")
-                .and_then(Raw::as_byte_string)
-                .filter(|hash| hash.len() == 32);
+            let target =
+                op.fields.get("withdraws").and_then(Raw::as_byte_string).filter(|hash| hash.len() == 32);
             let target = target.and_then(|hash| Head::try_from(hash.get(..16)?).ok());
             let target = target.filter(|head| op.sees.contains(head));
-            let is_own = |head: &Head| {
-                self.0
-                    .get(head)
-                    .is_some_and(|other| other.author == op.author)
-            };
+            let is_own = |head: &Head| self.0.get(head).is_some_and(|other| other.author == op.author);
             view.withdrawn.extend(target.filter(is_own));
         }
     }
@@ -386,37 +293,27 @@ impl<'a> Record<'a> {
             let mut order: Vec<Head> = maximal.iter().copied().collect();
             let worst = |head: &Head| {
                 let value = value(head).filter(|value| !value.is_null());
-                value.map_or(0, |value| {
-                    field::severity_rank(value.as_text().or(Some("unknown")))
-                })
+                value.map_or(0, |value| field::severity_rank(value.as_text().or(Some("unknown"))))
             };
             let accuracy = |head: &Head| {
                 let known = value(head).and_then(|value| value.get("accuracy_dm")?.as_integer());
                 known.filter(|known| *known >= 0).unwrap_or(i128::MAX)
             };
             let first = match rule {
-                Rule::Worse => order
+                Rule::Worse => order.iter().copied().min_by_key(|head| (3 - worst(head), *head)),
+                Rule::SmallerAccuracy => order
                     .iter()
                     .copied()
-                    .min_by_key(|head| (3 - worst(head), *head)),
-                Rule::SmallerAccuracy => order.iter().copied().min_by_key(|head| {
-                    (value(head).is_none_or(Raw::is_null), accuracy(head), *head)
-                }),
+                    .min_by_key(|head| (value(head).is_none_or(Raw::is_null), accuracy(head), *head)),
                 Rule::Agree => order.iter().copied().min(),
             };
             order.sort_by_key(|head| (Some(*head) != first, *head));
             let mut base = None;
             if rule == Rule::Agree && values.len() > 1 {
-                let known: Set = set
-                    .iter()
-                    .copied()
-                    .filter(|w| maximal.iter().all(|m| self.sees(*m, *w)))
-                    .collect();
+                let known: Set =
+                    set.iter().copied().filter(|w| maximal.iter().all(|m| self.sees(*m, *w))).collect();
                 let last: BTreeSet<&Raw> = self.maximal(&known).iter().filter_map(value).collect();
-                base = last
-                    .first()
-                    .filter(|_| last.len() == 1)
-                    .map(|value| (*value).clone());
+                base = last.first().filter(|_| last.len() == 1).map(|value| (*value).clone());
                 view.conflicts.push(Conflict {
                     subject: (*name).to_owned(),
                     reason: "values".to_owned(),
@@ -426,14 +323,10 @@ impl<'a> Record<'a> {
             let values = order
                 .iter()
                 .filter_map(|head| {
-                    Some(FieldValue {
-                        writer: self.writer(*head),
-                        value: value(head)?.clone(),
-                    })
+                    Some(FieldValue { writer: self.writer(*head), value: value(head)?.clone() })
                 })
                 .collect();
-            view.fields
-                .insert((*name).to_owned(), FieldView { values, base });
+            view.fields.insert((*name).to_owned(), FieldView { values, base });
         }
         self.severity(view, &all);
     }
@@ -456,10 +349,7 @@ impl<'a> Record<'a> {
         let graded = self.maximal(&gradings);
         let mut terms: Vec<&str> = Vec::new();
         terms.extend(
-            unanswered
-                .iter()
-                .filter_map(|head| observed.get(head))
-                .map(|v| v.as_text().unwrap_or("unknown")),
+            unanswered.iter().filter_map(|head| observed.get(head)).map(|v| v.as_text().unwrap_or("unknown")),
         );
         terms.extend(
             graded
@@ -478,28 +368,19 @@ impl<'a> Record<'a> {
     }
 
     fn of_kinds(&self, kinds: &[Kind]) -> Set {
-        self.all()
-            .filter(|(_, op)| op.is(kinds))
-            .map(|(head, _)| head)
-            .collect()
+        self.all().filter(|(_, op)| op.is(kinds)).map(|(head, _)| head).collect()
     }
 
     /// Whether nothing within `sight` answers a cure or end of this standing.
     fn is_live(&self, act: Head, standing: Standing, sight: &Set) -> bool {
-        let answers = if standing == Standing::MadeSafe {
-            DANGERS
-        } else {
-            AUTHORITATIVE
-        };
-        !sight.iter().any(|other| {
-            self.0.get(other).is_some_and(|op| op.is(answers)) && self.sees(*other, act)
-        })
+        let answers = if standing == Standing::MadeSafe { DANGERS } else { AUTHORITATIVE };
+        !sight
+            .iter()
+            .any(|other| self.0.get(other).is_some_and(|op| op.is(answers)) && self.sees(*other, act))
     }
 
     fn standing(&self, head: Head, known: &mut BTreeMap<Head, Standing>) -> Standing {
-        use Standing::{
-            Closed, ClosedNotFound, MadeSafe, NotFound, Rectified, Unfounded, Verified,
-        };
+        use Standing::{Closed, ClosedNotFound, MadeSafe, NotFound, Rectified, Unfounded, Verified};
         if let Some(known) = known.get(&head) {
             return *known;
         }
@@ -507,11 +388,7 @@ impl<'a> Record<'a> {
             return Unfounded;
         };
         let mut live: BTreeSet<Standing> = BTreeSet::new();
-        for cure in op
-            .sees
-            .iter()
-            .filter(|seen| self.0.get(seen).is_some_and(|op| op.is(CURES)))
-        {
+        for cure in op.sees.iter().filter(|seen| self.0.get(seen).is_some_and(|op| op.is(CURES))) {
             let standing = self.standing(*cure, known);
             if self.is_live(*cure, standing, &op.sees) {
                 live.insert(standing);
@@ -556,25 +433,20 @@ impl<'a> Record<'a> {
             .filter(|standing| !is_end(*standing) && *standing != Standing::Unfounded)
             .collect();
         let is_superseded = |old: &Candidate| {
-            live.iter()
-                .filter(|new| self.sees(new.head, old.head))
-                .any(|new| match (is_end(old.standing), is_end(new.standing)) {
+            live.iter().filter(|new| self.sees(new.head, old.head)).any(|new| {
+                match (is_end(old.standing), is_end(new.standing)) {
                     (true, true) => true,
                     (true, false) => is_closing(new.standing),
                     (false, true) => false,
                     (false, false) if old.standing == Standing::Unfounded => true,
                     (false, false) => {
-                        new.standing != Standing::Unfounded
-                            && rung(new.standing) >= rung(old.standing)
+                        new.standing != Standing::Unfounded && rung(new.standing) >= rung(old.standing)
                     }
-                })
+                }
+            })
         };
         let keep: Vec<bool> = live.iter().map(|act| !is_superseded(act)).collect();
-        live.into_iter()
-            .zip(keep)
-            .filter(|(_, keep)| *keep)
-            .map(|(act, _)| act)
-            .collect()
+        live.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(act, _)| act).collect()
     }
 
     fn lifecycle(&self, view: &mut View) {
@@ -585,31 +457,18 @@ impl<'a> Record<'a> {
             let Some((state, rank)) = stage(op) else {
                 continue;
             };
-            let is_replaced =
-                self.all()
-                    .filter(|(later, _)| self.sees(*later, head))
-                    .any(|(_, later)| {
-                        stage(later)
-                            .is_some_and(|(_, later_rank)| later_rank >= rank || is_forced(later))
-                    });
+            let is_replaced = self.all().filter(|(later, _)| self.sees(*later, head)).any(|(_, later)| {
+                stage(later).is_some_and(|(_, later_rank)| later_rank >= rank || is_forced(later))
+            });
             if !is_replaced {
-                stages.push((
-                    rank,
-                    Stage {
-                        writer: self.writer(head),
-                        state,
-                    },
-                ));
+                stages.push((rank, Stage { writer: self.writer(head), state }));
             }
         }
         let acts = self.acts(view);
         let is_founded = |act: &&Candidate| act.standing != Standing::Unfounded;
         let is_sound = |act: &Candidate| dangers.iter().all(|danger| self.sees(act.head, *danger));
-        let cures: Vec<&Candidate> = acts
-            .iter()
-            .filter(is_founded)
-            .filter(|act| !is_end(act.standing))
-            .collect();
+        let cures: Vec<&Candidate> =
+            acts.iter().filter(is_founded).filter(|act| !is_end(act.standing)).collect();
         let unseen = |act: &Candidate| -> Set {
             cures
                 .iter()
@@ -639,11 +498,7 @@ impl<'a> Record<'a> {
             });
         }
         let founded: Vec<&Candidate> = acts.iter().filter(is_founded).collect();
-        let sound: Vec<&Candidate> = founded
-            .iter()
-            .copied()
-            .filter(|act| is_sound(act))
-            .collect();
+        let sound: Vec<&Candidate> = founded.iter().copied().filter(|act| is_sound(act)).collect();
         let mut conflict = |reason: &str, heads: Set| {
             let writers = self.writers(&heads);
             view.conflicts.push(Conflict {
@@ -653,16 +508,8 @@ impl<'a> Record<'a> {
             });
         };
         let heads = |acts: &[&Candidate]| -> Set { acts.iter().map(|act| act.head).collect() };
-        let ends: Vec<&Candidate> = founded
-            .iter()
-            .copied()
-            .filter(|act| is_end(act.standing))
-            .collect();
-        let unaware: Vec<&Candidate> = ends
-            .iter()
-            .copied()
-            .filter(|end| !unseen(end).is_empty())
-            .collect();
+        let ends: Vec<&Candidate> = founded.iter().copied().filter(|act| is_end(act.standing)).collect();
+        let unaware: Vec<&Candidate> = ends.iter().copied().filter(|end| !unseen(end).is_empty()).collect();
         let unseen_cures: Set = unaware.iter().flat_map(|end| unseen(end)).collect();
         let (sound_ends, sound_cures): (Vec<&Candidate>, Vec<&Candidate>) =
             sound.iter().copied().partition(|act| is_end(act.standing));
@@ -674,15 +521,9 @@ impl<'a> Record<'a> {
             if !unaware.is_empty() {
                 conflict("office-act-waits", &heads(&unaware) | &unseen_cures);
             }
-            let knowing: Vec<&Candidate> = sound_ends
-                .iter()
-                .copied()
-                .filter(|end| unseen(end).is_empty())
-                .collect();
-            let paths: BTreeSet<bool> = sound_cures
-                .iter()
-                .map(|act| is_not_found(act.standing))
-                .collect();
+            let knowing: Vec<&Candidate> =
+                sound_ends.iter().copied().filter(|end| unseen(end).is_empty()).collect();
+            let paths: BTreeSet<bool> = sound_cures.iter().map(|act| is_not_found(act.standing)).collect();
             if !knowing.is_empty() {
                 one(&knowing).map_or_else(
                     || {
@@ -695,27 +536,20 @@ impl<'a> Record<'a> {
                 conflict("ends-differ", heads(&sound_cures));
                 State::Disputed
             } else {
-                let furthest = sound_cures
-                    .iter()
-                    .map(|act| act.standing)
-                    .max_by_key(|standing| rung(*standing));
+                let furthest =
+                    sound_cures.iter().map(|act| act.standing).max_by_key(|standing| rung(*standing));
                 furthest.map_or(State::Disputed, state_of)
             }
         } else if !sound_ends.is_empty() {
-            let blind: Vec<&Candidate> = sound_ends
-                .iter()
-                .copied()
-                .filter(|end| !unseen(end).is_empty())
-                .collect();
+            let blind: Vec<&Candidate> =
+                sound_ends.iter().copied().filter(|end| !unseen(end).is_empty()).collect();
             if one(&sound_ends).is_none() {
                 conflict("ends-differ", heads(&sound_ends));
             }
             if !blind.is_empty() {
                 conflict("disputed", &heads(&blind) | &unseen_cures);
             }
-            one(&sound_ends)
-                .filter(|_| blind.is_empty())
-                .map_or(State::Disputed, state_of)
+            one(&sound_ends).filter(|_| blind.is_empty()).map_or(State::Disputed, state_of)
         } else if !founded.is_empty() {
             let unknown: Set = dangers
                 .iter()
@@ -725,31 +559,18 @@ impl<'a> Record<'a> {
             conflict("disputed", &heads(&founded) | &unknown);
             State::Disputed
         } else {
-            stages
-                .iter()
-                .max_by_key(|(rank, _)| *rank)
-                .map_or(State::Reported, |(_, stage)| stage.state)
+            stages.iter().max_by_key(|(rank, _)| *rank).map_or(State::Reported, |(_, stage)| stage.state)
         };
-        let unfounded: Set = acts
-            .iter()
-            .filter(|act| act.standing == Standing::Unfounded)
-            .map(|act| act.head)
-            .collect();
+        let unfounded: Set =
+            acts.iter().filter(|act| act.standing == Standing::Unfounded).map(|act| act.head).collect();
         if !unfounded.is_empty() {
             conflict("closure-unfounded", unfounded);
         }
         view.stage = stages.into_iter().map(|(_, stage)| stage).collect();
         if view.state == State::Closed {
-            let closings = view
-                .acts
-                .iter()
-                .filter(|act| act.is_sound && is_closing(act.standing));
+            let closings = view.acts.iter().filter(|act| act.is_sound && is_closing(act.standing));
             let is_final = closings.into_iter().any(|act| act.pending.is_empty());
-            view.closure = Some(if is_final {
-                Closure::Final
-            } else {
-                Closure::Pending
-            });
+            view.closure = Some(if is_final { Closure::Final } else { Closure::Pending });
         }
     }
 
@@ -758,11 +579,7 @@ impl<'a> Record<'a> {
         self.all()
             .filter(|(head, _)| past(*head))
             .flat_map(|(_, op)| op.said.operation.photos.iter().map(|photo| photo.sha256))
-            .filter(|hash| {
-                view.photos
-                    .get(hash)
-                    .is_some_and(|photo| photo.state == PhotoState::Named)
-            })
+            .filter(|hash| view.photos.get(hash).is_some_and(|photo| photo.state == PhotoState::Named))
             .collect()
     }
 
@@ -771,25 +588,17 @@ impl<'a> Record<'a> {
             let act = view.acts.iter().find(|act| act.writer == writer);
             let is_joined = act.is_some_and(|act| {
                 act.standing != Standing::Unfounded
-                    && view
-                        .acts
-                        .iter()
-                        .any(|other| other.writer != writer && other.standing == act.standing)
+                    && view.acts.iter().any(|other| other.writer != writer && other.standing == act.standing)
             });
             let is_ruled = view.fields.iter().any(|(name, field)| {
-                let values: BTreeSet<&Raw> =
-                    field.values.iter().map(|value| &value.value).collect();
+                let values: BTreeSet<&Raw> = field.values.iter().map(|value| &value.value).collect();
                 field::rule(name) != Rule::Agree
                     && values.len() > 1
                     && field.values.iter().any(|value| value.writer == writer)
             });
             let disposition = if view.held.contains(&writer) {
                 Disposition::Held
-            } else if view
-                .conflicts
-                .iter()
-                .any(|conflict| conflict.writers.contains(&writer))
-            {
+            } else if view.conflicts.iter().any(|conflict| conflict.writers.contains(&writer)) {
                 Disposition::Conflict
             } else if is_joined {
                 Disposition::Joined
@@ -808,22 +617,13 @@ impl<'a> Record<'a> {
         each_index(&mut view, &mut |index| {
             used.insert(*index);
         });
-        let new = |old: WriterIndex| {
-            used.iter()
-                .position(|known| *known == old)
-                .and_then(|at| at.try_into().ok())
-        };
-        each_index(&mut view, &mut |index| {
-            *index = new(*index).unwrap_or(WriterIndex::MAX)
-        });
+        let new =
+            |old: WriterIndex| used.iter().position(|known| *known == old).and_then(|at| at.try_into().ok());
+        each_index(&mut view, &mut |index| *index = new(*index).unwrap_or(WriterIndex::MAX));
         view.writers = self
             .all()
             .filter(|(head, _)| used.contains(&self.writer(*head)))
-            .map(|(head, op)| Writer {
-                head,
-                kind: op.name.clone(),
-                author: op.author,
-            })
+            .map(|(head, op)| Writer { head, kind: op.name.clone(), author: op.author })
             .collect();
         view
     }
@@ -843,13 +643,7 @@ fn stage(op: &Op<'_>) -> Option<(State, u8)> {
 
 /// Whether a stage takes the place of a higher one, too.
 fn is_forced(op: &Op<'_>) -> bool {
-    let only_up = [
-        Kind::Reported,
-        Kind::Observed,
-        Kind::Corrected,
-        Kind::Graded,
-        Kind::Ordered,
-    ];
+    let only_up = [Kind::Reported, Kind::Observed, Kind::Corrected, Kind::Graded, Kind::Ordered];
     !op.is(&only_up)
 }
 
@@ -862,18 +656,10 @@ fn each_index(view: &mut View, visit: &mut dyn FnMut(&mut WriterIndex)) {
     each(&mut view.unanswered);
     each(&mut view.dangers);
     each(&mut view.held);
-    view.fields
-        .values_mut()
-        .flat_map(|field| &mut field.values)
-        .for_each(|value| visit(&mut value.writer));
+    view.fields.values_mut().flat_map(|field| &mut field.values).for_each(|value| visit(&mut value.writer));
     view.acts.iter_mut().for_each(|act| visit(&mut act.writer));
-    view.stage
-        .iter_mut()
-        .for_each(|stage| visit(&mut stage.writer));
-    view.conflicts
-        .iter_mut()
-        .flat_map(|conflict| &mut conflict.writers)
-        .for_each(&mut *visit);
+    view.stage.iter_mut().for_each(|stage| visit(&mut stage.writer));
+    view.conflicts.iter_mut().flat_map(|conflict| &mut conflict.writers).for_each(&mut *visit);
     let dispositions: Vec<_> = std::mem::take(&mut view.dispositions).into_iter().collect();
     for (mut writer, disposition) in dispositions {
         visit(&mut writer);
@@ -883,11 +669,6 @@ fn each_index(view: &mut View, visit: &mut dyn FnMut(&mut WriterIndex)) {
 
 /// Whether one operation of a set sees another.
 pub fn sees(operations: &[Identified], later: &Identified, earlier: &Identified) -> bool {
-    let by_head = operations
-        .iter()
-        .map(|operation| (operation.head(), operation))
-        .collect();
-    read(&by_head, later.head(), later)
-        .sees
-        .contains(&earlier.head())
+    let by_head = operations.iter().map(|operation| (operation.head(), operation)).collect();
+    read(&by_head, later.head(), later).sees.contains(&earlier.head())
 }

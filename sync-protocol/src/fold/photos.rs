@@ -13,12 +13,7 @@ use crate::view::{PhotoState, PhotoView, Standing, View};
 
 /// Adds one operation's photos, comment or track piece to a view.
 pub(super) fn add(view: &mut View, operation: &Identified, effective: &Effective<'_>) {
-    for Photo {
-        role,
-        bytes,
-        sha256,
-    } in &operation.operation.photos
-    {
+    for Photo { role, bytes, sha256 } in &operation.operation.photos {
         let photo = photo(view, *sha256);
         let named = Some((role.clone(), *bytes));
         // Two that name it differently: the smaller shows, whichever came first.
@@ -36,10 +31,7 @@ pub(super) fn add(view: &mut View, operation: &Identified, effective: &Effective
 }
 
 fn photo(view: &mut View, hash: PhotoHash) -> &mut PhotoView {
-    view.photos.entry(hash).or_insert(PhotoView {
-        state: PhotoState::Named,
-        named: None,
-    })
+    view.photos.entry(hash).or_insert(PhotoView { state: PhotoState::Named, named: None })
 }
 
 /// Marks the photo that the operation is about. Verified bytes stay verified.
@@ -67,24 +59,12 @@ pub(super) fn open(graph: &Graph<'_>, view: &View, is_wanted: bool) -> Open {
     if !is_wanted {
         return Open(Vec::new());
     }
-    let is_open = |hash: &PhotoHash| {
-        view.photos
-            .get(hash)
-            .is_some_and(|photo| photo.state == PhotoState::Named)
-    };
-    let by_node = graph
-        .operations
-        .iter()
-        .enumerate()
-        .map(|(node, operation)| {
-            let hashes = operation
-                .operation
-                .photos
-                .iter()
-                .map(|photo| photo.sha256)
-                .filter(is_open);
-            (node, hashes.collect::<Vec<_>>())
-        });
+    let is_open =
+        |hash: &PhotoHash| view.photos.get(hash).is_some_and(|photo| photo.state == PhotoState::Named);
+    let by_node = graph.operations.iter().enumerate().map(|(node, operation)| {
+        let hashes = operation.operation.photos.iter().map(|photo| photo.sha256).filter(is_open);
+        (node, hashes.collect::<Vec<_>>())
+    });
     Open(by_node.filter(|(_, hashes)| !hashes.is_empty()).collect())
 }
 
@@ -101,23 +81,15 @@ impl Open {
             return BTreeSet::new();
         }
         graph.count(self.0.len());
-        let seen = self
-            .0
-            .iter()
-            .filter(|(node, _)| *node == act || sees(*node));
-        seen.flat_map(|(_, hashes)| hashes.iter().copied())
-            .collect()
+        let seen = self.0.iter().filter(|(node, _)| *node == act || sees(*node));
+        seen.flat_map(|(_, hashes)| hashes.iter().copied()).collect()
     }
 }
 
 /// The operation that a withdrawal names, by its head.
 pub(super) fn withdraws(effective: &Effective<'_>) -> Option<Head> {
-    let named = effective
-        .get("withdraws")
-        .filter(|_| effective.kind == Some(Kind::Withdrawn))?;
-    Identity::try_from(named.as_byte_string()?)
-        .ok()
-        .map(|identity| identity.head())
+    let named = effective.get("withdraws").filter(|_| effective.kind == Some(Kind::Withdrawn))?;
+    Identity::try_from(named.as_byte_string()?).ok().map(|identity| identity.head())
 }
 
 /// Finds the operations that their own author has withdrawn. A withdrawal counts for what it sees.
@@ -128,17 +100,11 @@ pub(super) fn fold_withdrawals(graph: &Graph<'_>, view: &mut View) {
     if withdrawals.is_empty() {
         return;
     }
-    let mut by_head: Vec<(Head, Node)> = graph
-        .operations
-        .iter()
-        .enumerate()
-        .map(|(node, operation)| (operation.head(), node))
-        .collect();
+    let mut by_head: Vec<(Head, Node)> =
+        graph.operations.iter().enumerate().map(|(node, operation)| (operation.head(), node)).collect();
     by_head.sort_unstable();
     let node_of = |head: &Head| {
-        let found = by_head
-            .binary_search_by_key(head, |(known, _)| *known)
-            .ok()?;
+        let found = by_head.binary_search_by_key(head, |(known, _)| *known).ok()?;
         by_head.get(found).map(|(_, node)| *node)
     };
     let author = |node: Node| graph.effective.get(node).map(|effective| effective.author);
@@ -148,11 +114,7 @@ pub(super) fn fold_withdrawals(graph: &Graph<'_>, view: &mut View) {
         .filter_map(|(node, head)| Some((*node, node_of(head)?, *head)))
         .filter(|(node, target, _)| author(*node) == author(*target))
         .collect();
-    let floor = pairs
-        .iter()
-        .map(|(_, target, _)| *target)
-        .min()
-        .unwrap_or(0);
+    let floor = pairs.iter().map(|(_, target, _)| *target).min().unwrap_or(0);
     for chunk in pairs.chunks(WIDTH) {
         let sources: Vec<Node> = chunk.iter().map(|(node, ..)| *node).collect();
         let masks = graph.sweep(&sources, floor);

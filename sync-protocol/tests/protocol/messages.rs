@@ -295,7 +295,8 @@ pub(crate) fn view_with_every_part() -> View {
         writer,
         standing,
         is_sound,
-        unseen: BTreeSet::new(),
+        has_unseen: false,
+        is_outranked: false,
         pending: BTreeSet::new(),
     };
     let township = FieldView {
@@ -317,9 +318,10 @@ pub(crate) fn view_with_every_part() -> View {
         severity: Some("catastrophic".into()),
         dangers: BTreeSet::from([0, 1]),
         acts: vec![
-            Act { unseen: BTreeSet::from([3]), ..act(2, Standing::Duplicate, false) },
+            Act { has_unseen: true, ..act(2, Standing::Duplicate, false) },
             Act { pending: BTreeSet::from([photo("after")]), ..act(3, Standing::Closed, true) },
         ],
+        evidence: BTreeSet::from([Standing::Verified, Standing::Closed]),
         stage: vec![Stage { writer: 1, state: State::Ordered }],
         closure: Some(Closure::Pending),
         conflicts: vec![Conflict {

@@ -38,10 +38,7 @@ impl Random {
 }
 
 pub(super) fn identify(operation: Operation) -> Identified {
-    Identified {
-        identity: Identity::of(&operation.encode()),
-        operation,
-    }
+    Identified { identity: Identity::of(&operation.encode()), operation }
 }
 
 /// Operations of one record, each with an id of its own.
@@ -54,32 +51,16 @@ const RECORD: RecordId = RecordId(Uuid::from_u128(1));
 
 impl Author {
     pub(super) fn new(salt: u64) -> Self {
-        Self {
-            made: 0,
-            salt: u128::from(salt) << 32,
-        }
+        Self { made: 0, salt: u128::from(salt) << 32 }
     }
 
     /// An operation of person `person` after these.
     pub(super) fn operation(&mut self, kind: Kind, person: u128, after: &[Head]) -> Operation {
         self.made += 1;
-        let id = if kind.opens() {
-            RECORD.0
-        } else {
-            Uuid::from_u128(self.salt + self.made)
-        };
-        let at = Stamp {
-            wall_ms: i64::try_from(self.made).unwrap(),
-            ..Stamp::default()
-        };
-        Operation::new(
-            OperationId(id),
-            RECORD,
-            kind,
-            PersonId(Uuid::from_u128(person)),
-            at,
-        )
-        .after(after.iter().copied())
+        let id = if kind.opens() { RECORD.0 } else { Uuid::from_u128(self.salt + self.made) };
+        let at = Stamp { wall_ms: i64::try_from(self.made).unwrap(), ..Stamp::default() };
+        Operation::new(OperationId(id), RECORD, kind, PersonId(Uuid::from_u128(person)), at)
+            .after(after.iter().copied())
     }
 }
 
@@ -146,32 +127,15 @@ pub(super) fn scenario(seed: u64, shape: Shape) -> Vec<Identified> {
             exchange(&mut random, &mut copies, device);
             continue;
         }
-        let (heads, lacking) = if shape.is_wild {
-            wild(&mut random, &made)
-        } else {
-            copy(&made, &copies[device])
-        };
-        let kinds = if shape.kinds.is_empty() {
-            KINDS
-        } else {
-            shape.kinds
-        };
+        let (heads, lacking) =
+            if shape.is_wild { wild(&mut random, &made) } else { copy(&made, &copies[device]) };
+        let kinds = if shape.kinds.is_empty() { KINDS } else { shape.kinds };
         let is_report = made.is_empty() && random.below(4) > 0;
-        let kind = if is_report {
-            Kind::Reported
-        } else {
-            random.pick(kinds)
-        };
+        let kind = if is_report { Kind::Reported } else { random.pick(kinds) };
         let mut operation = author.operation(kind, u128::try_from(device).unwrap(), &heads);
         operation.lacking = lacking;
         if random.one_in(shape.strange) {
-            let strange = [
-                "patrol_track",
-                "patrol_started",
-                "device_enrolled",
-                "levitated",
-                "work",
-            ];
+            let strange = ["patrol_track", "patrol_started", "device_enrolled", "levitated", "work"];
             operation.kind = KindName::from(random.pick(&strange));
         }
         fill(&mut random, &mut operation, &made);
@@ -195,15 +159,8 @@ fn exchange(random: &mut Random, copies: &mut [Vec<usize>], device: usize) {
 /// The heads of a copy, and what it names but does not have.
 fn copy(made: &[Identified], copy: &[usize]) -> (Vec<Head>, Vec<Head>) {
     let has: Vec<Head> = copy.iter().map(|index| made[*index].head()).collect();
-    let named = || {
-        copy.iter()
-            .flat_map(|index| made[*index].operation.heads.iter().copied())
-    };
-    let heads = has
-        .iter()
-        .copied()
-        .filter(|head| !named().any(|name| name == *head))
-        .collect();
+    let named = || copy.iter().flat_map(|index| made[*index].operation.heads.iter().copied());
+    let heads = has.iter().copied().filter(|head| !named().any(|name| name == *head)).collect();
     let mut lacking: Vec<Head> = named().filter(|name| !has.contains(name)).collect();
     lacking.sort_unstable();
     lacking.dedup();
@@ -214,24 +171,14 @@ fn wild(random: &mut Random, made: &[Identified]) -> (Vec<Head>, Vec<Head>) {
     let mut some = |most: usize| -> Vec<Head> {
         let mut heads: Vec<Head> = (0..random.below(most + 1))
             .filter(|_| !made.is_empty())
-            .map(|_| {
-                if random.one_in(12) {
-                    Head([7; 16])
-                } else {
-                    made[random.below(made.len())].head()
-                }
-            })
+            .map(|_| if random.one_in(12) { Head([7; 16]) } else { made[random.below(made.len())].head() })
             .collect();
         heads.sort_unstable();
         heads.dedup();
         heads
     };
     let heads = some(3);
-    let lacking = if heads.is_empty() {
-        Vec::new()
-    } else {
-        some(1)
-    };
+    let lacking = if heads.is_empty() { Vec::new() } else { some(1) };
     (heads, lacking)
 }
 
@@ -239,55 +186,25 @@ fn fill(random: &mut Random, operation: &mut Operation, made: &[Identified]) {
     let mut fields = values(random);
     match operation.kind.known() {
         Some(Kind::Resolved | Kind::Restored) => {
-            let names = [
-                "description",
-                "species",
-                "severity",
-                "graded_severity",
-                "lifecycle",
-                "text",
-            ];
-            operation
-                .fields
-                .insert("field".to_owned(), Raw::of(&random.pick(&names)));
-            operation.fields.insert(
-                "value".to_owned(),
-                Raw::of(&random.pick(&["a", "b", "general"])),
-            );
+            let names = ["description", "species", "severity", "graded_severity", "lifecycle", "text"];
+            operation.fields.insert("field".to_owned(), Raw::of(&random.pick(&names)));
+            operation.fields.insert("value".to_owned(), Raw::of(&random.pick(&["a", "b", "general"])));
         }
         Some(Kind::Withdrawn) if !made.is_empty() => {
             let target = made[random.below(made.len())].identity;
-            operation
-                .fields
-                .insert("withdraws".to_owned(), Raw::of(&target));
+            operation.fields.insert("withdraws".to_owned(), Raw::of(&target));
         }
         Some(Kind::WrittenOff | Kind::PhotoVerified) => {
-            operation
-                .fields
-                .insert("photo".to_owned(), Raw::of(&photo(random).sha256));
+            operation.fields.insert("photo".to_owned(), Raw::of(&photo(random).sha256));
         }
         Some(Kind::Released) => {
-            let kinds = [
-                "reported",
-                "rectified",
-                "observed",
-                "verified",
-                "commented",
-                "levitated",
-                "released",
-            ];
-            operation
-                .fields
-                .insert("effective_kind".to_owned(), Raw::of(&random.pick(&kinds)));
-            operation.fields.insert(
-                "effective_author".to_owned(),
-                Raw::of(&PersonId(Uuid::from_u128(9))),
-            );
+            let kinds =
+                ["reported", "rectified", "observed", "verified", "commented", "levitated", "released"];
+            operation.fields.insert("effective_kind".to_owned(), Raw::of(&random.pick(&kinds)));
+            operation.fields.insert("effective_author".to_owned(), Raw::of(&PersonId(Uuid::from_u128(9))));
             if !fields.is_empty() {
                 let encoded = encode_fields(&fields.drain(..).collect());
-                operation
-                    .fields
-                    .insert("effective_fields".to_owned(), Raw::from_checked(&encoded));
+                operation.fields.insert("effective_fields".to_owned(), Raw::from_checked(&encoded));
             }
         }
         _ => {}
@@ -300,11 +217,7 @@ fn fill(random: &mut Random, operation: &mut Operation, made: &[Identified]) {
 
 fn photo(random: &mut Random) -> Photo {
     let number = u8::try_from(random.below(3)).unwrap();
-    Photo {
-        role: random.pick(&["before", "after"]).to_owned(),
-        bytes: 9,
-        sha256: PhotoHash([number; 32]),
-    }
+    Photo { role: random.pick(&["before", "after"]).to_owned(), bytes: 9, sha256: PhotoHash([number; 32]) }
 }
 
 fn values(random: &mut Random) -> Vec<(String, Raw)> {
@@ -313,26 +226,12 @@ fn values(random: &mut Random) -> Vec<(String, Raw)> {
     if random.one_in(3) {
         let terms = ["critical", "serious", "general", "apocalyptic", "aching"];
         let term = random.pick(&terms);
-        put(
-            "severity",
-            if random.one_in(5) {
-                Raw::null()
-            } else {
-                Raw::of(&term)
-            },
-        );
+        put("severity", if random.one_in(5) { Raw::null() } else { Raw::of(&term) });
     }
     for name in ["description", "species", "remarks-of-tomorrow"] {
         if random.one_in(5) {
             let text = random.pick(&["a", "b", "c"]);
-            put(
-                name,
-                if random.one_in(6) {
-                    Raw::null()
-                } else {
-                    Raw::of(&text)
-                },
-            );
+            put(name, if random.one_in(6) { Raw::null() } else { Raw::of(&text) });
         }
     }
     if random.one_in(5) {
@@ -341,24 +240,10 @@ fn values(random: &mut Random) -> Vec<(String, Raw)> {
             lat_e7: i64::try_from(random.below(3)).unwrap(),
             ..Default::default()
         };
-        put(
-            "position",
-            if random.one_in(6) {
-                Raw::null()
-            } else {
-                Raw::of(&position)
-            },
-        );
+        put("position", if random.one_in(6) { Raw::null() } else { Raw::of(&position) });
     }
     if random.one_in(6) {
-        put(
-            "category",
-            if random.one_in(4) {
-                Raw::null()
-            } else {
-                Raw::of(&"corridor")
-            },
-        );
+        put("category", if random.one_in(4) { Raw::null() } else { Raw::of(&"corridor") });
     }
     if random.one_in(12) {
         put("graded_severity", Raw::of(&"general"));
