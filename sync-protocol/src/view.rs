@@ -287,4 +287,276 @@ impl View {
     pub fn writer(&self, index: WriterIndex) -> Option<&Writer> {
         self.writers.get(usize::try_from(index).ok()?)
     }
+<<<<<<< .merge_file_3sytgi
+=======
+
+    /// Encodes the view: deterministic, empty parts absent. The state hash is taken over these bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut map = MapWriter::new();
+        map.value("state", self.state.as_str());
+        if let Some(record_type) = self.record_type {
+            map.value("record_type", record_type.as_str());
+        }
+        if self.is_provisional {
+            map.value("provisional", &true);
+        }
+        put(&mut map, "heads", &self.heads);
+        put(&mut map, "missing", &self.missing);
+        let writers: Vec<_> = self
+            .writers
+            .iter()
+            .map(|writer| (writer.head, writer.kind.as_str(), writer.author))
+            .collect();
+        put(&mut map, "writers", &writers);
+        if !self.fields.is_empty() {
+            map.raw("fields", &self.encode_fields());
+        }
+        put_set(&mut map, "unanswered", &self.unanswered);
+        if let Some(severity) = &self.severity {
+            map.value("severity", severity);
+        }
+        put_set(&mut map, "dangers", &self.dangers);
+        let acts: Vec<_> = self
+            .acts
+            .iter()
+            .map(|act| {
+                (
+                    act.writer,
+                    act.standing.as_str(),
+                    act.is_sound,
+                    act.has_unseen,
+                    act.is_outranked,
+                    &act.pending,
+                )
+            })
+            .collect();
+        put(&mut map, "acts", &acts);
+        let evidence: Vec<_> = self
+            .evidence
+            .iter()
+            .map(|standing| standing.as_str())
+            .collect();
+        put(&mut map, "evidence", &evidence);
+        let stage: Vec<_> = self
+            .stage
+            .iter()
+            .map(|stage| (stage.writer, stage.state.as_str()))
+            .collect();
+        put(&mut map, "stage", &stage);
+        match self.closure {
+            None => {}
+            Some(Closure::Pending) => drop(map.value("closure", "pending")),
+            Some(Closure::Final) => drop(map.value("closure", "final")),
+        }
+        let conflicts: Vec<_> = self
+            .conflicts
+            .iter()
+            .map(|conflict| (&conflict.subject, &conflict.reason, &conflict.writers))
+            .collect();
+        put(&mut map, "conflicts", &conflicts);
+        let photos: Vec<_> =
+            self.photos.iter().map(|(hash, photo)| (hash, photo_state(photo.state), &photo.named)).collect();
+        put(&mut map, "photos", &photos);
+        put_set(&mut map, "held", &self.held);
+        let withdrawn: Vec<_> = self.withdrawn.iter().collect();
+        put(&mut map, "withdrawn", &withdrawn);
+        if self.comments > 0 {
+            map.value("comments", &self.comments);
+        }
+        if self.track_pieces > 0 {
+            map.value("track_pieces", &self.track_pieces);
+        }
+        let dispositions: Vec<_> = self
+            .dispositions
+            .iter()
+            .map(|(writer, disposition)| (writer, disposition.as_str()))
+            .collect();
+        put(&mut map, "dispositions", &dispositions);
+        map.finish()
+    }
+
+    fn encode_fields(&self) -> Vec<u8> {
+        let mut fields = MapWriter::new();
+        for (name, field) in &self.fields {
+            let mut items: Vec<Vec<u8>> = Vec::with_capacity(field.values.len() + 1);
+            for value in &field.values {
+                items.push(cbor::array(&[
+                    &cbor::encode(&value.writer),
+                    value.value.as_bytes(),
+                ]));
+            }
+            let mut parts = vec![cbor::array(&items)];
+            parts.extend(field.base.as_ref().map(|base| base.as_bytes().to_vec()));
+            fields.raw(name, &cbor::array(&parts));
+        }
+        fields.finish()
+    }
+
+    /// Decodes a view that [`View::encode`] wrote. `None` where the bytes are of another shape.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut view = Self {
+            is_provisional: false,
+            ..Self::default()
+        };
+        for (key, item) in prepass::entries(bytes)? {
+            let raw = || Raw::from_checked(item);
+            match key {
+                "state" => view.state = State::parse(prepass::text(item)?)?,
+                "record_type" => view.record_type = Some(RecordType::parse(prepass::text(item)?)?),
+                "provisional" => view.is_provisional = prepass::boolean(item)?,
+                "heads" => view.heads = raw().decode()?,
+                "missing" => view.missing = raw().decode()?,
+                "writers" => {
+                    let writers: Vec<(Head, String, PersonId)> = raw().decode()?;
+                    view.writers = writers
+                        .into_iter()
+                        .map(|(head, kind, author)| Writer {
+                            head,
+                            kind: kind.as_str().into(),
+                            author,
+                        })
+                        .collect();
+                }
+                "fields" => view.fields = decode_fields(item)?,
+                "unanswered" => view.unanswered = raw().decode()?,
+                "severity" => view.severity = Some(prepass::text(item)?.to_owned()),
+                "dangers" => view.dangers = raw().decode()?,
+                "acts" => view.acts = decode_acts(&raw())?,
+                "evidence" => {
+                    let evidence: Vec<String> = raw().decode()?;
+                    view.evidence = evidence
+                        .iter()
+                        .map(|name| Standing::parse(name))
+                        .collect::<Option<_>>()?;
+                }
+                "stage" => {
+                    let stage: Vec<(WriterIndex, String)> = raw().decode()?;
+                    view.stage = stage
+                        .into_iter()
+                        .map(|(writer, state)| {
+                            Some(Stage {
+                                writer,
+                                state: State::parse(&state)?,
+                            })
+                        })
+                        .collect::<Option<_>>()?;
+                }
+                "closure" => {
+                    view.closure = Some(match prepass::text(item)? {
+                        "final" => Closure::Final,
+                        _ => Closure::Pending,
+                    });
+                }
+                "conflicts" => {
+                    let conflicts: Vec<(String, String, Vec<WriterIndex>)> = raw().decode()?;
+                    view.conflicts = conflicts
+                        .into_iter()
+                        .map(|(subject, reason, writers)| Conflict {
+                            subject,
+                            reason,
+                            writers,
+                        })
+                        .collect();
+                }
+                "photos" => view.photos = decode_photos(&raw())?,
+                "held" => view.held = raw().decode()?,
+                "withdrawn" => view.withdrawn = raw().decode()?,
+                "comments" => view.comments = raw().decode()?,
+                "track_pieces" => view.track_pieces = raw().decode()?,
+                "dispositions" => {
+                    let dispositions: Vec<(WriterIndex, String)> = raw().decode()?;
+                    view.dispositions = dispositions
+                        .into_iter()
+                        .map(|(writer, name)| Some((writer, Disposition::parse(&name)?)))
+                        .collect::<Option<_>>()?;
+                }
+                _ => {}
+            }
+        }
+        Some(view)
+    }
+}
+
+fn put<T: serde::Serialize>(map: &mut MapWriter, key: &str, items: &[T]) {
+    if !items.is_empty() {
+        map.value(key, items);
+    }
+}
+
+fn put_set(map: &mut MapWriter, key: &str, items: &BTreeSet<WriterIndex>) {
+    if !items.is_empty() {
+        map.value(key, items);
+    }
+}
+
+const fn photo_state(state: PhotoState) -> u8 {
+    match state {
+        PhotoState::Named => 0,
+        PhotoState::Verified => 1,
+        PhotoState::WrittenOff => 2,
+    }
+}
+
+fn decode_fields(item: &[u8]) -> Option<BTreeMap<String, FieldView>> {
+    prepass::entries(item)?
+        .into_iter()
+        .map(|(name, item)| {
+            let parts = prepass::elements(item)?;
+            let (values, base) = parts.split_first()?;
+            let values = prepass::elements(values)?
+                .into_iter()
+                .map(|value| {
+                    let pair = prepass::elements(value)?;
+                    let [writer, value] = pair.as_slice() else {
+                        return None;
+                    };
+                    let writer = WriterIndex::try_from(prepass::integer(writer)?).ok()?;
+                    Some(FieldValue {
+                        writer,
+                        value: Raw::from_checked(value),
+                    })
+                })
+                .collect::<Option<_>>()?;
+            let base = base.first().map(|base| Raw::from_checked(base));
+            Some((name.to_owned(), FieldView { values, base }))
+        })
+        .collect()
+}
+
+fn decode_acts(raw: &Raw) -> Option<Vec<Act>> {
+    type Encoded = (WriterIndex, String, bool, bool, bool, BTreeSet<PhotoHash>);
+    let acts: Vec<Encoded> = raw.decode()?;
+    acts.into_iter()
+        .map(
+            |(writer, standing, is_sound, has_unseen, is_outranked, pending)| {
+                let standing = Standing::parse(&standing)?;
+                Some(Act {
+                    writer,
+                    standing,
+                    is_sound,
+                    has_unseen,
+                    is_outranked,
+                    pending,
+                })
+            },
+        )
+        .collect()
+}
+
+fn decode_photos(raw: &Raw) -> Option<BTreeMap<PhotoHash, PhotoView>> {
+    type Encoded = (PhotoHash, u8, Option<(String, u64)>);
+    let photos: Vec<Encoded> = raw.decode()?;
+    photos
+        .into_iter()
+        .map(|(hash, state, named)| {
+            let state = match state {
+                0 => PhotoState::Named,
+                1 => PhotoState::Verified,
+                2 => PhotoState::WrittenOff,
+                _ => return None,
+            };
+            Some((hash, PhotoView { state, named }))
+        })
+        .collect()
+>>>>>>> .merge_file_GXZ56k
 }

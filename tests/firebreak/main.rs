@@ -4,6 +4,8 @@ mod durability;
 mod faults;
 mod harness;
 mod kills;
+mod page;
+mod python_client;
 mod restore;
 mod storage_full;
 mod tidy;
