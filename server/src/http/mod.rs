@@ -40,6 +40,7 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
+    rooms: sync::Rooms,
     timeout: Duration,
 }
 
@@ -52,6 +53,7 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         engine: Arc::clone(engine),
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
+        rooms: sync::Rooms::new(),
         timeout: Duration::from_secs(settings.request_timeout_s),
     };
     Router::new()
