@@ -4,12 +4,15 @@
 
 mod acts;
 mod auth;
+mod conflicts;
 mod devices;
 mod enrol;
 mod error;
+mod hazards;
 mod health;
-mod json;
+mod parameters;
 mod people;
+mod quarantine;
 mod receipts;
 mod sync;
 
@@ -60,7 +63,17 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
         // The office.
+        .route("/v1/hazards", get(hazards::list))
+        .route("/v1/hazards.geojson", get(hazards::geojson))
+        .route("/v1/hazards/{record}", get(hazards::one))
+        .route("/v1/hazards/{record}/restore", post(hazards::restore))
         .route("/v1/hazards/{record}/acts", post(acts::act))
+        .route("/v1/conflicts", get(conflicts::list))
+        .route("/v1/conflicts/{conflict}/resolve", post(conflicts::resolve))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/{operation}", get(quarantine::one))
+        .route("/v1/quarantine/{operation}/release", post(quarantine::release))
+        .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))
         .route("/v1/people", post(people::add))
