@@ -1,5 +1,7 @@
 //! Logs and metrics. Log lines say what happened in words; they carry no payload, token or person's position.
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -15,6 +17,7 @@ pub fn begin_logging(settings: &Settings) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(BoxMakeWriter::new(std::io::stderr))
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let _already_begun = match settings.log_format {
         LogFormat::Text => builder.try_init(),

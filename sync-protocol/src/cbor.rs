@@ -167,16 +167,16 @@ pub fn write_head(bytes: &mut Vec<u8>, major: u8, argument: usize) {
         if small < 24 {
             bytes.push(tag | small);
         } else {
-            bytes.extend_from_slice(&[tag | 24, small]);
+            bytes.extend_from_slice(&[tag | 0x18, small]);
         }
     } else if let Ok(short) = u16::try_from(argument) {
-        bytes.push(tag | 25);
+        bytes.push(tag | 0x19);
         bytes.extend_from_slice(&short.to_be_bytes());
     } else if let Ok(word) = u32::try_from(argument) {
-        bytes.push(tag | 26);
+        bytes.push(tag | 0x1a);
         bytes.extend_from_slice(&word.to_be_bytes());
     } else {
-        bytes.push(tag | 27);
+        bytes.push(tag | 0x1b);
         bytes.extend_from_slice(&u64::try_from(argument).unwrap_or(u64::MAX).to_be_bytes());
     }
 }

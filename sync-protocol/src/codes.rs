@@ -103,7 +103,7 @@ codes! {
     BundleTooLarge = "bundle-too-large", Bundle, "数据包过大", "the bundle has too many bytes";
     BundleTooManyOperations = "bundle-too-many-operations", Bundle, "数据包内记录过多", "the bundle has too many operations";
     BundleEmpty = "bundle-empty", Bundle, "数据包内没有记录", "the bundle has no operations";
-    BundleShape = "bundle-shape", Bundle, "数据包结构不符", "the bundle is not a COSE_Sign1 over a run";
+    BundleShape = "bundle-shape", Bundle, "数据包结构不符", "the bundle is not a signed message over a run";
     SequenceTruncated = "sequence-truncated", Bundle, "请求被截断，末尾的数据包不完整", "the request ends in the middle of a bundle";
     SignatureMissing = "signature-missing", Bundle, "缺少签名", "the bundle carries no signature";
     SignatureAlgorithm = "signature-algorithm", Bundle, "签名算法不是 ES256", "the signature algorithm is not ES256";

@@ -3,6 +3,9 @@
 //! The catalogue is data. A field that it does not know is kept and folded as any other: equal values agree,
 //! different concurrent values wait as a conflict. Sources of labels: the ledger columns of the office.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// How concurrent values of a field settle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -192,19 +195,34 @@ pub const ARGUMENTS: &[Field] = &[
     field("version", FieldType::Text, "版本", "version"),
 ];
 
+/// Where a name stands in the catalogue.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    field: &'static Field,
+    is_argument: bool,
+}
+
+/// The catalogue by name. Every field of every operation is looked up, several times on its way.
+static BY_NAME: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
+    let entries = |fields: &'static [Field], is_argument| {
+        fields.iter().map(move |field| (field.name, Entry { field, is_argument }))
+    };
+    entries(ARGUMENTS, true).chain(entries(FIELDS, false)).collect()
+});
+
 /// The field or argument of this name.
 pub fn find(name: &str) -> Option<&'static Field> {
-    FIELDS.iter().chain(ARGUMENTS).find(|field| field.name == name)
+    BY_NAME.get(name).map(|entry| entry.field)
 }
 
 /// Whether a name is an argument of its operation, not a field of the record.
 pub fn is_argument(name: &str) -> bool {
-    ARGUMENTS.iter().any(|field| field.name == name)
+    BY_NAME.get(name).is_some_and(|entry| entry.is_argument)
 }
 
 /// The rule of a field; a field that the catalogue does not know has [`Rule::Agree`].
 pub fn rule(name: &str) -> Rule {
-    FIELDS.iter().find(|field| field.name == name).map_or(Rule::Agree, |field| field.rule)
+    BY_NAME.get(name).filter(|entry| !entry.is_argument).map_or(Rule::Agree, |entry| entry.field.rule)
 }
 
 /// How bad a severity is: 3 critical (and any unknown term), 2 serious, 1 general, 0 none.
@@ -214,5 +232,24 @@ pub fn severity_rank(term: Option<&str>) -> u8 {
         Some("general") => 1,
         Some("serious") => 2,
         Some(_) => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_once_and_as_what_it_is() {
+        assert_eq!(BY_NAME.len(), FIELDS.len() + ARGUMENTS.len(), "no name stands twice in the catalogue");
+        for (fields, argument) in [(FIELDS, false), (ARGUMENTS, true)] {
+            for field in fields {
+                assert_eq!(find(field.name).map(|found| found.zh), Some(field.zh));
+                assert_eq!(is_argument(field.name), argument, "{}", field.name);
+                assert_eq!(rule(field.name), field.rule, "{}", field.name);
+            }
+        }
+        assert!(find("of tomorrow").is_none() && !is_argument("of tomorrow"));
+        assert_eq!(rule("of tomorrow"), Rule::Agree);
     }
 }

@@ -4,12 +4,14 @@
 //! lifecycle the acts that still count. That is enough to fold the next operation without the earlier ones,
 //! where that operation has seen them all. It holds nothing that depends on the order of arrival.
 
+mod codec;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cbor::{self, MapWriter, Raw};
+use crate::cbor::Raw;
 use crate::ids::{Head, PersonId, PhotoHash};
 use crate::kind::RecordType;
-use crate::prepass;
+use crate::operation::KindName;
 
 macro_rules! terms {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal, $zh:literal;)* }) => {
@@ -109,8 +111,8 @@ pub type WriterIndex = u32;
 pub struct Writer {
     /// The head of its identity.
     pub head: Head,
-    /// Its kind's name.
-    pub kind: String,
+    /// What it did: of a released operation, the kind that took effect.
+    pub kind: KindName,
     /// Its author.
     pub author: PersonId,
 }
@@ -142,8 +144,10 @@ pub struct Act {
     pub standing: Standing,
     /// Whether it had seen every danger that still counts.
     pub is_sound: bool,
-    /// Live cures that an office's end had not seen.
-    pub unseen: BTreeSet<WriterIndex>,
+    /// Whether an office's end has not seen one of the cures beside it.
+    pub has_unseen: bool,
+    /// Whether a cure beside it, which it has not seen, is further on the same path.
+    pub is_outranked: bool,
     /// Of a closure: photos in its causal past that are neither verified nor written off.
     pub pending: BTreeSet<PhotoHash>,
 }
@@ -222,6 +226,8 @@ pub struct View {
     pub dangers: BTreeSet<WriterIndex>,
     /// Live cures and ends.
     pub acts: Vec<Act>,
+    /// What live cures amount to, the superseded ones included: the evidence for the next act.
+    pub evidence: BTreeSet<Standing>,
     /// Progress acts that count.
     pub stage: Vec<Stage>,
     /// Whether the closure is final, where the state is closed.
@@ -257,6 +263,7 @@ impl Default for View {
             severity: None,
             dangers: BTreeSet::new(),
             acts: Vec::new(),
+            evidence: BTreeSet::new(),
             stage: Vec::new(),
             closure: None,
             conflicts: Vec::new(),
@@ -280,6 +287,8 @@ impl View {
     pub fn writer(&self, index: WriterIndex) -> Option<&Writer> {
         self.writers.get(usize::try_from(index).ok()?)
     }
+<<<<<<< .merge_file_3sytgi
+=======
 
     /// Encodes the view: deterministic, empty parts absent. The state hash is taken over these bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -293,8 +302,11 @@ impl View {
         }
         put(&mut map, "heads", &self.heads);
         put(&mut map, "missing", &self.missing);
-        let writers: Vec<_> =
-            self.writers.iter().map(|writer| (writer.head, &writer.kind, writer.author)).collect();
+        let writers: Vec<_> = self
+            .writers
+            .iter()
+            .map(|writer| (writer.head, writer.kind.as_str(), writer.author))
+            .collect();
         put(&mut map, "writers", &writers);
         if !self.fields.is_empty() {
             map.raw("fields", &self.encode_fields());
@@ -307,10 +319,29 @@ impl View {
         let acts: Vec<_> = self
             .acts
             .iter()
-            .map(|act| (act.writer, act.standing.as_str(), act.is_sound, &act.unseen, &act.pending))
+            .map(|act| {
+                (
+                    act.writer,
+                    act.standing.as_str(),
+                    act.is_sound,
+                    act.has_unseen,
+                    act.is_outranked,
+                    &act.pending,
+                )
+            })
             .collect();
         put(&mut map, "acts", &acts);
-        let stage: Vec<_> = self.stage.iter().map(|stage| (stage.writer, stage.state.as_str())).collect();
+        let evidence: Vec<_> = self
+            .evidence
+            .iter()
+            .map(|standing| standing.as_str())
+            .collect();
+        put(&mut map, "evidence", &evidence);
+        let stage: Vec<_> = self
+            .stage
+            .iter()
+            .map(|stage| (stage.writer, stage.state.as_str()))
+            .collect();
         put(&mut map, "stage", &stage);
         match self.closure {
             None => {}
@@ -335,8 +366,11 @@ impl View {
         if self.track_pieces > 0 {
             map.value("track_pieces", &self.track_pieces);
         }
-        let dispositions: Vec<_> =
-            self.dispositions.iter().map(|(writer, disposition)| (writer, disposition.as_str())).collect();
+        let dispositions: Vec<_> = self
+            .dispositions
+            .iter()
+            .map(|(writer, disposition)| (writer, disposition.as_str()))
+            .collect();
         put(&mut map, "dispositions", &dispositions);
         map.finish()
     }
@@ -346,7 +380,10 @@ impl View {
         for (name, field) in &self.fields {
             let mut items: Vec<Vec<u8>> = Vec::with_capacity(field.values.len() + 1);
             for value in &field.values {
-                items.push(cbor::array(&[&cbor::encode(&value.writer), value.value.as_bytes()]));
+                items.push(cbor::array(&[
+                    &cbor::encode(&value.writer),
+                    value.value.as_bytes(),
+                ]));
             }
             let mut parts = vec![cbor::array(&items)];
             parts.extend(field.base.as_ref().map(|base| base.as_bytes().to_vec()));
@@ -357,7 +394,10 @@ impl View {
 
     /// Decodes a view that [`View::encode`] wrote. `None` where the bytes are of another shape.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut view = Self { is_provisional: false, ..Self::default() };
+        let mut view = Self {
+            is_provisional: false,
+            ..Self::default()
+        };
         for (key, item) in prepass::entries(bytes)? {
             let raw = || Raw::from_checked(item);
             match key {
@@ -370,7 +410,11 @@ impl View {
                     let writers: Vec<(Head, String, PersonId)> = raw().decode()?;
                     view.writers = writers
                         .into_iter()
-                        .map(|(head, kind, author)| Writer { head, kind, author })
+                        .map(|(head, kind, author)| Writer {
+                            head,
+                            kind: kind.as_str().into(),
+                            author,
+                        })
                         .collect();
                 }
                 "fields" => view.fields = decode_fields(item)?,
@@ -378,11 +422,23 @@ impl View {
                 "severity" => view.severity = Some(prepass::text(item)?.to_owned()),
                 "dangers" => view.dangers = raw().decode()?,
                 "acts" => view.acts = decode_acts(&raw())?,
+                "evidence" => {
+                    let evidence: Vec<String> = raw().decode()?;
+                    view.evidence = evidence
+                        .iter()
+                        .map(|name| Standing::parse(name))
+                        .collect::<Option<_>>()?;
+                }
                 "stage" => {
                     let stage: Vec<(WriterIndex, String)> = raw().decode()?;
                     view.stage = stage
                         .into_iter()
-                        .map(|(writer, state)| Some(Stage { writer, state: State::parse(&state)? }))
+                        .map(|(writer, state)| {
+                            Some(Stage {
+                                writer,
+                                state: State::parse(&state)?,
+                            })
+                        })
                         .collect::<Option<_>>()?;
                 }
                 "closure" => {
@@ -395,7 +451,11 @@ impl View {
                     let conflicts: Vec<(String, String, Vec<WriterIndex>)> = raw().decode()?;
                     view.conflicts = conflicts
                         .into_iter()
-                        .map(|(subject, reason, writers)| Conflict { subject, reason, writers })
+                        .map(|(subject, reason, writers)| Conflict {
+                            subject,
+                            reason,
+                            writers,
+                        })
                         .collect();
                 }
                 "photos" => view.photos = decode_photos(&raw())?,
@@ -447,9 +507,14 @@ fn decode_fields(item: &[u8]) -> Option<BTreeMap<String, FieldView>> {
                 .into_iter()
                 .map(|value| {
                     let pair = prepass::elements(value)?;
-                    let [writer, value] = pair.as_slice() else { return None };
+                    let [writer, value] = pair.as_slice() else {
+                        return None;
+                    };
                     let writer = WriterIndex::try_from(prepass::integer(writer)?).ok()?;
-                    Some(FieldValue { writer, value: Raw::from_checked(value) })
+                    Some(FieldValue {
+                        writer,
+                        value: Raw::from_checked(value),
+                    })
                 })
                 .collect::<Option<_>>()?;
             let base = base.first().map(|base| Raw::from_checked(base));
@@ -459,18 +524,28 @@ fn decode_fields(item: &[u8]) -> Option<BTreeMap<String, FieldView>> {
 }
 
 fn decode_acts(raw: &Raw) -> Option<Vec<Act>> {
-    type Encoded = (WriterIndex, String, bool, BTreeSet<WriterIndex>, BTreeSet<PhotoHash>);
+    type Encoded = (WriterIndex, String, bool, bool, bool, BTreeSet<PhotoHash>);
     let acts: Vec<Encoded> = raw.decode()?;
     acts.into_iter()
-        .map(|(writer, standing, is_sound, unseen, pending)| {
-            let standing = Standing::parse(&standing)?;
-            Some(Act { writer, standing, is_sound, unseen, pending })
-        })
+        .map(
+            |(writer, standing, is_sound, has_unseen, is_outranked, pending)| {
+                let standing = Standing::parse(&standing)?;
+                Some(Act {
+                    writer,
+                    standing,
+                    is_sound,
+                    has_unseen,
+                    is_outranked,
+                    pending,
+                })
+            },
+        )
         .collect()
 }
 
 fn decode_photos(raw: &Raw) -> Option<BTreeMap<PhotoHash, PhotoView>> {
-    let photos: Vec<(PhotoHash, u8, Option<(String, u64)>)> = raw.decode()?;
+    type Encoded = (PhotoHash, u8, Option<(String, u64)>);
+    let photos: Vec<Encoded> = raw.decode()?;
     photos
         .into_iter()
         .map(|(hash, state, named)| {
@@ -483,4 +558,5 @@ fn decode_photos(raw: &Raw) -> Option<BTreeMap<PhotoHash, PhotoView>> {
             Some((hash, PhotoView { state, named }))
         })
         .collect()
+>>>>>>> .merge_file_GXZ56k
 }

@@ -177,6 +177,13 @@ impl SyncReply {
         self.pick(|frame| if let Frame::Item(item) = frame { Some(item) } else { None }).collect()
     }
 
+    /// The presenter's own sequences that the server lacks.
+    pub fn missing(&self) -> Vec<(u64, u64)> {
+        self.pick(|frame| if let Frame::Missing(ranges) = frame { Some(ranges.clone()) } else { None })
+            .flatten()
+            .collect()
+    }
+
     /// The last cursor.
     pub fn cursor(&self) -> Option<&Cursor> {
         self.pick(|frame| if let Frame::Cursor(cursor) = frame { Some(cursor) } else { None }).last()

@@ -10,6 +10,7 @@ pub mod phone;
 pub mod postgres;
 pub mod proxy;
 pub mod server;
+pub mod trace;
 
 /// The seed of a randomised test: `FIREBREAK_SEED`, or the one given. Prints it, so that a failure can be had
 /// again.

@@ -59,23 +59,11 @@ impl Phone {
     pub async fn enrol_for(server: &Server, person: &str) -> Result<Self> {
         let code = server.enrol_code(person).await?;
         let random = SystemRandom::new();
-        let (key, public) = new_key(&random)?;
+        let key = new_key(&random)?;
         let district = DistrictId(Uuid::from_str(&server.district)?);
-        let request = enrolment::Request {
-            key: public.clone(),
-            code: Some(hex::decode(&code).context("the enrolment code is no hex")?),
-            client: "firebreak-tests/0".to_owned(),
-            continues: None,
-            certificate: None,
-        };
-        let kid = enrolment::device_id(district, &public);
-        let body = bundle::seal_payload(cbor::encode(&request), kid, &enrolment::request_aad(), |bytes| {
-            sign(&key, &random, bytes)
-        });
+        let code = hex::decode(&code).context("the enrolment code is no hex")?;
         let client = Client::new(&server.url, "")?;
-        let reply = client.post_bytes("/v1/enrol", body, &[("content-type", "application/cose")]).await?;
-        ensure!(reply.status == 200, "enrol: {} {:?} {}", reply.status, reply.code(), reply.text());
-        let enrolled: enrolment::Reply = cbor::decode(&reply.body)?;
+        let enrolled = ask(&client, district, (&key, &random), Some(code), None).await?;
         Ok(Self {
             device: enrolled.device,
             person: enrolled.person,
@@ -90,6 +78,16 @@ impl Phone {
             key,
             random,
         })
+    }
+
+    /// Registers again with its certificate, at the address of this client, and takes the new token.
+    pub async fn register_again(&mut self, client: &Client) -> Result<()> {
+        let district = self.binding.district;
+        let certificate = Some(self.certificate.clone());
+        let enrolled = ask(client, district, (&self.key, &self.random), None, certificate).await?;
+        ensure!(enrolled.device == self.device, "the same key became another device");
+        self.client = client.with_token(&enrolled.token);
+        Ok(())
     }
 
     /// A fresh UUIDv7: of one phone they ascend, and no clock is asked.
@@ -210,12 +208,34 @@ pub fn head_of(operation: &Operation) -> Head {
     Identity::of(&operation.encode()).head()
 }
 
-fn new_key(random: &SystemRandom) -> Result<(EcdsaKeyPair, Vec<u8>)> {
+fn new_key(random: &SystemRandom) -> Result<EcdsaKeyPair> {
     let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
     let document = EcdsaKeyPair::generate_pkcs8(algorithm, random).ok().context("no key could be made")?;
-    let key = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), random).ok().context("a refused key")?;
+    EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), random).ok().context("a refused key")
+}
+
+async fn ask(
+    client: &Client,
+    district: DistrictId,
+    (key, random): (&EcdsaKeyPair, &SystemRandom),
+    code: Option<Vec<u8>>,
+    certificate: Option<Vec<u8>>,
+) -> Result<enrolment::Reply> {
     let public = key.public_key().as_ref().to_vec();
-    Ok((key, public))
+    let kid = enrolment::device_id(district, &public);
+    let client_name = "firebreak-tests/0".to_owned();
+    let request = enrolment::Request { key: public, code, client: client_name, continues: None, certificate };
+    let aad = enrolment::request_aad();
+    let body = bundle::seal_payload(cbor::encode(&request), kid, &aad, |bytes| sign(key, random, bytes));
+    let reply = client.post_bytes("/v1/enrol", body, &[("content-type", "application/cose")]).await?;
+    ensure!(
+        (200..300).contains(&reply.status),
+        "enrol: {} {:?} {}",
+        reply.status,
+        reply.code(),
+        reply.text()
+    );
+    Ok(cbor::decode(&reply.body)?)
 }
 
 fn sign(key: &EcdsaKeyPair, random: &SystemRandom, bytes: &[u8]) -> Vec<u8> {

@@ -47,6 +47,8 @@ pub struct Server {
     /// That person's token.
     pub token: String,
     folder: TempDir,
+    /// Apart from the data, whose disk a test may fill.
+    logs: TempDir,
     database: Option<String>,
     settings: Vec<(String, String)>,
     wrapper: Vec<String>,
@@ -80,6 +82,7 @@ impl Server {
             person: String::new(),
             token: String::new(),
             folder,
+            logs: TempDir::with_prefix("firebreak-log")?,
             database,
             settings: Vec::new(),
             wrapper: Vec::new(),
@@ -178,6 +181,13 @@ impl Server {
         self.folder.path()
     }
 
+    /// The SQLite file.
+    pub fn ledger(&self) -> Result<PathBuf> {
+        let files = std::fs::read_dir(self.data())?.filter_map(Result::ok).map(|entry| entry.path());
+        let mut ledgers = files.filter(|path| path.extension().is_some_and(|found| found == "sqlite"));
+        ledgers.next().context("there is no SQLite file in the data folder")
+    }
+
     /// The address to connect to.
     pub fn address(&self) -> Result<SocketAddr> {
         Ok(self.url.trim_start_matches("http://").trim_end_matches('/').parse()?)
@@ -194,7 +204,7 @@ impl Server {
     }
 
     fn log(&self) -> PathBuf {
-        self.folder.path().join("server.log")
+        self.logs.path().join("server.log")
     }
 
     fn last_words(&self) -> String {

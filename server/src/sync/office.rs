@@ -166,6 +166,7 @@ pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutco
                 };
                 write_own(batch, &draft, None).await?;
             }
+            requalify(batch, *device).await?;
             let row = known_device(batch, *device).await?;
             Ok(ActOutcome { operation: None, persons: row.persons })
         }
@@ -369,24 +370,35 @@ async fn expel(
     rewrite(batch, sorted, removed, moved).await
 }
 
-/// Folds what a gap's filling has connected to a revoked device's trusted point since.
+/// Codes of quarantine that say who was not trusted, not what was wrong: trust may come later.
+const TRUST_CODES: [Code; 2] = [Code::AfterRevocation, Code::AuthorNotBound];
+
+/// Folds what was not trusted when it came and is now: a gap's filling connected it to a revoked device's trusted
+/// point, or its author was bound to the device. So the order of arrival does not matter.
 pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result<(), SyncError> {
     let key = batch.district.key;
-    let device_row = known_device(batch, device).await?;
-    let DeviceStatus::Revoked { sequence, chain } = device_row.status else { return Ok(()) };
-    let waiting = batch.transaction.waiting_of_device(key, device, Code::AfterRevocation.as_str()).await?;
+    let mut waiting = Vec::new();
+    for code in TRUST_CODES {
+        waiting.extend(batch.transaction.waiting_of_device(key, device, code.as_str()).await?);
+    }
     if waiting.is_empty() {
         return Ok(());
     }
-    let spans = batch.transaction.run_spans(key, device, 0).await?;
-    let trusted = reconcile::trusted(&spans, sequence, chain);
+    let device_row = known_device(batch, device).await?;
+    let trusted = match device_row.status {
+        DeviceStatus::Revoked { sequence, chain } => {
+            Some(reconcile::trusted(&batch.transaction.run_spans(key, device, 0).await?, sequence, chain))
+        }
+        DeviceStatus::Active | DeviceStatus::Lost => None,
+    };
     let mut sorted = Sorted::default();
     let mut moved = 0;
-    for row in waiting.into_iter().filter(|row| trusted.contains(&row.identity)) {
+    for row in waiting {
         let Ok(operation) = Operation::decode(&row.bytes) else { continue };
-        let is_admitted =
-            validate::admit(&operation, row.sequence, Trust::Trusted, validate::SignedBy::Device(&device_row));
-        if is_admitted.is_err() {
+        let is_trusted = trusted.as_ref().is_none_or(|trusted| trusted.contains(&row.identity));
+        let trust = if is_trusted { Trust::Trusted } else { Trust::Untrusted };
+        let signer = validate::SignedBy::Device(&device_row);
+        if validate::admit(&operation, row.sequence, trust, signer).is_err() {
             continue;
         }
         moved += 1;

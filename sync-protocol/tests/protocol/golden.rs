@@ -15,7 +15,7 @@ use sync_protocol::view::View;
 
 use crate::keys::Key;
 use crate::messages::{self, bundle_aad, bundle_bytes};
-use crate::{cddl, files, story};
+use crate::{cddl, files, story, views};
 
 fn verified_run(name: &str, key: Key) -> Run {
     let opened = bundle::open(&bundle_bytes(name)).unwrap_or_else(|code| panic!("{name}: {code}"));
@@ -112,15 +112,12 @@ fn golden_signed_messages_verify_and_hold_what_the_builders_write() {
         assert_eq!(held, payload, "{name}");
         cddl::assert_valid("signed", &bytes);
         files::assert_text_is_of(name, &bytes);
-        let again = match name {
-            "certificate" => {
-                cddl::assert_valid("certificate", &payload);
-                cbor::encode(&cbor::decode::<enrolment::Certificate>(&payload).unwrap())
-            }
-            _ => {
-                cddl::assert_valid("enrol-request", &payload);
-                cbor::encode(&cbor::decode::<enrolment::Request>(&payload).unwrap())
-            }
+        let again = if name == "certificate" {
+            cddl::assert_valid("certificate", &payload);
+            cbor::encode(&cbor::decode::<enrolment::Certificate>(&payload).unwrap())
+        } else {
+            cddl::assert_valid("enrol-request", &payload);
+            cbor::encode(&cbor::decode::<enrolment::Request>(&payload).unwrap())
         };
         assert_eq!(again, payload, "{name} does not encode to the same bytes");
     }
@@ -177,7 +174,7 @@ fn golden_headers_views_and_receipts_are_valid_and_encode_to_the_same_bytes() {
         cddl::assert_valid("request-header", &bytes);
         assert_eq!(RequestHeader::decode(&bytes), Ok(header));
     }
-    for view in [messages::view(), messages::view_with_every_part()] {
+    for view in [views::view(), views::view_with_every_part()] {
         let bytes = view.encode();
         cddl::assert_valid("view", &bytes);
         assert_eq!(View::decode(&bytes), Some(view));

@@ -2,7 +2,15 @@
 //!
 //! Start at [`golden`]. With `FIREBREAK_WRITE=1` in the environment, golden files that are missing are written
 //! (never one that is there) and the generated parts of the page and of the CDDL are brought up to date.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    reason = "a test's helper fails by panicking, and writes short tables"
+)]
 
+mod bad_envelopes;
 mod bad_input;
 mod catalogue;
 mod cddl;
@@ -10,6 +18,10 @@ mod diagnostic;
 mod files;
 mod golden;
 mod keys;
+mod limits;
 mod messages;
+mod mutated;
 mod page;
 mod story;
+mod views;
+mod words;

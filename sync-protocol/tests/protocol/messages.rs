@@ -1,6 +1,6 @@
 //! Golden messages beside the bundles: enrolment, request, frames of the reply, a receipt, a view.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sync_protocol::bundle::{self, Run};
 use sync_protocol::cbor::{self, Raw};
@@ -10,17 +10,14 @@ use sync_protocol::exchange::{
     self, AreaState, ChainHead, Cursor, End, ErrorBody, Frame, Hello, Item, Notice, Receipt, Refused,
     RequestHeader,
 };
-use sync_protocol::ids::{BundleHash, Head, NoticeId, PersonId, RecordId, sha256};
-use sync_protocol::kind::RecordType;
+use sync_protocol::ids::{BundleHash, NoticeId, PersonId, RecordId, sha256};
 use sync_protocol::operation::Stamp;
-use sync_protocol::view::{
-    Act, Closure, Conflict, Disposition, FieldValue, FieldView, PhotoState, PhotoView, Stage, Standing,
-    State, View, Writer,
-};
+use sync_protocol::view::Disposition;
 
 use crate::files;
 use crate::keys::{self, Key};
 use crate::story::{self, BEGIN_MS, binding, head_of, inspector, photo, raw, reviewer};
+use crate::views::{view, view_with_every_part};
 
 /// The committed bytes of a golden bundle.
 pub(crate) fn bundle_bytes(name: &str) -> Vec<u8> {
@@ -252,6 +249,7 @@ pub(crate) fn reply() -> Vec<u8> {
         .collect()
 }
 
+<<<<<<< .merge_file_2ar14c
 /// The record of the worked example: one report, open, its photo not come yet.
 pub(crate) fn view() -> View {
     let run = first_run();
@@ -295,7 +293,8 @@ pub(crate) fn view_with_every_part() -> View {
         writer,
         standing,
         is_sound,
-        unseen: BTreeSet::new(),
+        has_unseen: false,
+        is_outranked: false,
         pending: BTreeSet::new(),
     };
     let township = FieldView {
@@ -317,9 +316,10 @@ pub(crate) fn view_with_every_part() -> View {
         severity: Some("catastrophic".into()),
         dangers: BTreeSet::from([0, 1]),
         acts: vec![
-            Act { unseen: BTreeSet::from([3]), ..act(2, Standing::Duplicate, false) },
+            Act { has_unseen: true, ..act(2, Standing::Duplicate, false) },
             Act { pending: BTreeSet::from([photo("after")]), ..act(3, Standing::Closed, true) },
         ],
+        evidence: BTreeSet::from([Standing::Verified, Standing::Closed]),
         stage: vec![Stage { writer: 1, state: State::Ordered }],
         closure: Some(Closure::Pending),
         conflicts: vec![Conflict {
@@ -352,6 +352,8 @@ pub(crate) fn view_with_every_part() -> View {
     }
 }
 
+=======
+>>>>>>> .merge_file_RFKzs0
 /// The golden messages that are one signed item: name, payload, who signs, external data.
 pub(crate) fn signed() -> Vec<(&'static str, Vec<u8>, Key, Vec<u8>)> {
     let certificate = certificate_bytes();

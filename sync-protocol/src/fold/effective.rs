@@ -1,0 +1,118 @@
+//! What an operation says: its kind, author and fields, where a release stands in for a quarantined operation.
+//!
+//! Everything else in the fold asks here, never the operation itself, so that a release is seen in one place.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::cbor::Raw;
+use crate::field;
+use crate::ids::PersonId;
+use crate::kind::Kind;
+use crate::operation::{self, KindName, Operation};
+
+/// The field that a grading's `severity` writes. Nothing else writes it: only a grading lowers a grading.
+pub(super) const GRADED_SEVERITY: &str = "graded_severity";
+/// The observed severity.
+pub(super) const SEVERITY: &str = "severity";
+/// The subject of conflicts about the lifecycle. No field has this name.
+pub(super) const LIFECYCLE: &str = "lifecycle";
+
+/// What an operation says.
+#[derive(Debug)]
+pub(super) struct Effective<'a> {
+    /// Its kind; none where this version does not know it: the operation is held.
+    pub(super) kind: Option<Kind>,
+    /// Its author.
+    pub(super) author: PersonId,
+    fields: Cow<'a, BTreeMap<String, Raw>>,
+    operation: &'a Operation,
+}
+
+/// What an operation does to one field.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Write<'a> {
+    pub(super) field: &'a str,
+    pub(super) value: &'a Raw,
+}
+
+impl<'a> Effective<'a> {
+    /// Reads an operation. A release without a kind that could take effect is of unknown kind.
+    pub(super) fn of(operation: &'a Operation) -> Self {
+        if operation.kind != KindName::Known(Kind::Released) {
+            return Self {
+                kind: operation.kind.known(),
+                author: operation.author,
+                fields: Cow::Borrowed(&operation.fields),
+                operation,
+            };
+        }
+        let argument = |name: &str| operation.fields.get(name);
+        let kind = argument("effective_kind")
+            .and_then(Raw::as_text)
+            .and_then(Kind::parse)
+            .filter(|kind| *kind != Kind::Released);
+        let author = argument("effective_author").and_then(Raw::decode).unwrap_or(operation.author);
+        let fields = argument("effective_fields")
+            .and_then(|raw| operation::decode_fields(raw.as_bytes()).ok())
+            .unwrap_or_default();
+        Self { kind, author, fields: Cow::Owned(fields), operation }
+    }
+
+    /// The kind as the view names it.
+    pub(super) fn kind_name(&self) -> KindName {
+        match (self.kind, &self.operation.kind) {
+            (Some(kind), _) => KindName::Known(kind),
+            (None, name) => name.clone(),
+        }
+    }
+
+    /// The value of an argument or field.
+    pub(super) fn get(&self, name: &str) -> Option<&Raw> {
+        self.fields.get(name)
+    }
+
+    /// The writes of the operation, each field at most once.
+    pub(super) fn writes(&self) -> impl Iterator<Item = Write<'_>> {
+        let settled = self.settled();
+        let is_graded = self.kind == Some(Kind::Graded);
+        let writes_fields = settled.is_none() && self.kind.is_some_and(writes_fields);
+        let fields = writes_fields.then_some(&self.fields).into_iter().flat_map(|fields| fields.iter());
+        let plain = fields.filter_map(move |(name, value)| match name.as_str() {
+            SEVERITY if is_graded => Some(Write { field: GRADED_SEVERITY, value }),
+            name if is_record_field(name) => Some(Write { field: name, value }),
+            _ => None,
+        });
+        settled.into_iter().filter(|write| is_record_field(write.field)).chain(plain)
+    }
+
+    /// The one write of a `resolved` or `restored`.
+    fn settled(&self) -> Option<Write<'_>> {
+        if !matches!(self.kind, Some(Kind::Resolved | Kind::Restored)) {
+            return None;
+        }
+        let value = self.fields.get("value");
+        let field = self.fields.get("field").and_then(Raw::as_text);
+        // Without both it settles nothing, and its other fields are no writes either.
+        Some(Write { field: field.unwrap_or(LIFECYCLE), value: value? })
+    }
+}
+
+fn is_record_field(name: &str) -> bool {
+    name != GRADED_SEVERITY && name != LIFECYCLE && !field::is_argument(name)
+}
+
+/// Whether a kind's fields are writes of the record's fields.
+const fn writes_fields(kind: Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::Commented
+            | Kind::Photographed
+            | Kind::PatrolTrack
+            | Kind::Withdrawn
+            | Kind::PhotoVerified
+            | Kind::Resolved
+            | Kind::Restored
+            | Kind::Released
+    )
+}

@@ -1,0 +1,283 @@
+//! The partial order of a record's operations, and the two passes that every question about it is asked with.
+//!
+//! No reachability is stored. Operations stand in an order in which ancestors come first; a question is put as
+//! bits that flow from operations to what they see, in one pass down that order. So memory is a few words an
+//! operation, whatever the graph, and the cost of a pass is nodes plus edges:
+//! - [`Graph::seen_by`] carries up to 64 *properties* at once (of any number of operations);
+//! - [`Graph::sweep`] carries up to 64 *operations* at once, each cut at what it was lacking.
+
+use std::cell::Cell;
+
+use super::effective::Effective;
+use crate::ids::Head;
+use crate::operation::Identified;
+
+/// An operation's place in the order: ancestors have smaller ones.
+pub(super) type Node = usize;
+
+/// A set of up to 64 things, one a bit.
+pub(super) type Bits = u64;
+
+/// How many bits there are.
+pub(super) const WIDTH: usize = 64;
+
+/// The operations of a record in an order in which ancestors come first.
+#[derive(Debug)]
+pub(super) struct Graph<'a> {
+    /// The operations, ancestors first.
+    pub(super) operations: Vec<&'a Identified>,
+    /// What they say, in the same order.
+    pub(super) effective: Vec<Effective<'a>>,
+    parents: Lists,
+    lacking: Lists,
+    /// Operations that no other one names, ascending by head.
+    pub(super) heads: Vec<Head>,
+    /// Names that the set does not hold, ascending.
+    pub(super) missing: Vec<Head>,
+    steps: Cell<u64>,
+}
+
+/// A list of nodes for each node, in one allocation.
+#[derive(Debug, Default)]
+struct Lists {
+    ends: Vec<usize>,
+    items: Vec<Node>,
+}
+
+impl Lists {
+    fn push(&mut self, items: impl IntoIterator<Item = Node>) {
+        self.items.extend(items);
+        self.ends.push(self.items.len());
+    }
+
+    fn of(&self, node: Node) -> &[Node] {
+        let start = node.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(node).copied().unwrap_or(0);
+        self.items.get(start..end).unwrap_or(&[])
+    }
+}
+
+/// Adds bits to an entry. An index out of range changes nothing.
+pub(super) fn add(masks: &mut [Bits], node: Node, bits: Bits) {
+    if let Some(mask) = masks.get_mut(node) {
+        *mask |= bits;
+    }
+}
+
+/// The bits of an entry.
+pub(super) fn bits_of(masks: &[Bits], node: Node) -> Bits {
+    masks.get(node).copied().unwrap_or(0)
+}
+
+/// The indices of the bits that are set.
+pub(super) fn each_bit(mut bits: Bits) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = usize::try_from(bits.trailing_zeros()).ok().filter(|_| bits != 0)?;
+        bits &= bits - 1;
+        Some(index)
+    })
+}
+
+impl<'a> Graph<'a> {
+    /// Puts a set in order. Duplicates count once; of two operations with one head (no one can make them) the
+    /// smaller identity counts.
+    pub(super) fn new(operations: &'a [Identified]) -> Self {
+        let mut set: Vec<(Head, &'a Identified)> =
+            operations.iter().map(|operation| (operation.head(), operation)).collect();
+        set.sort_unstable_by_key(|(_, operation)| operation.identity);
+        set.dedup_by(|later, earlier| later.0 == earlier.0);
+        let index = Index::new(&set);
+        let (order, places) = in_order(&set, &index);
+        let mut graph = Self {
+            operations: Vec::with_capacity(order.len()),
+            effective: Vec::with_capacity(order.len()),
+            parents: Lists::default(),
+            lacking: Lists::default(),
+            heads: Vec::new(),
+            missing: Vec::new(),
+            steps: Cell::new(0),
+        };
+        let mut is_named = vec![false; set.len()];
+        for (place, &old) in order.iter().enumerate() {
+            let Some((head, identified)) = set.get(old) else {
+                continue;
+            };
+            let operation = &identified.operation;
+            let place_of = |name: &Head| index.find(name).and_then(|old| places.get(old)).copied();
+            for name in operation.heads.iter().chain(&operation.lacking) {
+                if name != head && index.find(name).is_none() {
+                    graph.missing.push(*name);
+                }
+            }
+            let parents: Vec<Node> =
+                operation.heads.iter().filter_map(place_of).filter(|parent| *parent < place).collect();
+            for parent in &parents {
+                if let Some(is_named) = is_named.get_mut(*parent) {
+                    *is_named = true;
+                }
+            }
+            graph.parents.push(parents);
+            graph
+                .lacking
+                .push(operation.lacking.iter().filter_map(place_of).filter(|lacking| *lacking < place));
+            graph.operations.push(identified);
+            graph.effective.push(Effective::of(operation));
+        }
+        graph.heads = (graph.operations.iter().zip(&is_named))
+            .filter(|(_, is_named)| !**is_named)
+            .map(|(operation, _)| operation.head())
+            .collect();
+        graph.heads.sort_unstable();
+        graph.missing.sort_unstable();
+        graph.missing.dedup();
+        graph
+    }
+
+    /// How many operations there are.
+    pub(super) fn len(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// The operations that a node names and the set holds.
+    pub(super) fn parents(&self, node: Node) -> &[Node] {
+        self.parents.of(node)
+    }
+
+    /// The operations of the set that a node's author lacked.
+    pub(super) fn lacking(&self, node: Node) -> &[Node] {
+        self.lacking.of(node)
+    }
+
+    /// Whether the node's author lacked something that the set holds.
+    pub(super) fn is_lacking(&self, node: Node) -> bool {
+        !self.lacking(node).is_empty()
+    }
+
+    /// Nodes and edges walked so far: the cost of a fold, for tests.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
+    pub(super) fn count(&self, steps: usize) {
+        self.steps.set(self.steps.get().saturating_add(u64::try_from(steps).unwrap_or(u64::MAX)));
+    }
+
+    /// For each node the properties of the operations that see it, where `own` gives each operation's.
+    pub(super) fn seen_by(&self, own: &[Bits]) -> Vec<Bits> {
+        let mut seen: Vec<Bits> = vec![0; self.len()];
+        let mut cut_short: Vec<Node> = Vec::new();
+        for node in (0..self.len()).rev() {
+            let mut flow = bits_of(&seen, node);
+            let properties = bits_of(own, node);
+            if self.is_lacking(node) && properties != 0 {
+                cut_short.push(node);
+            } else {
+                flow |= properties;
+            }
+            self.count(1 + self.parents(node).len());
+            if flow != 0 {
+                for parent in self.parents(node) {
+                    add(&mut seen, *parent, flow);
+                }
+            }
+        }
+        for sources in cut_short.chunks(WIDTH) {
+            let masks = self.sweep(sources, 0);
+            for (node, mask) in masks.iter().enumerate() {
+                for bit in each_bit(*mask) {
+                    if let Some(source) = sources.get(bit) {
+                        add(&mut seen, node, bits_of(own, *source));
+                    }
+                }
+            }
+        }
+        seen
+    }
+
+    /// For each node from `floor` on, which of up to 64 operations see it (bit i: `sources[i]`).
+    pub(super) fn sweep(&self, sources: &[Node], floor: Node) -> Vec<Bits> {
+        let top = sources.iter().copied().max().map_or(0, |top| top + 1);
+        let mut masks: Vec<Bits> = vec![0; self.len()];
+        let mut own: Vec<Bits> = vec![0; top];
+        let mut cuts: Vec<Bits> = vec![0; top];
+        for (index, source) in sources.iter().take(WIDTH).enumerate() {
+            add(&mut own, *source, 1 << index);
+            for lacking in self.lacking(*source) {
+                add(&mut cuts, *lacking, 1 << index);
+            }
+        }
+        for node in (floor..top).rev() {
+            let seen = bits_of(&masks, node) & !bits_of(&cuts, node);
+            if let Some(mask) = masks.get_mut(node) {
+                *mask = seen;
+            }
+            let flow = seen | bits_of(&own, node);
+            self.count(1);
+            if flow != 0 {
+                self.count(self.parents(node).len());
+                for parent in self.parents(node) {
+                    add(&mut masks, *parent, flow);
+                }
+            }
+        }
+        // What lies below the floor was not followed to its end.
+        if let Some(below) = masks.get_mut(..floor) {
+            below.fill(0);
+        }
+        masks
+    }
+}
+
+/// Finds an operation of the sorted set by its head.
+struct Index<'s, 'a>(&'s [(Head, &'a Identified)]);
+
+impl<'s, 'a> Index<'s, 'a> {
+    fn new(set: &'s [(Head, &'a Identified)]) -> Self {
+        Self(set)
+    }
+
+    fn find(&self, head: &Head) -> Option<usize> {
+        self.0.binary_search_by(|(known, _)| known.cmp(head)).ok()
+    }
+}
+
+/// An order of the set in which ancestors come first, and each one's place in it. Operations on a cycle (no one
+/// can make one: a head is a hash) come last, as they are sorted, and then an edge upwards counts as absent.
+fn in_order(set: &[(Head, &Identified)], index: &Index<'_, '_>) -> (Vec<usize>, Vec<Node>) {
+    let mut waits_for: Vec<usize> = Vec::with_capacity(set.len());
+    let mut edges: Vec<(usize, usize)> = Vec::new();
+    for (child, (head, identified)) in set.iter().enumerate() {
+        let parents = identified.operation.heads.iter().filter(|name| *name != head);
+        let before = edges.len();
+        edges.extend(parents.filter_map(|name| index.find(name)).map(|parent| (parent, child)));
+        waits_for.push(edges.len() - before);
+    }
+    edges.sort_unstable();
+    let mut order: Vec<usize> =
+        waits_for.iter().enumerate().filter(|(_, waits)| **waits == 0).map(|(old, _)| old).collect();
+    let mut places = vec![usize::MAX; set.len()];
+    let mut at = 0;
+    while let Some(&old) = order.get(at) {
+        if let Some(place) = places.get_mut(old) {
+            *place = at;
+        }
+        at += 1;
+        let start = edges.partition_point(|(parent, _)| *parent < old);
+        let children = edges.get(start..).unwrap_or(&[]).iter().take_while(|(parent, _)| *parent == old);
+        for (_, child) in children {
+            if let Some(waits) = waits_for.get_mut(*child) {
+                *waits -= 1;
+                if *waits == 0 {
+                    order.push(*child);
+                }
+            }
+        }
+    }
+    for (old, place) in places.iter_mut().enumerate() {
+        if *place == usize::MAX {
+            *place = order.len();
+            order.push(old);
+        }
+    }
+    (order, places)
+}

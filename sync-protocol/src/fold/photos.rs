@@ -1,0 +1,127 @@
+//! The grow-only sets beside the fields: photos and what is known of them, comments, track pieces, withdrawals.
+
+use std::collections::BTreeSet;
+
+use super::effective::Effective;
+use super::graph::{Graph, Node, WIDTH, bits_of, each_bit};
+use super::lifecycle::is_closing;
+use crate::cbor::Raw;
+use crate::ids::{Head, Identity, PhotoHash};
+use crate::kind::Kind;
+use crate::operation::{Identified, Photo};
+use crate::view::{PhotoState, PhotoView, Standing, View};
+
+/// Adds one operation's photos, comment or track piece to a view.
+pub(super) fn add(view: &mut View, operation: &Identified, effective: &Effective<'_>) {
+    for Photo { role, bytes, sha256 } in &operation.operation.photos {
+        let photo = photo(view, *sha256);
+        let named = Some((role.clone(), *bytes));
+        // Two that name it differently: the smaller shows, whichever came first.
+        if photo.named.is_none() || named < photo.named {
+            photo.named = named;
+        }
+    }
+    match effective.kind {
+        Some(Kind::Commented) => view.comments = view.comments.saturating_add(1),
+        Some(Kind::PatrolTrack) => view.track_pieces = view.track_pieces.saturating_add(1),
+        Some(Kind::PhotoVerified) => settle(view, effective, PhotoState::Verified),
+        Some(Kind::WrittenOff) => settle(view, effective, PhotoState::WrittenOff),
+        _ => {}
+    }
+}
+
+fn photo(view: &mut View, hash: PhotoHash) -> &mut PhotoView {
+    view.photos.entry(hash).or_insert(PhotoView { state: PhotoState::Named, named: None })
+}
+
+/// Marks the photo that the operation is about. Verified bytes stay verified.
+fn settle(view: &mut View, effective: &Effective<'_>, state: PhotoState) {
+    let Some(hash) = effective.get("photo").and_then(Raw::as_byte_string) else {
+        return;
+    };
+    let Ok(hash) = PhotoHash::try_from(hash) else {
+        return;
+    };
+    let photo = photo(view, hash);
+    if photo.state != PhotoState::Verified {
+        photo.state = state;
+    }
+    for act in &mut view.acts {
+        act.pending.remove(&hash);
+    }
+}
+
+/// Photos that are neither verified nor written off, by the operation that names them.
+pub(super) struct Open(Vec<(Node, Vec<PhotoHash>)>);
+
+/// Finds the open photos, where anything asks for them.
+pub(super) fn open(graph: &Graph<'_>, view: &View, is_wanted: bool) -> Open {
+    if !is_wanted {
+        return Open(Vec::new());
+    }
+    let is_open =
+        |hash: &PhotoHash| view.photos.get(hash).is_some_and(|photo| photo.state == PhotoState::Named);
+    let by_node = graph.operations.iter().enumerate().map(|(node, operation)| {
+        let hashes = operation.operation.photos.iter().map(|photo| photo.sha256).filter(is_open);
+        (node, hashes.collect::<Vec<_>>())
+    });
+    Open(by_node.filter(|(_, hashes)| !hashes.is_empty()).collect())
+}
+
+impl Open {
+    /// Those that a closing names itself or sees. Other acts wait for none.
+    pub(super) fn seen_by(
+        &self,
+        graph: &Graph<'_>,
+        act: Node,
+        sees: impl Fn(Node) -> bool,
+        standing: Standing,
+    ) -> BTreeSet<PhotoHash> {
+        if !is_closing(standing) {
+            return BTreeSet::new();
+        }
+        graph.count(self.0.len());
+        let seen = self.0.iter().filter(|(node, _)| *node == act || sees(*node));
+        seen.flat_map(|(_, hashes)| hashes.iter().copied()).collect()
+    }
+}
+
+/// The operation that a withdrawal names, by its head.
+pub(super) fn withdraws(effective: &Effective<'_>) -> Option<Head> {
+    let named = effective.get("withdraws").filter(|_| effective.kind == Some(Kind::Withdrawn))?;
+    Identity::try_from(named.as_byte_string()?).ok().map(|identity| identity.head())
+}
+
+/// Finds the operations that their own author has withdrawn. A withdrawal counts for what it sees.
+pub(super) fn fold_withdrawals(graph: &Graph<'_>, view: &mut View) {
+    let withdrawals: Vec<(Node, Head)> = (graph.effective.iter().enumerate())
+        .filter_map(|(node, effective)| Some((node, withdraws(effective)?)))
+        .collect();
+    if withdrawals.is_empty() {
+        return;
+    }
+    let mut by_head: Vec<(Head, Node)> =
+        graph.operations.iter().enumerate().map(|(node, operation)| (operation.head(), node)).collect();
+    by_head.sort_unstable();
+    let node_of = |head: &Head| {
+        let found = by_head.binary_search_by_key(head, |(known, _)| *known).ok()?;
+        by_head.get(found).map(|(_, node)| *node)
+    };
+    let author = |node: Node| graph.effective.get(node).map(|effective| effective.author);
+    // Of a withdrawal and an operation of the same author, that the one sees the other is left to find.
+    let pairs: Vec<(Node, Node, Head)> = withdrawals
+        .iter()
+        .filter_map(|(node, head)| Some((*node, node_of(head)?, *head)))
+        .filter(|(node, target, _)| author(*node) == author(*target))
+        .collect();
+    let floor = pairs.iter().map(|(_, target, _)| *target).min().unwrap_or(0);
+    for chunk in pairs.chunks(WIDTH) {
+        let sources: Vec<Node> = chunk.iter().map(|(node, ..)| *node).collect();
+        let masks = graph.sweep(&sources, floor);
+        for (bit, (_, target, head)) in chunk.iter().enumerate() {
+            if each_bit(bits_of(&masks, *target)).any(|seen| seen == bit) {
+                view.withdrawn.insert(*head);
+            }
+        }
+    }
+}

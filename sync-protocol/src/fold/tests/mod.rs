@@ -1,0 +1,8 @@
+//! Tests of the fold: against the oracle, in every order, by law, by cost.
+
+mod agreement;
+mod cost;
+mod generate;
+mod laws;
+mod order;
+mod total;

@@ -1,0 +1,226 @@
+//! Every limit that the protocol itself enforces, at n and at n + 1.
+
+use std::collections::BTreeMap;
+
+use sync_protocol::bundle::{self, Run};
+use sync_protocol::cbor::{self, Raw};
+use sync_protocol::codes::Code;
+use sync_protocol::exchange::{self, AreaState, FrameReader, RequestHeader};
+use sync_protocol::ids::{Chain, Head, NoticeId};
+use sync_protocol::kind::Kind;
+use sync_protocol::limits;
+use sync_protocol::operation::{Operation, Photo};
+use sync_protocol::prepass::{self, Bounds};
+
+use crate::bad_envelopes::{sealed, taken};
+use crate::bad_input::{operation_bytes, reported, verdict};
+use crate::keys::Key;
+use crate::{files, messages, story};
+
+/// Checks one limit: `at` says what happens at a given size.
+fn holds(limit: usize, code: Code, at: impl Fn(usize) -> Result<(), Code>) {
+    assert_eq!(at(limit), Ok(()), "at the limit");
+    assert_eq!(at(limit + 1), Err(code), "one above the limit");
+}
+
+fn report(change: impl Fn(&mut Operation)) -> Result<(), Code> {
+    let mut operation = reported();
+    operation.fields.clear();
+    change(&mut operation);
+    verdict(&operation.encode())
+}
+
+fn heads(count: usize) -> Vec<Head> {
+    (0..count).map(|number| Head(u128::try_from(number).unwrap().to_be_bytes())).collect()
+}
+
+#[test]
+fn limits_inside_an_operation_hold_at_n_and_fail_at_n_plus_1() {
+    holds(limits::TEXT_BYTES, Code::TextTooLong, |count| {
+        report(|operation| drop(operation.fields.insert("description".into(), Raw::of(&"x".repeat(count)))))
+    });
+    holds(limits::NAME_BYTES, Code::NameTooLong, |count| {
+        report(|operation| drop(operation.fields.insert("x".repeat(count), Raw::of(&1))))
+    });
+    holds(limits::NAME_BYTES, Code::NameTooLong, |count| {
+        report(|operation| drop(operation.unknown.insert("x".repeat(count), Raw::of(&1))))
+    });
+    holds(limits::NAME_BYTES, Code::NameTooLong, |count| {
+        report(|operation| operation.kind = "x".repeat(count).as_str().into())
+    });
+    holds(limits::FIELDS, Code::TooManyFields, |count| {
+        report(|operation| {
+            operation.fields = (0..count).map(|number| (format!("f{number}"), Raw::of(&number))).collect();
+        })
+    });
+    holds(limits::PHOTOS, Code::TooManyPhotos, |count| {
+        report(|operation| operation.photos = vec![photo(1); count])
+    });
+    holds(limits::PHOTO_BYTES.try_into().unwrap(), Code::PhotoTooLarge, |count| {
+        report(|operation| operation.photos = vec![photo(count.try_into().unwrap())])
+    });
+    holds(limits::HEADS, Code::TooManyHeads, |count| report(|operation| operation.heads = heads(count)));
+    holds(limits::LACKING, Code::TooManyLacking, |count| {
+        report(|operation| operation.lacking = heads(count))
+    });
+    holds(limits::TRACK_POINTS, Code::TrackTooLong, |count| {
+        report(|operation| drop(operation.fields.insert("points".into(), Raw::of(&vec![[0, 0, 0]; count]))))
+    });
+}
+
+fn photo(bytes: u64) -> Photo {
+    Photo { role: "site".into(), bytes, sha256: story::photo("x") }
+}
+
+#[test]
+fn limits_of_an_operation_s_structure_hold_at_n_and_fail_at_n_plus_1() {
+    // Byte strings have no limit of their own, so one fills the operation up to the byte.
+    let empty = report_with_bytes(0).len() - 1;
+    holds(limits::OPERATION_BYTES, Code::OperationTooLarge, |size| {
+        let bytes = report_with_bytes(size - empty - 3);
+        assert_eq!(bytes.len(), size);
+        verdict(&bytes)
+    });
+    holds(limits::OPERATION_ITEMS, Code::CborTooManyItems, |count| {
+        let rest = items(&reported_with(Raw::of(&[0_u8; 0])));
+        verdict(&reported_with(Raw::of(&vec![0_u8; count - rest])))
+    });
+    holds(limits::DEPTH, Code::CborTooDeep, |depth| {
+        // The operation and its fields are the first two levels.
+        let mut value = vec![0x81; depth - 2];
+        value.push(0);
+        verdict(&reported_with(Raw::from_checked(&value)))
+    });
+}
+
+fn reported_with(value: Raw) -> Vec<u8> {
+    let mut operation = reported();
+    operation.fields = BTreeMap::from([("strange".into(), value)]);
+    operation.encode()
+}
+
+fn report_with_bytes(count: usize) -> Vec<u8> {
+    let mut value = Vec::new();
+    cbor::write_byte_string(&mut value, &vec![7; count]);
+    reported_with(Raw::from_checked(&value))
+}
+
+/// How many items there are: the smallest bound that lets them pass.
+fn items(bytes: &[u8]) -> usize {
+    (1..limits::OPERATION_ITEMS)
+        .find(|items| prepass::exact(bytes, Bounds { depth: limits::DEPTH, items: *items }).is_ok())
+        .unwrap()
+}
+
+#[test]
+fn limits_of_a_bundle_hold_at_n_and_fail_at_n_plus_1() {
+    let run = |operations| Run { device: Key::Device.device(), first: 1, previous: Chain::START, operations };
+    holds(limits::OPERATIONS_PER_BUNDLE, Code::BundleTooManyOperations, |count| {
+        taken(&sealed(&run(vec![vec![0]; count]))).map(drop)
+    });
+    assert_eq!(
+        taken(&sealed(&run(vec![vec![0]; limits::ENVELOPE_ITEMS]))).unwrap_err(),
+        Code::BundleTooManyOperations,
+        "so many that the pre-pass stops"
+    );
+    let overhead = sealed(&run(vec![vec![0; 1 << 17]])).len() - (1 << 17);
+    holds(limits::BUNDLE_BYTES, Code::BundleTooLarge, |size| {
+        let bundle = sealed(&run(vec![vec![0; size - overhead]]));
+        assert_eq!(bundle.len(), size);
+        bundle::open(&bundle).map(drop)
+    });
+}
+
+fn header(change: impl Fn(&mut RequestHeader)) -> Result<(), Code> {
+    let mut header = messages::header();
+    change(&mut header);
+    RequestHeader::decode(&cbor::encode(&header)).map(drop)
+}
+
+#[test]
+fn limits_of_a_request_hold_at_n_and_fail_at_n_plus_1() {
+    holds(limits::CLIENT_BYTES, Code::HeaderMalformed, |count| {
+        header(|header| header.client = "x".repeat(count))
+    });
+    holds(limits::COLLECTIONS, Code::HeaderMalformed, |count| {
+        header(|header| header.collections = vec!["x".into(); count])
+    });
+    holds(limits::ACKNOWLEDGED, Code::HeaderMalformed, |count| {
+        header(|header| header.acknowledged = vec![NoticeId([0; 16]); count])
+    });
+    holds(limits::AREA_PROGRESS_BYTES, Code::HeaderMalformed, |count| {
+        header(|header| header.areas = Some(AreaState { version: 1, progress: Some(vec![0; count]) }))
+    });
+    holds(limits::CURSOR_BYTES, Code::CursorInvalid, |count| {
+        header(|header| header.cursor = Some(vec![0; count]))
+    });
+    holds(limits::BUNDLES_PER_REQUEST, Code::TooManyBundles, |count| {
+        let body = exchange::encode_request(&messages::header(), &vec![vec![0_u8]; count]);
+        exchange::decode_request(&body).map(drop)
+    });
+    let rest = items(&header_with(0)) - 1;
+    holds(limits::ENVELOPE_ITEMS, Code::HeaderMalformed, |count| {
+        exchange::decode_request(&header_with(count - rest - 1)).map(drop)
+    });
+}
+
+/// A header with an unknown key that holds so many items.
+fn header_with(count: usize) -> Vec<u8> {
+    let golden = cbor::encode(&messages::first_header());
+    let mut map = cbor::MapWriter::new();
+    for (key, value) in prepass::entries(&golden).unwrap() {
+        map.raw(key, value);
+    }
+    map.value("later", &vec![0_u8; count]).finish()
+}
+
+#[test]
+fn limits_of_a_reply_frame_hold_at_n_and_fail_at_n_plus_1() {
+    let frame = |body: Vec<u8>| {
+        let bytes = [[0x82, 0x61, b'x'].as_slice(), &body].concat();
+        FrameReader::new().push(&bytes).map(|frames| assert_eq!(frames.len(), 1))
+    };
+    holds(limits::REPLY_DEPTH, Code::CborTooDeep, |depth| {
+        let mut body = vec![0x81; depth - 1];
+        body.push(0);
+        frame(body)
+    });
+    holds(limits::REPLY_ITEMS, Code::CborTooManyItems, |count| frame(cbor::encode(&vec![0_u8; count - 3])));
+}
+
+#[test]
+fn the_deepest_value_of_an_operation_fits_into_a_reply() {
+    // Seven levels of frame, item, view and field are around a value, two of operation and fields.
+    let mut value = vec![0x81; limits::DEPTH - 2 + 7];
+    value.push(0);
+    assert_eq!(prepass::exact(&value, Bounds { depth: limits::REPLY_DEPTH, items: 64 }), Ok(()));
+    assert!(verdict(&operation_bytes(Kind::Reported)).is_ok());
+}
+
+#[test]
+fn every_limit_is_enforced_here_or_by_the_server() {
+    /// What only a server can enforce: sizes of bodies, replies, codes, areas.
+    const SERVER: &[&str] = &[
+        "BODY_BYTES",
+        "DECODED_BODY_BYTES",
+        "BUDGET_MIN",
+        "BUDGET_MAX",
+        "BUDGET_DEFAULT",
+        "FLUSH_BYTES",
+        "KEEP_DAYS_WITHOUT_BACKUP",
+        "ENROL_CODE_BYTES",
+        "ENROL_CODE_MINUTES",
+        "ENROL_BODY_BYTES",
+        "AREA_BOXES",
+    ];
+    let here = files::text("sync-protocol/tests/protocol/limits.rs");
+    let source = files::text("sync-protocol/src/limits.rs");
+    let names = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    let mut count = 0;
+    for name in names {
+        let is_here = here.contains(&format!("holds(limits::{name}"));
+        assert!(is_here != SERVER.contains(&name), "{name} is tested nowhere, or in two places");
+        count += 1;
+    }
+    assert!(count > 25, "{count} limits");
+}

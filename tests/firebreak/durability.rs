@@ -1,0 +1,117 @@
+//! Receipts are durable (law 1): what the server does before it sends one, as the kernel saw it.
+//!
+//! The other half, pulling the plug, is in `kills`.
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak::store::{Database, Store};
+use firebreak_tests::phone::Phone;
+use firebreak_tests::server::{Backend, Server};
+use firebreak_tests::trace::{self, Step};
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn every_connection_of_the_pool_syncs_at_every_commit() -> Result<()> {
+    let folder = TempDir::new()?;
+    let database = Database::Sqlite { path: folder.path().join("ledger.sqlite"), max_bytes: None };
+    let store = Store::open(&database).await?;
+    let Store::Sqlite { writer, readers } = &store else { anyhow::bail!("not SQLite") };
+    let mut seen = 0;
+    for pool in [writer, readers] {
+        // All at once, so that each is another connection.
+        let mut held = Vec::new();
+        for _ in 0..pool.options().get_max_connections() {
+            held.push(pool.acquire().await?);
+        }
+        for connection in &mut held {
+            let (synchronous,): (i64,) =
+                sqlx::query_as("PRAGMA synchronous").fetch_one(&mut **connection).await?;
+            let (journal,): (String,) =
+                sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut **connection).await?;
+            assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2, "a writer and at least one reader were looked at, not {seen}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sync_of_the_log_lies_between_request_and_receipt() -> Result<()> {
+    const BUNDLES: usize = 20;
+    if std::process::Command::new("strace").arg("-V").output().is_err() {
+        println!("SKIPPED: strace is not installed");
+        return Ok(());
+    }
+    let mut server = Server::prepare(Backend::Sqlite, TempDir::with_prefix("firebreak-trace")?).await?;
+    let output = server.data().join("trace");
+    let output = output.to_str().context("a path that is no text")?.to_owned();
+    server.set_wrapper(
+        ["strace", "-f", "-y", "-qq", "-s", "4096", "-o", &output, "-e", trace::CALLS, "--"]
+            .map(str::to_owned)
+            .to_vec(),
+    );
+    if let Err(error) = server.resume().await {
+        ensure!(server.log_text().contains("ptrace"), "{error:#}");
+        println!("SKIPPED: strace may not trace here: {}", server.log_text());
+        return Ok(());
+    }
+    let mut phone = Phone::enrol(&server).await?;
+    for _ in 0..BUNDLES {
+        let bundle = phone.reports(3);
+        let reply = phone.sync(&[&bundle]).await?;
+        assert_eq!(reply.receipts().len(), 1, "{reply:?}");
+    }
+    let tracer = server.id().context("the server runs")?;
+    stop_traced(tracer).await?;
+    server.stop().await?;
+    let text = String::from_utf8_lossy(&std::fs::read(&output)?).into_owned();
+    let steps = trace::steps(&text, ".sqlite-wal");
+    let receipts = steps.iter().filter(|step| **step == Step::Receipt).count();
+    assert_eq!(receipts, BUNDLES, "every receipt was seen: {steps:?}");
+    assert_eq!(trace::every_receipt_follows_a_sync(&steps), Some(true), "{steps:?}");
+    Ok(())
+}
+
+/// Tells the traced server, the only child of `strace`, to stop; `strace` ends with it.
+async fn stop_traced(tracer: u32) -> Result<()> {
+    let children = std::fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children"))?;
+    for child in children.split_whitespace() {
+        tokio::process::Command::new("kill").args(["-TERM", child]).status().await?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_receipt_without_a_sync_is_noticed() {
+    use Step::{LogSynced, LogWritten, Receipt, Request};
+    let table: &[(&[Step], Option<bool>)] = &[
+        (&[Request, LogWritten, LogSynced, Receipt], Some(true)),
+        (&[Request, LogWritten, LogWritten, LogSynced, LogSynced, Receipt], Some(true)),
+        (&[Request, LogWritten, Receipt, LogSynced], Some(false)),
+        (&[Request, LogSynced, LogWritten, Receipt], Some(false)),
+        (&[LogWritten, LogSynced, Request, Receipt], Some(false)),
+        (&[Request, LogWritten, LogSynced, Receipt, Request, LogWritten, Receipt], Some(false)),
+        (&[Request, LogWritten, LogSynced], None),
+    ];
+    for (steps, expected) in table {
+        assert_eq!(trace::every_receipt_follows_a_sync(steps), *expected, "{steps:?}");
+    }
+}
+
+#[test]
+fn interrupted_calls_count_when_they_come_back() {
+    let text = r#"
+17 recvfrom(9<TCP:[127.0.0.1:1->127.0.0.1:2]>,  <unfinished ...>
+18 pwrite64(12</tmp/x/ledger.sqlite-wal>, "7\177\6"..., 4120, 32) = 4120
+17 <... recvfrom resumed>"POST /v1/sync HTTP/1.1\r\nhost"..., 8192, 0, NULL, NULL) = 300
+18 pwrite64(12</tmp/x/ledger.sqlite-wal>, "7\177\6"..., 4120, 32) = 4120
+18 fdatasync(12</tmp/x/ledger.sqlite-wal> <unfinished ...>
+17 sendto(9<TCP:[127.0.0.1:2]>, "HTTP/1.1 200 OK\r\n", 40, MSG_NOSIGNAL, NULL, 0) = 40
+18 <... fdatasync resumed>) = 0
+18 fdatasync(13</tmp/x/ledger.sqlite> ) = 0
+17 writev(9<TCP:[127.0.0.1:2]>, [{iov_base="\202greceipt\246"}], 1 <unfinished ...>
+17 <... writev resumed>) = 40
+"#;
+    use Step::{LogSynced, LogWritten, Receipt, Request};
+    assert_eq!(trace::steps(text, ".sqlite-wal"), [LogWritten, Request, LogWritten, LogSynced, Receipt]);
+}

@@ -1,0 +1,187 @@
+//! A network that fails: whatever is cut, slowed or lost, nothing is lost or doubled (laws 1 and 7).
+//!
+//! Complaints of users that these schedules stand for: duplicates after a lost reply; a feed that skips.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::http::SyncReply;
+use firebreak_tests::phone::Phone;
+use firebreak_tests::proxy::{Fault, Proxy};
+use firebreak_tests::server::{Backend, Server};
+use serde_json::Value;
+use sync_protocol::exchange::Frame;
+use sync_protocol::field::severity_rank;
+use sync_protocol::ids::RecordId;
+use sync_protocol::limits::FLUSH_BYTES;
+use sync_protocol::view::View;
+
+const REPORTS: usize = 8;
+
+/// Every bundle is sent through a fault, then again without: it has one receipt, and counts once.
+async fn send_through(backend: Backend, faults: impl Fn(usize, usize) -> Vec<Fault>) -> Result<()> {
+    let server = Server::start(backend).await?;
+    let proxy = Proxy::start(server.address()?).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let through_proxy = phone.client.at(&proxy.url);
+
+    let first = phone.reports(REPORTS);
+    let reply = phone.sync_by(&through_proxy, &[&first]).await?;
+    ensure!(reply.receipts().len() == 1 && reply.end().is_some(), "without a fault: {reply:?}");
+    let seen = proxy.seen().await;
+    let before = records(&server).await?;
+
+    let faults = faults(seen.request, seen.reply);
+    let mut got_through = 0;
+    for fault in &faults {
+        proxy.set(*fault);
+        let bundle = phone.reports(REPORTS);
+        let answer = through_proxy.sync(phone.request(&[&bundle])).await;
+        let early = answer.map(|reply| reply.raw_receipts()).unwrap_or_default();
+        got_through += early.len();
+        let clean = phone.client.sync(phone.request(&[&bundle])).await?;
+        let receipts = clean.raw_receipts();
+        ensure!(receipts.len() == 1, "{fault:?}: {clean:?}");
+        ensure!(early.is_empty() || early == receipts, "{fault:?}: the receipt changed");
+    }
+    println!("{backend:?}: {} faults, {got_through} receipts came in spite of one", faults.len());
+    let sent = u64::try_from(faults.len() * REPORTS)?;
+    assert_eq!(records(&server).await? - before, sent, "each report once");
+    Ok(())
+}
+
+/// Records of the ledger, after `firebreak check` found it whole.
+async fn records(server: &Server) -> Result<u64> {
+    let check = server.check().await?;
+    check.get("records").and_then(Value::as_u64).with_context(|| format!("check: {check}"))
+}
+
+fn request_cuts(request: usize) -> Vec<Fault> {
+    let evenly = (0..24).map(|part| request * part / 24);
+    let offsets: BTreeSet<usize> = [0, 1, 17, 60, request - 1, request].into_iter().chain(evenly).collect();
+    offsets.into_iter().map(Fault::CutRequest).collect()
+}
+
+fn reply_cuts(reply: usize) -> Vec<Fault> {
+    let evenly = (0..24).map(|part| reply * part / 24);
+    let offsets: BTreeSet<usize> = [1, 9, 60, reply - 1].into_iter().chain(evenly).collect();
+    offsets.into_iter().map(Fault::CutReply).chain([Fault::LoseReply]).collect()
+}
+
+#[tokio::test]
+async fn a_request_cut_anywhere_is_taken_once_on_sqlite() -> Result<()> {
+    send_through(Backend::Sqlite, |request, _| request_cuts(request)).await
+}
+
+#[tokio::test]
+async fn a_request_cut_anywhere_is_taken_once_on_postgres() -> Result<()> {
+    send_through(Backend::Postgres, |request, _| request_cuts(request)).await
+}
+
+#[tokio::test]
+async fn a_reply_cut_or_lost_anywhere_makes_no_duplicate_on_sqlite() -> Result<()> {
+    send_through(Backend::Sqlite, |_, reply| reply_cuts(reply)).await
+}
+
+#[tokio::test]
+async fn a_reply_cut_or_lost_anywhere_makes_no_duplicate_on_postgres() -> Result<()> {
+    send_through(Backend::Postgres, |_, reply| reply_cuts(reply)).await
+}
+
+#[tokio::test]
+async fn half_closes_delays_and_slow_writers_lose_nothing() -> Result<()> {
+    let pause = Duration::from_millis(3);
+    send_through(Backend::Sqlite, |request, _| {
+        let half = [10, request / 2, request - 1, request].map(Fault::HalfClose);
+        let slow = [Fault::SlowRequest(97, pause), Fault::SlowReply(97, pause), Fault::Delay(pause * 30)];
+        half.into_iter().chain(slow).collect()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_slow_writer_holds_nobody_up() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let proxy = Proxy::start(server.address()?).await?;
+    proxy.set(Fault::SlowRequest(24, Duration::from_millis(40)));
+    let (mut slow, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+    let by_proxy = slow.client.at(&proxy.url);
+    let (slow_bundle, bundle) = (slow.reports(REPORTS), other.reports(REPORTS));
+    let (slow_bundles, bundles) = ([&slow_bundle], [&bundle]);
+    let writing = slow.sync_by(&by_proxy, &slow_bundles);
+    tokio::pin!(writing);
+    tokio::select! {
+        early = &mut writing => anyhow::bail!("the slow writer was done first: {early:?}"),
+        reply = other.sync(&bundles) => assert_eq!(reply?.receipts().len(), 1),
+    }
+    assert_eq!(writing.await?.receipts().len(), 1, "and the slow one gets through");
+    Ok(())
+}
+
+/// Records and their severity ranks, in the order of their items.
+fn items(reply: &SyncReply) -> Result<Vec<(RecordId, u8)>> {
+    reply
+        .items()
+        .into_iter()
+        .map(|item| {
+            let view = View::decode(item.view.as_bytes()).context("a view of another shape")?;
+            Ok((item.record, severity_rank(view.severity.as_deref())))
+        })
+        .collect()
+}
+
+/// Records whose items stand before the last cursor: they need not come again.
+fn kept(reply: &SyncReply) -> BTreeSet<RecordId> {
+    let last = reply.frames.iter().rposition(|frame| matches!(frame, Frame::Cursor(_))).unwrap_or(0);
+    let before = reply.frames.iter().take(last);
+    before.filter_map(|frame| if let Frame::Item(item) = frame { Some(item.record) } else { None }).collect()
+}
+
+#[tokio::test]
+async fn a_reply_cut_at_any_4_kib_leaves_a_prefix_by_severity_and_goes_on() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let proxy = Proxy::start(server.address()?).await?;
+    let mut author = Phone::enrol(&server).await?;
+    for _ in 0..6 {
+        let bundle = author.reports(50);
+        ensure!(author.sync(&[&bundle]).await?.receipts().len() == 1, "pushed");
+    }
+    let mut reader = Phone::enrol(&server).await?;
+    let by_proxy = reader.client.at(&proxy.url);
+    let none: [&[u8]; 0] = [];
+
+    let whole = by_proxy.sync(reader.request(&none)).await?;
+    ensure!(whole.end().is_some_and(|end| !end.more), "one reply holds all: {:?}", whole.end());
+    let all: BTreeMap<RecordId, u8> = items(&whole)?.into_iter().collect();
+    ensure!(all.len() >= 300, "{} records", all.len());
+    let length = proxy.seen().await.reply;
+
+    let mut cuts = 0;
+    for at in (0..length).step_by(FLUSH_BYTES) {
+        (reader.cursor, reader.epoch) = (None, None);
+        proxy.set(Fault::CutReply(at));
+        // Where not even the head came there is no reply: the device holds nothing, and goes on from nothing.
+        let cut = reader.sync_by(&by_proxy, &none).await.unwrap_or_default();
+        ensure!(cut.end().is_none(), "cut at {at}, the reply still ended");
+        let got = items(&cut)?;
+        ensure!(got.is_sorted_by(|one, next| one.1 >= next.1), "cut at {at}: not worst first");
+        let worst_left = all.iter().filter(|(id, _)| !got.iter().any(|(held, _)| held == *id));
+        let worst_left = worst_left.map(|(_, rank)| *rank).max().unwrap_or(0);
+        let least_held = got.last().map_or(u8::MAX, |(_, rank)| *rank);
+        ensure!(worst_left <= least_held, "cut at {at}: a worse record was left for later");
+        ensure!(at < 3 * FLUSH_BYTES || reader.cursor.is_some(), "no cursor in the first {at} bytes");
+
+        let safe = kept(&cut);
+        proxy.set(Fault::None);
+        let rest = reader.sync_by(&by_proxy, &none).await?;
+        let came: BTreeSet<RecordId> = items(&rest)?.into_iter().map(|(id, _)| id).collect();
+        ensure!(came.is_disjoint(&safe), "cut at {at}: what lay before the cursor came again");
+        let union: BTreeSet<RecordId> = safe.union(&came).copied().collect();
+        ensure!(union == all.keys().copied().collect(), "cut at {at}: the feed skipped or invented");
+        cuts += 1;
+    }
+    println!("{cuts} cuts of a reply of {length} bytes, {} records", all.len());
+    ensure!(cuts > 10, "only {cuts} cuts");
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! The kill loop (law 1): SIGKILL at random moments under load, restart, resend. No receipt is lost or changed.
+//!
+//! Thirty kills in `make test`; `FIREBREAK_SOAK` sets how many in `make soak`.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::http::Client;
+use firebreak_tests::phone::Phone;
+use firebreak_tests::server::{Backend, Server};
+use firebreak_tests::{rounds, seed};
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use sync_protocol::cbor::Raw;
+use sync_protocol::exchange::Receipt;
+use sync_protocol::ids::BundleHash;
+
+const PHONES: usize = 6;
+/// Operations of a bundle, at most.
+const OPERATIONS: usize = 12;
+/// A server is killed at the latest so long after it listens.
+const LATEST_KILL_MS: u64 = 250;
+/// Bundles with a receipt that a phone sends again after each kill.
+const ASKED_AGAIN: usize = 3;
+
+/// A bundle, and its receipt once there was one.
+struct Sent {
+    bundle: Vec<u8>,
+    operations: usize,
+    receipt: Option<Raw>,
+}
+
+/// A phone under load and all it ever sent.
+struct Loaded {
+    phone: Phone,
+    sent: Vec<Sent>,
+    random: ChaCha8Rng,
+}
+
+impl Loaded {
+    /// Sends bundles until the server is gone: what has no receipt, new ones, and now and then old ones.
+    async fn work(&mut self, client: &Client) -> Result<()> {
+        for _ in 0..ASKED_AGAIN.min(self.sent.len()) {
+            let index = self.random.random_range(0..self.sent.len());
+            if !self.send(client, &[index]).await? {
+                return Ok(());
+            }
+        }
+        loop {
+            let operations = self.random.random_range(1..=OPERATIONS);
+            let bundle = self.phone.reports(operations);
+            self.sent.push(Sent { bundle, operations, receipt: None });
+            let waiting: Vec<usize> = (0..self.sent.len()).filter(|index| self.is_waiting(*index)).collect();
+            if !self.send(client, &waiting).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_waiting(&self, index: usize) -> bool {
+        self.sent.get(index).is_some_and(|sent| sent.receipt.is_none())
+    }
+
+    /// Sends these bundles in one request; `false` where the server went away.
+    async fn send(&mut self, client: &Client, indices: &[usize]) -> Result<bool> {
+        let bundles: Vec<&[u8]> = indices
+            .iter()
+            .filter_map(|index| self.sent.get(*index))
+            .map(|sent| sent.bundle.as_slice())
+            .collect();
+        let Ok(reply) = client.sync(self.phone.request(&bundles)).await else { return Ok(false) };
+        ensure!(reply.status == 200, "status {}: {:?}", reply.status, reply.error());
+        ensure!(reply.refused().is_empty(), "refused: {:?}", reply.refused());
+        for raw in reply.raw_receipts() {
+            let receipt: Receipt = raw.decode().context("a receipt of another shape")?;
+            let sent = self.sent.iter_mut().find(|sent| BundleHash::of(&sent.bundle) == receipt.bundle);
+            let sent = sent.context("a receipt for what was never sent")?;
+            match &sent.receipt {
+                None => sent.receipt = Some(raw),
+                Some(first) => ensure!(*first == raw, "a receipt changed: {first:?} became {raw:?}"),
+            }
+        }
+        Ok(reply.end().is_some())
+    }
+}
+
+async fn kill_again_and_again(backend: Backend, kills: usize, seed: u64) -> Result<()> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut server = Server::start(backend).await?;
+    let mut loaded = Vec::new();
+    for _ in 0..PHONES {
+        let random = ChaCha8Rng::seed_from_u64(random.next_u64());
+        loaded.push(Loaded { phone: Phone::enrol(&server).await?, sent: Vec::new(), random });
+    }
+    for kill in 0..kills {
+        let clients: Vec<Client> = loaded.iter().map(|one| one.phone.client.at(&server.url)).collect();
+        let work = loaded.iter_mut().zip(&clients).map(|(one, client)| one.work(client));
+        let moment = Duration::from_millis(random.random_range(0..LATEST_KILL_MS));
+        let plug = async {
+            tokio::time::sleep(moment).await;
+            server.kill().await
+        };
+        let (pulled, worked) = tokio::join!(plug, futures::future::try_join_all(work));
+        pulled?;
+        worked.with_context(|| format!("before kill {kill}, {moment:?} after the start"))?;
+        server.resume().await.with_context(|| format!("after kill {kill}"))?;
+    }
+    let (mut bundles, mut operations) = (0, 0);
+    for one in &mut loaded {
+        let client = one.phone.client.at(&server.url);
+        let all: Vec<usize> = (0..one.sent.len()).collect();
+        for few in all.chunks(100) {
+            ensure!(one.send(&client, few).await?, "the last reply was cut");
+        }
+        ensure!(one.sent.iter().all(|sent| sent.receipt.is_some()), "a bundle has no receipt");
+        bundles += one.sent.len();
+        operations += one.sent.iter().map(|sent| sent.operations).sum::<usize>();
+    }
+    println!("{backend:?}: {kills} kills, {bundles} bundles, {operations} operations");
+    ensure!(bundles > kills, "there was hardly any load");
+    let check = server.check().await?;
+    let records = check.get("records").and_then(Value::as_u64);
+    ensure!(records >= u64::try_from(operations).ok(), "{operations} reports were sent: {check}");
+    ensure!(reported(&check) == records, "received = Σ dispositions: {check}");
+    server.stop().await
+}
+
+/// Operations received that opened a record: nothing but reports was sent, beside what the server wrote itself.
+fn reported(check: &Value) -> Option<u64> {
+    let received = check.get("received")?.as_u64()?;
+    let dispositions: u64 = check.get("dispositions")?.as_object()?.values().filter_map(Value::as_u64).sum();
+    (received == dispositions).then_some(check.get("records")?.as_u64()?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_random_moments_sqlite_keeps_every_receipt() -> Result<()> {
+    let seed = seed("killed_at_random_moments_sqlite_keeps_every_receipt", 41);
+    kill_again_and_again(Backend::Sqlite, rounds(30), seed).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_random_moments_postgres_keeps_every_receipt() -> Result<()> {
+    let seed = seed("killed_at_random_moments_postgres_keeps_every_receipt", 43);
+    kill_again_and_again(Backend::Postgres, rounds(30) / 3, seed).await
+}

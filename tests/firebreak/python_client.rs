@@ -1,0 +1,79 @@
+//! The Python client of `tests/python`, written from `docs/protocol.md` alone: does the page say enough?
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::server::{Backend, DISTRICT, Server};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// Where Python with `tests/python/requirements.txt` is: `FIREBREAK_PYTHON`, or the project's `.venv`.
+fn python() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("FIREBREAK_PYTHON") {
+        return Ok(path.into());
+    }
+    let path = project(".venv/bin/python");
+    ensure!(
+        path.exists(),
+        "no Python environment: `make test` makes one, or by hand: python3 -m venv .venv && .venv/bin/pip install \
+         -r tests/python/requirements.txt (FIREBREAK_PYTHON names another)"
+    );
+    Ok(path)
+}
+
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Runs the client; the JSON that it prints, which must say that all is as the page says.
+async fn client<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Result<Value> {
+    let output = Command::new(python()?)
+        .arg(project("tests/python/client.py"))
+        .args(arguments)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let said = format!("{printed}{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "the Python client: {said}");
+    serde_json::from_str(printed.trim()).with_context(|| said.clone())
+}
+
+#[tokio::test]
+async fn a_client_written_from_the_page_makes_the_golden_bytes_again() -> Result<()> {
+    let (golden, page) = (project("fixtures/golden"), project("docs/protocol.md"));
+    let (golden, page) = (golden.into_os_string(), page.into_os_string());
+    let said = client(&["self-check".into(), "--golden".into(), golden, "--page".into(), page]).await?;
+    ensure!(said.get("bundles").and_then(Value::as_u64) == Some(43), "{said}");
+    Ok(())
+}
+
+async fn enrols_pushes_and_pulls(backend: Backend) -> Result<()> {
+    let server = Server::start(backend).await?;
+    let mut offers = Vec::new();
+    for _person in 0..2 {
+        let person = server.add_person("inspector").await?;
+        let arguments = ["enrol-code", "--district", DISTRICT, "--person", &person, "--address", &server.url];
+        offers.push(server.command_text(&arguments, "uri").await?);
+    }
+    let [offer, again] = offers.as_slice() else { anyhow::bail!("two offers") };
+    let said = client(&["run", "--enrol", offer, "--enrol-again", again]).await?;
+    ensure!(said.get("operations").and_then(Value::as_u64) == Some(5), "{said}");
+    let check = server.check().await?;
+    let quarantined = check.pointer("/dispositions/quarantined").and_then(Value::as_u64);
+    ensure!(quarantined == Some(1), "one operation is quarantined: {check}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_written_from_the_page_enrols_pushes_and_pulls_on_sqlite() -> Result<()> {
+    enrols_pushes_and_pulls(Backend::Sqlite).await
+}
+
+#[tokio::test]
+async fn a_client_written_from_the_page_enrols_pushes_and_pulls_on_postgresql() -> Result<()> {
+    enrols_pushes_and_pulls(Backend::Postgres).await
+}

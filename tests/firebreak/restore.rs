@@ -1,0 +1,181 @@
+//! A restored server heals (law 9): the SQLite file is put back to an older state behind the server's back.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::phone::{Phone, head_of};
+use firebreak_tests::server::{Backend, Server};
+use serde_json::Value;
+use sync_protocol::ids::Head;
+use sync_protocol::kind::Kind;
+use sync_protocol::operation::Operation;
+use tempfile::TempDir;
+
+const NOTHING: [&[u8]; 0] = [];
+
+/// A phone that keeps what it sent, as every device must.
+struct Keeper {
+    phone: Phone,
+    sent: Vec<Vec<u8>>,
+}
+
+impl Keeper {
+    async fn enrol(server: &Server) -> Result<Self> {
+        Ok(Self { phone: Phone::enrol(server).await?, sent: Vec::new() })
+    }
+
+    /// Sends operations in one bundle and takes in the whole reply.
+    async fn push(&mut self, operations: &[Operation]) -> Result<()> {
+        let bundle = self.phone.seal(operations);
+        let reply = self.phone.sync(&[&bundle]).await?;
+        ensure!(reply.receipts().len() == 1 && reply.end().is_some(), "{reply:?}");
+        self.sent.push(bundle);
+        Ok(())
+    }
+
+    /// Reports one hazard and gives the operation.
+    async fn report(&mut self, severity: &str) -> Result<Operation> {
+        let report = self.phone.report(severity);
+        self.push(std::slice::from_ref(&report)).await?;
+        Ok(report)
+    }
+
+    /// Says something of a hazard that was reported.
+    async fn follow(&mut self, report: &Operation, kind: Kind) -> Result<Head> {
+        let operation = self.phone.on(report.record, kind, [head_of(report)]);
+        let head = head_of(&operation);
+        self.push(&[operation]).await?;
+        Ok(head)
+    }
+
+    /// Offers again all it ever sent.
+    async fn offer_again(&mut self) -> Result<()> {
+        let sent = std::mem::take(&mut self.sent);
+        let reply = self.phone.sync(&sent).await?;
+        ensure!(
+            reply.receipts().len() == sent.len(),
+            "{} of {}: {reply:?}",
+            reply.receipts().len(),
+            sent.len()
+        );
+        self.sent = sent;
+        Ok(())
+    }
+
+    fn moved_to(&mut self, server: &Server) {
+        self.phone.client = self.phone.client.at(&server.url);
+    }
+}
+
+/// The ledger's files, log included.
+fn files(ledger: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", ledger.display())))
+}
+
+async fn back_up(server: &mut Server, folder: &Path) -> Result<()> {
+    server.stop().await?;
+    for file in files(&server.ledger()?).iter().filter(|file| file.exists()) {
+        std::fs::copy(file, folder.join(file.file_name().context("a file has a name")?))?;
+    }
+    server.resume().await
+}
+
+async fn put_back(server: &mut Server, folder: &Path) -> Result<()> {
+    server.kill().await?;
+    for file in files(&server.ledger()?) {
+        let kept = folder.join(file.file_name().context("a file has a name")?);
+        if kept.exists() {
+            std::fs::copy(kept, &file)?;
+        } else if file.exists() {
+            std::fs::remove_file(&file)?;
+        }
+    }
+    server.resume().await
+}
+
+fn number(check: &Value, key: &str) -> Result<u64> {
+    check.get(key).and_then(Value::as_u64).with_context(|| format!("{key} in {check}"))
+}
+
+#[tokio::test]
+async fn devices_heal_a_restored_ledger_to_the_same_state_hash() -> Result<()> {
+    let backup = TempDir::with_prefix("firebreak-backup")?;
+    let mut server = Server::start(Backend::Sqlite).await?;
+    let (mut one, mut two) = (Keeper::enrol(&server).await?, Keeper::enrol(&server).await?);
+    let mut old_timer = Phone::enrol(&server).await?;
+    let early = one.report("serious").await?;
+    let other = two.report("general").await?;
+    old_timer.sync(&NOTHING).await?;
+
+    back_up(&mut server, backup.path()).await?;
+    for keeper in [&mut one, &mut two] {
+        keeper.moved_to(&server);
+    }
+    let old = number(&server.check().await?, "received")?;
+    one.follow(&other, Kind::Observed).await?;
+    two.follow(&early, Kind::Rectified).await?;
+    two.follow(&other, Kind::NotFound).await?;
+    for _ in 0..30 {
+        one.report("critical").await?;
+    }
+    two.phone.sync(&NOTHING).await?;
+    let before = server.check().await?;
+    ensure!(number(&before, "received")? > old, "there is something to lose");
+
+    put_back(&mut server, backup.path()).await?;
+    let after = server.check().await?;
+    assert_eq!(number(&after, "received")?, old, "the older state is in place");
+    for keeper in [&mut one, &mut two] {
+        keeper.moved_to(&server);
+    }
+    let epoch_before = one.phone.epoch.clone();
+    let reply = one.phone.sync(&NOTHING).await?;
+    assert!(reply.hello().is_some(), "{reply:?}");
+    assert_ne!(one.phone.epoch, epoch_before, "a cursor beyond the ledger proves the rollback: a new epoch");
+    let lost = (2, one.phone.sequence);
+    assert_eq!(reply.missing(), [lost], "the phone is told which of its sequences are gone");
+
+    one.offer_again().await?;
+    two.offer_again().await?;
+    assert_eq!(one.phone.epoch, two.phone.epoch, "one rollback is one new epoch");
+    let healed = server.check().await?;
+    for key in ["state_hash", "records", "dispositions"] {
+        assert_eq!(healed.get(key), before.get(key), "{key}");
+    }
+
+    // An older cursor is rewound to where the histories part, not to nothing.
+    old_timer.client = old_timer.client.at(&server.url);
+    let reply = old_timer.sync(&NOTHING).await?;
+    assert_eq!(old_timer.epoch, one.phone.epoch);
+    assert!(reply.items().len() >= 30, "what is new to it comes: {}", reply.items().len());
+    let again = old_timer.sync(&NOTHING).await?;
+    assert_eq!(again.items().len(), 0, "and comes once");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_device_enrolled_after_the_backup_registers_itself_again() -> Result<()> {
+    let backup = TempDir::with_prefix("firebreak-backup")?;
+    let mut server = Server::start(Backend::Sqlite).await?;
+    let mut early = Keeper::enrol(&server).await?;
+    early.report("serious").await?;
+    back_up(&mut server, backup.path()).await?;
+    early.moved_to(&server);
+    let mut late = Keeper::enrol(&server).await?;
+    let report = late.report("critical").await?;
+    early.follow(&report, Kind::Observed).await?;
+
+    put_back(&mut server, backup.path()).await?;
+    early.moved_to(&server);
+    late.moved_to(&server);
+    let reply = late.phone.sync(&NOTHING).await?;
+    assert_eq!((reply.status, reply.error()), (401, Some("unauthenticated")), "its token is forgotten");
+    let client = late.phone.client.clone();
+    late.phone.register_again(&client).await?;
+    late.offer_again().await?;
+    early.offer_again().await?;
+    let hazard = server.client()?.json(&format!("/v1/hazards/{}", report.record)).await?;
+    assert!(hazard.to_string().contains("observed"), "both operations are there: {hazard}");
+    server.check().await?;
+    Ok(())
+}

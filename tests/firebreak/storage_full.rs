@@ -1,0 +1,142 @@
+//! A full disk: 507, reads go on, nothing lost, and it recovers by itself once there is room.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use firebreak_tests::phone::Phone;
+use firebreak_tests::server::{Backend, Server};
+use sync_protocol::cbor::Raw;
+use tempfile::TempDir;
+
+/// The setting that bounds the SQLite file.
+const MAX_BYTES: &str = "FIREBREAK_MAX_BYTES";
+const NOTHING: [&[u8]; 0] = [];
+const REPORTS: usize = 40;
+/// A disk of this size is full long before so many bundles.
+const BUNDLES: usize = 400;
+
+/// A small disk of its own; unmounted when dropped.
+struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    /// `None` where this user or this machine may not mount.
+    fn mount(megabytes: usize) -> Result<Option<Self>> {
+        let folder = TempDir::with_prefix("firebreak-disk")?;
+        let size = format!("size={megabytes}m,mode=0700");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path());
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        Ok(mounted.then_some(Self { folder }))
+    }
+
+    /// Takes all the room that is left and gives the file that has it.
+    fn fill(&self) -> Result<PathBuf> {
+        let path = self.folder.path().join("ballast");
+        let mut file = std::fs::File::create(&path)?;
+        for size in [64 << 10, 4 << 10, 512, 1] {
+            let piece = vec![0; size];
+            while file.write_all(&piece).is_ok() {}
+        }
+        Ok(path)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _already_gone = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+    }
+}
+
+/// Bundles with their receipts, and the one that was refused.
+struct Pushed {
+    taken: Vec<(Vec<u8>, Raw)>,
+    refused: Vec<u8>,
+}
+
+/// Pushes until the storage is full.
+async fn push_until_full(phone: &mut Phone) -> Result<Pushed> {
+    let mut taken = Vec::new();
+    for _ in 0..BUNDLES {
+        let bundle = phone.reports(REPORTS);
+        let reply = phone.client.sync(phone.request(&[&bundle])).await?;
+        match (reply.status, reply.raw_receipts().as_slice()) {
+            (200, [receipt]) => taken.push((bundle, receipt.clone())),
+            (507, []) => {
+                assert_eq!(reply.error(), Some("storage-full"));
+                return Ok(Pushed { taken, refused: bundle });
+            }
+            _ => anyhow::bail!("neither a receipt nor 507: {reply:?}"),
+        }
+    }
+    anyhow::bail!("{BUNDLES} bundles did not fill it")
+}
+
+/// With no room at all every read is answered.
+async fn reads_go_on(server: &Server, phone: &Phone) -> Result<()> {
+    let office = server.client()?;
+    for path in ["/v1/hazards?limit=5", "/v1/conflicts", "/healthz", "/metrics", "/"] {
+        assert_eq!(office.get(path).await?.status, 200, "{path}");
+    }
+    let pull = phone.client.sync(phone.request(&NOTHING)).await?;
+    ensure!(pull.status == 200 && !pull.items().is_empty(), "a pull is a read: {:?}", pull.error());
+    Ok(())
+}
+
+/// With room again: the refused bundle is taken, the receipts are the old ones, the ledger is whole.
+async fn all_is_well(server: &Server, phone: &Phone, pushed: &Pushed) -> Result<()> {
+    let reply = phone.client.sync(phone.request(&[&pushed.refused])).await?;
+    assert_eq!((reply.status, reply.receipts().len()), (200, 1), "{:?}", reply.error());
+    for (bundle, receipt) in &pushed.taken {
+        let reply = phone.client.sync(phone.request(&[bundle])).await?;
+        assert_eq!(reply.raw_receipts().as_slice(), std::slice::from_ref(receipt));
+    }
+    let check = server.check().await?;
+    let reports = u64::try_from((pushed.taken.len() + 1) * REPORTS)?;
+    ensure!(check.get("records").and_then(serde_json::Value::as_u64) >= Some(reports), "{check}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_disk_is_answered_507_and_recovers_by_itself() -> Result<()> {
+    let Some(disk) = Disk::mount(48)? else {
+        println!("SKIPPED: no small disk can be mounted here (needs root)");
+        return Ok(());
+    };
+    let folder = TempDir::new_in(disk.folder.path())?;
+    let mut server = Server::prepare(Backend::Sqlite, folder).await?;
+    server.resume().await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let first = phone.reports(REPORTS);
+    ensure!(phone.sync(&[&first]).await?.receipts().len() == 1, "with room it is taken");
+    phone.cursor = None;
+
+    let ballast = disk.fill()?;
+    let pushed = push_until_full(&mut phone).await?;
+    println!("full after {} bundles", pushed.taken.len());
+    reads_go_on(&server, &phone).await?;
+    std::fs::remove_file(ballast)?;
+    all_is_well(&server, &phone, &pushed).await?;
+    assert!(server.is_running(), "it needed no restart");
+    server.stop().await
+}
+
+#[tokio::test]
+async fn a_ledger_at_its_own_bound_is_answered_507_and_goes_on_with_a_wider_one() -> Result<()> {
+    let mut server = Server::start_with(Backend::Sqlite, &[(MAX_BYTES, "2000000")]).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let pushed = push_until_full(&mut phone).await?;
+    ensure!(!pushed.taken.is_empty(), "there was room for something");
+    reads_go_on(&server, &phone).await?;
+    let size = std::fs::metadata(server.ledger()?)?.len();
+    assert!(size <= 2_000_000, "the file has {size} bytes");
+
+    server.stop().await?;
+    server.set(MAX_BYTES, "200000000");
+    server.resume().await?;
+    phone.client = phone.client.at(&server.url);
+    all_is_well(&server, &phone, &pushed).await
+}
