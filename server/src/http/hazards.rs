@@ -44,6 +44,32 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
+impl Wanted {
+    /// Where the list goes on.
+    pub(super) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// The filters as a query string, without page and cursor. Only for filters that were read: those are plain.
+    pub(super) fn query(&self) -> String {
+        let text = |name: &str, value: Option<String>| value.map(|value| format!("{name}={value}"));
+        [
+            text("state", self.state.clone()),
+            text("open", self.open.map(|open| open.to_string())),
+            text("severity", self.severity.clone()),
+            text("type", self.record_type.clone()),
+            text("provisional", self.provisional.map(|provisional| provisional.to_string())),
+            text("conflict", self.conflict.map(|conflict| conflict.to_string())),
+            text("bbox", self.bbox.as_ref().map(|bbox| bbox.replace(' ', ""))),
+            text("since", self.since.map(|since| since.to_string())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("&")
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Hazards {
     hazards: Vec<Hazard>,
@@ -111,7 +137,7 @@ pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
     record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))
 }
 
-fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
+pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
     let bad = |what: &str| ApiError::with(Code::BadParameter, what);
     let types = match wanted.record_type.as_deref() {
         None | Some("hazard") => TypeFilter::Hazard,

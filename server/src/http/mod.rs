@@ -10,6 +10,7 @@ mod enrol;
 mod error;
 mod hazards;
 mod health;
+mod pages;
 mod parameters;
 mod people;
 mod quarantine;
@@ -44,6 +45,8 @@ pub struct Shared {
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
     timeout: Duration,
+    /// The server itself ends TLS.
+    is_tls: bool,
 }
 
 /// JSON bodies of the office.
@@ -56,6 +59,7 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         timeout: Duration::from_secs(settings.request_timeout_s),
+        is_tls: settings.tls_cert.is_some(),
     };
     Router::new()
         // Devices.
@@ -79,6 +83,16 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/v1/people", post(people::add))
         .route("/v1/people/{person}/area", put(people::set_area))
         .route("/v1/enrol-codes", post(people::enrol_code))
+        // The office's pages.
+        .route("/", get(pages::overview))
+        .route("/hazards", get(pages::hazard_list))
+        .route("/hazards/{record}", get(pages::hazard))
+        .route("/conflicts", get(pages::conflict_list))
+        .route("/devices", get(pages::device_list))
+        .route("/quarantine", get(pages::quarantine_list))
+        .route("/login", get(pages::login_form).post(pages::login))
+        .route("/logout", post(pages::logout))
+        .route("/style.css", get(pages::style))
         // Operators.
         .route("/healthz", get(health::healthy))
         .route("/readyz", get(health::ready))

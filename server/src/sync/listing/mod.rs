@@ -122,7 +122,7 @@ impl By {
     /// The writer of an index; none where the view is damaged.
     fn writer(view: &View, index: WriterIndex, names: &Names) -> Option<Self> {
         let writer = view.writer(index)?;
-        Some(Self::of(writer.head, &writer.kind, writer.author, names))
+        Some(Self::of(writer.head, writer.kind.as_str(), writer.author, names))
     }
 }
 

@@ -95,8 +95,10 @@ pub struct Act {
     pub standing_zh: &'static str,
     /// Whether it had seen every danger that counts.
     pub sound: bool,
-    /// Cures that it had not seen.
-    pub unseen: Vec<By>,
+    /// Whether there are live cures that this end had not seen.
+    pub has_unseen: bool,
+    /// Whether a concurrent act on its path goes further.
+    pub outranked: bool,
     /// Photos in its past that are neither verified nor written off.
     pub pending_photos: Vec<String>,
 }
@@ -202,7 +204,8 @@ fn lifecycle(view: &View, names: &Names) -> Lifecycle {
                 standing: act.standing.as_str(),
                 standing_zh: act.standing.zh(),
                 sound: act.is_sound,
-                unseen: act.unseen.iter().filter_map(|index| By::writer(view, *index, names)).collect(),
+                has_unseen: act.has_unseen,
+                outranked: act.is_outranked,
                 pending_photos: act.pending.iter().map(ToString::to_string).collect(),
             })
         })
