@@ -264,6 +264,8 @@ fn no_source_leaves_a_door_open() {
         concat!("#![al", "low("),
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
+        concat!("<<<<", "<<< "),
+        concat!(">>>>", ">>> "),
     ];
     for path in sources() {
         let text = read(&path);
