@@ -107,7 +107,9 @@ pub async fn reply(
         is_whole = feed.change_area(&mut writer, change).await?;
     }
     if is_whole {
-        is_whole = feed.items(&mut writer, &areas.area).await?;
+        // What moved since the last pull was known where it was then: in the area that was held then.
+        let held = areas.change.as_ref().map_or(&areas.area, |change| &change.from);
+        is_whole = feed.items(&mut writer, &areas.area, held).await?;
     }
     closing(&engine, &question, &mut writer, is_whole).await?;
     writer.flush().await;
@@ -285,7 +287,7 @@ impl Feed<'_> {
     }
 
     /// Items of every class, worst first. False where the budget or the receiver ended it.
-    async fn items(&mut self, writer: &mut Writer, area: &Area) -> Result<bool, SyncError> {
+    async fn items(&mut self, writer: &mut Writer, area: &Area, held: &Area) -> Result<bool, SyncError> {
         let through = self.question.lineage.change;
         let known_through = self.question.cursor.newest();
         for class in 0..CLASSES {
@@ -315,7 +317,8 @@ impl Feed<'_> {
                     } else {
                         let was_known = past.get(&row.record).is_some_and(|places| {
                             places.iter().any(|(since, _, place)| {
-                                *since <= known_through && area.contains(Some(*place))
+                                let is_near = area.contains(Some(*place)) || held.contains(Some(*place));
+                                *since <= known_through && is_near
                             })
                         });
                         if was_known {
