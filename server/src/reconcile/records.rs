@@ -115,7 +115,7 @@ fn step(before: Option<&View>, fresh: &[Fresh]) -> Option<View> {
             Some(next) => view = Some(next),
             // A record of this group alone needs no other operations than these.
             None if before.is_none() => {
-                let set: Vec<Identified> = fresh.iter().map(|fresh| fresh.operation.clone()).collect();
+                let set: Vec<Identified> = fresh.iter().map(|fresh| fresh.operation.as_ref().clone()).collect();
                 return Some(fold::fold(&set));
             }
             None => return None,
@@ -148,7 +148,7 @@ fn finish_record(
                 Some(Identified { identity: stored.identity, operation })
             })
             .collect();
-        operations.extend(fresh.iter().map(|fresh| fresh.operation.clone()));
+        operations.extend(fresh.iter().map(|fresh| fresh.operation.as_ref().clone()));
         fold::fold(&operations)
     });
     let change = numbers.next_change();
@@ -264,8 +264,8 @@ fn plan_notices(
         if operation.kind.known() != Some(Kind::Released) {
             continue;
         }
-        let author = operation.fields.get("effective_author").and_then(|value| value.decode());
-        let released = operation.fields.get("operation").and_then(|value| value.decode());
+        let author = operation.fields.get("effective_author").and_then(sync_protocol::cbor::Raw::decode);
+        let released = operation.fields.get("operation").and_then(sync_protocol::cbor::Raw::decode);
         if let (Some(author), Some(released)) = (author, released) {
             plan.notices.insert(released_notice(author, record, released, situation.now_ms));
         }
@@ -300,7 +300,7 @@ fn record_row(
     let is_hazard = view.record_type == Some(RecordType::Hazard);
     let place = view
         .shown("position")
-        .and_then(|value| value.decode::<Position>())
+        .and_then(sync_protocol::cbor::Raw::decode::<Position>)
         .map(|position| geometry::place(position.lat_e7, position.lon_e7));
     let number = match row.map_or(0, |row| row.number) {
         0 if is_hazard => numbers.next_number(),
@@ -418,12 +418,11 @@ fn write_receipts(
             let code = quarantined.get(&read.identity).copied();
             let code = code.or_else(|| situation.quarantined.get(&read.identity).map(String::as_str));
             let disposition = match (code, &read.content) {
-                (Some(_), _) => Disposition::Quarantined,
-                (None, Ok(operation)) => views.get(&operation.record).map_or_else(
-                    || stored_disposition(situation, operation, read.identity),
+                (None, Ok(identified)) => views.get(&identified.operation.record).map_or_else(
+                    || stored_disposition(situation, &identified.operation, read.identity),
                     |view| fold::disposition(view, read.identity.head()),
                 ),
-                (None, Err(_)) => Disposition::Quarantined,
+                (Some(_), _) | (None, Err(_)) => Disposition::Quarantined,
             };
             if disposition != Disposition::Applied {
                 let code = code.map(str::to_owned);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, NoticeId, OperationId, PersonId, PhotoHash, RecordId};
 use uuid::Uuid;
 
@@ -29,7 +30,7 @@ pub struct OperationRow {
     /// Server time of first receipt.
     pub received_ms: i64,
     /// As its author encoded it.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// A row of `records`.
@@ -117,7 +118,7 @@ pub struct QuarantineRow {
     /// Server time of receipt.
     pub received_ms: i64,
     /// As it came.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// A row of `refused`.
@@ -218,7 +219,7 @@ impl Transaction {
                 );
                 query.push_bind(district.0).push(" AND record IN (");
                 let mut list = query.separated(", ");
-                keys.iter().for_each(|key| { list.push_bind(key.0); });
+                for key in &keys { list.push_bind(key.0); }
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });
@@ -263,7 +264,7 @@ impl Transaction {
                 .push_bind(item.disposition)
                 .push_bind(item.flags)
                 .push_bind(item.received_ms)
-                .push_bind(item.bytes.as_slice())
+                .push_bind(&item.bytes[..])
         );
         Ok(())
     }
@@ -339,7 +340,7 @@ impl Transaction {
                 .push_bind(item.code)
                 .push_bind(item.at.as_str())
                 .push_bind(item.received_ms)
-                .push_bind(item.bytes.as_slice())
+                .push_bind(&item.bytes[..])
         );
         Ok(())
     }

@@ -55,7 +55,7 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code =
-            error.as_database_error().and_then(|database| database.code().map(|code| code.into_owned()));
+            error.as_database_error().and_then(|database| database.code().map(std::borrow::Cow::into_owned));
         match (code.as_deref(), &error) {
             // SQLITE_FULL; SQLITE_IOERR_WRITE, _FSYNC and _SHMSIZE where the disk gave no room; PostgreSQL's disk_full.
             (Some("13" | "778" | "1034" | "4874" | "53100"), _) => Self::Full(error),

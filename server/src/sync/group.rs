@@ -408,7 +408,8 @@ impl Batch<'_> {
         let mut unreadable: Vec<Identity> = Vec::new();
         for read in arrivals.iter().flat_map(|arrival| &arrival.operations) {
             match &read.content {
-                Ok(Operation { record, id, .. }) => {
+                Ok(identified) => {
+                    let Operation { record, id, .. } = &identified.operation;
                     named.insert(*record);
                     candidates.push((*record, read.identity));
                     if id.0 != record.0 {

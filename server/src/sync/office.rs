@@ -4,6 +4,7 @@
 //! from, it is refused if they are no longer the record's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sync_protocol::bundle::{self, Run};
 use sync_protocol::cbor::Raw;
@@ -350,7 +351,7 @@ async fn expel(
             code: Code::AfterRevocation.as_str(),
             at: String::new(),
             received_ms: row.received_ms,
-            bytes: row.bytes,
+            bytes: row.bytes.into(),
         });
     }
     if removed.is_empty() {
@@ -405,8 +406,8 @@ pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result
         batch.transaction.remove_quarantined(key, row.identity).await?;
         let record = operation.record;
         sorted.fresh.entry(record).or_default().push(Fresh {
-            operation: Identified { identity: row.identity, operation },
-            bytes: row.bytes,
+            operation: Arc::new(Identified { identity: row.identity, operation }),
+            bytes: row.bytes.into(),
             device,
             sequence: row.sequence,
             flags: 0,

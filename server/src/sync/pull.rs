@@ -268,7 +268,7 @@ impl Feed<'_> {
                         at = (row.place.unwrap_or(at.0), row.record);
                         let (was, is) = (change.from.contains(row.place), change.to.contains(row.place));
                         if is && !was {
-                            writer.frame(&item(row));
+                            writer.frame(&item(&row));
                         } else if was && !is {
                             writer.frame(&Frame::Leave(row.record));
                         }
@@ -304,9 +304,8 @@ impl Feed<'_> {
         let through = self.question.lineage.change;
         let known_through = self.question.cursor.newest();
         for class in 0..CLASSES {
-            loop {
-                let Some(after) = self.cursor.changes.get(class).copied() else { break };
-                let Some(number) = Class::ALL.get(class).map(|class| class.number()) else { break };
+            let Some(number) = Class::ALL.get(class).map(|class| class.number()) else { break };
+            while let Some(after) = self.cursor.changes.get(class).copied() {
                 if after >= through {
                     break;
                 }
@@ -325,7 +324,7 @@ impl Feed<'_> {
                     let change = row.change;
                     if area.contains(row.place) {
                         if self.is_wanted(&row) {
-                            writer.frame(&item(row));
+                            writer.frame(&item(&row));
                         }
                     } else {
                         let was_here = |since: u64, place: i64| {
@@ -376,7 +375,7 @@ impl Feed<'_> {
     }
 }
 
-fn item(row: FeedRow) -> Frame {
+fn item(row: &FeedRow) -> Frame {
     Frame::Item(Item {
         collection: Collection::from_number(row.collection).unwrap_or(Collection::Records).as_str().to_owned(),
         record: row.record,

@@ -104,7 +104,7 @@ impl Known {
 
     /// Who says it: of a release, the author of what it releases.
     pub(super) fn author(&self) -> PersonId {
-        let effective = self.operation.fields.get("effective_author").and_then(|value| value.decode());
+        let effective = self.operation.fields.get("effective_author").and_then(sync_protocol::cbor::Raw::decode);
         match self.operation.kind.known() {
             Some(Kind::Released) => effective.unwrap_or(self.operation.author),
             _ => self.operation.author,
