@@ -81,6 +81,9 @@ impl Loaded {
                 Some(first) => ensure!(*first == raw, "a receipt changed: {first:?} became {raw:?}"),
             }
         }
+        let epoch = self.phone.epoch.clone();
+        self.phone.keep(&reply);
+        ensure!(epoch.is_none() || epoch == self.phone.epoch, "a kill lost nothing, yet a new epoch began");
         Ok(reply.end().is_some())
     }
 }

@@ -227,7 +227,7 @@ fn every_module_says_what_it_is_for() {
         let text = read(&path);
         let opening: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
         let said: usize = opening.iter().map(|line| line.trim_start_matches("//!").trim().len()).sum();
-        assert!(said >= 20, "{} does not open with a //! comment that says what it is for", path.display());
+        assert!(said >= 12, "{} does not open with a //! comment that says what it is for", path.display());
     }
 }
 
@@ -264,6 +264,8 @@ fn no_source_leaves_a_door_open() {
         concat!("#![al", "low("),
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
+        concat!("<<<<", "<<< "),
+        concat!(">>>>", ">>> "),
     ];
     for path in sources() {
         let text = read(&path);

@@ -20,6 +20,8 @@ pub struct FeedRow {
     pub change: u64,
     /// Where it is.
     pub place: Option<i64>,
+    /// The change from which on it is there.
+    pub place_since: u64,
     /// The encoded view.
     pub view: Vec<u8>,
 }
@@ -37,16 +39,23 @@ pub struct Page {
     pub limit: u32,
 }
 
-type Row = (Uuid, i64, i64, Option<i64>, Vec<u8>);
+type Row = (Uuid, i64, i64, Option<i64>, i64, Vec<u8>);
 
-const SELECT_FEED: &str = "SELECT record, collection, change, place, view FROM records \
+const SELECT_FEED: &str = "SELECT record, collection, change, place, place_since, view FROM records \
      WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4 ORDER BY change LIMIT $5";
-const SELECT_PLACE_RANGE: &str = "SELECT record, collection, change, place, view FROM records \
+const SELECT_PLACE_RANGE: &str = "SELECT record, collection, change, place, place_since, view FROM records \
      WHERE district = $1 AND (place, record) > ($2, $3) AND place <= $4 AND change <= $5 \
      ORDER BY place, record LIMIT $6";
 
-fn feed_row((record, collection, change, place, view): Row) -> FeedRow {
-    FeedRow { record: RecordId(record), collection, change: unsigned(change), place, view }
+fn feed_row((record, collection, change, place, since, view): Row) -> FeedRow {
+    FeedRow {
+        record: RecordId(record),
+        collection,
+        change: unsigned(change),
+        place,
+        place_since: unsigned(since),
+        view,
+    }
 }
 
 impl Transaction {

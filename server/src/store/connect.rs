@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -163,6 +164,14 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(30))
+        .before_acquire(|connection, _meta| {
+            // A full disk makes SQLite end a transaction by itself; the driver's own ROLLBACK then fails and it
+            // believes for ever that one is open. Such a connection is closed, and a fresh one takes its place.
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .after_connect(|connection, _meta| {
             Box::pin(async move {
                 let (synchronous,): (i64,) =

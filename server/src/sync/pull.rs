@@ -100,15 +100,10 @@ pub async fn reply(
     drop(transaction);
     writer.flush().await;
     let areas = settle_areas(&engine, &question).await?;
-    let mut feed = Feed { engine: &engine, question: &question, cursor: question.cursor.clone() };
+    let mut feed =
+        Feed { engine: &engine, question: &question, cursor: question.cursor.clone(), progress: None };
     feed.cursor.tags.clone_from(&question.lineage.tags);
-    let mut is_whole = true;
-    if let Some(change) = &areas.change {
-        is_whole = feed.change_area(&mut writer, change).await?;
-    }
-    if is_whole {
-        is_whole = feed.items(&mut writer, &areas.area).await?;
-    }
+    let is_whole = feed.write(&mut writer, &areas).await?;
     closing(&engine, &question, &mut writer, is_whole).await?;
     writer.flush().await;
     Ok(())
@@ -226,16 +221,37 @@ struct Feed<'a> {
     engine: &'a Arc<Engine>,
     question: &'a Question,
     cursor: Cursor,
+    /// How far a change of areas is, while it goes on.
+    progress: Option<Vec<u8>>,
 }
 
 impl Feed<'_> {
+    /// Enters and leaves first, then items; the new areas are the device's only when all of it came, since what
+    /// changed meanwhile was known where the old ones were. False where the budget or the receiver ended it.
+    async fn write(&mut self, writer: &mut Writer, areas: &Areas) -> Result<bool, SyncError> {
+        let Some(change) = &areas.change else {
+            return self.items(writer, &areas.area, &areas.area).await;
+        };
+        if !self.change_area(writer, change).await? {
+            return Ok(false);
+        }
+        self.progress = Some(progress_token(change.version, (i64::MAX, RecordId(uuid::Uuid::max()))));
+        if !self.items(writer, &change.to, &change.from).await? {
+            return Ok(false);
+        }
+        self.progress = None;
+        writer.frame(&Frame::Areas(change.version));
+        writer.frame(&self.cursor_frame());
+        Ok(true)
+    }
+
     /// Enters and leaves of a change of areas. False where the budget ended it.
     async fn change_area(&mut self, writer: &mut Writer, change: &AreaChange) -> Result<bool, SyncError> {
         let known_through = self.cursor.newest();
         if known_through > 0 {
             let both = change.from.clone().union(&change.to);
             let ranges = if both.is_everywhere() { vec![(0, i64::MAX)] } else { both.ranges(RANGES_PER_BOX) };
-            let mut after = self.progress(change.version);
+            let mut after = self.presented_progress(change.version);
             for (low, high) in ranges {
                 if after.0 > high {
                     continue;
@@ -257,7 +273,8 @@ impl Feed<'_> {
                             writer.frame(&Frame::Leave(row.record));
                         }
                         if writer.is_full() {
-                            writer.frame(&self.cursor_frame(Some(progress_token(change.version, at))));
+                            self.progress = Some(progress_token(change.version, at));
+                            writer.frame(&self.cursor_frame());
                             if !writer.flush().await {
                                 return Ok(false);
                             }
@@ -273,19 +290,17 @@ impl Feed<'_> {
                 after = (high, RecordId(uuid::Uuid::max()));
             }
         }
-        writer.frame(&Frame::Areas(change.version));
-        writer.frame(&self.cursor_frame(None));
         Ok(writer.flush().await)
     }
 
-    fn progress(&self, version: u64) -> (i64, RecordId) {
+    fn presented_progress(&self, version: u64) -> (i64, RecordId) {
         let start = (-1, RecordId(uuid::Uuid::nil()));
         let token = self.question.areas.as_ref().and_then(|areas| areas.progress.as_deref());
         token.and_then(|token| read_progress(token, version)).unwrap_or(start)
     }
 
     /// Items of every class, worst first. False where the budget or the receiver ended it.
-    async fn items(&mut self, writer: &mut Writer, area: &Area) -> Result<bool, SyncError> {
+    async fn items(&mut self, writer: &mut Writer, area: &Area, held: &Area) -> Result<bool, SyncError> {
         let through = self.question.lineage.change;
         let known_through = self.question.cursor.newest();
         for class in 0..CLASSES {
@@ -313,18 +328,21 @@ impl Feed<'_> {
                             writer.frame(&item(row));
                         }
                     } else {
-                        let was_known = past.get(&row.record).is_some_and(|places| {
-                            places.iter().any(|(since, _, place)| {
-                                *since <= known_through && area.contains(Some(*place))
-                            })
-                        });
+                        let was_here = |since: u64, place: i64| {
+                            let place = Some(place);
+                            since <= known_through && (area.contains(place) || held.contains(place))
+                        };
+                        let was_known = row.place.is_some_and(|place| was_here(row.place_since, place))
+                            || past.get(&row.record).is_some_and(|places| {
+                                places.iter().any(|(since, _, place)| was_here(*since, *place))
+                            });
                         if was_known {
                             writer.frame(&Frame::Leave(row.record));
                         }
                     }
                     self.advance(class, change);
                     if writer.is_full() {
-                        writer.frame(&self.cursor_frame(None));
+                        writer.frame(&self.cursor_frame());
                         if !writer.flush().await || writer.written >= self.question.budget {
                             return Ok(false);
                         }
@@ -336,7 +354,7 @@ impl Feed<'_> {
                 }
             }
         }
-        writer.frame(&self.cursor_frame(None));
+        writer.frame(&self.cursor_frame());
         Ok(true)
     }
 
@@ -351,7 +369,8 @@ impl Feed<'_> {
         }
     }
 
-    fn cursor_frame(&self, progress: Option<Vec<u8>>) -> Frame {
+    fn cursor_frame(&self) -> Frame {
+        let progress = self.progress.clone();
         let cursor = self.cursor.encode(&self.engine.keys, self.question.district.key);
         Frame::Cursor(exchange::Cursor { cursor, progress })
     }
