@@ -21,8 +21,10 @@ pub struct Fault {
     pub at: String,
 }
 
+/// What names the value is kept and shown as text, so U+0000 in it, which some stores refuse, is replaced.
 fn fault(code: Code, at: &str) -> Fault {
-    Fault { code, at: at.chars().take(limits::NAME_BYTES).collect() }
+    let shown = |letter: char| if letter == '\0' { char::REPLACEMENT_CHARACTER } else { letter };
+    Fault { code, at: at.chars().take(limits::NAME_BYTES).map(shown).collect() }
 }
 
 /// Checks every value of an operation.

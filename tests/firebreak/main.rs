@@ -1,11 +1,14 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
+mod bad_input;
 mod durability;
 mod faults;
 mod harness;
 mod kills;
+mod laws;
 mod page;
 mod python_client;
+mod real_records;
 mod restore;
 mod storage_full;
 mod tidy;

@@ -66,6 +66,11 @@ impl Client {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
+    /// Its bearer token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Result<Reply> {
         let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);

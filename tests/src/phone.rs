@@ -57,11 +57,20 @@ impl Phone {
 
     /// Enrols a new phone for a person.
     pub async fn enrol_for(server: &Server, person: &str) -> Result<Self> {
-        let code = server.enrol_code(person).await?;
+        Self::enrol_with(server, &server.enrol_code(person).await?).await
+    }
+
+    /// Enrols a new phone with a code.
+    pub async fn enrol_with(server: &Server, code: &str) -> Result<Self> {
+        Self::enrol_in(server, &server.district, code).await
+    }
+
+    /// Enrols a new phone with a code of this district.
+    pub async fn enrol_in(server: &Server, district: &str, code: &str) -> Result<Self> {
         let random = SystemRandom::new();
         let key = new_key(&random)?;
-        let district = DistrictId(Uuid::from_str(&server.district)?);
-        let code = hex::decode(&code).context("the enrolment code is no hex")?;
+        let district = DistrictId(Uuid::from_str(district)?);
+        let code = hex::decode(code).context("the enrolment code is no hex")?;
         let client = Client::new(&server.url, "")?;
         let enrolled = ask(&client, district, (&key, &random), Some(code), None).await?;
         Ok(Self {
@@ -78,6 +87,11 @@ impl Phone {
             key,
             random,
         })
+    }
+
+    /// Its bearer token.
+    pub fn token(&self) -> &str {
+        self.client.token()
     }
 
     /// Registers again with its certificate, at the address of this client, and takes the new token.

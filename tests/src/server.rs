@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use firebreak::config::Settings;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -186,6 +187,15 @@ impl Server {
         let files = std::fs::read_dir(self.data())?.filter_map(Result::ok).map(|entry| entry.path());
         let mut ledgers = files.filter(|path| path.extension().is_some_and(|found| found == "sqlite"));
         ledgers.next().context("there is no SQLite file in the data folder")
+    }
+
+    /// The settings that the process runs with, for the library's own doors to the same ledger.
+    pub fn library_settings(&self) -> Settings {
+        Settings {
+            data: self.data().to_owned(),
+            database: self.database.clone(),
+            ..Settings::default()
+        }
     }
 
     /// The address to connect to.

@@ -43,7 +43,8 @@ pub async fn enrol(engine: &Arc<Engine>, body: &[u8]) -> Result<Reply, SyncError
     )
     .map_err(malformed)?;
     let request = request.ok_or(SyncError::Refused(Code::EnrolMalformed))?;
-    if request.key.len() != KEY_BYTES || request.client.len() > limits::CLIENT_BYTES {
+    if request.key.len() != KEY_BYTES || request.client.len() > limits::CLIENT_BYTES || request.client.contains('\0')
+    {
         return Err(Code::EnrolMalformed.into());
     }
     let (district, persons, code_hash) = match (&request.code, &request.certificate) {
@@ -103,7 +104,7 @@ type Allowed = (District, Vec<Bearer>, Option<[u8; 32]>);
 
 async fn by_code(engine: &Arc<Engine>, code: &[u8], request: &Request) -> Result<Allowed, SyncError> {
     let hash = sha256(code);
-    for district in engine.districts().await {
+    for district in engine.stored_districts().await? {
         let mut transaction = engine.store.read().await?;
         let Some((person, expires_ms, used_by)) = transaction.enrol_code(district.key, &hash).await? else {
             continue;

@@ -170,7 +170,7 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
             metrics::counter!("firebreak_bundles_total").increment(u64::try_from(bundles).unwrap_or(0));
             metrics::histogram!("firebreak_group_seconds").record(seconds);
             answer(done, &receipts);
-            log_forks(engine, district, forked);
+            log_forks(&forked);
         }
         Err((error, acted)) => {
             done.extend(acted.into_iter().map(|reply| {
@@ -215,15 +215,9 @@ fn fail(done: Vec<Done>, error: &SyncError) {
 }
 
 /// A fork is itself an operation of the server's log.
-fn log_forks(engine: &Arc<Engine>, district: &District, forked: BTreeSet<DeviceId>) {
+fn log_forks(forked: &BTreeSet<DeviceId>) {
     for device in forked {
         tracing::warn!(device.id = %device, "the chain of device {device} is forked; it is told to enrol again");
-        let (engine, district) = (Arc::clone(engine), district.clone());
-        tokio::spawn(async move {
-            if let Err(error) = engine.act(&district, Act::device_forked(device)).await {
-                tracing::error!(error = %error, "the fork of device {device} was not logged: {error}");
-            }
-        });
     }
 }
 
@@ -250,6 +244,11 @@ async fn write_group(
         let now_ms = engine.clock.now_ms();
         let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
         let (mut receipts, mut forked) = batch.write_arrivals(&arrivals, counter).await?;
+        forked.retain(|device| arrivals.iter().any(|arrival| arrival.device == *device));
+        // A fork is seen once: its note is written with it, or a crash between the two would lose the note.
+        for device in &forked {
+            office::perform(&mut batch, &Act::device_forked(*device)).await?;
+        }
         for (refused, visit, (persons, notices)) in aside {
             batch.transaction.insert_refused(district.key, refused).await?;
             if let Some(visit) = visit {
@@ -271,7 +270,6 @@ async fn write_group(
         }
         transaction.commit().await?;
         receipts.shrink_to_fit();
-        forked.retain(|device| arrivals.iter().any(|arrival| arrival.device == *device));
         Ok((receipts, forked))
     }
     .await;

@@ -127,6 +127,13 @@ impl Engine {
         self.districts.read().await.clone()
     }
 
+    /// Every district as it is stored now: the command line may have added one beside a running server.
+    pub async fn stored_districts(&self) -> Result<Vec<District>, SyncError> {
+        let districts = self.store.read().await?.districts().await?;
+        self.districts.write().await.clone_from(&districts);
+        Ok(districts)
+    }
+
     /// The district of this code or id; one that another process added is found too.
     pub async fn district(&self, code_or_id: &str) -> Result<District, SyncError> {
         let matches =

@@ -1,0 +1,204 @@
+//! Law 3: any interleaving, duplication, carrier and cut of the same operations gives the same records, conflicts,
+//! dispositions and state hash, on both databases. Law 2: after every step each operation has one disposition.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak::sync::check::Report;
+use firebreak_tests::district::{DEVICES, Fresh, Ledger, OFFICE, Team};
+use firebreak_tests::server::{Backend, Server};
+use firebreak_tests::{rounds, seed};
+use fixtures::dice::Dice;
+use sha2::{Digest as _, Sha256};
+use sync_protocol::fold::oracle;
+use sync_protocol::ids::{Chain, Identity};
+use sync_protocol::view::Disposition;
+
+use super::scenario::{Scenario, Schedule};
+
+/// Scenarios of one run: each schedule is the heart of three.
+const SCENARIOS: usize = 27;
+/// Orders of each scenario on each database.
+const ORDERS: usize = 3;
+
+/// How an order carried its bundles.
+#[derive(Clone, Copy, Debug, Default)]
+struct Carried {
+    relayed: usize,
+    recut: usize,
+    duplicated: usize,
+    out_of_order: usize,
+}
+
+/// A run of a lane's branch: which steps, and where it lies in the chain.
+#[derive(Clone)]
+struct Piece {
+    lane: usize,
+    first: u64,
+    previous: Chain,
+    operations: Vec<Vec<u8>>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_order_carrier_and_cut_gives_the_same_ledger_on_both_databases() -> Result<()> {
+    let seed = seed("order", 31);
+    let scenarios = rounds(SCENARIOS);
+    let team = Team::new()?;
+    let mut servers = Vec::new();
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let ledger = Ledger::open(&server).await?;
+        servers.push((server, ledger, backend));
+    }
+    let mut met: BTreeMap<Schedule, usize> = BTreeMap::new();
+    let mut carried = Carried::default();
+    for number in 0..scenarios {
+        let scenario = Scenario::new(seed, number, &team);
+        for schedule in scenario.schedules() {
+            *met.entry(schedule).or_default() += 1;
+        }
+        let mut first: Option<(String, BTreeMap<String, u64>)> = None;
+        for (_, ledger, backend) in &servers {
+            for order in 0..ORDERS {
+                let what = format!("seed {seed}, scenario {number}, {backend:?}, order {order}");
+                let fresh = ledger.district(&format!("s{number}o{order}"), &team).await?;
+                let mut dice = Dice::named(seed, &what);
+                let report = deliver(&scenario, &fresh, &team, (order, &mut dice), &mut carried)
+                    .await
+                    .with_context(|| what.clone())?;
+                compare(&scenario, &fresh, &report).await.with_context(|| what.clone())?;
+                let got = (report.state_hash, report.dispositions);
+                let expected = first.get_or_insert_with(|| got.clone());
+                assert_eq!(&got, expected, "{what}: differs from the first order");
+            }
+        }
+    }
+    println!("order: {met:?}, {carried:?}");
+    for schedule in Schedule::ALL {
+        assert!(met.get(&schedule).is_some_and(|count| *count > 0), "{schedule:?} was never met");
+    }
+    let Carried { relayed, recut, duplicated, out_of_order } = carried;
+    assert!(relayed > 0 && recut > 0 && duplicated > 0 && out_of_order > 0, "{carried:?}");
+    for (server, ..) in &servers {
+        server.check().await?;
+    }
+    Ok(())
+}
+
+/// Pushes a scenario in an order of its own. The first order is the one in which things were made.
+async fn deliver(
+    scenario: &Scenario,
+    fresh: &Fresh,
+    team: &Team,
+    (order, dice): (usize, &mut Dice),
+    carried: &mut Carried,
+) -> Result<Report> {
+    let mut pieces = cut(scenario, order, dice, carried);
+    if order > 0 {
+        let before: Vec<(usize, u64)> = pieces.iter().map(|piece| (piece.lane, piece.first)).collect();
+        dice.shuffle(&mut pieces);
+        let after: Vec<(usize, u64)> = pieces.iter().map(|piece| (piece.lane, piece.first)).collect();
+        carried.out_of_order += usize::from(before != after);
+    }
+    let mut sent: BTreeSet<Identity> = BTreeSet::new();
+    let mut rest = pieces.as_slice();
+    let empty = fresh.check().await?.received;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at((1 + dice.index(3)).min(rest.len()));
+        rest = later;
+        let carrier = if order == 0 { now[0].lane.min(DEVICES - 1) } else { dice.index(DEVICES) };
+        carried.relayed += now.iter().filter(|piece| piece.lane != carrier && piece.lane != OFFICE).count();
+        let bundles: Vec<Vec<u8>> = now
+            .iter()
+            .map(|piece| fresh.seal(team, piece.lane, (piece.first, piece.previous), piece.operations.clone()))
+            .collect();
+        let reply = fresh.push(carrier, &bundles).await?;
+        ensure!(reply.receipts().len() == bundles.len() && reply.end().is_some(), "{reply:?}");
+        sent.extend(now.iter().flat_map(|piece| &piece.operations).map(|bytes| Identity::of(bytes)));
+        // Conservation, after every step. The server's own note of a fork is an operation too.
+        let report = fresh.check().await?;
+        let received = usize::try_from(report.received - empty)?;
+        ensure!((0..=1).contains(&(received - sent.len())), "{received} received of {}", sent.len());
+        ensure!(received == sent.len() || scenario.steps.iter().any(|step| step.branch > 0), "{received}");
+    }
+    fresh.check().await
+}
+
+/// Cuts every chain into runs; most orders cut some of them twice, and repeat some.
+fn cut(scenario: &Scenario, order: usize, dice: &mut Dice, carried: &mut Carried) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for lane in 0..DEVICES {
+        for branch in 0..2 {
+            let steps: Vec<Vec<u8>> = scenario
+                .steps
+                .iter()
+                .filter(|step| step.lane == lane && step.branch == branch)
+                .map(|step| step.bytes.clone())
+                .collect();
+            pieces.extend(runs(lane, &steps, dice));
+            if order > 0 && steps.len() > 1 {
+                pieces.extend(runs(lane, &steps, dice));
+                carried.recut += 1;
+            }
+        }
+    }
+    // The server's own chain goes on beside this: each of the office's operations stands at a distance.
+    let office = scenario.steps.iter().filter(|step| step.lane == OFFICE);
+    for (nth, step) in (1_u64..).zip(office) {
+        let previous = Chain([u8::try_from(nth).unwrap_or(0); 32]);
+        let operations = vec![step.bytes.clone()];
+        pieces.push(Piece { lane: OFFICE, first: nth * 1_000, previous, operations });
+    }
+    if order == 0 {
+        let made = |piece: &Piece| {
+            scenario.steps.iter().position(|step| Some(&step.bytes) == piece.operations.first())
+        };
+        pieces.sort_by_key(made);
+    } else {
+        for index in 0..pieces.len() {
+            if dice.chance(30) {
+                pieces.push(pieces[index].clone());
+                carried.duplicated += 1;
+            }
+        }
+    }
+    pieces
+}
+
+fn runs(lane: usize, steps: &[Vec<u8>], dice: &mut Dice) -> Vec<Piece> {
+    let mut runs = Vec::new();
+    let (mut first, mut previous, mut rest) = (1, Chain::START, steps);
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(1 + dice.index(rest.len()));
+        runs.push(Piece { lane, first, previous, operations: now.to_vec() });
+        first += u64::try_from(now.len()).unwrap();
+        previous = now.iter().fold(previous, |chain, bytes| chain.next(&Identity::of(bytes)));
+        rest = later;
+    }
+    runs
+}
+
+/// The view on the wire is the naive fold's, the hash is that of the views, the dispositions are the naive ones.
+async fn compare(scenario: &Scenario, fresh: &Fresh, report: &Report) -> Result<()> {
+    let folded = scenario.folded();
+    let expected = oracle::fold(&folded);
+    let views = fresh.views().await?;
+    let view = views.get(&scenario.record()).context("the record did not come")?;
+    ensure!(views.len() == 1, "{} records", views.len());
+    ensure!(*view == expected.encode(), "the view differs from the oracle's: {expected:?}");
+    let mut hasher = Sha256::new();
+    hasher.update(scenario.record().0.as_bytes());
+    hasher.update(Sha256::digest(view));
+    ensure!(hex::encode(hasher.finalize()) == report.state_hash, "the hash is not that of the view");
+    for disposition in [Disposition::Conflict, Disposition::Merged, Disposition::Joined, Disposition::Held] {
+        let naive = folded
+            .iter()
+            .filter(|step| sync_protocol::fold::disposition(&expected, step.head()) == disposition)
+            .count();
+        let counted = report.dispositions.get(disposition.as_str()).copied().unwrap_or(0);
+        ensure!(counted == u64::try_from(naive)?, "{disposition:?}: {counted} counted, {naive} expected");
+    }
+    let waiting = scenario.steps.iter().filter(|step| step.is_quarantined).count();
+    ensure!(report.dispositions.get("quarantined") == Some(&u64::try_from(waiting)?), "{report:?}");
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Real records, replayed by the reference device against a real server: each row is one report, a second replay
+//! writes nothing new. The data is read in place; where it is absent a test says so and ends.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use firebreak_tests::server::{Backend, Server};
+use fixtures::replay::{self, Set};
+use serde_json::Value;
+
+/// The folder of a set, or none and a line that says so.
+fn folder(set: Set) -> Option<PathBuf> {
+    let given = std::env::var_os("FIREBREAK_REAL_DATA").map(PathBuf::from);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = given.unwrap_or_else(|| root.join("../shared/data")).join(set.name());
+    let is_there = folder.is_dir();
+    if !is_there {
+        println!("skipped: the real records {} are not at {}", set.name(), folder.display());
+    }
+    is_there.then_some(folder)
+}
+
+async fn replays(set: Set, files: &[&str], rows: u64, backend: Backend) -> Result<()> {
+    let Some(folder) = folder(set) else { return Ok(()) };
+    let server = Server::start(backend).await?;
+    let state = tempfile::tempdir()?;
+    let plan = replay::Plan {
+        set,
+        files: files.iter().map(|file| folder.join(file)).collect(),
+        server: server.url.clone(),
+        token: server.token.clone(),
+        devices: 4,
+        seed: 1,
+        state: state.path().to_owned(),
+    };
+    let first = replay::replay(&plan, |_| {}).await?;
+    println!("{} on {backend:?}: {}", set.name(), serde_json::to_string(&first)?);
+    assert_eq!((first.rows, first.reports, first.unreceived), (rows, rows, 0));
+    assert_eq!(first.new, first.reports + first.later);
+    let checked = server.check().await?;
+    assert_eq!(checked.get("records").and_then(Value::as_u64), Some(rows), "{checked}");
+    let again = replay::replay(&plan, |_| {}).await?;
+    assert_eq!(again.new, 0, "the second replay recorded something new");
+    assert_eq!((again.reports, again.later), (first.reports, first.later));
+    let unchanged = server.check().await?;
+    assert_eq!(unchanged, checked, "the second replay changed the ledger");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_of_both_files_of_boston_311_becomes_one_record() -> Result<()> {
+    replays(Set::Boston, &["tree_emergencies.csv", "downed_wire.csv"], 795, Backend::Sqlite).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_of_alberta_wildfire_becomes_one_record_on_postgres() -> Result<()> {
+    replays(Set::Alberta, &["powerline_2006_2018.csv"], 923, Backend::Postgres).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_of_both_files_of_nasa_firms_becomes_one_record() -> Result<()> {
+    replays(Set::Firms, &["world_fires_1_day.csv", "week_nepal.csv"], 3_166, Backend::Sqlite).await
+}
