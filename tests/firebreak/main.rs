@@ -4,6 +4,7 @@ mod durability;
 mod faults;
 mod harness;
 mod kills;
+mod office;
 mod page;
 mod python_client;
 mod restore;
