@@ -6,7 +6,9 @@
 
 mod chain;
 mod losses;
+mod receipts;
 mod records;
+mod row;
 mod sorting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

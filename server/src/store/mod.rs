@@ -15,6 +15,7 @@ mod notices;
 mod people;
 mod rows;
 mod runs;
+mod values;
 
 pub use areas::AreaVersion;
 pub use changes::{FeedRow, Page};
@@ -22,13 +23,13 @@ pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage};
-pub use ledger::{
-    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
-    RunRow,
-};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
+};
+pub use values::{
+    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
+    RunRow,
 };
 pub use runs::{PlacedOperation, RunSpan, StoredOperation, WaitingOperation};
 
