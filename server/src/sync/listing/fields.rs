@@ -132,36 +132,35 @@ fn one(view: &View, name: &str, field: &FieldView, past: &[PastWrite], names: &N
     let are_equal = field.values.iter().all(|value| Some(&value.value) == shown);
     let mut current: BTreeSet<Head> = BTreeSet::new();
     let mut values = Vec::new();
-    for (index, value) in field.values.iter().enumerate() {
+    for value in &field.values {
         let Some(by) = By::writer(view, value.writer, names) else { continue };
         current.extend(view.writer(value.writer).map(|writer| writer.head));
-        let is_first = index == 0;
+        let shows = Some(&value.value) == shown;
         let why = match (field.values.len(), is_conflict, rule) {
             (1, _, _) => ONLY,
             _ if are_equal => AGREED,
             (_, true, _) | (_, _, Rule::Agree) => {
-                if is_first {
+                if shows {
                     CONFLICT_SHOWN
                 } else {
                     CONFLICT
                 }
             }
             (_, _, Rule::Worse) => {
-                if is_first {
+                if shows {
                     WORSE
                 } else {
                     LESS_BAD
                 }
             }
             (_, _, Rule::SmallerAccuracy) => {
-                if is_first {
+                if shows {
                     ACCURATE
                 } else {
                     LESS_ACCURATE
                 }
             }
         };
-        let shows = Some(&value.value) == shown;
         values.push(Written { value: json::from_raw(&value.value), shows, why, by });
     }
     for write in past.iter().filter(|write| !current.contains(&write.head)) {
