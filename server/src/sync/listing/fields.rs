@@ -135,33 +135,33 @@ fn one(view: &View, name: &str, field: &FieldView, past: &[PastWrite], names: &N
     for value in &field.values {
         let Some(by) = By::writer(view, value.writer, names) else { continue };
         current.extend(view.writer(value.writer).map(|writer| writer.head));
-        let shows = Some(&value.value) == shown;
+        let is_shown = Some(&value.value) == shown;
         let why = match (field.values.len(), is_conflict, rule) {
             (1, _, _) => ONLY,
             _ if are_equal => AGREED,
             (_, true, _) | (_, _, Rule::Agree) => {
-                if shows {
+                if is_shown {
                     CONFLICT_SHOWN
                 } else {
                     CONFLICT
                 }
             }
             (_, _, Rule::Worse) => {
-                if shows {
+                if is_shown {
                     WORSE
                 } else {
                     LESS_BAD
                 }
             }
             (_, _, Rule::SmallerAccuracy) => {
-                if shows {
+                if is_shown {
                     ACCURATE
                 } else {
                     LESS_ACCURATE
                 }
             }
         };
-        values.push(Written { value: json::from_raw(&value.value), shows, why, by });
+        values.push(Written { value: json::from_raw(&value.value), shows: is_shown, why, by });
     }
     for write in past.iter().filter(|write| !current.contains(&write.head)) {
         let Some(value) = write.writes.get(name) else { continue };
