@@ -132,37 +132,36 @@ fn one(view: &View, name: &str, field: &FieldView, past: &[PastWrite], names: &N
     let are_equal = field.values.iter().all(|value| Some(&value.value) == shown);
     let mut current: BTreeSet<Head> = BTreeSet::new();
     let mut written = Vec::new();
-    for (index, value) in field.values.iter().enumerate() {
+    for value in &field.values {
         let Some(by) = By::writer(view, value.writer, names) else { continue };
         current.extend(view.writer(value.writer).map(|writer| writer.head));
-        let is_first = index == 0;
+        let is_shown = Some(&value.value) == shown;
         let why = match (field.values.len(), is_conflict, rule) {
             (1, _, _) => ONLY,
             _ if are_equal => AGREED,
             (_, true, _) | (_, _, Rule::Agree) => {
-                if is_first {
+                if is_shown {
                     CONFLICT_SHOWN
                 } else {
                     CONFLICT
                 }
             }
             (_, _, Rule::Worse) => {
-                if is_first {
+                if is_shown {
                     WORSE
                 } else {
                     LESS_BAD
                 }
             }
             (_, _, Rule::SmallerAccuracy) => {
-                if is_first {
+                if is_shown {
                     ACCURATE
                 } else {
                     LESS_ACCURATE
                 }
             }
         };
-        let shows = Some(&value.value) == shown;
-        written.push(Written { value: json::from_raw(&value.value), shows, why, by });
+        written.push(Written { value: json::from_raw(&value.value), shows: is_shown, why, by });
     }
     for write in past.iter().filter(|write| !current.contains(&write.head)) {
         let Some(value) = write.writes.get(name) else { continue };
