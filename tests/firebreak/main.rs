@@ -1,6 +1,7 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
 mod bad_input;
+mod complaints;
 mod durability;
 mod faults;
 mod harness;

@@ -7,7 +7,7 @@ use sync_protocol::codes::Code;
 
 /// Codes that only a unit test or another subject's end-to-end test produces, each with the file and test.
 const ELSEWHERE: &[(Code, &str, &str)] = &[
-    (Code::StorageFull, "storage_full.rs", "StorageFull"),
+    (Code::StorageFull, "storage_full.rs", "storage-full"),
     (Code::NoticeConflict, "laws/told.rs", "NoticeConflict"),
     (Code::NoticeOverridden, "laws/told.rs", "NoticeOverridden"),
     (Code::NoticeSettled, "laws/told.rs", "NoticeSettled"),

@@ -10,6 +10,7 @@ mod coverage;
 mod limits;
 mod operations;
 mod requests;
+mod store;
 
 use std::sync::Arc;
 
