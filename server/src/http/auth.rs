@@ -8,6 +8,7 @@ use sync_protocol::codes::Code;
 use super::error::{ApiError, DeviceError};
 use super::Shared;
 use crate::domain::{DeviceRow, DeviceStatus, District, Person, Role};
+use crate::sync::SyncError;
 use crate::sync::tokens::{self, Claim};
 
 /// A device that presents bundles.
@@ -64,10 +65,18 @@ pub(super) async fn account(shared: &Shared, token: &str) -> Result<Account, Api
         return Err(Code::Unauthenticated.into());
     };
     let district =
-        shared.engine.district(&district.to_string()).await.map_err(|_source| Code::Unauthenticated)?;
+        shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
     let mut transaction = shared.engine.store.read().await?;
     let person = transaction.token_person(district.key, &hash).await?.ok_or(Code::Unauthenticated)?;
     Ok(Account { district, person })
+}
+
+/// A token for a district that is not here is no token; a store that fails is no reason to doubt one.
+fn unknown_district(error: SyncError) -> ApiError {
+    match error {
+        SyncError::Refused(_) | SyncError::RefusedFor(..) => Code::Unauthenticated.into(),
+        other @ (SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => other.into(),
+    }
 }
 
 impl FromRequestParts<Shared> for Presenter {
@@ -78,11 +87,7 @@ impl FromRequestParts<Shared> for Presenter {
         let Some(Claim::Device(district, device)) = claim else {
             return Err(Code::Unauthenticated.into());
         };
-        let district = shared
-            .engine
-            .district(&district.to_string())
-            .await
-            .map_err(|_source| Code::Unauthenticated)?;
+        let district = shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
         let mut transaction = shared.engine.store.read().await?;
         let row = transaction.device(district.key, device).await?.ok_or(Code::Unauthenticated)?;
         match row.device.status {
