@@ -23,6 +23,9 @@ use crate::server::Server;
 /// A Monday morning in November 2026, milliseconds since 1970: the wall clock of a phone that has seen nothing.
 pub const MORNING_MS: i64 = 1_793_577_600_000;
 
+/// What the app calls itself.
+const CLIENT: &str = "firebreak-tests/0";
+
 /// A phone.
 pub struct Phone {
     /// Its id.
@@ -67,12 +70,21 @@ impl Phone {
 
     /// Enrols a new phone with a code of this district.
     pub async fn enrol_in(server: &Server, district: &str, code: &str) -> Result<Self> {
+        Self::make(server, district, code, CLIENT).await
+    }
+
+    /// Enrols a new phone whose app calls itself this.
+    pub async fn enrol_named(server: &Server, code: &str, client: &str) -> Result<Self> {
+        Self::make(server, &server.district, code, client).await
+    }
+
+    async fn make(server: &Server, district: &str, code: &str, client_name: &str) -> Result<Self> {
         let random = SystemRandom::new();
         let key = new_key(&random)?;
         let district = DistrictId(Uuid::from_str(district)?);
         let code = hex::decode(code).context("the enrolment code is no hex")?;
         let client = Client::new(&server.url, "")?;
-        let enrolled = ask(&client, district, (&key, &random), Some(code), None).await?;
+        let enrolled = ask(&client, district, (&key, &random), client_name, Some(code), None).await?;
         Ok(Self {
             device: enrolled.device,
             person: enrolled.person,
@@ -98,7 +110,7 @@ impl Phone {
     pub async fn register_again(&mut self, client: &Client) -> Result<()> {
         let district = self.binding.district;
         let certificate = Some(self.certificate.clone());
-        let enrolled = ask(client, district, (&self.key, &self.random), None, certificate).await?;
+        let enrolled = ask(client, district, (&self.key, &self.random), CLIENT, None, certificate).await?;
         ensure!(enrolled.device == self.device, "the same key became another device");
         self.client = client.with_token(&enrolled.token);
         Ok(())
@@ -232,12 +244,13 @@ async fn ask(
     client: &Client,
     district: DistrictId,
     (key, random): (&EcdsaKeyPair, &SystemRandom),
+    client_name: &str,
     code: Option<Vec<u8>>,
     certificate: Option<Vec<u8>>,
 ) -> Result<enrolment::Reply> {
     let public = key.public_key().as_ref().to_vec();
     let kid = enrolment::device_id(district, &public);
-    let client_name = "firebreak-tests/0".to_owned();
+    let client_name = client_name.to_owned();
     let request = enrolment::Request { key: public, code, client: client_name, continues: None, certificate };
     let aad = enrolment::request_aad();
     let body = bundle::seal_payload(cbor::encode(&request), kid, &aad, |bytes| sign(key, random, bytes));

@@ -1,13 +1,14 @@
 //! Who is asking: a device or an office account, from its bearer token.
 
 use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{Method, header};
+use axum::http::request::Parts;
 use sync_protocol::codes::Code;
 
-use super::Shared;
 use super::error::{ApiError, DeviceError};
+use super::Shared;
 use crate::domain::{DeviceRow, DeviceStatus, District, Person, Role};
+use crate::sync::SyncError;
 use crate::sync::tokens::{self, Claim};
 
 /// A device that presents bundles.
@@ -46,8 +47,7 @@ fn cookie_token(parts: &Parts) -> Option<&str> {
         return None;
     }
     let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, value)| *name == COOKIE && !value.is_empty()).map(|(_, value)| value)
 }
 
@@ -65,10 +65,18 @@ pub(super) async fn account(shared: &Shared, token: &str) -> Result<Account, Api
         return Err(Code::Unauthenticated.into());
     };
     let district =
-        shared.engine.district(&district.to_string()).await.map_err(|_source| Code::Unauthenticated)?;
+        shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
     let mut transaction = shared.engine.store.read().await?;
     let person = transaction.token_person(district.key, &hash).await?.ok_or(Code::Unauthenticated)?;
     Ok(Account { district, person })
+}
+
+/// A token for a district that is not here is no token; a store that fails is no reason to doubt one.
+fn unknown_district(error: SyncError) -> ApiError {
+    match error {
+        SyncError::Refused(_) | SyncError::RefusedFor(..) => Code::Unauthenticated.into(),
+        other @ (SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => other.into(),
+    }
 }
 
 impl FromRequestParts<Shared> for Presenter {
@@ -79,8 +87,7 @@ impl FromRequestParts<Shared> for Presenter {
         let Some(Claim::Device(district, device)) = claim else {
             return Err(Code::Unauthenticated.into());
         };
-        let district =
-            shared.engine.district(&district.to_string()).await.map_err(|_source| Code::Unauthenticated)?;
+        let district = shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
         let mut transaction = shared.engine.store.read().await?;
         let row = transaction.device(district.key, device).await?.ok_or(Code::Unauthenticated)?;
         match row.device.status {

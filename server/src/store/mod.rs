@@ -60,11 +60,12 @@ impl From<sqlx::Error> for StoreError {
         match (code.as_deref(), &error) {
             // SQLITE_FULL; SQLITE_IOERR_WRITE, _FSYNC and _SHMSIZE where the disk gave no room; PostgreSQL's disk_full.
             (Some("13" | "778" | "1034" | "4874" | "53100"), _) => Self::Full(error),
-            // SQLITE_BUSY, _LOCKED, _CANTOPEN, _IOERR; PostgreSQL's shutdowns, exhausted connections and lock timeouts.
+            // SQLITE_BUSY, _LOCKED, _CANTOPEN, _IOERR; PostgreSQL's shutdowns, refused or
+            // exhausted connections and lock timeouts.
             (
                 Some(
                     "5" | "6" | "14" | "10" | "261" | "517" | "57P01" | "57P02" | "57P03" | "53300" | "55P03"
-                    | "40P01",
+                    | "40P01" | "55000" | "08001" | "08003" | "08006",
                 ),
                 _,
             )

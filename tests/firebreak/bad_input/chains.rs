@@ -240,3 +240,18 @@ async fn a_phone_enrols_in_a_district_that_was_added_while_the_server_runs() -> 
     let code = server.command_text(&code, "code").await?;
     Phone::enrol_in(&server, &district, &code).await.map(drop)
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_whose_name_has_a_nul_is_malformed_on_either_database() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let person = server.add_person("inspector").await?;
+        let code = server.enrol_code(&person).await?;
+        let named = Phone::enrol_named(&server, &code, "app\0/1").await.err();
+        let named = named.map(|error| format!("{error:#}"));
+        ensure!(named.as_ref().is_some_and(|it| it.contains(Code::EnrolMalformed.as_str())), "{named:?}");
+        // The code is still good.
+        Phone::enrol_with(&server, &code).await?;
+    }
+    Ok(())
+}
