@@ -120,8 +120,9 @@ pub struct Plan {
 
 impl Plan {
     fn tally(&mut self, name: &str, amount: i64) {
-        if amount != 0 {
-            *self.tallies.entry(name.to_owned()).or_default() += amount;
+        match self.tallies.get_mut(name) {
+            Some(known) => *known += amount,
+            None => drop(self.tallies.insert(name.to_owned(), amount)),
         }
     }
 }

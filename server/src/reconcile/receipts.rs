@@ -18,7 +18,7 @@ pub(super) fn write(
     plan: &mut Plan,
     situation: &Situation,
     arrivals: &[Arrival],
-    views: &HashMap<RecordId, View>,
+    views: &HashMap<RecordId, Option<View>>,
     flags: &BTreeMap<Identity, i64>,
 ) {
     let quarantined: HashMap<Identity, &str> =
@@ -41,10 +41,11 @@ pub(super) fn write(
             let code = quarantined.get(&read.identity).copied();
             let code = code.or_else(|| situation.quarantined.get(&read.identity).map(String::as_str));
             let disposition = match (code, &read.content) {
-                (None, Ok(identified)) => views.get(&identified.operation.record).map_or_else(
-                    || stored_disposition(situation, &identified.operation, read.identity),
-                    |view| fold::disposition(view, read.identity.head()),
-                ),
+                (None, Ok(identified)) => match views.get(&identified.operation.record) {
+                    None => stored_disposition(situation, &identified.operation, read.identity),
+                    Some(None) => Disposition::Applied,
+                    Some(Some(view)) => fold::disposition(view, read.identity.head()),
+                },
                 (Some(_), _) | (None, Err(_)) => Disposition::Quarantined,
             };
             if disposition != Disposition::Applied {

@@ -85,12 +85,13 @@ impl Draft {
     ) -> Plan {
         let mut plan = self.sorted_plan;
         let first_number = numbers.number;
-        let mut views: HashMap<RecordId, View> = HashMap::new();
+        let mut views: HashMap<RecordId, Option<View>> = HashMap::with_capacity(self.changes.len());
         for change in self.changes {
             let removed = self.removed.get(&change.record);
             let set = sets.get(&change.record).map_or(&[][..], Vec::as_slice);
             let view = finish_record(&mut plan, situation, change, set, removed, &mut numbers);
-            views.insert(view.0, view.1);
+            // A view is large; where every operation of the record is applied, receipts need nothing of it.
+            views.insert(view.0, Some(view.1).filter(has_dispositions));
         }
         plan.number = (numbers.number != first_number).then_some(numbers.number);
         let received = plan.operations.len() + plan.quarantine.len();
@@ -99,6 +100,11 @@ impl Draft {
         receipts::write(&mut plan, situation, arrivals, &views, &self.flags);
         plan
     }
+}
+
+/// Whether any operation of the record may have another disposition than applied.
+fn has_dispositions(view: &View) -> bool {
+    view.state == State::Held || !view.dispositions.is_empty()
 }
 
 /// Folds the new operations one after the other onto the view; None where the set is needed.

@@ -26,6 +26,29 @@ macro_rules! insert_rows {
     };
 }
 
+// PostgreSQL takes whole columns: one short text, prepared once, instead of thousands of parameters to parse and
+// plan on each connection. SQLite has no arrays.
+const OPERATIONS_BY_COLUMN: &str = "INSERT INTO operations (district, record, identity, operation, device, sequence, \
+     disposition, flags, received_ms, bytes) SELECT $1, * FROM UNNEST($2::uuid[], $3::bytea[], $4::uuid[], $5::uuid[], \
+     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[])";
+const RECORDS_BY_COLUMN: &str = "INSERT INTO records (district, record, collection, change, class, state, flags, number, \
+     received_ms, place, place_since, view) SELECT $1, * FROM UNNEST($2::uuid[], $3::bigint[], $4::bigint[], \
+     $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[]) \
+     ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
+     change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
+     number = excluded.number, place = excluded.place, place_since = excluded.place_since, view = excluded.view";
+const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, device, is_settled) \
+     SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[]) \
+     ON CONFLICT (district, sha256, record) DO UPDATE SET is_settled = \
+     CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
+/// Rows of one statement of columns.
+const COLUMN_ROWS: usize = 1_024;
+
+/// One column of many rows.
+fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
 const UPDATE_DISPOSITION: &str = "UPDATE operations SET disposition = $5 \
      WHERE district = $1 AND record = $2 AND identity >= $3 AND identity <= $4";
 const OPEN_CONFLICT: &str = "INSERT INTO conflicts (district, record, subject, reason, opened_change, opened_ms) \
@@ -88,6 +111,24 @@ impl Transaction {
         district: DistrictKey,
         rows: &[OperationRow],
     ) -> Result<(), StoreError> {
+        if let Self::Postgres(transaction) = self {
+            for rows in rows.chunks(COLUMN_ROWS) {
+                sqlx::query(OPERATIONS_BY_COLUMN)
+                    .bind(district.0)
+                    .bind(column(rows, |row| row.record.0))
+                    .bind(column(rows, |row| &row.identity.0[..]))
+                    .bind(column(rows, |row| row.operation.0))
+                    .bind(column(rows, |row| row.device.0))
+                    .bind(column(rows, |row| signed(row.sequence)))
+                    .bind(column(rows, |row| row.disposition))
+                    .bind(column(rows, |row| row.flags))
+                    .bind(column(rows, |row| row.received_ms))
+                    .bind(column(rows, |row| &row.bytes[..]))
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+            return Ok(());
+        }
         insert_rows!(
             self, rows,
             "INSERT INTO operations (district, record, identity, operation, device, sequence, disposition, flags, \
@@ -110,6 +151,26 @@ impl Transaction {
 
     /// Writes records, new or changed.
     pub async fn upsert_records(&mut self, district: DistrictKey, rows: &[RecordRow]) -> Result<(), StoreError> {
+        if let Self::Postgres(transaction) = self {
+            for rows in rows.chunks(COLUMN_ROWS) {
+                sqlx::query(RECORDS_BY_COLUMN)
+                    .bind(district.0)
+                    .bind(column(rows, |row| row.record.0))
+                    .bind(column(rows, |row| row.collection))
+                    .bind(column(rows, |row| signed(row.change)))
+                    .bind(column(rows, |row| row.class))
+                    .bind(column(rows, |row| row.state))
+                    .bind(column(rows, |row| row.flags))
+                    .bind(column(rows, |row| signed(row.number)))
+                    .bind(column(rows, |row| row.received_ms))
+                    .bind(column(rows, |row| row.place))
+                    .bind(column(rows, |row| signed(row.place_since)))
+                    .bind(column(rows, |row| row.view.as_slice()))
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+            return Ok(());
+        }
         insert_rows!(
             self, rows,
             "INSERT INTO records (district, record, collection, change, class, state, flags, number, received_ms, \
@@ -219,6 +280,19 @@ impl Transaction {
 
     /// Notes photos that were named or settled; a settled one stays settled.
     pub async fn upsert_photos(&mut self, district: DistrictKey, rows: &[PhotoRow]) -> Result<(), StoreError> {
+        if let Self::Postgres(transaction) = self {
+            for rows in rows.chunks(COLUMN_ROWS) {
+                sqlx::query(PHOTOS_BY_COLUMN)
+                    .bind(district.0)
+                    .bind(column(rows, |row| &row.sha256.0[..]))
+                    .bind(column(rows, |row| row.record.0))
+                    .bind(column(rows, |row| row.device.0))
+                    .bind(column(rows, |row| i64::from(row.is_settled)))
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+            return Ok(());
+        }
         insert_rows!(
             self, rows,
             "INSERT INTO photos (district, sha256, record, device, is_settled) ",

@@ -156,6 +156,15 @@ impl Transaction {
         Ok(())
     }
 
+    /// Undoes everything.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.rollback().await?,
+            Self::Postgres(transaction) => transaction.rollback().await?,
+        }
+        Ok(())
+    }
+
     /// Sets a savepoint.
     pub async fn savepoint(&mut self) -> Result<(), StoreError> {
         execute!(self, "SAVEPOINT bundle");

@@ -25,30 +25,25 @@ pub(super) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Writes a group behind one savepoint; where that fails, each bundle behind its own.
-    pub(super) async fn write_arrivals(
+    /// Writes a group without a savepoint: SQLite would copy every page that it touches aside first.
+    pub(super) async fn write_whole(
         &mut self,
         arrivals: &[Arrival],
-        counter: Counter,
+        counter: &Counter,
     ) -> Result<(Receipts, BTreeSet<DeviceId>), SyncError> {
         if arrivals.is_empty() {
             return Ok((Receipts::new(), BTreeSet::new()));
         }
-        self.transaction.savepoint().await?;
-        match self.write_together(arrivals, &counter).await {
-            Ok(plan) => {
-                self.transaction.release().await?;
-                return Ok((plan.receipts, plan.forked));
-            }
-            Err(error @ SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_))) => {
-                return Err(error);
-            }
-            Err(error) if arrivals.len() == 1 => return Err(error),
-            Err(error) => {
-                tracing::warn!(error = %error, bundles = arrivals.len(), "a group failed; its bundles are tried one by one");
-                self.transaction.rollback_to_savepoint().await?;
-            }
-        }
+        let plan = self.write_together(arrivals, counter).await?;
+        Ok((plan.receipts, plan.forked))
+    }
+
+    /// Writes each bundle behind a savepoint of its own, after the group as a whole had failed.
+    pub(super) async fn write_one_by_one(
+        &mut self,
+        arrivals: &[Arrival],
+        counter: Counter,
+    ) -> Result<(Receipts, BTreeSet<DeviceId>), SyncError> {
         let (mut receipts, mut forked) = (Receipts::new(), BTreeSet::new());
         let mut counter = counter;
         for arrival in arrivals {

@@ -14,6 +14,8 @@ use super::{Engine, SyncError};
 use crate::domain::{Collection, District, disposition_of};
 use crate::store::{CheckedRecord, StoredOperation};
 
+/// Lines of a list in the report.
+const LISTED: usize = 100;
 /// Records checked at a time.
 const PAGE: u32 = 256;
 
@@ -33,11 +35,15 @@ pub struct Report {
     /// What disagrees, at most a hundred lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
+    /// Operations that others name and the ledger does not hold, at most a hundred: on their way still, or the
+    /// office's own, lost by a restore. `record operation`, hexadecimal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 impl Report {
     fn fault(&mut self, text: String) {
-        if self.faults.len() < 100 {
+        if self.faults.len() < LISTED {
             self.faults.push(text);
         }
     }
@@ -97,6 +103,9 @@ impl Checker {
         }
         self.folded += u64::try_from(set.len()).unwrap_or(0);
         let view = fold::fold(&operations);
+        let room = LISTED.saturating_sub(self.report.missing.len());
+        let missing = view.missing.iter().take(room);
+        self.report.missing.extend(missing.map(|head| format!("{} {head}", record.record)));
         if view.encode() != record.view {
             self.report.fault(format!("record {} differs from its operations", record.record));
         }

@@ -1,8 +1,8 @@
 //! Group commit: bundles from many devices share one transaction and its sync of the log.
 //!
-//! One task a district takes what waits, takes the counter row, reads, plans and applies the whole group behind
-//! one savepoint. Where that fails, each bundle is tried behind a savepoint of its own, so that one bad bundle
-//! costs only itself. Replies are sent after the commit.
+//! One task a district takes what waits, takes the counter row, reads, plans and applies the whole group. Where
+//! that fails, it is undone and each bundle is tried behind a savepoint of its own, so that one bad bundle costs
+//! only itself. Replies are sent after the commit.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -243,7 +243,19 @@ async fn write_group(
         let counter = transaction.take_counter(district.key, changes).await?;
         let now_ms = engine.clock.now_ms();
         let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
-        let (mut receipts, mut forked) = batch.write_arrivals(&arrivals, counter).await?;
+        let (mut receipts, mut forked) = match batch.write_whole(&arrivals, &counter).await {
+            Ok(written) => written,
+            Err(error) if arrivals.len() == 1 || is_of_all(&error) => return Err(error),
+            Err(error) => {
+                let bundles = arrivals.len();
+                tracing::warn!(error = %error, bundles, "a group failed; its bundles are tried one by one");
+                transaction.rollback().await?;
+                transaction = engine.store.begin().await?;
+                let counter = transaction.take_counter(district.key, changes).await?;
+                batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+                batch.write_one_by_one(&arrivals, counter).await?
+            }
+        };
         forked.retain(|device| arrivals.iter().any(|arrival| arrival.device == *device));
         // A fork is seen once: its note is written with it, or a crash between the two would lose the note.
         for device in &forked {
@@ -285,6 +297,11 @@ async fn write_group(
             Err((error, replies))
         }
     }
+}
+
+/// Whether an error would meet every bundle alike.
+pub(super) const fn is_of_all(error: &SyncError) -> bool {
+    matches!(error, SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_)))
 }
 
 /// A run of refused bundles, cut to what is kept.
