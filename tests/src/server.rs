@@ -181,6 +181,11 @@ impl Server {
         self.folder.path()
     }
 
+    /// The address of its database, where that is PostgreSQL.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// The SQLite file.
     pub fn ledger(&self) -> Result<PathBuf> {
         let files = std::fs::read_dir(self.data())?.filter_map(Result::ok).map(|entry| entry.path());
