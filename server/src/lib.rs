@@ -16,3 +16,4 @@ pub mod sync;
 pub mod telemetry;
 pub mod time;
 pub mod validate;
+pub mod web;

@@ -100,6 +100,7 @@ fn a_receipt_without_a_sync_is_noticed() {
 
 #[test]
 fn interrupted_calls_count_when_they_come_back() {
+    use Step::{LogSynced, LogWritten, Receipt, Request};
     let text = r#"
 17 recvfrom(9<TCP:[127.0.0.1:1->127.0.0.1:2]>,  <unfinished ...>
 18 pwrite64(12</tmp/x/ledger.sqlite-wal>, "7\177\6"..., 4120, 32) = 4120
@@ -112,6 +113,5 @@ fn interrupted_calls_count_when_they_come_back() {
 17 writev(9<TCP:[127.0.0.1:2]>, [{iov_base="\202greceipt\246"}], 1 <unfinished ...>
 17 <... writev resumed>) = 40
 "#;
-    use Step::{LogSynced, LogWritten, Receipt, Request};
     assert_eq!(trace::steps(text, ".sqlite-wal"), [LogWritten, Request, LogWritten, LogSynced, Receipt]);
 }

@@ -111,7 +111,7 @@ impl Server {
         let mut command = self.wrapped(&program("firebreak")?);
         command.arg("serve").args(["--listen", "127.0.0.1:0"]).args(self.where_data_is()?);
         let log = std::fs::File::options().create(true).append(true).open(self.log())?;
-        let mut child = command
+        let mut child = without_settings(&mut command)
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -281,6 +281,16 @@ impl Drop for Server {
             eprintln!("the server's last words:\n{}", self.last_words());
         }
     }
+}
+
+/// Settings of whoever runs the tests are not those of the server under test.
+fn without_settings(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("FIREBREAK_")) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The path of one of the workspace's programs, built by the same profile as this test.

@@ -14,8 +14,9 @@ use sync_protocol::kind::{Kind, Signer};
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::json;
+use super::parameters::Body;
 use crate::domain::Role;
+use crate::sync::json;
 use crate::sync::office::Act;
 
 /// An act of the office.
@@ -41,7 +42,7 @@ pub(super) async fn act(
     State(shared): State<Shared>,
     account: Account,
     Path(record): Path<String>,
-    Json(new): Json<NewAct>,
+    Body(new): Body<NewAct>,
 ) -> Result<Json<Acted>, ApiError> {
     account.require(OFFICE)?;
     let record: RecordId = record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))?;

@@ -1,7 +1,7 @@
 //! Who is asking: a device or an office account, from its bearer token.
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::http::request::Parts;
 use sync_protocol::codes::Code;
 
@@ -32,21 +32,50 @@ impl Account {
     }
 }
 
-fn claim(parts: &Parts, shared: &Shared) -> Result<Claim, ApiError> {
-    parts
-        .headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .and_then(|token| tokens::read(&shared.engine.keys, token.trim()))
-        .ok_or_else(|| Code::Unauthenticated.into())
+/// The cookie that keeps an office token for a browser.
+pub(super) const COOKIE: &str = "firebreak";
+
+fn header_token(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(str::trim)
+}
+
+/// The cookie counts for reading alone: what changes the ledger must say its token in the header.
+fn cookie_token(parts: &Parts) -> Option<&str> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, value)| *name == COOKIE && !value.is_empty()).map(|(_, value)| value)
+}
+
+/// Whether a request says any token.
+pub(super) fn has_token(parts: &Parts) -> bool {
+    header_token(parts).or_else(|| cookie_token(parts)).is_some()
+}
+
+/// The office account of a token.
+///
+/// # Errors
+/// [`Code::Unauthenticated`].
+pub(super) async fn account(shared: &Shared, token: &str) -> Result<Account, ApiError> {
+    let Some(Claim::Office(district, hash)) = tokens::read(&shared.engine.keys, token) else {
+        return Err(Code::Unauthenticated.into());
+    };
+    let district =
+        shared.engine.district(&district.to_string()).await.map_err(|_source| Code::Unauthenticated)?;
+    let mut transaction = shared.engine.store.read().await?;
+    let person = transaction.token_person(district.key, &hash).await?.ok_or(Code::Unauthenticated)?;
+    Ok(Account { district, person })
 }
 
 impl FromRequestParts<Shared> for Presenter {
     type Rejection = DeviceError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, DeviceError> {
-        let Claim::Device(district, device) = claim(parts, shared)? else {
+        let claim = header_token(parts).and_then(|token| tokens::read(&shared.engine.keys, token));
+        let Some(Claim::Device(district, device)) = claim else {
             return Err(Code::Unauthenticated.into());
         };
         let district = shared
@@ -67,16 +96,7 @@ impl FromRequestParts<Shared> for Account {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
-        let Claim::Office(district, hash) = claim(parts, shared)? else {
-            return Err(Code::Unauthenticated.into());
-        };
-        let district = shared
-            .engine
-            .district(&district.to_string())
-            .await
-            .map_err(|_source| Code::Unauthenticated)?;
-        let mut transaction = shared.engine.store.read().await?;
-        let person = transaction.token_person(district.key, &hash).await?.ok_or(Code::Unauthenticated)?;
-        Ok(Self { district, person })
+        let token = header_token(parts).or_else(|| cookie_token(parts)).ok_or(Code::Unauthenticated)?;
+        account(shared, token).await
     }
 }

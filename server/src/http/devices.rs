@@ -7,9 +7,12 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, DeviceId};
 
 use super::Shared;
+use super::acts::OFFICE;
 use super::auth::Account;
 use super::error::ApiError;
+use super::parameters::{Body, Parameters, page_size};
 use crate::domain::Role;
+use crate::sync::listing::devices::{self, DeviceTold};
 use crate::sync::office::Act;
 
 /// The last trusted point; absent: what was received so far.
@@ -27,13 +30,38 @@ pub(super) struct Done {
     status: &'static str,
 }
 
+/// A page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Devices {
+    devices: Vec<DeviceTold>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Devices>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let page = devices::page(&shared.engine, &account.district, wanted.cursor.as_deref(), limit).await?;
+    Ok(Json(Devices { devices: page.rows, next: page.next }))
+}
+
 const MAY: &[Role] = &[Role::Leader, Role::Admin];
 
 pub(super) async fn revoke(
     State(shared): State<Shared>,
     account: Account,
     Path(device): Path<String>,
-    Json(revocation): Json<Revocation>,
+    Body(revocation): Body<Revocation>,
 ) -> Result<Json<Done>, ApiError> {
     account.require(MAY)?;
     let device = parse(&device)?;

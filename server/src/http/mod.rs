@@ -4,12 +4,16 @@
 
 mod acts;
 mod auth;
+mod conflicts;
 mod devices;
 mod enrol;
 mod error;
+mod hazards;
 mod health;
-mod json;
+mod pages;
+mod parameters;
 mod people;
+mod quarantine;
 mod receipts;
 mod sync;
 
@@ -40,7 +44,10 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
+    rooms: sync::Rooms,
     timeout: Duration,
+    /// The server itself ends TLS.
+    is_tls: bool,
 }
 
 /// JSON bodies of the office.
@@ -52,7 +59,9 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         engine: Arc::clone(engine),
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
+        rooms: sync::Rooms::new(),
         timeout: Duration::from_secs(settings.request_timeout_s),
+        is_tls: settings.tls_cert.is_some(),
     };
     Router::new()
         // Devices.
@@ -60,12 +69,32 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
         // The office.
+        .route("/v1/hazards", get(hazards::list))
+        .route("/v1/hazards.geojson", get(hazards::geojson))
+        .route("/v1/hazards/{record}", get(hazards::one))
+        .route("/v1/hazards/{record}/restore", post(hazards::restore))
         .route("/v1/hazards/{record}/acts", post(acts::act))
+        .route("/v1/conflicts", get(conflicts::list))
+        .route("/v1/conflicts/{conflict}/resolve", post(conflicts::resolve))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/{operation}", get(quarantine::one))
+        .route("/v1/quarantine/{operation}/release", post(quarantine::release))
+        .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))
         .route("/v1/people", post(people::add))
         .route("/v1/people/{person}/area", put(people::set_area))
         .route("/v1/enrol-codes", post(people::enrol_code))
+        // The office's pages.
+        .route("/", get(pages::overview))
+        .route("/hazards", get(pages::hazard_list))
+        .route("/hazards/{record}", get(pages::hazard))
+        .route("/conflicts", get(pages::conflict_list))
+        .route("/devices", get(pages::device_list))
+        .route("/quarantine", get(pages::quarantine_list))
+        .route("/login", get(pages::login_form).post(pages::login))
+        .route("/logout", post(pages::logout))
+        .route("/style.css", get(pages::style))
         // Operators.
         .route("/healthz", get(health::healthy))
         .route("/readyz", get(health::ready))

@@ -9,6 +9,7 @@ use sync_protocol::ids::PersonId;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
+use super::parameters::Body;
 use crate::domain::Role;
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode};
@@ -30,7 +31,7 @@ pub(super) struct AddedPerson {
 pub(super) async fn add(
     State(shared): State<Shared>,
     account: Account,
-    Json(new): Json<NewPerson>,
+    Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     account.require(MAY)?;
     let role = Role::parse(&new.role).ok_or(ApiError::with(Code::BadParameter, "role"))?;
@@ -53,7 +54,7 @@ pub(super) async fn set_area(
     State(shared): State<Shared>,
     account: Account,
     Path(person): Path<String>,
-    Json(area): Json<NewArea>,
+    Body(area): Body<NewArea>,
 ) -> Result<Json<AreaSet>, ApiError> {
     account.require(MAY)?;
     let person = parse(&person)?;
@@ -70,7 +71,7 @@ pub(super) struct CodeFor {
 pub(super) async fn enrol_code(
     State(shared): State<Shared>,
     account: Account,
-    Json(wanted): Json<CodeFor>,
+    Body(wanted): Body<CodeFor>,
 ) -> Result<Json<EnrolCode>, ApiError> {
     account.require(MAY)?;
     let person = parse(&wanted.person)?;

@@ -10,7 +10,7 @@ use axum::response::Response;
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::{self, RequestHeader};
 use sync_protocol::limits;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Shared;
 use super::auth::Presenter;
@@ -46,15 +46,14 @@ pub(super) async fn sync(
         .map_err(|_source| Code::TooManyRequests)?;
     let received_ms = shared.engine.clock.now_ms();
     let reply_encoding = accepted(request.headers());
-    let body = read_body(request).await?;
-    let request = exchange::decode_request(&body)?;
+    let body = read_body(&shared, request).await?;
+    let request = exchange::decode_request(&body.bytes)?;
     let header = request.header;
     if let Some(cursor) = &header.cursor {
         Cursor::decode(cursor, &shared.engine.keys, presenter.district.key)?;
     }
     let bundles: Vec<Vec<u8>> = request.bundles.into_iter().map(<[u8]>::to_vec).collect();
     let broken = request.broken.map(|(bytes, code)| (bytes.to_vec(), code));
-    drop(body);
     let device = presenter.row.device.id;
     let mut admitted =
         admit::open(&shared.engine, &presenter.district, Some(device), bundles, broken).await?;
@@ -62,6 +61,7 @@ pub(super) async fn sync(
     let delivery = delivery(&presenter, &header, &mut admitted, received_ms);
     let mut receipts = std::mem::take(&mut admitted.receipts);
     receipts.extend(deliver(&shared, &presenter, delivery).await?);
+    drop(body);
     let (cursor, lineage) =
         rollback::settle(&shared.engine, &presenter.district, header.cursor.as_deref()).await?;
     let question = Question {
@@ -157,37 +157,88 @@ fn collections(named: &[String]) -> Vec<Collection> {
         .collect()
 }
 
-async fn read_body(request: Request) -> Result<Vec<u8>, ApiError> {
+/// A body in memory, and the room that it takes up until its bundles are committed.
+struct Held {
+    bytes: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Room for request bodies: what all requests together may hold. What came and what it was decompressed to have
+/// rooms of their own, so that nobody waits for room while holding what another waits for.
+#[derive(Clone, Debug)]
+pub(super) struct Rooms {
+    arrived: Arc<Semaphore>,
+    decompressed: Arc<Semaphore>,
+}
+
+impl Rooms {
+    pub(super) fn new() -> Self {
+        let room = || Arc::new(Semaphore::new(limits::DECODED_BODY_BYTES / KIB + 1));
+        Self { arrived: room(), decompressed: room() }
+    }
+}
+
+const KIB: usize = 1 << 10;
+/// A body is expected to grow by so much; one that grows more is decompressed again with the whole limit's room.
+const USUAL_GROWTH: usize = 8;
+
+async fn read_body(shared: &Shared, request: Request) -> Result<Held, ApiError> {
     let encoding = match request.headers().get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Encoding::Identity,
         Some(b"gzip") => Encoding::Gzip,
         Some(b"zstd") => Encoding::Zstd,
         Some(_) => return Err(Code::EncodingUnsupported.into()),
     };
+    let named = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if named.is_some_and(|length| length > limits::BODY_BYTES) {
+        return Err(Code::BodyTooLarge.into());
+    }
+    let room = take_room(&shared.rooms.arrived, named.unwrap_or(limits::BODY_BYTES)).await?;
     let body = axum::body::to_bytes(request.into_body(), limits::BODY_BYTES)
         .await
         .map_err(|_source| Code::BodyTooLarge)?;
     if encoding == Encoding::Identity {
-        return Ok(body.to_vec());
+        return Ok(Held { bytes: body.to_vec(), _room: room });
     }
-    tokio::task::spawn_blocking(move || decompress(&body, encoding))
-        .await
-        .map_err(|_source| Code::Internal)?
-        .map_err(ApiError::from)
+    for bound in [body.len().saturating_mul(USUAL_GROWTH), limits::DECODED_BODY_BYTES] {
+        let bound = bound.min(limits::DECODED_BODY_BYTES);
+        let decoded_room = take_room(&shared.rooms.decompressed, bound).await?;
+        let encoded = body.clone();
+        let decoded = tokio::task::spawn_blocking(move || decompress(&encoded, encoding, bound))
+            .await
+            .map_err(|_source| Code::Internal)?;
+        match decoded {
+            Ok(bytes) => return Ok(Held { bytes, _room: decoded_room }),
+            Err(Code::DecodedBodyTooLarge) if bound < limits::DECODED_BODY_BYTES => {}
+            Err(code) => return Err(code.into()),
+        }
+    }
+    Err(Code::DecodedBodyTooLarge.into())
 }
 
-/// Decompresses up to the limit and not a byte more, whatever the body promises.
-fn decompress(body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Code> {
-    let bound = u64::try_from(limits::DECODED_BODY_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+async fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+    let kib = u32::try_from(bytes / KIB + 1).map_err(|_source| Code::BodyTooLarge)?;
+    Arc::clone(room)
+        .acquire_many_owned(kib)
+        .await
+        .map_err(|_source| Code::Internal.into())
+}
+
+/// Decompresses up to a bound and not a byte more, whatever the body promises.
+fn decompress(body: &[u8], encoding: Encoding, bound: usize) -> Result<Vec<u8>, Code> {
+    let take = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
     let mut decoded = Vec::new();
     let read = match encoding {
         Encoding::Identity => return Ok(body.to_vec()),
-        Encoding::Gzip => flate2::read::MultiGzDecoder::new(body).take(bound).read_to_end(&mut decoded),
+        Encoding::Gzip => flate2::read::MultiGzDecoder::new(body).take(take).read_to_end(&mut decoded),
         Encoding::Zstd => zstd::stream::read::Decoder::with_buffer(body)
-            .and_then(|decoder| decoder.take(bound).read_to_end(&mut decoded)),
+            .and_then(|decoder| decoder.take(take).read_to_end(&mut decoded)),
     };
     read.map_err(|_source| Code::EncodingBroken)?;
-    if decoded.len() > limits::DECODED_BODY_BYTES { Err(Code::DecodedBodyTooLarge) } else { Ok(decoded) }
+    if decoded.len() > bound { Err(Code::DecodedBodyTooLarge) } else { Ok(decoded) }
 }
 
 /// The encoding of the reply: zstd before gzip where the device takes both.
@@ -297,14 +348,15 @@ mod tests {
     fn a_bomb_is_refused_at_the_limit() {
         let zeros = vec![0; limits::DECODED_BODY_BYTES + 1];
         let zstd = zstd::stream::encode_all(zeros.as_slice(), 1).unwrap();
-        assert_eq!(decompress(&zstd, Encoding::Zstd), Err(Code::DecodedBodyTooLarge));
+        let limit = limits::DECODED_BODY_BYTES;
+        assert_eq!(decompress(&zstd, Encoding::Zstd, limit), Err(Code::DecodedBodyTooLarge));
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&zeros).unwrap();
         let gzip = gzip.finish().unwrap();
-        assert_eq!(decompress(&gzip, Encoding::Gzip), Err(Code::DecodedBodyTooLarge));
-        assert_eq!(decompress(&gzip[..gzip.len() / 2], Encoding::Gzip), Err(Code::EncodingBroken));
+        assert_eq!(decompress(&gzip, Encoding::Gzip, limit), Err(Code::DecodedBodyTooLarge));
+        assert_eq!(decompress(&gzip[..gzip.len() / 2], Encoding::Gzip, limit), Err(Code::EncodingBroken));
         let exact = zstd::stream::encode_all(&zeros[1..], 1).unwrap();
-        assert_eq!(decompress(&exact, Encoding::Zstd).map(|body| body.len()), Ok(limits::DECODED_BODY_BYTES));
+        assert_eq!(decompress(&exact, Encoding::Zstd, limit).map(|body| body.len()), Ok(limit));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod connect;
 mod devices;
 mod districts;
 mod ledger;
+mod listing;
 mod notices;
 mod people;
 mod rows;
@@ -24,6 +25,10 @@ pub use districts::{Counter, Lineage};
 pub use ledger::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,
+};
+pub use listing::{
+    Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
+    QuarantinePart,
 };
 pub use runs::{PlacedOperation, RunSpan, StoredOperation, WaitingOperation};
 
@@ -49,18 +54,26 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|database| database.code().map(|code| code.into_owned()));
+        let code =
+            error.as_database_error().and_then(|database| database.code().map(|code| code.into_owned()));
         match (code.as_deref(), &error) {
             // SQLITE_FULL; SQLITE_IOERR_WRITE, _FSYNC and _SHMSIZE where the disk gave no room; PostgreSQL's disk_full.
             (Some("13" | "778" | "1034" | "4874" | "53100"), _) => Self::Full(error),
             // SQLITE_BUSY, _LOCKED, _CANTOPEN, _IOERR; PostgreSQL's shutdowns, exhausted connections and lock timeouts.
             (
-                Some("5" | "6" | "14" | "10" | "261" | "517" | "57P01" | "57P02" | "57P03" | "53300" | "55P03" | "40P01"),
+                Some(
+                    "5" | "6" | "14" | "10" | "261" | "517" | "57P01" | "57P02" | "57P03" | "53300" | "55P03"
+                    | "40P01",
+                ),
                 _,
             )
-            | (None, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed) => {
-                Self::Unavailable(error)
-            }
+            | (
+                None,
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed,
+            ) => Self::Unavailable(error),
             _ => Self::Statement(error),
         }
     }

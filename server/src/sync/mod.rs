@@ -8,8 +8,11 @@ pub mod admin;
 pub mod admit;
 pub mod check;
 pub mod cursor;
+pub mod decide;
 pub mod enrol;
 pub mod group;
+pub mod json;
+pub mod listing;
 pub mod office;
 pub mod pull;
 pub mod rollback;
@@ -126,9 +129,8 @@ impl Engine {
 
     /// The district of this code or id; one that another process added is found too.
     pub async fn district(&self, code_or_id: &str) -> Result<District, SyncError> {
-        let matches = |district: &&District| {
-            district.code == code_or_id || district.id.to_string() == code_or_id
-        };
+        let matches =
+            |district: &&District| district.code == code_or_id || district.id.to_string() == code_or_id;
         if let Some(district) = self.districts.read().await.iter().find(matches) {
             return Ok(district.clone());
         }

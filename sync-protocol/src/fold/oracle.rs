@@ -95,11 +95,10 @@ impl Op<'_> {
             .map(|(name, value)| (name.as_str(), value))
             .filter(|(name, _)| is_field(name))
             .collect();
-        if self.is(&[Kind::Graded]) {
-            if let Some(severity) = writes.remove("severity") {
-                writes.insert("graded_severity", severity);
-            }
-        }
+        let graded = writes.remove("severity").map(|severity| {
+            (if self.is(&[Kind::Graded]) { "graded_severity" } else { "severity" }, severity)
+        });
+        writes.extend(graded);
         writes
     }
 }
@@ -396,11 +395,10 @@ impl<'a> Record<'a> {
         }
         let any = |standings: &[Standing]| standings.iter().any(|standing| live.contains(standing));
         let standing = match op.kind {
-            Some(Kind::Rectified) => Rectified,
             Some(Kind::MadeSafe) => MadeSafe,
             Some(Kind::NotFound) => NotFound,
             Some(Kind::Verified) if any(&[Rectified, Verified, Closed]) => Verified,
-            Some(Kind::Verified) => Rectified,
+            Some(Kind::Rectified | Kind::Verified) => Rectified,
             _ if any(&[Verified, Closed]) => Closed,
             _ if any(&[NotFound, ClosedNotFound]) => ClosedNotFound,
             _ if any(&[Rectified]) => Rectified,
@@ -449,6 +447,7 @@ impl<'a> Record<'a> {
         live.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(act, _)| act).collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "the rules one after the other, as they are written down")]
     fn lifecycle(&self, view: &mut View) {
         let dangers = self.maximal(&self.of_kinds(DANGERS));
         view.dangers = self.writers(&dangers).into_iter().collect();

@@ -81,8 +81,8 @@ impl Open {
             return BTreeSet::new();
         }
         graph.count(self.0.len());
-        let seen = self.0.iter().filter(|(node, _)| *node == act || sees(*node));
-        seen.flat_map(|(_, hashes)| hashes.iter().copied()).collect()
+        let past = self.0.iter().filter(|(node, _)| *node == act || sees(*node));
+        past.flat_map(|(_, hashes)| hashes.iter().copied()).collect()
     }
 }
 

@@ -21,11 +21,11 @@ impl View {
         // Keys in encoded order: the shorter first, then by letters.
         let mut map = Map::new();
         map.list("acts", self.acts.iter(), write_act);
-        map.list("held", self.held.iter(), write_index);
+        map.list("held", self.held.iter().copied(), write_index);
         map.list("heads", self.heads.iter(), write_hash);
         map.list("stage", self.stage.iter(), |out, stage| {
             cbor::write_head(out, ARRAY, 2);
-            write_index(out, &stage.writer);
+            write_index(out, stage.writer);
             cbor::write_text(out, stage.state.as_str());
         });
         map.text("state", Some(self.state.as_str()));
@@ -35,7 +35,7 @@ impl View {
         }
         map.list("photos", self.photos.iter(), write_photo);
         map.text("closure", self.closure.map(closure_name));
-        map.list("dangers", self.dangers.iter(), write_index);
+        map.list("dangers", self.dangers.iter().copied(), write_index);
         map.list("missing", self.missing.iter(), write_hash);
         map.list("writers", self.writers.iter(), |out, writer| {
             cbor::write_head(out, ARRAY, 3);
@@ -50,10 +50,10 @@ impl View {
             cbor::write_head(out, ARRAY, 3);
             cbor::write_text(out, &conflict.subject);
             cbor::write_text(out, &conflict.reason);
-            write_list(out, conflict.writers.iter(), write_index);
+            write_list(out, conflict.writers.iter().copied(), write_index);
         });
         map.list("withdrawn", self.withdrawn.iter(), write_hash);
-        map.list("unanswered", self.unanswered.iter(), write_index);
+        map.list("unanswered", self.unanswered.iter().copied(), write_index);
         if self.is_provisional {
             map.key("provisional");
             map.bytes.push(TRUE);
@@ -61,7 +61,7 @@ impl View {
         map.text("record_type", self.record_type.map(RecordType::as_str));
         map.list("dispositions", self.dispositions.iter(), |out, (writer, disposition)| {
             cbor::write_head(out, ARRAY, 2);
-            write_index(out, writer);
+            write_index(out, *writer);
             cbor::write_text(out, disposition.as_str());
         });
         map.number("track_pieces", self.track_pieces);
@@ -199,8 +199,8 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     cbor::write_head(out, 0, usize::try_from(number).unwrap_or(usize::MAX));
 }
 
-fn write_index(out: &mut Vec<u8>, index: &WriterIndex) {
-    write_number(out, u64::from(*index));
+fn write_index(out: &mut Vec<u8>, index: WriterIndex) {
+    write_number(out, u64::from(index));
 }
 
 fn write_hash(out: &mut Vec<u8>, hash: &impl AsRef<[u8]>) {
@@ -209,7 +209,7 @@ fn write_hash(out: &mut Vec<u8>, hash: &impl AsRef<[u8]>) {
 
 fn write_act(out: &mut Vec<u8>, act: &Act) {
     cbor::write_head(out, ARRAY, 6);
-    write_index(out, &act.writer);
+    write_index(out, act.writer);
     cbor::write_text(out, act.standing.as_str());
     out.extend([act.is_sound, act.has_unseen, act.is_outranked].map(|is| if is { TRUE } else { FALSE }));
     write_list(out, act.pending.iter(), write_hash);
@@ -239,7 +239,7 @@ fn write_fields(out: &mut Vec<u8>, fields: &BTreeMap<String, FieldView>) {
         cbor::write_head(out, ARRAY, 1 + usize::from(field.base.is_some()));
         write_list(out, field.values.iter(), |out, value| {
             cbor::write_head(out, ARRAY, 2);
-            write_index(out, &value.writer);
+            write_index(out, value.writer);
             out.extend_from_slice(value.value.as_bytes());
         });
         if let Some(base) = &field.base {

@@ -8,9 +8,10 @@ use sync_protocol::cbor::{self, Raw};
 use sync_protocol::check;
 use sync_protocol::enrolment;
 use sync_protocol::exchange::{self, Frame, FrameReader, Receipt, RequestHeader};
+use sync_protocol::fold;
 use sync_protocol::ids::Chain;
 use sync_protocol::kind::{Kind, Signer};
-use sync_protocol::operation::{KindName, Operation};
+use sync_protocol::operation::{Identified, KindName, Operation};
 use sync_protocol::view::View;
 
 use crate::keys::Key;
@@ -187,6 +188,14 @@ fn golden_headers_views_and_receipts_are_valid_and_encode_to_the_same_bytes() {
     let reply = messages::enrol_reply(messages::certificate_bytes());
     cddl::assert_valid("enrol-reply", &cbor::encode(&reply));
     assert_eq!(cbor::decode::<enrolment::Reply>(&cbor::encode(&reply)).unwrap(), reply);
+}
+
+#[test]
+fn the_golden_view_is_what_the_fold_makes_of_the_golden_report() {
+    let run = verified_run("bundle-reported", Key::Device);
+    let operations: Vec<Identified> =
+        run.operations.iter().map(|bytes| Identified::decode(bytes).unwrap()).collect();
+    assert_eq!(fold::fold(&operations), views::view());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_protocol::ids::{Head, PersonId};
 use sync_protocol::kind::RecordType;
-use sync_protocol::operation::{Operation, Photo};
+use sync_protocol::operation::{KindName, Operation, Photo};
 use sync_protocol::view::{
     Act, Closure, Conflict, Disposition, FieldValue, FieldView, PhotoState, PhotoView, Stage, Standing,
     State, View, Writer,
@@ -41,7 +41,7 @@ pub(crate) fn view() -> View {
 }
 
 fn writer(head: Head, kind: &str, author: PersonId) -> Writer {
-    Writer { head, kind: kind.into(), author }
+    Writer { head, kind: KindName::from(kind), author }
 }
 
 /// A view with every part, to be read only: no fold needs to yield it.
@@ -55,7 +55,8 @@ pub(crate) fn view_with_every_part() -> View {
         writer,
         standing,
         is_sound,
-        unseen: BTreeSet::new(),
+        has_unseen: false,
+        is_outranked: false,
         pending: BTreeSet::new(),
     };
     let township = FieldView {
@@ -77,9 +78,10 @@ pub(crate) fn view_with_every_part() -> View {
         severity: Some("catastrophic".into()),
         dangers: BTreeSet::from([0, 1]),
         acts: vec![
-            Act { unseen: BTreeSet::from([3]), ..act(2, Standing::Duplicate, false) },
+            Act { has_unseen: true, is_outranked: true, ..act(2, Standing::Duplicate, false) },
             Act { pending: BTreeSet::from([photo("after")]), ..act(3, Standing::Closed, true) },
         ],
+        evidence: BTreeSet::from([Standing::Rectified, Standing::Closed]),
         stage: vec![Stage { writer: 1, state: State::Ordered }],
         closure: Some(Closure::Pending),
         conflicts: vec![Conflict {

@@ -133,7 +133,8 @@ fn concurrent_values_are_all_kept_with_the_base_they_replaced() {
     let field = &view.fields["species"];
     assert_eq!(field.values.len(), 2);
     assert_eq!(field.base, Some(Raw::of(&"松")));
-    assert_eq!(field.values[0].writer, if mine < theirs { 0 } else { 1 }.min(field.values[0].writer));
+    let shown = view.writer(field.values[0].writer).unwrap();
+    assert_eq!(shown.head, mine.min(theirs), "the smaller hash shows");
     assert_eq!(view.conflicts.len(), 1);
     assert_eq!(disposition(&view, mine), Disposition::Conflict);
     assert_eq!(disposition(&view, theirs), Disposition::Conflict);

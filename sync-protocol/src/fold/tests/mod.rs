@@ -5,4 +5,5 @@ mod cost;
 mod generate;
 mod laws;
 mod order;
+mod pairs;
 mod total;

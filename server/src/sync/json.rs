@@ -8,7 +8,7 @@ use sync_protocol::field::{self, FieldType};
 use sync_protocol::prepass;
 
 /// A CBOR value as JSON.
-pub(super) fn from_raw(raw: &Raw) -> Value {
+pub fn from_raw(raw: &Raw) -> Value {
     from_item(raw.as_bytes())
 }
 
@@ -37,9 +37,9 @@ fn from_item(item: &[u8]) -> Value {
 }
 
 /// A JSON value as the CBOR value of a field. None where it cannot be one.
-pub(super) fn to_raw(name: &str, value: &Value) -> Option<Raw> {
-    let is_bytes = field::find(name)
-        .is_some_and(|field| matches!(field.value, FieldType::Id | FieldType::Hash));
+pub fn to_raw(name: &str, value: &Value) -> Option<Raw> {
+    let is_bytes =
+        field::find(name).is_some_and(|field| matches!(field.value, FieldType::Id | FieldType::Hash));
     if is_bytes && let Some(text) = value.as_str() {
         let bytes = hex::decode(text.replace('-', "")).ok()?;
         return Some(Raw::of(&serde_bytes::ByteBuf::from(bytes)));

@@ -1,0 +1,100 @@
+//! `GET /v1/conflicts`, `POST /v1/conflicts/{id}/resolve`.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use sync_protocol::codes::Code;
+use sync_protocol::kind::Kind;
+
+use super::Shared;
+use super::acts::{self, OFFICE};
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::{Body, Parameters, page_size};
+use crate::domain::Role;
+use crate::sync::decide::{self, Decision};
+use crate::sync::json;
+use crate::sync::listing::conflicts::{self, ConflictId, OpenConflict};
+
+/// Who settles conflicts, restores values and releases from quarantine.
+pub(super) const DECIDE: &[Role] = &[Role::Reviewer, Role::Leader, Role::Admin];
+
+/// A page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Conflicts {
+    conflicts: Vec<OpenConflict>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Conflicts>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let page = conflicts::page(&shared.engine, &account.district, wanted.cursor.as_deref(), limit).await?;
+    Ok(Json(Conflicts { conflicts: page.rows, next: page.next }))
+}
+
+/// How to settle it: a value for a field, an act for the lifecycle.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resolution {
+    /// `null` is a value: asserted empty.
+    #[serde(default, deserialize_with = "present")]
+    value: Option<Value>,
+    act: Option<String>,
+    fields: Option<BTreeMap<String, Value>>,
+    heads: Option<Vec<String>>,
+}
+
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Resolved {
+    operation: Option<String>,
+    open: bool,
+}
+
+pub(super) async fn resolve(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(id): Path<String>,
+    Body(resolution): Body<Resolution>,
+) -> Result<Json<Resolved>, ApiError> {
+    account.require(DECIDE)?;
+    let id: ConflictId = id.parse().map_err(|code| ApiError::with(code, "conflict"))?;
+    let heads = resolution.heads.as_deref().map(acts::heads).transpose()?;
+    let decision = decision(&id, resolution)?;
+    let decided =
+        decide::resolve(&shared.engine, &account.district, &id, decision, heads, account.person.id).await?;
+    let operation = decided.operation.map(|identity| identity.to_string());
+    Ok(Json(Resolved { operation, open: decided.is_open }))
+}
+
+fn decision(id: &ConflictId, resolution: Resolution) -> Result<Decision, ApiError> {
+    match (resolution.value, resolution.act) {
+        (Some(value), None) if resolution.fields.is_none() => {
+            let raw = json::to_raw(&id.subject, &value);
+            Ok(Decision::Value(raw.ok_or_else(|| ApiError::with(Code::BadParameter, "value"))?))
+        }
+        (None, Some(act)) => {
+            let kind = Kind::parse(&act).ok_or_else(|| ApiError::with(Code::BadParameter, "act"))?;
+            Ok(Decision::Act(kind, acts::fields(&resolution.fields.unwrap_or_default())?))
+        }
+        _ => Err(ApiError::with(Code::BadParameter, "either a value, or an act with its fields")),
+    }
+}

@@ -1,0 +1,284 @@
+//! `GET /v1/hazards`, `/v1/hazards.geojson`, `/v1/hazards/{record}`; `POST /v1/hazards/{record}/restore`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body as Stream;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use sync_protocol::ids::{Head, Identity, RecordId};
+use sync_protocol::kind::RecordType;
+use sync_protocol::view::State as LifeState;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::acts::{self, OFFICE};
+use super::auth::Account;
+use super::conflicts::DECIDE;
+use super::error::ApiError;
+use super::parameters::{Body, Parameters, page_size};
+use crate::domain::{Class, District};
+use crate::geometry::GeoBox;
+use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
+use crate::sync::listing::record::{self, Record};
+use crate::sync::{Engine, SyncError, decide};
+
+/// Filters of the list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    state: Option<String>,
+    open: Option<bool>,
+    severity: Option<String>,
+    #[serde(rename = "type")]
+    record_type: Option<String>,
+    provisional: Option<bool>,
+    conflict: Option<bool>,
+    bbox: Option<String>,
+    since: Option<u64>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+impl Wanted {
+    /// Where the list goes on.
+    pub(super) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// The filters as a query string, without page and cursor. Only for filters that were read: those are plain.
+    pub(super) fn query(&self) -> String {
+        let text = |name: &str, value: Option<String>| value.map(|value| format!("{name}={value}"));
+        [
+            text("state", self.state.clone()),
+            text("open", self.open.map(|open| open.to_string())),
+            text("severity", self.severity.clone()),
+            text("type", self.record_type.clone()),
+            text("provisional", self.provisional.map(|provisional| provisional.to_string())),
+            text("conflict", self.conflict.map(|conflict| conflict.to_string())),
+            text("bbox", self.bbox.as_ref().map(|bbox| bbox.replace(' ', ""))),
+            text("since", self.since.map(|since| since.to_string())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("&")
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Hazards {
+    hazards: Vec<Hazard>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Hazards>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let filter = filter(&wanted)?;
+    let page =
+        hazards::page(&shared.engine, &account.district, &filter, wanted.cursor.as_deref(), limit).await?;
+    Ok(Json(Hazards { hazards: page.rows, next: page.next }))
+}
+
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(record): Path<String>,
+) -> Result<Json<Record>, ApiError> {
+    account.require(OFFICE)?;
+    Ok(Json(record::record(&shared.engine, &account.district, parse(&record)?).await?))
+}
+
+/// Which value to restore.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restore {
+    /// Identity or head of the operation that wrote it.
+    operation: String,
+    field: String,
+    heads: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Restored {
+    operation: Option<String>,
+}
+
+pub(super) async fn restore(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(record): Path<String>,
+    Body(wanted): Body<Restore>,
+) -> Result<Json<Restored>, ApiError> {
+    account.require(DECIDE)?;
+    let record = parse(&record)?;
+    let bytes = hex::decode(&wanted.operation).unwrap_or_default();
+    let head = Head::try_from(bytes.as_slice())
+        .or_else(|_source| Identity::try_from(bytes.as_slice()).map(|identity| identity.head()))
+        .map_err(|_source| ApiError::with(Code::BadParameter, "operation"))?;
+    let heads = wanted.heads.as_deref().map(acts::heads).transpose()?;
+    let restored = decide::restore(
+        &shared.engine, &account.district, record, head, &wanted.field, heads, account.person.id,
+    );
+    let operation = restored.await?.map(|identity| identity.to_string());
+    Ok(Json(Restored { operation }))
+}
+
+pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
+    record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))
+}
+
+pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
+    let bad = |what: &str| ApiError::with(Code::BadParameter, what);
+    let types = match wanted.record_type.as_deref() {
+        None | Some("hazard") => TypeFilter::Hazard,
+        Some("all") => TypeFilter::All,
+        Some(name) => TypeFilter::Other(RecordType::parse(name).ok_or_else(|| bad("type"))?),
+    };
+    let state = wanted.state.as_deref().map(|name| LifeState::parse(name).ok_or_else(|| bad("state")));
+    let class = wanted.severity.as_deref().map(|name| match name {
+        "none" => Ok(Class::Other),
+        "other" => Err(bad("severity")),
+        name => Class::parse(name).ok_or_else(|| bad("severity")),
+    });
+    let bbox = wanted.bbox.as_deref().map(|text| bbox(text).ok_or_else(|| bad("bbox")));
+    Ok(Filter {
+        types,
+        state: state.transpose()?,
+        open: wanted.open,
+        class: class.transpose()?,
+        provisional: wanted.provisional,
+        conflict: wanted.conflict,
+        bbox: bbox.transpose()?,
+        since: wanted.since,
+    })
+}
+
+/// `lon_min,lat_min,lon_max,lat_max` in degrees.
+fn bbox(text: &str) -> Option<GeoBox> {
+    let parts = text.split(',').map(degrees_e7).collect::<Option<Vec<i64>>>()?;
+    let [lon_min, lat_min, lon_max, lat_max] = parts.as_slice() else { return None };
+    let bbox = GeoBox([*lat_min, *lon_min, *lat_max, *lon_max]);
+    bbox.is_valid().then_some(bbox)
+}
+
+/// Decimal degrees, exactly: digits beyond the seventh are cut.
+fn degrees_e7(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let are_digits = whole.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
+    if !are_digits || whole.is_empty() || whole.len() > 3 {
+        return None;
+    }
+    let fraction: String = fraction.chars().chain("0000000".chars()).take(7).collect();
+    let e7 = whole.parse::<i64>().ok()? * 10_000_000 + fraction.parse::<i64>().ok()?;
+    Some(sign * e7)
+}
+
+/// Features read at a time.
+const FEATURES: u32 = 500;
+/// Parts that wait for a slow reader.
+const PARTS_WAITING: usize = 2;
+
+pub(super) async fn geojson(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response, ApiError> {
+    account.require(OFFICE)?;
+    if wanted.limit.is_some() || wanted.cursor.is_some() {
+        return Err(ApiError::with(Code::BadParameter, "limit and cursor belong to /v1/hazards"));
+    }
+    let filter = filter(&wanted)?;
+    let (parts, ready) = mpsc::channel(PARTS_WAITING);
+    let engine = Arc::clone(&shared.engine);
+    tokio::spawn(async move {
+        if let Err(error) = features(&engine, &account.district, &filter, &parts).await {
+            tracing::error!(error = %error, "a map was cut short: {error}");
+            // The reader sees a broken body, not a short map.
+            let _gone = parts.send(Err(std::io::Error::other("the map is incomplete"))).await;
+        }
+    });
+    let body = Stream::from_stream(futures::stream::unfold(ready, |mut ready| async move {
+        ready.recv().await.map(|part| (part, ready))
+    }));
+    let mut response = Response::new(body);
+    let media_type = HeaderValue::from_static("application/geo+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    Ok(response)
+}
+
+type Parts = mpsc::Sender<Result<Bytes, std::io::Error>>;
+
+/// Writes a collection page by page; each page is read in a transaction of its own.
+async fn features(
+    engine: &Arc<Engine>,
+    district: &District,
+    filter: &Filter,
+    parts: &Parts,
+) -> Result<(), SyncError> {
+    let mut text = String::from("{\"type\":\"FeatureCollection\",\"features\":[");
+    let mut separator = "\n";
+    let mut next: Option<String> = None;
+    loop {
+        let page = hazards::page(engine, district, filter, next.as_deref(), FEATURES).await?;
+        for hazard in &page.rows {
+            text.push_str(separator);
+            text.push_str(&hazards::feature(hazard).to_string());
+            separator = ",\n";
+        }
+        next = page.next;
+        if next.is_none() {
+            text.push_str("\n]}\n");
+        }
+        if parts.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() || next.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn degrees_are_read_exactly_and_nothing_else_is() {
+        for (text, expected) in [
+            ("103", Some(1_030_000_000)),
+            ("-0.5", Some(-5_000_000)),
+            (" 29.98765432 ", Some(299_876_543)),
+            ("-180.0", Some(-1_800_000_000)),
+            ("1e2", None),
+            ("", None),
+            ("-", None),
+            (".5", None),
+            ("--1", None),
+            ("1234", None),
+            ("NaN", None),
+        ] {
+            assert_eq!(degrees_e7(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_box_has_four_sides_in_order_and_in_range() {
+        let expected = Some(GeoBox([290_000_000, 1_020_000_000, 300_000_000, 1_040_000_000]));
+        assert_eq!(bbox("102,29,104,30"), expected);
+        for text in ["102,29,104", "102,29,104,30,1", "104,29,102,30", "102,29,104,91", "a,b,c,d", ""] {
+            assert_eq!(bbox(text), None, "{text:?}");
+        }
+    }
+}

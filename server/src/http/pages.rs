@@ -1,0 +1,220 @@
+//! The office's pages for a browser: `/`, lists, one record, sign-in and sign-out.
+//!
+//! A page takes the office token from the `Authorization` header or from a cookie that no script and no other
+//! site can use. Pages only read: whatever changes the ledger takes the header, so no form can be forged.
+
+use axum::Form;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use sync_protocol::codes::Code;
+
+use super::Shared;
+use super::acts::OFFICE;
+use super::auth::{self, Account, COOKIE};
+use super::error::{ApiError, status_of};
+use super::hazards::{self as api, Wanted};
+use super::parameters::Parameters;
+use crate::store::QuarantinePart;
+use crate::sync::listing::hazards::Filter;
+use crate::sync::listing::{Calendar, conflicts, devices, hazards, quarantine, record, totals};
+use crate::web::{self, lists};
+
+/// Rows of a page's table.
+const ROWS: u32 = 50;
+/// Rows of a table of the first page.
+const WORST: u32 = 10;
+
+/// An account that looks at pages; without one there is only the form that asks for a token.
+#[derive(Debug)]
+pub(super) struct Viewer(Account);
+
+impl FromRequestParts<Shared> for Viewer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
+        let is_first_visit = !auth::has_token(parts);
+        match Account::from_request_parts(parts, shared).await {
+            Ok(account) if OFFICE.contains(&account.person.role) => Ok(Self(account)),
+            Ok(_) => Err(asked(Some(Code::Forbidden))),
+            Err(error) if error.code == Code::Unauthenticated => {
+                Err(asked((!is_first_visit).then_some(Code::Unauthenticated)))
+            }
+            Err(error) => Err(problem(error.code, "")),
+        }
+    }
+}
+
+/// Why a page could not be made; shown as a page.
+#[derive(Debug)]
+pub(super) struct PageError(ApiError);
+
+impl<E: Into<ApiError>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        problem(self.0.code, "")
+    }
+}
+
+/// A page may load our own style sheet and send our own forms: nothing else.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+fn page(status: StatusCode, text: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, text).into_response()
+}
+
+fn asked(wrong: Option<Code>) -> Response {
+    page(wrong.map_or(StatusCode::UNAUTHORIZED, status_of), web::login(wrong))
+}
+
+fn problem(code: Code, district: &str) -> Response {
+    page(status_of(code), web::problem(code, district))
+}
+
+/// `?token=` once: it is put into the cookie and taken out of the address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    token: Option<String>,
+}
+
+pub(super) async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")], web::STYLE)
+}
+
+pub(super) async fn overview(
+    State(shared): State<Shared>,
+    Parameters(entry): Parameters<Entry>,
+    viewer: Result<Viewer, Response>,
+) -> Result<Response, PageError> {
+    if let Some(token) = entry.token {
+        return Ok(enter(&shared, &token).await);
+    }
+    let account = match viewer {
+        Ok(Viewer(account)) => account,
+        Err(asked) => return Ok(asked),
+    };
+    let (engine, district) = (&shared.engine, &account.district);
+    let open = Filter { open: Some(true), ..Filter::default() };
+    let overview = web::Overview {
+        totals: totals::totals(engine, district).await?,
+        worst: hazards::page(engine, district, &open, None, WORST).await?.rows,
+        conflicts: conflicts::page(engine, district, None, WORST).await?.rows,
+        silent: devices::silent(engine, district, web::SILENT_HOURS, usize::try_from(WORST).unwrap_or(10)).await?,
+        now_ms: engine.clock.now_ms(),
+    };
+    Ok(page(StatusCode::OK, web::overview(&overview, &district.name, &Calendar::of(district))))
+}
+
+pub(super) async fn hazard_list(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response, PageError> {
+    let filter = api::filter(&wanted)?;
+    let district = &account.district;
+    let rows = hazards::page(&shared.engine, district, &filter, wanted.cursor(), ROWS).await?;
+    let text = lists::hazards(&rows, &wanted.query(), &district.name, &Calendar::of(district));
+    Ok(page(StatusCode::OK, text))
+}
+
+pub(super) async fn hazard(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    let district = &account.district;
+    let record = record::record(&shared.engine, district, api::parse(&id)?).await?;
+    Ok(page(StatusCode::OK, web::record(&record, &district.name, &Calendar::of(district))))
+}
+
+/// Where a list goes on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Onward {
+    cursor: Option<String>,
+}
+
+pub(super) async fn conflict_list(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Parameters(from): Parameters<Onward>,
+) -> Result<Response, PageError> {
+    let district = &account.district;
+    let rows = conflicts::page(&shared.engine, district, from.cursor.as_deref(), ROWS).await?;
+    Ok(page(StatusCode::OK, lists::conflicts(&rows, &district.name, &Calendar::of(district))))
+}
+
+pub(super) async fn device_list(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Parameters(from): Parameters<Onward>,
+) -> Result<Response, PageError> {
+    let district = &account.district;
+    let rows = devices::page(&shared.engine, district, from.cursor.as_deref(), ROWS).await?;
+    Ok(page(StatusCode::OK, lists::devices(&rows, &district.name, &Calendar::of(district))))
+}
+
+pub(super) async fn quarantine_list(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Parameters(from): Parameters<Onward>,
+) -> Result<Response, PageError> {
+    let district = &account.district;
+    let cursor = from.cursor.as_deref();
+    let rows = quarantine::page(&shared.engine, district, QuarantinePart::Whole, cursor, ROWS).await?;
+    Ok(page(StatusCode::OK, lists::quarantine(&rows, &district.name, &Calendar::of(district))))
+}
+
+pub(super) async fn login_form() -> Response {
+    page(StatusCode::OK, web::login(None))
+}
+
+/// The form of the sign-in page.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignIn {
+    token: String,
+}
+
+pub(super) async fn login(State(shared): State<Shared>, Form(form): Form<SignIn>) -> Response {
+    enter(&shared, &form.token).await
+}
+
+pub(super) async fn logout(State(shared): State<Shared>) -> Response {
+    entered(&shared, "", "; Max-Age=0")
+}
+
+/// Puts a token that is valid into the cookie.
+async fn enter(shared: &Shared, token: &str) -> Response {
+    let token = token.trim();
+    match auth::account(shared, token).await {
+        Ok(account) if OFFICE.contains(&account.person.role) => entered(shared, token, ""),
+        Ok(_) => asked(Some(Code::Forbidden)),
+        Err(error) => asked(Some(error.code)),
+    }
+}
+
+fn entered(shared: &Shared, token: &str, more: &str) -> Response {
+    let secure = if shared.is_tls { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
+    // A token that was read is plain ASCII: only a damaged one is no header value.
+    let Ok(cookie) = HeaderValue::from_str(&cookie) else { return asked(Some(Code::Unauthenticated)) };
+    let to_start = [(header::LOCATION, HeaderValue::from_static("/")), (header::SET_COOKIE, cookie)];
+    (StatusCode::SEE_OTHER, to_start, [(header::CACHE_CONTROL, "no-store")]).into_response()
+}

@@ -1,0 +1,56 @@
+//! What a request says beside its path: the query string and the JSON body, strictly, with our own errors.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use sync_protocol::codes::Code;
+
+use super::Shared;
+use super::error::ApiError;
+use crate::sync::listing::{PAGE_DEFAULT, PAGE_MAX};
+
+/// The query string. Types that deny unknown fields refuse unknown parameters.
+#[derive(Debug)]
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Shared> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _shared: &Shared) -> Result<Self, ApiError> {
+        match Query::<T>::try_from_uri(&parts.uri) {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => Err(ApiError::with(Code::BadParameter, rejection.body_text())),
+        }
+    }
+}
+
+/// The JSON body.
+#[derive(Debug)]
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
+        match Json::<T>::from_request(request, shared).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(refused(&rejection)),
+        }
+    }
+}
+
+fn refused(rejection: &JsonRejection) -> ApiError {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge.into(),
+        _ => ApiError::with(Code::BadParameter, rejection.body_text()),
+    }
+}
+
+/// The rows of a page.
+pub(super) fn page_size(limit: Option<u32>) -> Result<u32, ApiError> {
+    let limit = limit.unwrap_or(PAGE_DEFAULT);
+    if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(ApiError::with(Code::BadParameter, "limit")) }
+}

@@ -1,0 +1,81 @@
+//! `GET /v1/quarantine`, `GET /v1/quarantine/{operation}`, `POST /v1/quarantine/{operation}/release`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use sync_protocol::ids::Identity;
+
+use super::Shared;
+use super::acts::OFFICE;
+use super::auth::Account;
+use super::conflicts::DECIDE;
+use super::error::ApiError;
+use super::parameters::{Parameters, page_size};
+use crate::store::QuarantinePart;
+use crate::sync::listing::quarantine::{self, Quarantined};
+use crate::sync::office::Act;
+
+/// A page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    released: Option<bool>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Quarantine {
+    quarantine: Vec<Quarantined>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Released {
+    operation: Option<String>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Quarantine>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let part = match wanted.released {
+        None => QuarantinePart::Whole,
+        Some(false) => QuarantinePart::Waiting,
+        Some(true) => QuarantinePart::Released,
+    };
+    let page =
+        quarantine::page(&shared.engine, &account.district, part, wanted.cursor.as_deref(), limit).await?;
+    Ok(Json(Quarantine { quarantine: page.rows, next: page.next }))
+}
+
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(operation): Path<String>,
+) -> Result<Json<Quarantined>, ApiError> {
+    account.require(OFFICE)?;
+    Ok(Json(quarantine::one(&shared.engine, &account.district, parse(&operation)?).await?))
+}
+
+pub(super) async fn release(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(operation): Path<String>,
+) -> Result<Json<Released>, ApiError> {
+    account.require(DECIDE)?;
+    let act = Act::Release { identity: parse(&operation)?, author: account.person.id };
+    let outcome = shared.engine.act(&account.district, act).await?;
+    Ok(Json(Released { operation: outcome.operation.map(|identity| identity.to_string()) }))
+}
+
+fn parse(operation: &str) -> Result<Identity, ApiError> {
+    hex::decode(operation)
+        .ok()
+        .and_then(|bytes| Identity::try_from(bytes.as_slice()).ok())
+        .ok_or_else(|| ApiError::with(Code::BadParameter, "operation"))
+}

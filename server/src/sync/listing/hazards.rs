@@ -1,0 +1,324 @@
+//! The list of hazards: filters, pages worst first, one line a record.
+//!
+//! A list reads in two phases. First what had not changed since its first page was asked for, worst first; then
+//! whatever changed meanwhile, oldest change first. So nothing that is there is skipped; a record that changes
+//! while the list is read may come twice, the second time with its newer change.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sync_protocol::ids::{RecordId, sha256};
+use sync_protocol::kind::RecordType;
+use sync_protocol::operation::Position;
+use sync_protocol::view::{Closure, State, View};
+
+use super::{Calendar, Page, cursor, read_cursor};
+use crate::domain::{Class, District, record_flags, state_number};
+use crate::geometry::{Area, GeoBox};
+use crate::store::{Condition, Order, RecordRow};
+use crate::sync::{Engine, SyncError, json};
+
+/// Rows read at a time.
+const BATCH: u32 = 100;
+/// Rows that one page looks at, at most: a page may be short though there are more.
+const LOOKED_AT: u32 = 5_000;
+/// Ranges of keys that cover a box.
+const RANGES: usize = 32;
+
+/// Which types of record a list has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TypeFilter {
+    /// Hazards, and records of which nothing says what they are.
+    #[default]
+    Hazard,
+    /// Every type.
+    All,
+    /// One type that is no hazard.
+    Other(RecordType),
+}
+
+/// What a list of hazards has.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Types.
+    pub types: TypeFilter,
+    /// In this state.
+    pub state: Option<State>,
+    /// Open or not.
+    pub open: Option<bool>,
+    /// Of this class.
+    pub class: Option<Class>,
+    /// Without their report, or with it.
+    pub provisional: Option<bool>,
+    /// With an open conflict, or without.
+    pub conflict: Option<bool>,
+    /// With a shown position in this box.
+    pub bbox: Option<GeoBox>,
+    /// Changed after this.
+    pub since: Option<u64>,
+}
+
+/// A position as JSON has it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Place {
+    /// Degrees.
+    pub lat: f64,
+    /// Degrees.
+    pub lon: f64,
+    /// Metres, where known.
+    pub accuracy_m: Option<f64>,
+}
+
+/// One line of the list.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hazard {
+    /// The record.
+    pub id: String,
+    /// 编号.
+    pub number: Option<String>,
+    /// What it is, where anything says so.
+    pub record_type: Option<&'static str>,
+    /// Where it stands.
+    pub state: &'static str,
+    /// The same in Chinese.
+    pub state_zh: &'static str,
+    /// The shown severity.
+    pub severity: Option<String>,
+    /// The class that orders the list.
+    pub class: &'static str,
+    /// Whether it counts as open.
+    pub open: bool,
+    /// Its report has not come.
+    pub provisional: bool,
+    /// It has an open conflict.
+    pub conflict: bool,
+    /// `pending` or `final`, where it is closed.
+    pub closure: Option<&'static str>,
+    /// The shown position.
+    pub position: Option<Place>,
+    /// 隐患类别.
+    pub category: Option<Value>,
+    /// 隐患类型.
+    #[serde(rename = "type")]
+    pub hazard_type: Option<Value>,
+    /// 乡镇.
+    pub township: Option<Value>,
+    /// 线路名称.
+    pub line_name: Option<Value>,
+    /// 发现时间.
+    pub found_at_ms: Option<Value>,
+    /// Server time of its first operation.
+    pub received_ms: i64,
+    /// Its change number.
+    pub change: u64,
+    /// SHA-256 of the stored view.
+    pub view_sha256: String,
+}
+
+/// Where a page ended: phase, class, change, and the last change of the first phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct At(u8, i64, u64, u64);
+
+impl At {
+    const fn of(order: Order, through: u64) -> Self {
+        match order {
+            Order::WorstFirst { after: (class, change), .. } => Self(0, class, change, through),
+            Order::ByChange { after } => Self(1, 0, after, through),
+        }
+    }
+
+    const fn order(self) -> Order {
+        match self {
+            Self(0, class, change, through) => Order::WorstFirst { after: (class, change), through },
+            Self(_, _, after, _) => Order::ByChange { after },
+        }
+    }
+}
+
+/// A page of the list.
+///
+/// # Errors
+/// The cursor's, the store's.
+pub async fn page(
+    engine: &Engine,
+    district: &District,
+    filter: &Filter,
+    from: Option<&str>,
+    limit: u32,
+) -> Result<Page<Hazard>, SyncError> {
+    let calendar = Calendar::of(district);
+    let conditions = filter.conditions();
+    let mut transaction = engine.store.read().await?;
+    let At(phase, class, change, through) = match from {
+        Some(text) => read_cursor(text)?,
+        None => At(0, -1, 0, transaction.lineage(district.key).await?.change),
+    };
+    let mut order = At(phase, class, change, through).order();
+    let mut rows = Vec::new();
+    let mut looked_at = 0;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = loop {
+        let batch = transaction.list_records(district.key, &conditions, order, BATCH).await?;
+        let read = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let mut full_at = None;
+        for row in batch {
+            let step = advanced(order, &row);
+            if let Some(hazard) = filter.line(&row, &calendar) {
+                if rows.len() >= wanted {
+                    full_at = Some(order);
+                    break;
+                }
+                rows.push(hazard);
+            }
+            order = step;
+        }
+        looked_at += read;
+        if let Some(at) = full_at {
+            break Some(At::of(at, through));
+        }
+        if read < BATCH {
+            match order {
+                Order::WorstFirst { .. } => order = Order::ByChange { after: through },
+                Order::ByChange { .. } => break None,
+            }
+        } else if looked_at >= LOOKED_AT {
+            break Some(At::of(order, through));
+        }
+    };
+    Ok(Page { rows, next: next.map(|at| cursor(&at)) })
+}
+
+const fn advanced(order: Order, row: &RecordRow) -> Order {
+    match order {
+        Order::WorstFirst { through, .. } => Order::WorstFirst { after: (row.class, row.change), through },
+        Order::ByChange { .. } => Order::ByChange { after: row.change },
+    }
+}
+
+impl Filter {
+    fn conditions(&self) -> Vec<Condition> {
+        let flag =
+            |bits, is_set| if is_set { Condition::FlagsSet(bits) } else { Condition::FlagsClear(bits) };
+        let states = |open: bool| {
+            let states = State::ALL.iter().filter(|state| state.is_open() == open);
+            Condition::StateIn(states.map(|state| state_number(*state)).collect())
+        };
+        let types = match self.types {
+            TypeFilter::Hazard => Some(Condition::FlagsClear(record_flags::NOT_HAZARD)),
+            TypeFilter::All => None,
+            TypeFilter::Other(_) => Some(Condition::FlagsSet(record_flags::NOT_HAZARD)),
+        };
+        [
+            types,
+            self.state.map(|state| Condition::StateIn(vec![state_number(state)])),
+            self.open.map(states),
+            self.class.map(Condition::Class),
+            self.provisional.map(|is_set| flag(record_flags::PROVISIONAL, is_set)),
+            self.conflict.map(|is_set| flag(record_flags::CONFLICT, is_set)),
+            self.bbox.map(|bbox| Condition::PlaceIn(Area::of(&[bbox]).ranges(RANGES))),
+            self.since.map(Condition::ChangedAfter),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The line of a row, where the filter's last word (the exact box, the type) lets it pass.
+    fn line(&self, row: &RecordRow, calendar: &Calendar) -> Option<Hazard> {
+        let view = View::decode(&row.view)?;
+        if let TypeFilter::Other(record_type) = self.types
+            && view.record_type != Some(record_type)
+        {
+            return None;
+        }
+        let position = shown_position(&view);
+        if let Some(GeoBox([lat_min, lon_min, lat_max, lon_max])) = self.bbox {
+            let at = position.as_ref()?;
+            let is_inside =
+                (lat_min..=lat_max).contains(&at.lat_e7) && (lon_min..=lon_max).contains(&at.lon_e7);
+            if !is_inside {
+                return None;
+            }
+        }
+        Some(line(row, &view, position.as_ref(), calendar))
+    }
+}
+
+pub(super) fn shown_position(view: &View) -> Option<Position> {
+    view.shown("position")?.decode()
+}
+
+pub(super) fn line(row: &RecordRow, view: &View, position: Option<&Position>, calendar: &Calendar) -> Hazard {
+    let shown = |field: &str| view.shown(field).filter(|value| !value.is_null()).map(json::from_raw);
+    Hazard {
+        id: row.record.to_string(),
+        number: calendar.number(row.number, row.received_ms),
+        record_type: view.record_type.map(RecordType::as_str),
+        state: view.state.as_str(),
+        state_zh: view.state.zh(),
+        severity: view.severity.clone(),
+        class: Class::from_number(row.class).map_or("", Class::as_str),
+        open: view.state.is_open(),
+        provisional: view.is_provisional,
+        conflict: !view.conflicts.is_empty(),
+        closure: view.closure.map(closure),
+        position: position.map(place),
+        category: shown("category"),
+        hazard_type: shown("type"),
+        township: shown("township"),
+        line_name: shown("line_name"),
+        found_at_ms: shown("found_at_ms"),
+        received_ms: row.received_ms,
+        change: row.change,
+        view_sha256: hex::encode(sha256(&row.view)),
+    }
+}
+
+pub(super) const fn closure(closure: Closure) -> &'static str {
+    match closure {
+        Closure::Pending => "pending",
+        Closure::Final => "final",
+    }
+}
+
+fn place(position: &Position) -> Place {
+    let degrees = |e7: i64| f64::from(i32::try_from(e7).unwrap_or(i32::MAX)) / 1e7;
+    let metres = |dm: u64| f64::from(u32::try_from(dm).unwrap_or(u32::MAX)) / 10.0;
+    Place {
+        lat: degrees(position.lat_e7),
+        lon: degrees(position.lon_e7),
+        accuracy_m: position.accuracy_dm.map(metres),
+    }
+}
+
+/// The feature of a line (RFC 7946): its position as geometry, the rest as properties.
+pub fn feature(hazard: &Hazard) -> Value {
+    let geometry = hazard.position.map_or(
+        Value::Null,
+        |place| serde_json::json!({"type": "Point", "coordinates": [place.lon, place.lat]}),
+    );
+    let mut properties = serde_json::to_value(hazard).unwrap_or_default();
+    if let Some(properties) = properties.as_object_mut() {
+        properties.remove("position");
+        let accuracy = hazard.position.and_then(|place| place.accuracy_m);
+        properties.insert("accuracy_m".to_owned(), accuracy.into());
+    }
+    serde_json::json!({"type": "Feature", "id": hazard.id, "geometry": geometry, "properties": properties})
+}
+
+/// The line of one record; none where there is none.
+///
+/// # Errors
+/// The store's.
+pub async fn one(
+    engine: &Engine,
+    district: &District,
+    record: RecordId,
+) -> Result<Option<Hazard>, SyncError> {
+    let mut transaction = engine.store.read().await?;
+    let row = transaction.records(district.key, &[record]).await?.remove(&record);
+    Ok(row.and_then(|row| {
+        let view = View::decode(&row.view)?;
+        let position = shown_position(&view);
+        Some(line(&row, &view, position.as_ref(), &Calendar::of(district)))
+    }))
+}

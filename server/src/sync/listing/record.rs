@@ -1,0 +1,250 @@
+//! One record with everything behind it: what shows, what lost and why, who did what, what waits.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+use sync_protocol::codes::Code;
+use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::view::{PhotoState, View};
+
+pub use super::fields::{Field, Why, Written, writes};
+pub use super::operations::{Flag, Interval, Told};
+
+use super::conflicts::{self, OpenConflict};
+use super::hazards::{self, Hazard};
+use super::operations::{self, Known};
+use super::quarantine::{self, Quarantined};
+use super::{By, Calendar, Names, fields};
+use crate::domain::{Collection, District};
+use crate::sync::{Engine, SyncError};
+
+/// A record.
+#[derive(Debug, Serialize)]
+pub struct Record {
+    /// Its line in the list.
+    #[serde(flatten)]
+    pub line: Hazard,
+    /// Severity, with where it comes from.
+    pub severities: Severities,
+    /// Every field.
+    pub fields: Vec<Field>,
+    /// The lifecycle.
+    pub lifecycle: Lifecycle,
+    /// What waits for a named person.
+    pub conflicts: Vec<OpenConflict>,
+    /// Operations that no other names.
+    pub heads: Vec<String>,
+    /// Operations that others name and the server lacks.
+    pub missing: Vec<String>,
+    /// Operations that their own author has withdrawn.
+    pub withdrawn: Vec<String>,
+    /// Photos.
+    pub photos: Vec<Photo>,
+    /// How many comments there are.
+    pub comments: u64,
+    /// How many track pieces there are.
+    pub track_pieces: u64,
+    /// Every operation behind it, as first received.
+    pub operations: Vec<Told>,
+    /// Quarantined operations that name it, released ones too.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// Where the shown severity comes from.
+#[derive(Debug, Serialize)]
+pub struct Severities {
+    /// What shows.
+    pub shown: Option<String>,
+    /// The worst observation that counts in its field.
+    pub observed: Option<Value>,
+    /// The worst grading.
+    pub graded: Option<Value>,
+    /// Observations that no grading has seen.
+    pub unanswered: Vec<By>,
+}
+
+/// The lifecycle.
+#[derive(Debug, Serialize)]
+pub struct Lifecycle {
+    /// Where it stands.
+    pub state: &'static str,
+    /// The same in Chinese.
+    pub state_zh: &'static str,
+    /// Cures and ends that still count.
+    pub acts: Vec<Act>,
+    /// Dangers that no later danger has seen.
+    pub dangers: Vec<By>,
+    /// Progress of the office.
+    pub stage: Vec<Stage>,
+    /// `pending` or `final`, where it is closed.
+    pub closure: Option<&'static str>,
+    /// Photos that the closure still waits for.
+    pub pending_photos: Vec<String>,
+}
+
+/// A cure or an end.
+#[derive(Debug, Serialize)]
+pub struct Act {
+    /// Who did what.
+    #[serde(flatten)]
+    pub by: By,
+    /// What it amounts to by its own evidence.
+    pub standing: &'static str,
+    /// The same in Chinese.
+    pub standing_zh: &'static str,
+    /// Whether it had seen every danger that counts.
+    pub sound: bool,
+    /// Whether there are live cures that this end had not seen.
+    pub has_unseen: bool,
+    /// Whether a concurrent act on its path goes further.
+    pub outranked: bool,
+    /// Photos in its past that are neither verified nor written off.
+    pub pending_photos: Vec<String>,
+}
+
+/// A step of progress.
+#[derive(Debug, Serialize)]
+pub struct Stage {
+    /// Who did what.
+    #[serde(flatten)]
+    pub by: By,
+    /// The state that it leads to.
+    pub state: &'static str,
+    /// The same in Chinese.
+    pub state_zh: &'static str,
+}
+
+/// A photo.
+#[derive(Debug, Serialize)]
+pub struct Photo {
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// `named`, `verified` or `written_off`.
+    pub state: &'static str,
+    /// The same in Chinese.
+    pub state_zh: &'static str,
+    /// What it shows, where an operation says so.
+    pub role: Option<String>,
+    /// Its length, where an operation says so.
+    pub bytes: Option<u64>,
+}
+
+/// Quarantined operations told of with a record.
+const QUARANTINED: u32 = 100;
+
+/// A record of the district.
+///
+/// # Errors
+/// [`Code::NotFound`], the store's.
+pub async fn record(engine: &Engine, district: &District, id: RecordId) -> Result<Record, SyncError> {
+    let mut transaction = engine.store.read().await?;
+    let key = district.key;
+    let row = transaction.records(key, &[id]).await?.remove(&id);
+    let row = row.filter(|row| row.collection == Collection::Records.number());
+    let (row, view) = row
+        .and_then(|row| {
+            let view = View::decode(&row.view)?;
+            Some((row, view))
+        })
+        .ok_or(SyncError::Refused(Code::NotFound))?;
+    let stored = transaction.ledger_operations(key, id).await?;
+    let known: Vec<Known> = stored.into_iter().filter_map(Known::of).collect();
+    let rows = transaction.quarantine_of(key, id, quarantine::HEAD_BYTES, QUARANTINED).await?;
+    let persons: BTreeSet<PersonId> = known
+        .iter()
+        .flat_map(|known| [known.operation.author, known.author()])
+        .chain(rows.iter().filter_map(|row| row.author))
+        .collect();
+    let names = Names::of(&mut transaction, key, persons).await?;
+    let past: Vec<_> = known.iter().map(Known::past_write).collect();
+    let operations = operations::tell(&mut transaction, key, &known, &names).await?;
+    let calendar = Calendar::of(district);
+    let open = transaction.conflicts_of(key, id).await?;
+    let number = calendar.number(row.number, row.received_ms);
+    let position = hazards::shown_position(&view);
+    Ok(Record {
+        line: hazards::line(&row, &view, position.as_ref(), &calendar),
+        severities: severities(&view, &names),
+        fields: fields::fields(&view, &past, &names),
+        lifecycle: lifecycle(&view, &names),
+        conflicts: open
+            .iter()
+            .map(|listed| conflicts::told(listed, Some(&view), number.clone(), &names))
+            .collect(),
+        heads: view.heads.iter().map(ToString::to_string).collect(),
+        missing: view.missing.iter().map(ToString::to_string).collect(),
+        withdrawn: view.withdrawn.iter().map(ToString::to_string).collect(),
+        photos: photos(&view),
+        comments: view.comments,
+        track_pieces: view.track_pieces,
+        operations,
+        quarantined: rows.iter().map(|row| quarantine::told(row, &names)).collect(),
+    })
+}
+
+fn severities(view: &View, names: &Names) -> Severities {
+    let value =
+        |field: &str| view.shown(field).filter(|value| !value.is_null()).map(crate::sync::json::from_raw);
+    Severities {
+        shown: view.severity.clone(),
+        observed: value("severity"),
+        graded: value("graded_severity"),
+        unanswered: view.unanswered.iter().filter_map(|index| By::writer(view, *index, names)).collect(),
+    }
+}
+
+fn lifecycle(view: &View, names: &Names) -> Lifecycle {
+    let acts: Vec<Act> = view
+        .acts
+        .iter()
+        .filter_map(|act| {
+            Some(Act {
+                by: By::writer(view, act.writer, names)?,
+                standing: act.standing.as_str(),
+                standing_zh: act.standing.zh(),
+                sound: act.is_sound,
+                has_unseen: act.has_unseen,
+                outranked: act.is_outranked,
+                pending_photos: act.pending.iter().map(ToString::to_string).collect(),
+            })
+        })
+        .collect();
+    let stage = view.stage.iter().filter_map(|stage| {
+        let by = By::writer(view, stage.writer, names)?;
+        Some(Stage { by, state: stage.state.as_str(), state_zh: stage.state.zh() })
+    });
+    let pending: BTreeSet<String> = match view.closure {
+        None => BTreeSet::new(),
+        Some(_) => acts.iter().flat_map(|act| act.pending_photos.iter().cloned()).collect(),
+    };
+    Lifecycle {
+        state: view.state.as_str(),
+        state_zh: view.state.zh(),
+        dangers: view.dangers.iter().filter_map(|index| By::writer(view, *index, names)).collect(),
+        stage: stage.collect(),
+        closure: view.closure.map(hazards::closure),
+        pending_photos: pending.into_iter().collect(),
+        acts,
+    }
+}
+
+fn photos(view: &View) -> Vec<Photo> {
+    view.photos
+        .iter()
+        .map(|(sha256, photo)| {
+            let (state, state_zh) = match photo.state {
+                PhotoState::Named => ("named", "待上传"),
+                PhotoState::Verified => ("verified", "已核验"),
+                PhotoState::WrittenOff => ("written_off", "已核销"),
+            };
+            Photo {
+                sha256: sha256.to_string(),
+                state,
+                state_zh,
+                role: photo.named.as_ref().map(|(role, _)| role.clone()),
+                bytes: photo.named.as_ref().map(|(_, bytes)| *bytes),
+            }
+        })
+        .collect()
+}

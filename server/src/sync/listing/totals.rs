@@ -1,0 +1,68 @@
+//! Totals of a district, from the tallies that every write keeps: nothing is counted here.
+
+use sync_protocol::view::{Disposition, State};
+
+use crate::domain::{Class, District};
+use crate::sync::{Engine, SyncError};
+
+/// Totals of a district.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Hazards.
+    pub hazards: i64,
+    /// Open ones, worst class first.
+    pub open: Vec<(Class, i64)>,
+    /// Hazards by state, those that have any.
+    pub states: Vec<(State, i64)>,
+    /// Records whose report has not come.
+    pub provisional: i64,
+    /// Open conflicts.
+    pub conflicts: i64,
+    /// Operations received.
+    pub received: i64,
+    /// Operations by disposition, all of them.
+    pub dispositions: Vec<(Disposition, i64)>,
+}
+
+impl Totals {
+    /// Open hazards of every class.
+    pub fn open_in_all(&self) -> i64 {
+        self.open.iter().map(|(_, amount)| amount).sum()
+    }
+
+    /// Hazards in a state.
+    pub fn state(&self, state: State) -> i64 {
+        self.states.iter().find(|(known, _)| *known == state).map_or(0, |(_, amount)| *amount)
+    }
+
+    /// Operations of a disposition.
+    pub fn disposition(&self, disposition: Disposition) -> i64 {
+        self.dispositions.iter().find(|(known, _)| *known == disposition).map_or(0, |(_, amount)| *amount)
+    }
+}
+
+/// The totals of a district.
+///
+/// # Errors
+/// The store's.
+pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, SyncError> {
+    let tallies = engine.store.read().await?.tallies(district.key).await?;
+    let amount =
+        |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
+    Ok(Totals {
+        hazards: amount("hazards"),
+        open: Class::ALL.iter().map(|class| (*class, amount(&format!("open:{}", class.as_str())))).collect(),
+        states: State::ALL
+            .iter()
+            .map(|state| (*state, amount(&format!("state:{}", state.as_str()))))
+            .filter(|(_, amount)| *amount != 0)
+            .collect(),
+        provisional: amount("provisional"),
+        conflicts: amount("conflicts"),
+        received: amount("received"),
+        dispositions: Disposition::ALL
+            .iter()
+            .map(|known| (*known, amount(&format!("disposition:{}", known.as_str()))))
+            .collect(),
+    })
+}

@@ -1,0 +1,20 @@
+//! The office's pages, rendered on the server: zh-CN first, English second, plain HTML that works without scripts.
+//!
+//! Pure: values of [`crate::sync::listing`] in, text out. Every value is escaped by the template. Routes, tokens
+//! and headers are in `http`. Start at [`overview`].
+
+mod detail;
+mod layout;
+pub mod lists;
+mod overview;
+mod words;
+
+pub use detail::record;
+pub use layout::{Tab, login, problem};
+pub use overview::{Overview, overview};
+
+/// The style sheet of every page.
+pub const STYLE: &str = include_str!("web/style.css");
+
+/// Hours after which a device that has not been heard of counts as silent.
+pub const SILENT_HOURS: i64 = 24;

@@ -1,0 +1,139 @@
+//! One record with everything behind it, readable.
+
+use maud::{Markup, html};
+
+use super::layout::{Tab, as_json, page};
+use super::lists::{conflict_table, marks, quarantine_table, severity};
+use super::words::{plain, term, term_of};
+use crate::sync::listing::record::{Field, Photo, Record, Told};
+use crate::sync::listing::{By, Calendar};
+
+/// The page of a record.
+pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
+    let line = &record.line;
+    let title = line.number.as_deref().unwrap_or(&line.id);
+    let body = html! {
+        h1 { (title) small { (line.record_type.map_or("", term)) } }
+        section {
+            p {
+                (severity(line)) " " b { (line.state_zh) } " " (marks(line))
+                span class="quiet" { (term_of(line.category.as_ref())) " " (term_of(line.hazard_type.as_ref())) }
+            }
+            @if let Some(place) = line.position {
+                p class="quiet" {
+                    "北纬 " (place.lat) "，东经 " (place.lon)
+                    @if let Some(accuracy) = place.accuracy_m { "，精度 " (accuracy) " 米" }
+                }
+            }
+            p class="quiet" { "收到 " (calendar.minute(line.received_ms)) " · " code { (line.id) } }
+        }
+        @if !record.conflicts.is_empty() {
+            section { h2 { "待裁定的冲突" small { "open conflicts" } } (conflict_table(&record.conflicts, calendar)) }
+        }
+        section { h2 { "字段" small { "fields: what shows, what lost and why" } } (field_table(&record.fields)) }
+        section { h2 { "处理过程" small { "lifecycle" } } (lifecycle(record)) }
+        @if !record.photos.is_empty() {
+            section { h2 { "照片" small { "photos" } } (photo_list(&record.photos)) }
+        }
+        section { h2 { "全部操作" small { "every operation behind it" } } (operation_table(&record.operations, calendar)) }
+        @if !record.quarantined.is_empty() {
+            section { h2 { "隔离" small { "quarantined" } } (quarantine_table(&record.quarantined, calendar)) }
+        }
+        (as_json(&format!("/v1/hazards/{}", line.id)))
+    };
+    page(title, district, Tab::Hazards, &body)
+}
+
+fn who(by: &By) -> &str {
+    by.author_name.as_deref().unwrap_or(&by.author)
+}
+
+fn field_table(fields: &[Field]) -> Markup {
+    html! {
+        div class="scroll" { table class="cards" {
+            thead { tr { th scope="col" { "字段" } th scope="col" { "值" } th scope="col" { "作者" } th scope="col" { "为何" } } }
+            tbody {
+                @for field in fields { @for value in &field.values {
+                    tr class=[(!value.shows).then_some("lost")] {
+                        td data-label="字段" { (field.zh) @if field.zh != field.en { span class="en" { (field.en) } } }
+                        td data-label="值" {
+                            @if value.shows { b { (term_of(Some(&value.value))) } } @else { s { (term_of(Some(&value.value))) } }
+                        }
+                        td data-label="作者" { (who(&value.by)) " · " (value.by.kind_zh) }
+                        td data-label="为何" { (value.why.why_zh) }
+                    }
+                } }
+            }
+        } }
+    }
+}
+
+fn lifecycle(record: &Record) -> Markup {
+    let lifecycle = &record.lifecycle;
+    html! {
+        ul {
+            @for danger in &lifecycle.dangers { li { "危险：" (danger.kind_zh) " · " (who(danger)) } }
+            @for stage in &lifecycle.stage { li { "进度：" (stage.state_zh) " · " (stage.by.kind_zh) " · " (who(&stage.by)) } }
+            @for act in &lifecycle.acts {
+                li {
+                    "处置：" (act.standing_zh) " · " (act.by.kind_zh) " · " (who(&act.by))
+                    @if !act.sound { " " span class="mark warn" { "不知悉最新危险" } }
+                    @if !act.pending_photos.is_empty() { " · 待核验照片 " (act.pending_photos.len()) " 张" }
+                }
+            }
+            @if let Some(closure) = lifecycle.closure { li { "销号：" (term(closure)) } }
+            @if !record.missing.is_empty() { li { "尚缺前序操作 " (record.missing.len()) " 条" } }
+        }
+    }
+}
+
+fn photo_list(photos: &[Photo]) -> Markup {
+    html! {
+        ul {
+            @for photo in photos {
+                li { (photo.role.as_deref().map_or("", term)) " · " (photo.state_zh) " · " code { (photo.sha256) } }
+            }
+        }
+    }
+}
+
+fn operation_table(operations: &[Told], calendar: &Calendar) -> Markup {
+    html! {
+        div class="scroll" { table class="cards" {
+            thead { tr {
+                th scope="col" { "操作" } th scope="col" { "作者" } th scope="col" { "时间" } th scope="col" { "结果" }
+                th scope="col" { "内容" }
+            } }
+            tbody {
+                @for operation in operations {
+                    tr {
+                        td class="key" data-label="操作" { (operation.kind_zh) }
+                        td data-label="作者" { (operation.author_name.as_deref().unwrap_or(&operation.author)) }
+                        td data-label="时间" {
+                            span {
+                                (calendar.minute(operation.interval.not_before_ms)) " 至 "
+                                (calendar.minute(operation.interval.not_after_ms))
+                                @if operation.interval.clock_suspect { " " span class="mark warn" { "时钟可疑" } }
+                            }
+                        }
+                        td data-label="结果" {
+                            span {
+                                (operation.disposition_zh)
+                                @for flag in &operation.flags { " " span class="mark" { (flag.zh) } }
+                            }
+                        }
+                        td data-label="内容" {
+                            details {
+                                summary { "设备序号 " (operation.sequence) }
+                                @for (name, value) in &operation.fields {
+                                    div { span class="quiet" { (name) } " " (plain(value)) }
+                                }
+                                div { code { (operation.identity) } }
+                            }
+                        }
+                    }
+                }
+            }
+        } }
+    }
+}

@@ -1,0 +1,244 @@
+//! Lists as small tables: hazards, conflicts, devices, quarantine.
+
+use maud::{Markup, html};
+
+use super::layout::{Tab, as_json, page};
+use super::words::{plain, term, term_of};
+use crate::sync::listing::conflicts::{OpenConflict, Side};
+use crate::sync::listing::devices::DeviceTold;
+use crate::sync::listing::hazards::Hazard;
+use crate::sync::listing::quarantine::Quarantined;
+use crate::sync::listing::{Calendar, Page};
+
+/// The list of hazards. `query` is the query string of its filters, without a cursor.
+pub fn hazards(page: &Page<Hazard>, query: &str, district: &str, calendar: &Calendar) -> String {
+    let body = html! {
+        section { (hazard_table(&page.rows, calendar)) (next("/hazards", query, page.next.as_deref())) }
+        (as_json(&format!("/v1/hazards?{query}")))
+    };
+    titled("隐患", "Hazards, worst first", district, Tab::Hazards, &body)
+}
+
+/// Open conflicts.
+pub fn conflicts(page: &Page<OpenConflict>, district: &str, calendar: &Calendar) -> String {
+    let body = html! {
+        section { (conflict_table(&page.rows, calendar)) (next("/conflicts", "", page.next.as_deref())) }
+        (as_json("/v1/conflicts"))
+    };
+    titled("待裁定的冲突", "Open conflicts, oldest first", district, Tab::Conflicts, &body)
+}
+
+/// Devices.
+pub fn devices(page: &Page<DeviceTold>, district: &str, calendar: &Calendar) -> String {
+    let body = html! {
+        section { (device_table(&page.rows, calendar)) (next("/devices", "", page.next.as_deref())) }
+        (as_json("/v1/devices"))
+    };
+    titled("设备", "Devices", district, Tab::Devices, &body)
+}
+
+/// The quarantine.
+pub fn quarantine(page: &Page<Quarantined>, district: &str, calendar: &Calendar) -> String {
+    let body = html! {
+        section { (quarantine_table(&page.rows, calendar)) (next("/quarantine", "", page.next.as_deref())) }
+        (as_json("/v1/quarantine"))
+    };
+    titled("隔离区", "Quarantine, oldest first", district, Tab::Quarantine, &body)
+}
+
+fn titled(zh: &str, en: &str, district: &str, tab: Tab, body: &Markup) -> String {
+    page(zh, district, tab, &html! { h1 { (zh) small { (en) } } (body) })
+}
+
+fn next(path: &str, query: &str, cursor: Option<&str>) -> Markup {
+    html! {
+        @if let Some(cursor) = cursor {
+            @let joint = if query.is_empty() { "" } else { "&" };
+            p class="more" { a rel="next" href=(format!("{path}?{query}{joint}cursor={cursor}")) { "下一页 Next →" } }
+        }
+    }
+}
+
+fn none(columns: usize) -> Markup {
+    html! { tr { td colspan=(columns) class="quiet" { "没有 None" } } }
+}
+
+fn heading(zh: &str, en: &str) -> Markup {
+    html! { th scope="col" { (zh) small { (en) } } }
+}
+
+/// A link to a record by its 编号, or by its id where it has none.
+pub(super) fn record_link(id: &str, number: Option<&str>) -> Markup {
+    html! { a href=(format!("/hazards/{id}")) { (number.unwrap_or(id)) } }
+}
+
+pub(super) fn marks(hazard: &Hazard) -> Markup {
+    html! {
+        @if hazard.provisional { span class="mark warn" { "报告缺失" } }
+        @if hazard.conflict { span class="mark warn" { "冲突" } }
+        @if let Some(closure) = hazard.closure { span class="mark" { (term(closure)) } }
+    }
+}
+
+pub(super) fn severity(hazard: &Hazard) -> Markup {
+    let shown = hazard.severity.as_deref().unwrap_or(hazard.class);
+    html! { span class={ "mark " (hazard.class) } { (term(shown)) } }
+}
+
+pub(super) fn hazard_table(hazards: &[Hazard], calendar: &Calendar) -> Markup {
+    html! {
+        div class="scroll" { table class="cards" {
+            thead { tr {
+                (heading("编号", "number")) (heading("等级", "severity")) (heading("状态", "state"))
+                (heading("类别", "category")) (heading("乡镇 · 线路", "township, line")) (heading("收到", "received"))
+            } }
+            tbody {
+                @for hazard in hazards {
+                    tr {
+                        td class="key" data-label="编号" { (record_link(&hazard.id, hazard.number.as_deref())) }
+                        td data-label="等级" { (severity(hazard)) }
+                        td data-label="状态" { span { (hazard.state_zh) " " (marks(hazard)) } }
+                        td data-label="类别" {
+                            span { (term_of(hazard.category.as_ref())) " " (term_of(hazard.hazard_type.as_ref())) }
+                        }
+                        td data-label="乡镇 · 线路" {
+                            span { (term_of(hazard.township.as_ref())) " " (term_of(hazard.line_name.as_ref())) }
+                        }
+                        td class="key" data-label="收到" { (calendar.minute(hazard.received_ms)) }
+                    }
+                }
+                @if hazards.is_empty() { (none(6)) }
+            }
+        } }
+    }
+}
+
+fn side(side: &Side) -> Markup {
+    html! {
+        div {
+            @if let Some(value) = &side.value { b { (plain(value)) } " " }
+            span class="quiet" {
+                (side.by.kind_zh) " · " (side.by.author_name.as_deref().unwrap_or(&side.by.author))
+                @if side.shows { " · 现显示" }
+            }
+        }
+    }
+}
+
+pub(super) fn conflict_table(conflicts: &[OpenConflict], calendar: &Calendar) -> Markup {
+    html! {
+        div class="scroll" { table class="cards" {
+            thead { tr {
+                (heading("隐患", "hazard")) (heading("争议内容", "subject")) (heading("原因", "reason"))
+                (heading("各方", "sides")) (heading("自", "since"))
+            } }
+            tbody {
+                @for conflict in conflicts {
+                    tr {
+                        td class="key" data-label="隐患" { (record_link(&conflict.record, conflict.number.as_deref())) }
+                        td data-label="争议内容" { (conflict.subject_zh) }
+                        td data-label="原因" { (conflict.reason_zh) }
+                        td data-label="各方" {
+                            div {
+                                @for one in &conflict.sides { (side(one)) }
+                                @if let Some(base) = &conflict.base { div class="quiet" { "原值：" (plain(base)) } }
+                            }
+                        }
+                        td class="key" data-label="自" { (calendar.minute(conflict.opened_ms)) }
+                    }
+                }
+                @if conflicts.is_empty() { (none(5)) }
+            }
+        } }
+    }
+}
+
+fn ranges(ranges: &[(u64, u64)]) -> String {
+    let one = |(first, last): &(u64, u64)| {
+        if first == last { first.to_string() } else { format!("{first}–{last}") }
+    };
+    ranges.iter().map(one).collect::<Vec<_>>().join("、")
+}
+
+pub(super) fn device_table(devices: &[DeviceTold], calendar: &Calendar) -> Markup {
+    html! {
+        div class="scroll" { table class="cards" {
+            thead { tr {
+                (heading("人员", "persons")) (heading("状态", "status")) (heading("最后联系", "last contact"))
+                (heading("已收序号", "received")) (heading("尚缺", "outstanding")) (heading("时钟偏差", "clock offset"))
+                (heading("设备", "device"))
+            } }
+            tbody {
+                @for device in devices {
+                    tr {
+                        td data-label="人员" {
+                            span { @for person in &device.persons { (person.name.as_deref().unwrap_or(&person.id)) " " } }
+                        }
+                        td data-label="状态" {
+                            span { (term(device.status)) " " @if device.forked { span class="mark warn" { "链分叉" } } }
+                        }
+                        td data-label="最后联系" {
+                            span {
+                                @match device.contact_ms {
+                                    Some(at_ms) => { (calendar.minute(at_ms)) },
+                                    None => { "从未" },
+                                }
+                                @if device.silent_hours > 0 { span class="quiet" { " （" (device.silent_hours) " 小时前）" } }
+                            }
+                        }
+                        td data-label="已收序号" { (device.received_through) }
+                        td data-label="尚缺" {
+                            span {
+                                @if device.outstanding.is_empty() && device.outstanding_photos == 0 { "无" }
+                                @if !device.outstanding.is_empty() { "序号 " (ranges(&device.outstanding)) " " }
+                                @if device.outstanding_photos > 0 { "照片 " (device.outstanding_photos) " 张" }
+                            }
+                        }
+                        td data-label="时钟偏差" {
+                            @match device.clock_offset_ms {
+                                Some(offset_ms) => { (offset_ms / 1_000) " 秒" },
+                                None => { "—" },
+                            }
+                        }
+                        td data-label="设备" { span { code { (device.id) } " " span class="quiet" { (device.client) } } }
+                    }
+                }
+                @if devices.is_empty() { (none(7)) }
+            }
+        } }
+    }
+}
+
+pub(super) fn quarantine_table(quarantine: &[Quarantined], calendar: &Calendar) -> Markup {
+    html! {
+        div class="scroll" { table class="cards" {
+            thead { tr {
+                (heading("原因", "reason")) (heading("隐患", "hazard")) (heading("作者", "author"))
+                (heading("收到", "received")) (heading("内容", "content"))
+            } }
+            tbody {
+                @for item in quarantine {
+                    tr {
+                        td data-label="原因" {
+                            span {
+                                (item.zh) " " code { (item.code) } @if !item.at.is_empty() { " · " code { (item.at) } }
+                                @if item.released_by.is_some() { " " span class="mark" { "已放行" } }
+                            }
+                        }
+                        td data-label="隐患" { @if let Some(record) = &item.record { (record_link(record, None)) } }
+                        td data-label="作者" { (item.author_name.as_deref().or(item.author.as_deref()).unwrap_or("—")) }
+                        td class="key" data-label="收到" { (calendar.minute(item.received_ms)) }
+                        td data-label="内容" {
+                            details {
+                                summary { (item.length) " 字节" }
+                                pre { (item.diagnostic.as_deref().unwrap_or(&item.bytes)) }
+                                a href=(format!("/v1/quarantine/{}", item.identity)) { "JSON" }
+                            }
+                        }
+                    }
+                }
+                @if quarantine.is_empty() { (none(5)) }
+            }
+        } }
+    }
+}

@@ -1,0 +1,102 @@
+//! The first page: totals, the ten worst hazards, open conflicts, silent devices.
+
+use maud::{Markup, html};
+use sync_protocol::view::{Disposition, State};
+
+use super::SILENT_HOURS;
+use super::layout::{Tab, page};
+use super::lists::{conflict_table, device_table, hazard_table};
+use super::words::term;
+use crate::domain::Class;
+use crate::sync::listing::Calendar;
+use crate::sync::listing::conflicts::OpenConflict;
+use crate::sync::listing::devices::DeviceTold;
+use crate::sync::listing::hazards::Hazard;
+use crate::sync::listing::totals::Totals;
+
+/// What the first page shows.
+#[derive(Debug)]
+pub struct Overview {
+    /// Totals.
+    pub totals: Totals,
+    /// The worst open hazards.
+    pub worst: Vec<Hazard>,
+    /// The oldest conflicts.
+    pub conflicts: Vec<OpenConflict>,
+    /// The devices that have been silent for longest.
+    pub silent: Vec<DeviceTold>,
+    /// When it was read.
+    pub now_ms: i64,
+}
+
+/// The first page.
+pub fn overview(overview: &Overview, district: &str, calendar: &Calendar) -> String {
+    let body = html! {
+        h1 { "总览" small { "Overview · " (calendar.minute(overview.now_ms)) } }
+        section aria-labelledby="totals" {
+            h2 id="totals" { "未销号隐患 " (overview.totals.open_in_all()) small { "open hazards" } }
+            (open_tiles(&overview.totals))
+            (other_tiles(&overview.totals))
+            (state_marks(&overview.totals))
+        }
+        section aria-labelledby="worst" {
+            h2 id="worst" { "最紧急的隐患" small { "worst hazards" } }
+            (hazard_table(&overview.worst, calendar))
+            p class="more" { a href="/hazards?open=true" { "全部未销号隐患 All open hazards" } }
+        }
+        section aria-labelledby="conflicts" {
+            h2 id="conflicts" { "待裁定的冲突" small { "open conflicts" } }
+            (conflict_table(&overview.conflicts, calendar))
+            p class="more" { a href="/conflicts" { "全部冲突 All conflicts" } }
+        }
+        section aria-labelledby="silent" {
+            h2 id="silent" {
+                "超过 " (SILENT_HOURS) " 小时未联系的设备"
+                small { "devices not heard of for " (SILENT_HOURS) " h" }
+            }
+            (device_table(&overview.silent, calendar))
+            p class="more" { a href="/devices" { "全部设备 All devices" } }
+        }
+    };
+    page("总览", district, Tab::Overview, &body)
+}
+
+fn tile(class: &str, path: &str, amount: i64, zh: &str, en: &str) -> Markup {
+    html! { li class=(class) { b { (amount) } a href=(path) { (zh) } span class="en" { (en) } } }
+}
+
+fn open_tiles(totals: &Totals) -> Markup {
+    html! {
+        ul class="tiles" {
+            @for (class, amount) in &totals.open {
+                @let name = class.as_str();
+                @let wanted = if *class == Class::Other { "none" } else { name };
+                (tile(name, &format!("/hazards?open=true&severity={wanted}"), *amount, term(name), wanted))
+            }
+        }
+    }
+}
+
+fn other_tiles(totals: &Totals) -> Markup {
+    let quarantined = totals.disposition(Disposition::Quarantined);
+    html! {
+        ul class="tiles" {
+            (tile("", "/hazards?state=disputed", totals.state(State::Disputed), "销号存疑", "disputed"))
+            (tile("", "/hazards?provisional=true", totals.provisional, "报告缺失", "provisional"))
+            (tile("", "/hazards?state=held", totals.state(State::Held), "待补", "held"))
+            (tile("", "/conflicts", totals.conflicts, "冲突", "conflicts"))
+            (tile("", "/quarantine", quarantined, "隔离", "quarantined"))
+            (tile("", "/hazards", totals.hazards, "隐患总数", "all hazards"))
+        }
+    }
+}
+
+fn state_marks(totals: &Totals) -> Markup {
+    html! {
+        p {
+            @for (state, amount) in &totals.states {
+                a href=(format!("/hazards?state={}", state.as_str())) class="mark" { (state.zh()) " " (amount) }
+            }
+        }
+    }
+}
