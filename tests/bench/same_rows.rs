@@ -49,10 +49,10 @@ const PHOTOS: &str = "SELECT p.district, p.sha256, p.record, p.device, p.is_sett
 macro_rules! read {
     ($connection:expr) => {
         Rows {
-            operations: sqlx::query_as(OPERATIONS).fetch_all(&mut *$connection).await?,
-            records: sqlx::query_as(RECORDS).fetch_all(&mut *$connection).await?,
-            runs: sqlx::query_as(RUNS).fetch_all(&mut *$connection).await?,
-            photos: sqlx::query_as(PHOTOS).fetch_all(&mut *$connection).await?,
+            operations: sqlx::query_as(OPERATIONS).fetch_all(&mut $connection).await?,
+            records: sqlx::query_as(RECORDS).fetch_all(&mut $connection).await?,
+            runs: sqlx::query_as(RUNS).fetch_all(&mut $connection).await?,
+            photos: sqlx::query_as(PHOTOS).fetch_all(&mut $connection).await?,
         }
     };
 }
