@@ -103,6 +103,8 @@ async fn small(figures: &mut Figures, server: &Server, large: f64) -> Result<()>
     let p50 = quantile(&mut load.sent.latencies, 500).as_secs_f64() * 1e3;
     let p99 = quantile(&mut load.sent.latencies, 990).as_secs_f64() * 1e3;
     figures.print("ingest_small_p99", p99, "ms", p99 / p50, "median");
+    let cpu = load.cost.cpu_s * 1e6 / number(load.operations);
+    figures.print("ingest_small_cpu", cpu, "us/operation", load.cost.cpu_s / load.sent.took.as_secs_f64(), "one_core");
     let commits = load.cost.groups / load.sent.took.as_secs_f64();
     figures.print("ingest_small_commits", commits, "commits/s", 1.0, "syncs_of_the_log");
     Ok(())
