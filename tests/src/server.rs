@@ -182,6 +182,11 @@ impl Server {
         self.folder.path()
     }
 
+    /// The address of its database, where that is PostgreSQL.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// The SQLite file.
     pub fn ledger(&self) -> Result<PathBuf> {
         let files = std::fs::read_dir(self.data())?.filter_map(Result::ok).map(|entry| entry.path());
@@ -310,7 +315,10 @@ pub fn program(name: &str) -> Result<PathBuf> {
 /// Builds the programs where cargo runs the tests, so that a test never runs a stale one.
 fn build() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("no target folder")?.to_owned();
+    let folder = test.parent().context("no target folder")?;
+    // Tests lie in `deps` below the programs; programs lie beside them.
+    let is_test = folder.file_name().is_some_and(|name| name == "deps");
+    let folder = if is_test { folder.parent().context("no target folder")? } else { folder }.to_owned();
     let is_debug = folder.file_name().is_some_and(|name| name == "debug");
     if let Some(cargo) = std::env::var_os("CARGO").filter(|_| is_debug) {
         let output = std::process::Command::new(cargo)

@@ -1,0 +1,109 @@
+//! Phones whose requests are generated, encoded, signed and compressed before any clock starts.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use firebreak_tests::http::Client;
+use firebreak_tests::phone::Phone;
+use firebreak_tests::server::Server;
+use fixtures::builders::MORNING_MS;
+use fixtures::generator;
+use sync_protocol::exchange::encode_request;
+use sync_protocol::limits;
+use sync_protocol::operation::Operation;
+use tokio::task::JoinSet;
+
+/// One phone and what it will send.
+pub(crate) struct Sender {
+    client: Client,
+    /// Compressed bodies, in the order of the chain.
+    pub(crate) requests: Arc<Vec<Vec<u8>>>,
+}
+
+/// How a load took.
+pub(crate) struct Sent {
+    /// From the first request to the last reply.
+    pub(crate) took: Duration,
+    /// Of each request.
+    pub(crate) latencies: Vec<Duration>,
+}
+
+/// Enrols phones of one person.
+pub(crate) async fn enrol(server: &Server, count: usize) -> Result<Vec<Phone>> {
+    let person = server.add_person("inspector").await?;
+    let mut phones = Vec::with_capacity(count);
+    for _ in 0..count {
+        phones.push(Phone::enrol_for(server, &person).await?);
+    }
+    Ok(phones)
+}
+
+/// Prepares `bundles` requests of `operations` new reports each, for every phone, from the generator.
+pub(crate) fn prepare(
+    phones: &mut [Phone],
+    seed: u64,
+    bundles: usize,
+    operations: usize,
+) -> Result<Vec<Sender>> {
+    (seed..)
+        .zip(phones)
+        .map(|(seed, phone)| {
+            let mut reports = generator::reports(seed, phone.person, MORNING_MS);
+            let requests = (0..bundles)
+                .map(|_| {
+                    let encoded = reports.by_ref().take(operations).map(|report| Operation::encode(&report));
+                    let bundle = phone.seal_bytes(encoded.collect());
+                    gzip(&request(phone, &[bundle]))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            Ok(Sender { client: phone.client.clone(), requests: Arc::new(requests) })
+        })
+        .collect()
+}
+
+/// A request that asks for the smallest reply: what is measured here is the way in.
+pub(crate) fn request(phone: &Phone, bundles: &[Vec<u8>]) -> Vec<u8> {
+    let mut header = phone.header();
+    header.budget = Some(limits::BUDGET_MIN);
+    encode_request(&header, bundles)
+}
+
+/// gzip (RFC 1952), as phones send it.
+pub(crate) fn gzip(body: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body)?;
+    Ok(encoder.finish()?)
+}
+
+/// Sends everything: every phone at once, each one request after the other. Every request must succeed.
+pub(crate) async fn send(senders: &[Sender]) -> Result<Sent> {
+    let mut tasks = JoinSet::new();
+    let started = Instant::now();
+    for sender in senders {
+        let (client, requests) = (sender.client.clone(), Arc::clone(&sender.requests));
+        tasks.spawn(async move {
+            let mut latencies = Vec::with_capacity(requests.len());
+            for body in requests.iter() {
+                let began = Instant::now();
+                post(&client, body.clone()).await?;
+                latencies.push(began.elapsed());
+            }
+            anyhow::Ok(latencies)
+        });
+    }
+    let mut latencies = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        latencies.extend(done??);
+    }
+    Ok(Sent { took: started.elapsed(), latencies })
+}
+
+/// One gzipped sync request; the reply's bytes.
+pub(crate) async fn post(client: &Client, body: Vec<u8>) -> Result<Vec<u8>> {
+    let headers = [("content-type", "application/cbor-seq"), ("content-encoding", "gzip")];
+    let reply = client.post_bytes("/v1/sync", body, &headers).await?;
+    ensure!(reply.status == 200, "sync: {} {:?}", reply.status, reply.code());
+    Ok(reply.body)
+}

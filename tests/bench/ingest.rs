@@ -1,0 +1,128 @@
+//! The way in: `ingest_http`, `push_again`, `ingest_small`, and the same on PostgreSQL.
+
+use anyhow::{Result, ensure};
+use firebreak::store::Database;
+use firebreak_tests::postgres;
+use firebreak_tests::server::{Backend, Server};
+use tempfile::TempDir;
+
+use crate::crew::{self, Sender, Sent};
+use crate::figure::{Figures, number, quantile, rate};
+use crate::process::Counted;
+use crate::{rival, same_rows};
+
+/// Phones of `ingest_http`.
+const PHONES: usize = 16;
+/// Operations of its bundles.
+const OPERATIONS: usize = 1_000;
+/// Bundles of each phone.
+const BUNDLES: usize = 5;
+/// Phones of `ingest_small`, all at once.
+const SMALL_PHONES: usize = 200;
+/// Operations of its bundles.
+const SMALL_OPERATIONS: usize = 5;
+/// Bundles of each phone.
+const SMALL_BUNDLES: usize = 10;
+
+/// A load, how it took and what it cost.
+struct Load {
+    senders: Vec<Sender>,
+    sent: Sent,
+    cost: Counted,
+    operations: usize,
+}
+
+impl Load {
+    fn rate(&self) -> f64 {
+        rate(self.operations, self.sent.took)
+    }
+}
+
+async fn load(server: &Server, phones: usize, bundles: usize, operations: usize, seed: u64) -> Result<Load> {
+    let mut phones = crew::enrol(server, phones).await?;
+    let senders = crew::prepare(&mut phones, seed, bundles, operations)?;
+    let before = Counted::of(server).await?;
+    let sent = crew::send(&senders).await?;
+    let cost = Counted::of(server).await?.since(before);
+    Ok(Load { operations: senders.len() * bundles * operations, senders, sent, cost })
+}
+
+/// Transactions that the server took for a load.
+fn transactions(load: &Load) -> usize {
+    format!("{:.0}", load.cost.groups).parse().unwrap_or(1).max(1)
+}
+
+/// `ingest_http`, `push_again` and `ingest_small` on SQLite.
+pub(crate) async fn sqlite(figures: &mut Figures) -> Result<()> {
+    Figures::say("ingest: phones, reports");
+    let server = Server::start(Backend::Sqlite).await?;
+    let load = load(&server, PHONES, BUNDLES, OPERATIONS, 1).await?;
+    let rows = same_rows::read(&same_rows::sqlite(&server.ledger()?)?).await?;
+    ensure!(rows.operations.len() == load.operations, "{} operations were stored", rows.operations.len());
+    let folder = TempDir::with_prefix("firebreak-bench")?;
+    let same = same_rows::sqlite(&folder.path().join("same.sqlite"))?;
+    let same = same_rows::write(&same, &rows, transactions(&load)).await?;
+    let rival = rival::write(&folder.path().join("rival.sqlite"), &rows).await?;
+    let own = load.rate();
+    let of = |took| own / rate(load.operations, took);
+    figures.print("ingest_http", own, "operations/s", of(same), "same_rows");
+    figures.print("ingest_http_rival", own, "operations/s", of(rival), "rival");
+    costs(figures, "ingest_http", &load, rows.count());
+    drop(rows);
+
+    let before = Counted::of(&server).await?;
+    let again = crew::send(&load.senders).await?;
+    let cost = Counted::of(&server).await?.since(before);
+    let again = rate(load.operations, again.took);
+    figures.print("push_again", again, "operations/s", again / own, "ingest_http");
+    let per_operation = cost.cpu_s * 1e6 / number(load.operations);
+    figures.print("push_again_cpu", per_operation, "us/operation", cost.cpu_s / load.cost.cpu_s, "ingest_http_cpu");
+    small(figures, &server, own).await
+}
+
+fn costs(figures: &mut Figures, name: &str, load: &Load, rows: usize) {
+    let operations = number(load.operations);
+    let cpu = load.cost.cpu_s / load.sent.took.as_secs_f64();
+    let groups = load.cost.groups.max(1.0);
+    let sent: usize = load.senders.iter().flat_map(|sender| sender.requests.iter()).map(Vec::len).sum();
+    figures.print(&format!("{name}_cpu"), load.cost.cpu_s * 1e6 / operations, "us/operation", cpu, "one_core");
+    figures.print(
+        &format!("{name}_written"), load.cost.written / operations, "bytes/operation",
+        load.cost.written / number(sent), "bytes_received",
+    );
+    figures.print(&format!("{name}_rows"), number(rows) / operations, "rows/operation", groups, "transactions");
+}
+
+async fn small(figures: &mut Figures, server: &Server, large: f64) -> Result<()> {
+    Figures::say("ingest_small: phones, reports");
+    let mut load = load(server, SMALL_PHONES, SMALL_BUNDLES, SMALL_OPERATIONS, 1_000).await?;
+    let own = load.rate();
+    figures.print("ingest_small", own, "operations/s", own / large, "ingest_http");
+    let shared = load.cost.bundles / load.cost.groups.max(1.0);
+    figures.print("ingest_small_shared", shared, "bundles/commit", shared / 10.0, "least_wanted");
+    let p50 = quantile(&mut load.sent.latencies, 500).as_secs_f64() * 1e3;
+    let p99 = quantile(&mut load.sent.latencies, 990).as_secs_f64() * 1e3;
+    figures.print("ingest_small_p99", p99, "ms", p99 / p50, "median");
+    let cpu = load.cost.cpu_s * 1e6 / number(load.operations);
+    figures.print("ingest_small_cpu", cpu, "us/operation", load.cost.cpu_s / load.sent.took.as_secs_f64(), "one_core");
+    let commits = load.cost.groups / load.sent.took.as_secs_f64();
+    figures.print("ingest_small_commits", commits, "commits/s", 1.0, "syncs_of_the_log");
+    Ok(())
+}
+
+/// `ingest_http_postgres`.
+pub(crate) async fn postgres(figures: &mut Figures) -> Result<()> {
+    Figures::say("ingest on PostgreSQL: phones, reports");
+    let server = Server::start(Backend::Postgres).await?;
+    let load = load(&server, PHONES, BUNDLES, OPERATIONS, 1).await?;
+    let address = server.database().unwrap_or_default().to_owned();
+    let rows = same_rows::read(&Database::Postgres(address)).await?;
+    ensure!(rows.operations.len() == load.operations, "{} operations were stored", rows.operations.len());
+    let same = Database::Postgres(postgres::database().await?);
+    let same = same_rows::write(&same, &rows, transactions(&load)).await?;
+    let own = load.rate();
+    figures.print(
+        "ingest_http_postgres", own, "operations/s", own / rate(load.operations, same), "same_rows",
+    );
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! `make bench`: the figures of docs/benchmarks.md, each one line on standard output.
+//!
+//! A figure is `NAME VALUE UNIT ratio=R of=WHAT`. Start at [`GROUPS`]: figures that need each other in the same
+//! run are measured together. Real processes, real HTTP over loopback, `synchronous=FULL`; requests are encoded
+//! and signed before the clock starts. Everything lies in temporary folders and is gone afterwards.
+
+mod bytes;
+mod crew;
+mod figure;
+mod ingest;
+mod large;
+mod process;
+mod refold;
+mod rival;
+mod same_rows;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use figure::Figures;
+
+/// Measures and prints.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Only figures whose name begins so.
+    #[arg(long)]
+    only: Option<String>,
+    /// Records of the large ledger.
+    #[arg(long, default_value_t = 1_000_000)]
+    records: usize,
+}
+
+/// What is measured together, and the figures that come of it.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("ingest", &["ingest_http", "push_again", "ingest_small"]),
+    ("postgres", &["ingest_http_postgres"]),
+    ("refold", &["refold", "refold_http"]),
+    ("bytes", &["report_bytes"]),
+    ("large", &["pull_100", "memory", "start_up", "first_pull"]),
+];
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let only = arguments.only.clone();
+    let wants = |names: &[&str]| {
+        only.as_deref().is_none_or(|only| names.iter().any(|name| name.starts_with(only)))
+    };
+    let mut figures = Figures::new(only.clone());
+    let mut ran = 0;
+    for (group, names) in GROUPS {
+        if !wants(names) {
+            continue;
+        }
+        ran += 1;
+        match *group {
+            "ingest" => ingest::sqlite(&mut figures).await?,
+            "postgres" => ingest::postgres(&mut figures).await?,
+            "refold" => refold::measure(&mut figures).await?,
+            "bytes" => bytes::measure(&mut figures).await?,
+            _ => large::measure(&mut figures, arguments.records).await?,
+        }
+    }
+    ensure!(ran > 0, "there is no such figure; there are {GROUPS:?}");
+    Ok(())
+}

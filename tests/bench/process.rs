@@ -1,0 +1,55 @@
+//! What the kernel counted for the server's process: processor time, bytes written, memory; and its own counters.
+
+use anyhow::{Context as _, Result};
+use firebreak_tests::server::Server;
+
+/// Clock ticks a second of `/proc/PID/stat` on Linux.
+const TICKS: f64 = 100.0;
+
+/// What was counted so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counted {
+    /// Processor seconds, user and system.
+    pub(crate) cpu_s: f64,
+    /// Bytes handed to the disk.
+    pub(crate) written: f64,
+    /// Transactions that wrote bundles.
+    pub(crate) groups: f64,
+    /// Bundles written.
+    pub(crate) bundles: f64,
+}
+
+impl Counted {
+    /// Reads the counters of a server.
+    pub(crate) async fn of(server: &Server) -> Result<Self> {
+        let id = server.id().context("the server does not run")?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+        let after_name = stat.rsplit(") ").next().unwrap_or_default();
+        let field = |at: usize| -> f64 {
+            after_name.split(' ').nth(at).and_then(|text| text.parse().ok()).unwrap_or(0.0)
+        };
+        let io = std::fs::read_to_string(format!("/proc/{id}/io")).unwrap_or_default();
+        let metrics = server.client()?.get("/metrics").await?.text();
+        Ok(Self {
+            cpu_s: (field(11) + field(12)) / TICKS,
+            written: value_after(&io, "write_bytes: "),
+            groups: value_after(&metrics, "firebreak_groups_total "),
+            bundles: value_after(&metrics, "firebreak_bundles_total "),
+        })
+    }
+
+    /// What was counted since.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            cpu_s: self.cpu_s - before.cpu_s,
+            written: self.written - before.written,
+            groups: self.groups - before.groups,
+            bundles: self.bundles - before.bundles,
+        }
+    }
+}
+
+fn value_after(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
+}
