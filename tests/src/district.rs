@@ -103,7 +103,8 @@ impl Ledger {
             clients.push(Client::new(&self.url, &token)?);
             devices.push(device);
         }
-        let token = admin::create_token(&self.engine, &district, team.persons[OFFICE]).await?;
+        let office = team.persons.get(OFFICE).copied().ok_or_else(|| anyhow::anyhow!("no office"))?;
+        let token = admin::create_token(&self.engine, &district, office).await?;
         let office = Client::new(&self.url, &token)?;
         let binding = self.engine.binding(&district);
         Ok(Fresh { engine: Arc::clone(&self.engine), district, binding, devices, clients, office })
