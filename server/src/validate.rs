@@ -2,6 +2,9 @@
 //!
 //! What its values may be is `sync_protocol::check`. Pure: it is given the device as it stands under the lock.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use sync_protocol::check;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, Identity, PersonId, RecordId};
@@ -20,9 +23,9 @@ pub struct ReadOperation {
     /// The chain after it.
     pub chain: Chain,
     /// As it came.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// The operation, or what is wrong with it.
-    pub content: Result<Operation, Unreadable>,
+    pub content: Result<Arc<Identified>, Unreadable>,
 }
 
 /// An operation whose structure or values are not acceptable, whoever signed it.
@@ -106,7 +109,7 @@ const UNRELIABLE_DM: u64 = 500;
 pub fn flags(operation: &Operation, default_positions: &[(i64, i64)]) -> i64 {
     let mut flags = 0;
     let mut flag = |code: Code| flags |= operation_flags::bit(code);
-    if let Some(position) = operation.fields.get("position").and_then(|value| value.decode::<Position>()) {
+    if let Some(position) = operation.fields.get("position").and_then(sync_protocol::cbor::Raw::decode::<Position>) {
         let at = (position.lat_e7, position.lon_e7);
         if at == ORIGIN || default_positions.contains(&at) {
             flag(Code::FlagDefaultPosition);
@@ -121,10 +124,4 @@ pub fn flags(operation: &Operation, default_positions: &[(i64, i64)]) -> i64 {
         flag(Code::FlagNoPhoto);
     }
     flags
-}
-
-/// An operation that may be folded, with its identity.
-pub fn identified(read: &ReadOperation) -> Option<Identified> {
-    let operation = read.content.as_ref().ok()?;
-    Some(Identified { identity: read.identity, operation: operation.clone() })
 }

@@ -7,6 +7,7 @@ mod faults;
 mod harness;
 mod kills;
 mod laws;
+mod office;
 mod page;
 mod python_client;
 mod real_records;

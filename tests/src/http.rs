@@ -49,8 +49,12 @@ impl Client {
             // Fails only where one is installed already, which serves as well.
             let _installed = rustls::crypto::ring::default_provider().install_default();
         });
-        let http =
-            reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(TIMEOUT).build()?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .timeout(TIMEOUT)
+            .build()?;
         Ok(Self { base: base.trim_end_matches('/').to_owned(), token: token.to_owned(), http })
     }
 
@@ -86,6 +90,16 @@ impl Client {
     pub async fn post(&self, path: &str, body: &Value) -> Result<Reply> {
         let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token);
         reply(request.header("content-type", "application/json").body(body.to_string()).send().await?).await
+    }
+
+    /// A request by any method, with a body of JSON where it is no GET.
+    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Result<Reply> {
+        let mut request =
+            self.http.request(method.parse()?, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        if method != "GET" {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        reply(request.send().await?).await
     }
 
     /// POST of bytes, with further headers.

@@ -1,4 +1,4 @@
-//! `POST /v1/enrol`.
+//! `POST /v1/enrol`: a new key becomes a device. What a code or certificate allows is decided in `sync::enrol`.
 
 use axum::body::Bytes;
 use axum::extract::State;

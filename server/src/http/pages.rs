@@ -115,7 +115,8 @@ pub(super) async fn overview(
         totals: totals::totals(engine, district).await?,
         worst: hazards::page(engine, district, &open, None, WORST).await?.rows,
         conflicts: conflicts::page(engine, district, None, WORST).await?.rows,
-        silent: devices::silent(engine, district, web::SILENT_HOURS, usize::try_from(WORST).unwrap_or(10)).await?,
+        silent: devices::silent(engine, district, web::SILENT_HOURS, usize::try_from(WORST).unwrap_or(10))
+            .await?,
         now_ms: engine.clock.now_ms(),
     };
     Ok(page(StatusCode::OK, web::overview(&overview, &district.name, &Calendar::of(district))))

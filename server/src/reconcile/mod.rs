@@ -6,7 +6,9 @@
 
 mod chain;
 mod losses;
+mod receipts;
 mod records;
+mod row;
 mod sorting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -118,8 +120,9 @@ pub struct Plan {
 
 impl Plan {
     fn tally(&mut self, name: &str, amount: i64) {
-        if amount != 0 {
-            *self.tallies.entry(name.to_owned()).or_default() += amount;
+        match self.tallies.get_mut(name) {
+            Some(known) => *known += amount,
+            None => drop(self.tallies.insert(name.to_owned(), amount)),
         }
     }
 }

@@ -2,24 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sync_protocol::cbor;
-use sync_protocol::exchange::Receipt;
-use sync_protocol::field;
 use sync_protocol::fold;
 use sync_protocol::ids::{DeviceId, Head, Identity, RecordId};
-use sync_protocol::kind::{Kind, RecordType};
-use sync_protocol::operation::{Identified, Operation, Position};
-use sync_protocol::view::{Closure, Disposition, PhotoState, State, View};
+use sync_protocol::kind::Kind;
+use sync_protocol::operation::{Identified, Operation};
+use sync_protocol::view::{Disposition, PhotoState, State, View};
 
 use super::losses::{losses, notices, released_notice};
 use super::sorting::{Fresh, Sorted};
-use super::{Arrival, Numbers, Plan, Situation};
-use crate::domain::{
-    Class, Collection, disposition_number, operation_flags, record_flags, state_number,
-};
-use crate::geometry;
+use super::{Arrival, Numbers, Plan, Situation, receipts, row};
+use crate::domain::disposition_number;
 use crate::store::{
-    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, RecordRow, RunRow, StoredOperation,
+    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, RecordRow, StoredOperation,
 };
 
 /// One record of a group, before and after, as far as it could be folded.
@@ -91,20 +85,26 @@ impl Draft {
     ) -> Plan {
         let mut plan = self.sorted_plan;
         let first_number = numbers.number;
-        let mut views: HashMap<RecordId, View> = HashMap::new();
+        let mut views: HashMap<RecordId, Option<View>> = HashMap::with_capacity(self.changes.len());
         for change in self.changes {
             let removed = self.removed.get(&change.record);
             let set = sets.get(&change.record).map_or(&[][..], Vec::as_slice);
             let view = finish_record(&mut plan, situation, change, set, removed, &mut numbers);
-            views.insert(view.0, view.1);
+            // A view is large; where every operation of the record is applied, receipts need nothing of it.
+            views.insert(view.0, Some(view.1).filter(has_dispositions));
         }
         plan.number = (numbers.number != first_number).then_some(numbers.number);
         let received = plan.operations.len() + plan.quarantine.len();
         plan.tally("received", i64::try_from(received).unwrap_or(i64::MAX));
         plan.tally("disposition:quarantined", i64::try_from(plan.quarantine.len()).unwrap_or(i64::MAX));
-        write_receipts(&mut plan, situation, arrivals, &views, &self.flags);
+        receipts::write(&mut plan, situation, arrivals, &views, &self.flags);
         plan
     }
+}
+
+/// Whether any operation of the record may have another disposition than applied.
+fn has_dispositions(view: &View) -> bool {
+    view.state == State::Held || !view.dispositions.is_empty()
 }
 
 /// Folds the new operations one after the other onto the view; None where the set is needed.
@@ -115,7 +115,7 @@ fn step(before: Option<&View>, fresh: &[Fresh]) -> Option<View> {
             Some(next) => view = Some(next),
             // A record of this group alone needs no other operations than these.
             None if before.is_none() => {
-                let set: Vec<Identified> = fresh.iter().map(|fresh| fresh.operation.clone()).collect();
+                let set: Vec<Identified> = fresh.iter().map(|fresh| fresh.operation.as_ref().clone()).collect();
                 return Some(fold::fold(&set));
             }
             None => return None,
@@ -148,7 +148,7 @@ fn finish_record(
                 Some(Identified { identity: stored.identity, operation })
             })
             .collect();
-        operations.extend(fresh.iter().map(|fresh| fresh.operation.clone()));
+        operations.extend(fresh.iter().map(|fresh| fresh.operation.as_ref().clone()));
         fold::fold(&operations)
     });
     let change = numbers.next_change();
@@ -160,14 +160,14 @@ fn finish_record(
     plan_conflicts(plan, record, view_before.as_ref(), &view, change);
     plan_notices(plan, situation, record, view_before.as_ref(), &view, &fresh);
     plan_photos(plan, record, view_before.as_ref(), &view, &fresh);
-    let next = record_row(situation, record, row.as_ref(), &view, change, numbers);
+    let next = row::of(situation, record, row.as_ref(), &view, change, numbers);
     if let Some(row) = &row
         && let Some(place) = row.place
         && row.place != next.place
     {
         plan.places.push(PlaceRow { record, until_change: change, since_change: row.place_since, place });
     }
-    plan_tallies(plan, row.as_ref(), &next);
+    row::plan_tallies(plan, row.as_ref(), &next);
     plan.records.push(next);
     for fresh in fresh {
         let disposition = fold::disposition(&view, fresh.operation.head());
@@ -264,8 +264,8 @@ fn plan_notices(
         if operation.kind.known() != Some(Kind::Released) {
             continue;
         }
-        let author = operation.fields.get("effective_author").and_then(|value| value.decode());
-        let released = operation.fields.get("operation").and_then(|value| value.decode());
+        let author = operation.fields.get("effective_author").and_then(sync_protocol::cbor::Raw::decode);
+        let released = operation.fields.get("operation").and_then(sync_protocol::cbor::Raw::decode);
         if let (Some(author), Some(released)) = (author, released) {
             plan.notices.insert(released_notice(author, record, released, situation.now_ms));
         }
@@ -287,174 +287,4 @@ fn plan_photos(plan: &mut Plan, record: RecordId, before: Option<&View>, after: 
             plan.photos.push(PhotoRow { sha256: *sha256, record, device, is_settled });
         }
     }
-}
-
-fn record_row(
-    situation: &Situation,
-    record: RecordId,
-    row: Option<&RecordRow>,
-    view: &View,
-    change: u64,
-    numbers: &mut Numbers,
-) -> RecordRow {
-    let is_hazard = view.record_type == Some(RecordType::Hazard);
-    let place = view
-        .shown("position")
-        .and_then(|value| value.decode::<Position>())
-        .map(|position| geometry::place(position.lat_e7, position.lon_e7));
-    let number = match row.map_or(0, |row| row.number) {
-        0 if is_hazard => numbers.next_number(),
-        number => number,
-    };
-    let place_since = match row {
-        Some(row) if row.place == place => row.place_since,
-        _ => change,
-    };
-    RecordRow {
-        record,
-        collection: collection(view).number(),
-        change,
-        class: class(view).number(),
-        state: state_number(view.state),
-        flags: flags(view),
-        number,
-        received_ms: row.map_or(situation.now_ms, |row| row.received_ms),
-        place,
-        place_since,
-        view: view.encode(),
-    }
-}
-
-fn collection(view: &View) -> Collection {
-    match view.record_type {
-        Some(RecordType::Device) => Collection::Devices,
-        Some(RecordType::Reference) => Collection::Rules,
-        _ => Collection::Records,
-    }
-}
-
-/// The class of a view: a fire sighting is always critical.
-pub(super) fn class(view: &View) -> Class {
-    if view.shown("category").and_then(|value| value.as_text()) == Some("fire_sighting") {
-        return Class::Critical;
-    }
-    match field::severity_rank(view.severity.as_deref()) {
-        3.. => Class::Critical,
-        2 => Class::Serious,
-        1 => Class::General,
-        0 => Class::Other,
-    }
-}
-
-fn flags(view: &View) -> i64 {
-    let mut flags = 0;
-    if view.is_provisional {
-        flags |= record_flags::PROVISIONAL;
-    }
-    if !view.conflicts.is_empty() {
-        flags |= record_flags::CONFLICT;
-    }
-    if view.closure == Some(Closure::Pending) {
-        flags |= record_flags::CLOSURE_PENDING;
-    }
-    if !matches!(view.record_type, Some(RecordType::Hazard) | None) {
-        flags |= record_flags::NOT_HAZARD;
-    }
-    flags
-}
-
-fn plan_tallies(plan: &mut Plan, before: Option<&RecordRow>, after: &RecordRow) {
-    let mut count = |row: &RecordRow, by: i64| {
-        if row.collection != Collection::Records.number() {
-            return;
-        }
-        plan.tally("records", by);
-        if row.flags & record_flags::NOT_HAZARD != 0 {
-            return;
-        }
-        plan.tally("hazards", by);
-        if row.flags & record_flags::PROVISIONAL != 0 {
-            plan.tally("provisional", by);
-        }
-        let state = State::ALL.iter().find(|state| state_number(**state) == row.state);
-        if let Some(state) = state {
-            plan.tally(&format!("state:{}", state.as_str()), by);
-            if let (true, Some(class)) = (state.is_open(), Class::from_number(row.class)) {
-                plan.tally(&format!("open:{}", class.as_str()), by);
-            }
-        }
-    };
-    if let Some(before) = before {
-        count(before, -1);
-    }
-    count(after, 1);
-}
-
-/// Receipts: what became of each bundle, written in the transaction that took it.
-fn write_receipts(
-    plan: &mut Plan,
-    situation: &Situation,
-    arrivals: &[Arrival],
-    views: &HashMap<RecordId, View>,
-    flags: &BTreeMap<Identity, i64>,
-) {
-    let quarantined: HashMap<Identity, &str> =
-        plan.quarantine.iter().map(|row| (row.identity, row.code)).collect();
-    for arrival in arrivals {
-        if plan.receipts.contains_key(&arrival.bundle) {
-            continue;
-        }
-        let mut receipt = Receipt {
-            chain: arrival.chain,
-            count: u64::try_from(arrival.operations.len()).unwrap_or(u64::MAX),
-            first: arrival.first,
-            flags: Vec::new(),
-            bundle: arrival.bundle,
-            device: arrival.device,
-            exceptions: Vec::new(),
-            received_ms: situation.now_ms,
-        };
-        for (offset, read) in (0..).zip(&arrival.operations) {
-            let code = quarantined.get(&read.identity).copied();
-            let code = code.or_else(|| situation.quarantined.get(&read.identity).map(String::as_str));
-            let disposition = match (code, &read.content) {
-                (Some(_), _) => Disposition::Quarantined,
-                (None, Ok(operation)) => views.get(&operation.record).map_or_else(
-                    || stored_disposition(situation, operation, read.identity),
-                    |view| fold::disposition(view, read.identity.head()),
-                ),
-                (None, Err(_)) => Disposition::Quarantined,
-            };
-            if disposition != Disposition::Applied {
-                let code = code.map(str::to_owned);
-                receipt.exceptions.push((offset, disposition.as_str().to_owned(), code));
-            }
-            for code in operation_flags::codes(flags.get(&read.identity).copied().unwrap_or(0)) {
-                receipt.flags.push((offset, code.as_str().to_owned()));
-            }
-        }
-        let receipt = cbor::encode(&receipt);
-        plan.runs.push(RunRow {
-            bundle: arrival.bundle,
-            device: arrival.device,
-            first: arrival.first,
-            last: arrival.last,
-            previous: arrival.previous,
-            chain: arrival.chain,
-            members: arrival.operations.iter().flat_map(|operation| operation.identity.0).collect(),
-            proof: arrival.proof.clone(),
-            presenter: arrival.presenter,
-            received_ms: situation.now_ms,
-            receipt: receipt.clone(),
-        });
-        plan.receipts.insert(arrival.bundle, receipt);
-    }
-}
-
-fn stored_disposition(situation: &Situation, operation: &Operation, identity: Identity) -> Disposition {
-    situation
-        .records
-        .get(&operation.record)
-        .and_then(|row| View::decode(&row.view))
-        .map_or(Disposition::Applied, |view| fold::disposition(&view, identity.head()))
 }

@@ -1,10 +1,14 @@
 //! Which operations of a group are new, which may be folded, which wait in quarantine. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, DeviceId, Identity, PersonId, RecordId};
 use sync_protocol::operation::{Identified, Operation};
+use uuid::Uuid;
 
 use super::losses::{quarantine_notice, re_enrol_notice};
 use super::{Arrival, Plan, Situation, chain};
@@ -17,9 +21,9 @@ use crate::validate::{self, ReadOperation, SignedBy, Trust};
 #[derive(Clone, Debug)]
 pub struct Fresh {
     /// The operation.
-    pub operation: Identified,
+    pub operation: Arc<Identified>,
     /// As it came.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// The device that signed it.
     pub device: DeviceId,
     /// Its sequence there.
@@ -39,8 +43,6 @@ pub struct Sorted {
     pub order: Vec<RecordId>,
     /// Flags by operation.
     pub flags: BTreeMap<Identity, i64>,
-    /// Bundles that were already taken, in this group or before.
-    pub repeated: HashSet<BundleHash>,
 }
 
 /// Devices whose runs must be read before [`sort`], each with the sequence from which on.
@@ -65,21 +67,40 @@ pub fn needs_spans(devices: &BTreeMap<DeviceId, Device>, arrivals: &[Arrival]) -
 
 /// Sorts a group.
 pub fn sort(situation: &Situation, arrivals: &[Arrival]) -> Sorted {
-    let mut sorted = Sorted::default();
-    let mut devices = situation.devices.clone();
-    let mut spans = situation.spans.clone();
-    let mut moved: BTreeSet<DeviceId> = BTreeSet::new();
-    let mut seen: HashSet<Identity> = HashSet::new();
-    let mut used_ids = situation.used_ids.clone();
+    let mut sorter = Sorter {
+        situation,
+        sorted: Sorted::default(),
+        devices: situation.devices.clone(),
+        spans: situation.spans.clone(),
+        moved: BTreeSet::new(),
+        seen: HashSet::new(),
+        used_ids: situation.used_ids.clone(),
+    };
     let mut bundles: HashSet<BundleHash> = HashSet::new();
-    for arrival in arrivals {
-        if !bundles.insert(arrival.bundle) {
-            sorted.repeated.insert(arrival.bundle);
-            continue;
-        }
-        let Some(device) = devices.get_mut(&arrival.device) else { continue };
+    for arrival in arrivals.iter().filter(|arrival| bundles.insert(arrival.bundle)) {
+        sorter.take_arrival(arrival);
+    }
+    let Sorter { mut sorted, devices, moved, .. } = sorter;
+    sorted.plan.devices = moved.iter().filter_map(|id| devices.get(id).cloned()).collect();
+    sorted
+}
+
+struct Sorter<'a> {
+    situation: &'a Situation,
+    sorted: Sorted,
+    devices: BTreeMap<DeviceId, Device>,
+    spans: BTreeMap<DeviceId, Vec<RunSpan>>,
+    moved: BTreeSet<DeviceId>,
+    seen: HashSet<Identity>,
+    used_ids: HashSet<Uuid>,
+}
+
+impl Sorter<'_> {
+    /// Places the run in its device's chain, then sorts its operations.
+    fn take_arrival(&mut self, arrival: &Arrival) {
+        let Some(device) = self.devices.get_mut(&arrival.device) else { return };
         let run = span(arrival);
-        let runs = spans.entry(arrival.device).or_default();
+        let runs = self.spans.entry(arrival.device).or_default();
         let placement = if chain::continues(device, run.first, run.previous) {
             chain::Placement::default()
         } else {
@@ -87,81 +108,98 @@ pub fn sort(situation: &Situation, arrivals: &[Arrival]) -> Sorted {
         };
         if placement.is_fork && !device.is_forked {
             device.is_forked = true;
-            sorted.plan.forked.insert(arrival.device);
+            self.sorted.plan.forked.insert(arrival.device);
             for person in &device.persons {
-                sorted.plan.notices.insert(re_enrol_notice(*person, arrival.device, situation.now_ms));
+                let notice = re_enrol_notice(*person, arrival.device, self.situation.now_ms);
+                self.sorted.plan.notices.insert(notice);
             }
         }
         chain::advance(device, runs, &run);
         runs.push(run);
-        moved.insert(arrival.device);
+        self.moved.insert(arrival.device);
         let trusted = match device.status {
             DeviceStatus::Revoked { sequence, chain } => Some(chain::trusted(runs, sequence, chain)),
             DeviceStatus::Active | DeviceStatus::Lost => None,
         };
+        let device = device.clone();
+        let signer = if arrival.is_own { SignedBy::Server } else { SignedBy::Device(&device) };
         for (offset, read) in arrival.operations.iter().enumerate() {
-            let is_known = situation.known.contains(&read.identity)
-                || situation.quarantined.contains_key(&read.identity)
-                || !seen.insert(read.identity);
+            let is_known = self.situation.known.contains(&read.identity)
+                || self.situation.quarantined.contains_key(&read.identity)
+                || !self.seen.insert(read.identity);
             if is_known {
                 continue;
             }
-            let mut flags = 0;
-            if placement.reused.contains(&offset) {
-                flags |= operation_flags::bit(Code::FlagSequenceReused);
-            }
-            if placement.is_fork {
-                flags |= operation_flags::bit(Code::FlagFork);
-            }
-            let trust = match &trusted {
-                Some(trusted) if !trusted.contains(&read.identity) => Trust::Untrusted,
-                _ => Trust::Trusted,
-            };
-            let signer = if arrival.is_own { SignedBy::Server } else { SignedBy::Device(device) };
+            let is_trusted = trusted.as_ref().is_none_or(|trusted| trusted.contains(&read.identity));
+            let trust = if is_trusted { Trust::Trusted } else { Trust::Untrusted };
             match admitted(read, trust, signer) {
                 Ok(operation) => {
-                    let id = operation.id.0;
-                    if !used_ids.insert(id) || is_report_id_reused(situation, &sorted, read, operation) {
-                        flags |= operation_flags::bit(Code::FlagIdReused);
-                    }
-                    flags |= value_flags(situation, operation);
-                    take(&mut sorted, arrival.device, read, operation, flags);
+                    let flags = chain_flags(&placement, offset) | self.flags(read, &operation.operation);
+                    take(&mut self.sorted, arrival.device, read, operation, flags);
                 }
-                Err((code, at, record, author)) => {
-                    let author = author.filter(|author| device.persons.contains(author));
-                    let told = author.map_or_else(|| device.persons.clone(), |author| vec![author]);
-                    for person in told {
-                        sorted.plan.notices.insert(quarantine_notice(
-                            person, code, &at, record, read.identity, situation.now_ms,
-                        ));
-                    }
-                    sorted.plan.quarantine.push(QuarantineRow {
-                        identity: read.identity,
-                        device: arrival.device,
-                        sequence: read.sequence,
-                        record,
-                        author,
-                        code: code.as_str(),
-                        at,
-                        received_ms: situation.now_ms,
-                        bytes: read.bytes.clone(),
-                    });
-                }
+                Err(fault) => self.quarantine(&device, read, fault),
             }
         }
     }
-    sorted.plan.devices = moved.iter().filter_map(|id| devices.get(id).cloned()).collect();
-    sorted
+
+    fn flags(&mut self, read: &ReadOperation, operation: &Operation) -> i64 {
+        let mut flags = validate::flags(operation, &self.situation.default_positions);
+        let is_used = !self.used_ids.insert(operation.id.0);
+        if is_used || is_report_id_reused(self.situation, &self.sorted, read, operation) {
+            flags |= operation_flags::bit(Code::FlagIdReused);
+        }
+        if time::interval(&operation.at, self.situation.now_ms, None).is_clock_suspect {
+            flags |= operation_flags::bit(Code::FlagClock);
+        }
+        flags
+    }
+
+    fn quarantine(&mut self, device: &Device, read: &ReadOperation, fault: Fault) {
+        let (code, at, record, author) = fault;
+        let author = author.filter(|author| device.persons.contains(author));
+        let told = author.map_or_else(|| device.persons.clone(), |author| vec![author]);
+        for person in told {
+            let now_ms = self.situation.now_ms;
+            let notice = quarantine_notice(person, code, &at, record, read.identity, now_ms);
+            self.sorted.plan.notices.insert(notice);
+        }
+        self.sorted.plan.quarantine.push(QuarantineRow {
+            identity: read.identity,
+            device: device.id,
+            sequence: read.sequence,
+            record,
+            author,
+            code: code.as_str(),
+            at,
+            received_ms: self.situation.now_ms,
+            bytes: read.bytes.clone(),
+        });
+    }
+}
+
+/// Flags that follow from where an operation stands in its device's chain.
+fn chain_flags(placement: &chain::Placement, offset: usize) -> i64 {
+    let mut flags = 0;
+    if placement.reused.contains(&offset) {
+        flags |= operation_flags::bit(Code::FlagSequenceReused);
+    }
+    if placement.is_fork {
+        flags |= operation_flags::bit(Code::FlagFork);
+    }
+    flags
 }
 
 type Fault = (Code, String, Option<RecordId>, Option<PersonId>);
 
-fn admitted<'a>(read: &'a ReadOperation, trust: Trust, signer: SignedBy<'_>) -> Result<&'a Operation, Fault> {
+fn admitted<'a>(read: &'a ReadOperation, trust: Trust, signer: SignedBy<'_>) -> Result<&'a Arc<Identified>, Fault> {
     match &read.content {
         Err(fault) => Err((fault.code, fault.at.clone(), fault.record, fault.author)),
-        Ok(operation) => validate::admit(operation, read.sequence, trust, signer)
-            .map(|()| operation)
-            .map_err(|code| (code, String::new(), Some(operation.record), Some(operation.author))),
+        Ok(identified) => {
+            let operation = &identified.operation;
+            validate::admit(operation, read.sequence, trust, signer)
+                .map(|()| identified)
+                .map_err(|code| (code, String::new(), Some(operation.record), Some(operation.author)))
+        }
     }
 }
 
@@ -187,16 +225,8 @@ fn is_report_id_reused(
     opens && (is_opened_here() || is_opened_before())
 }
 
-fn value_flags(situation: &Situation, operation: &Operation) -> i64 {
-    let mut flags = validate::flags(operation, &situation.default_positions);
-    if time::interval(&operation.at, situation.now_ms, None).is_clock_suspect {
-        flags |= operation_flags::bit(Code::FlagClock);
-    }
-    flags
-}
-
-fn take(sorted: &mut Sorted, device: DeviceId, read: &ReadOperation, operation: &Operation, flags: i64) {
-    let record = operation.record;
+fn take(sorted: &mut Sorted, device: DeviceId, read: &ReadOperation, operation: &Arc<Identified>, flags: i64) {
+    let record = operation.operation.record;
     if flags != 0 {
         sorted.flags.insert(read.identity, flags);
     }
@@ -205,7 +235,7 @@ fn take(sorted: &mut Sorted, device: DeviceId, read: &ReadOperation, operation: 
         Vec::new()
     });
     fresh.push(Fresh {
-        operation: Identified { identity: read.identity, operation: operation.clone() },
+        operation: Arc::clone(operation),
         bytes: read.bytes.clone(),
         device,
         sequence: read.sequence,

@@ -98,7 +98,7 @@ impl Transaction {
                 );
                 query.push_bind(district.0).push(" AND record IN (");
                 let mut list = query.separated(", ");
-                keys.iter().for_each(|key| { list.push_bind(key.0); });
+                for key in &keys { list.push_bind(key.0); }
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });

@@ -145,6 +145,8 @@ async fn open_sqlite(path: &std::path::Path, max_bytes: Option<u64>) -> Result<S
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS_CACHED)
+        // Pages that a many-row statement would have to restore are kept in memory, not written to a file.
+        .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864");
     let mut write = base.clone().pragma("cache_size", WRITER_CACHE);

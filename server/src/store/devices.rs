@@ -121,7 +121,7 @@ impl Transaction {
             let mut query = sqlx::QueryBuilder::<Db>::new(DEVICE_COLUMNS);
             query.push_bind(district.0).push(" AND device IN (");
             let mut list = query.separated(", ");
-            keys.iter().for_each(|key| { list.push_bind(*key); });
+            for key in &keys { list.push_bind(*key); }
             query.push(")");
             query.build_query_as().fetch_all(connection).await?
         });
@@ -135,7 +135,7 @@ impl Transaction {
             );
             query.push_bind(district.0).push(" AND device IN (");
             let mut list = query.separated(", ");
-            keys.iter().for_each(|key| { list.push_bind(*key); });
+            for key in &keys { list.push_bind(*key); }
             query.push(") ORDER BY device, person");
             query.build_query_as().fetch_all(connection).await?
         });

@@ -2,175 +2,15 @@
 
 use std::collections::HashMap;
 
-use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, NoticeId, OperationId, PersonId, PhotoHash, RecordId};
+use sync_protocol::ids::{Identity, NoticeId, PersonId, RecordId};
 use uuid::Uuid;
 
 use super::rows::{chunks, padded};
+use super::values::{
+    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow, RunRow,
+};
 use super::{StoreError, Transaction, each_backend, execute, signed, unsigned};
 use crate::domain::DistrictKey;
-
-/// A row of `operations`.
-#[derive(Clone, Debug)]
-pub struct OperationRow {
-    /// The record.
-    pub record: RecordId,
-    /// SHA-256 of `bytes`.
-    pub identity: Identity,
-    /// Its own id.
-    pub operation: OperationId,
-    /// The device that signed it.
-    pub device: DeviceId,
-    /// Its sequence there.
-    pub sequence: u64,
-    /// The number of its disposition.
-    pub disposition: i64,
-    /// Bits of [`crate::domain::operation_flags`].
-    pub flags: i64,
-    /// Server time of first receipt.
-    pub received_ms: i64,
-    /// As its author encoded it.
-    pub bytes: Vec<u8>,
-}
-
-/// A row of `records`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordRow {
-    /// The record.
-    pub record: RecordId,
-    /// The number of its collection.
-    pub collection: i64,
-    /// Its change number.
-    pub change: u64,
-    /// The number of its class.
-    pub class: i64,
-    /// The number of its state.
-    pub state: i64,
-    /// Bits of [`crate::domain::record_flags`].
-    pub flags: i64,
-    /// 编号 without district and year; 0 for what is no hazard.
-    pub number: u64,
-    /// Server time of its first operation.
-    pub received_ms: i64,
-    /// Morton key of its shown position.
-    pub place: Option<i64>,
-    /// The change from which on it is there.
-    pub place_since: u64,
-    /// The encoded view.
-    pub view: Vec<u8>,
-}
-
-/// A changed disposition of an operation that was stored before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DispositionUpdate {
-    /// The record.
-    pub record: RecordId,
-    /// The head of the operation's identity.
-    pub head: Head,
-    /// The number of its disposition.
-    pub disposition: i64,
-}
-
-/// A row of `runs`.
-#[derive(Clone, Debug)]
-pub struct RunRow {
-    /// SHA-256 of the bundle.
-    pub bundle: BundleHash,
-    /// The device that signed it.
-    pub device: DeviceId,
-    /// First sequence.
-    pub first: u64,
-    /// Last sequence.
-    pub last: u64,
-    /// The chain before.
-    pub previous: Chain,
-    /// The chain after.
-    pub chain: Chain,
-    /// Identities of its operations, one after the other.
-    pub members: Vec<u8>,
-    /// Protected header and signature.
-    pub proof: Vec<u8>,
-    /// Who carried it; none for a file and for the server's own.
-    pub presenter: Option<DeviceId>,
-    /// Server time of receipt.
-    pub received_ms: i64,
-    /// The encoded receipt.
-    pub receipt: Vec<u8>,
-}
-
-/// A row of `quarantine`.
-#[derive(Clone, Debug)]
-pub struct QuarantineRow {
-    /// SHA-256 of `bytes`.
-    pub identity: Identity,
-    /// The device that signed it.
-    pub device: DeviceId,
-    /// Its sequence there.
-    pub sequence: u64,
-    /// The record it names, where it could be read.
-    pub record: Option<RecordId>,
-    /// Its author, where it could be read.
-    pub author: Option<PersonId>,
-    /// Why.
-    pub code: &'static str,
-    /// The value at fault.
-    pub at: String,
-    /// Server time of receipt.
-    pub received_ms: i64,
-    /// As it came.
-    pub bytes: Vec<u8>,
-}
-
-/// A row of `refused`.
-#[derive(Clone, Debug)]
-pub struct RefusedRow {
-    /// SHA-256 of what was refused.
-    pub bundle: BundleHash,
-    /// Why.
-    pub code: &'static str,
-    /// Who carried it.
-    pub presenter: Option<DeviceId>,
-    /// Server time of receipt.
-    pub received_ms: i64,
-    /// As it came, cut to a bound.
-    pub bytes: Vec<u8>,
-}
-
-/// A row of `places`: where a record was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlaceRow {
-    /// The record.
-    pub record: RecordId,
-    /// The change that moved it away.
-    pub until_change: u64,
-    /// The change from which on it was there.
-    pub since_change: u64,
-    /// The Morton key.
-    pub place: i64,
-}
-
-/// An open conflict.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConflictRow {
-    /// The record.
-    pub record: RecordId,
-    /// A field or `lifecycle`.
-    pub subject: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// A photo that an operation named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PhotoRow {
-    /// SHA-256 of the file.
-    pub sha256: PhotoHash,
-    /// The record.
-    pub record: RecordId,
-    /// The device whose operation named it first.
-    pub device: DeviceId,
-    /// Verified or written off.
-    pub is_settled: bool,
-}
 
 /// Runs a multi-row statement: `$head` before the values, `$tail` after them.
 macro_rules! insert_rows {
@@ -184,6 +24,29 @@ macro_rules! insert_rows {
             });
         }
     };
+}
+
+// PostgreSQL takes whole columns: one short text, prepared once, instead of thousands of parameters to parse and
+// plan on each connection. SQLite has no arrays.
+const OPERATIONS_BY_COLUMN: &str = "INSERT INTO operations (district, record, identity, operation, device, sequence, \
+     disposition, flags, received_ms, bytes) SELECT $1, * FROM UNNEST($2::uuid[], $3::bytea[], $4::uuid[], $5::uuid[], \
+     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[])";
+const RECORDS_BY_COLUMN: &str = "INSERT INTO records (district, record, collection, change, class, state, flags, number, \
+     received_ms, place, place_since, view) SELECT $1, * FROM UNNEST($2::uuid[], $3::bigint[], $4::bigint[], \
+     $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[]) \
+     ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
+     change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
+     number = excluded.number, place = excluded.place, place_since = excluded.place_since, view = excluded.view";
+const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, device, is_settled) \
+     SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[]) \
+     ON CONFLICT (district, sha256, record) DO UPDATE SET is_settled = \
+     CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
+/// Rows of one statement of columns.
+const COLUMN_ROWS: usize = 1_024;
+
+/// One column of many rows.
+fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
 }
 
 const UPDATE_DISPOSITION: &str = "UPDATE operations SET disposition = $5 \
@@ -218,7 +81,7 @@ impl Transaction {
                 );
                 query.push_bind(district.0).push(" AND record IN (");
                 let mut list = query.separated(", ");
-                keys.iter().for_each(|key| { list.push_bind(key.0); });
+                for key in &keys { list.push_bind(key.0); }
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });
@@ -248,6 +111,24 @@ impl Transaction {
         district: DistrictKey,
         rows: &[OperationRow],
     ) -> Result<(), StoreError> {
+        if let Self::Postgres(transaction) = self {
+            for rows in rows.chunks(COLUMN_ROWS) {
+                sqlx::query(OPERATIONS_BY_COLUMN)
+                    .bind(district.0)
+                    .bind(column(rows, |row| row.record.0))
+                    .bind(column(rows, |row| &row.identity.0[..]))
+                    .bind(column(rows, |row| row.operation.0))
+                    .bind(column(rows, |row| row.device.0))
+                    .bind(column(rows, |row| signed(row.sequence)))
+                    .bind(column(rows, |row| row.disposition))
+                    .bind(column(rows, |row| row.flags))
+                    .bind(column(rows, |row| row.received_ms))
+                    .bind(column(rows, |row| &row.bytes[..]))
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+            return Ok(());
+        }
         insert_rows!(
             self, rows,
             "INSERT INTO operations (district, record, identity, operation, device, sequence, disposition, flags, \
@@ -263,13 +144,33 @@ impl Transaction {
                 .push_bind(item.disposition)
                 .push_bind(item.flags)
                 .push_bind(item.received_ms)
-                .push_bind(item.bytes.as_slice())
+                .push_bind(&item.bytes[..])
         );
         Ok(())
     }
 
     /// Writes records, new or changed.
     pub async fn upsert_records(&mut self, district: DistrictKey, rows: &[RecordRow]) -> Result<(), StoreError> {
+        if let Self::Postgres(transaction) = self {
+            for rows in rows.chunks(COLUMN_ROWS) {
+                sqlx::query(RECORDS_BY_COLUMN)
+                    .bind(district.0)
+                    .bind(column(rows, |row| row.record.0))
+                    .bind(column(rows, |row| row.collection))
+                    .bind(column(rows, |row| signed(row.change)))
+                    .bind(column(rows, |row| row.class))
+                    .bind(column(rows, |row| row.state))
+                    .bind(column(rows, |row| row.flags))
+                    .bind(column(rows, |row| signed(row.number)))
+                    .bind(column(rows, |row| row.received_ms))
+                    .bind(column(rows, |row| row.place))
+                    .bind(column(rows, |row| signed(row.place_since)))
+                    .bind(column(rows, |row| row.view.as_slice()))
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+            return Ok(());
+        }
         insert_rows!(
             self, rows,
             "INSERT INTO records (district, record, collection, change, class, state, flags, number, received_ms, \
@@ -339,7 +240,7 @@ impl Transaction {
                 .push_bind(item.code)
                 .push_bind(item.at.as_str())
                 .push_bind(item.received_ms)
-                .push_bind(item.bytes.as_slice())
+                .push_bind(&item.bytes[..])
         );
         Ok(())
     }
@@ -379,6 +280,19 @@ impl Transaction {
 
     /// Notes photos that were named or settled; a settled one stays settled.
     pub async fn upsert_photos(&mut self, district: DistrictKey, rows: &[PhotoRow]) -> Result<(), StoreError> {
+        if let Self::Postgres(transaction) = self {
+            for rows in rows.chunks(COLUMN_ROWS) {
+                sqlx::query(PHOTOS_BY_COLUMN)
+                    .bind(district.0)
+                    .bind(column(rows, |row| &row.sha256.0[..]))
+                    .bind(column(rows, |row| row.record.0))
+                    .bind(column(rows, |row| row.device.0))
+                    .bind(column(rows, |row| i64::from(row.is_settled)))
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+            return Ok(());
+        }
         insert_rows!(
             self, rows,
             "INSERT INTO photos (district, sha256, record, device, is_settled) ",

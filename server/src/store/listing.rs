@@ -189,9 +189,9 @@ macro_rules! push_condition {
             Condition::StateIn(states) => {
                 $query.push(" AND state IN (");
                 let mut list = $query.separated(", ");
-                states.iter().for_each(|state| {
+                for state in states {
                     list.push_bind(*state);
-                });
+                }
                 $query.push(")");
             }
             Condition::Class(class) => drop($query.push(" AND class = ").push_bind(class.number())),
@@ -238,9 +238,9 @@ impl Transaction {
                     // Every class by its number: the index leads with it.
                     query.push(" AND class IN (");
                     let mut list = query.separated(", ");
-                    Class::ALL.iter().for_each(|class| {
+                    for class in Class::ALL {
                         list.push_bind(class.number());
-                    });
+                    }
                     query.push(") AND change > ").push_bind(signed(after)).push(" ORDER BY change LIMIT ");
                 }
             }

@@ -15,6 +15,7 @@ mod notices;
 mod people;
 mod rows;
 mod runs;
+mod values;
 
 pub use areas::AreaVersion;
 pub use changes::{FeedRow, Page};
@@ -22,13 +23,13 @@ pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage};
-pub use ledger::{
-    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
-    RunRow,
-};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
+};
+pub use values::{
+    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
+    RunRow,
 };
 pub use runs::{PlacedOperation, RunSpan, StoredOperation, WaitingOperation};
 
@@ -55,7 +56,7 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code =
-            error.as_database_error().and_then(|database| database.code().map(|code| code.into_owned()));
+            error.as_database_error().and_then(|database| database.code().map(std::borrow::Cow::into_owned));
         match (code.as_deref(), &error) {
             // SQLITE_FULL; SQLITE_IOERR_WRITE, _FSYNC and _SHMSIZE where the disk gave no room; PostgreSQL's disk_full.
             (Some("13" | "778" | "1034" | "4874" | "53100"), _) => Self::Full(error),
@@ -151,6 +152,15 @@ impl Transaction {
         match self {
             Self::Sqlite(transaction) => transaction.commit().await?,
             Self::Postgres(transaction) => transaction.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Undoes everything.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.rollback().await?,
+            Self::Postgres(transaction) => transaction.rollback().await?,
         }
         Ok(())
     }

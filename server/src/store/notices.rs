@@ -25,7 +25,7 @@ impl Transaction {
             );
             query.push_bind(district.0).push(" AND person IN (");
             let mut list = query.separated(", ");
-            keys.iter().for_each(|key| { list.push_bind(*key); });
+            for key in &keys { list.push_bind(*key); }
             query.push(") ORDER BY created_ms, notice LIMIT ").push_bind(i64::from(limit));
             query.build_query_as().fetch_all(connection).await?
         });
@@ -50,10 +50,10 @@ impl Transaction {
             query.push_bind(now_ms).push(" WHERE acknowledged_ms IS NULL AND district = ").push_bind(district.0);
             query.push(" AND person IN (");
             let mut list = query.separated(", ");
-            people.iter().for_each(|key| { list.push_bind(*key); });
+            for key in &people { list.push_bind(*key); }
             query.push(") AND notice IN (");
             let mut list = query.separated(", ");
-            keys.iter().for_each(|key| { list.push_bind(key.0.to_vec()); });
+            for key in &keys { list.push_bind(key.0.to_vec()); }
             query.push(")");
             query.build().execute(connection).await?;
         });

@@ -57,7 +57,7 @@ impl Transaction {
                 let mut query = sqlx::QueryBuilder::<Db>::new("SELECT bundle, receipt FROM runs WHERE district = ");
                 query.push_bind(district.0).push(" AND bundle IN (");
                 let mut list = query.separated(", ");
-                keys.iter().for_each(|key| { list.push_bind(key.0.to_vec()); });
+                for key in &keys { list.push_bind(key.0.to_vec()); }
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });
@@ -153,7 +153,7 @@ impl Transaction {
                 let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity, code FROM quarantine WHERE district = ");
                 query.push_bind(district.0).push(" AND identity IN (");
                 let mut list = query.separated(", ");
-                keys.iter().for_each(|key| { list.push_bind(key.0.to_vec()); });
+                for key in &keys { list.push_bind(key.0.to_vec()); }
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });
@@ -179,7 +179,7 @@ impl Transaction {
                 );
                 query.push_bind(district.0).push(" AND operation IN (");
                 let mut list = query.separated(", ");
-                keys.iter().for_each(|key| { list.push_bind(*key); });
+                for key in &keys { list.push_bind(*key); }
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });
@@ -203,7 +203,7 @@ impl Transaction {
                 );
                 query.push_bind(district.0).push(" AND record IN (");
                 let mut list = query.separated(", ");
-                keys.iter().for_each(|key| { list.push_bind(key.0); });
+                for key in &keys { list.push_bind(key.0); }
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });

@@ -10,6 +10,7 @@ use sync_protocol::bundle::{self, Binding};
 use sync_protocol::codes::Code;
 use sync_protocol::exchange;
 use sync_protocol::ids::{BundleHash, DeviceId, Identity};
+use sync_protocol::operation::Identified;
 
 use super::{Engine, SyncError};
 use crate::domain::District;
@@ -146,8 +147,9 @@ pub fn open_one(
         .map(|(sequence, bytes)| {
             let identity = Identity::of(&bytes);
             chain = chain.next(&identity);
-            let content = validate::read(&bytes);
-            ReadOperation { identity, sequence, chain, bytes, content }
+            let content = validate::read(&bytes)
+                .map(|operation| Arc::new(Identified { identity, operation }));
+            ReadOperation { identity, sequence, chain, bytes: bytes.into(), content }
         })
         .collect();
     Ok(Arrival {

@@ -67,9 +67,8 @@ pub async fn resolve(
             (Kind::Resolved, assigned(&conflict.subject, value))
         }
         (Decision::Act(kind, fields), true) if answers(kind) => (kind, fields),
-        (Decision::Act(..), true) => return Err(bad("act")),
+        (Decision::Act(..) | Decision::Value(_), true) => return Err(bad("act")),
         (Decision::Act(..), false) => return Err(bad("value")),
-        (Decision::Value(_), true) => return Err(bad("act")),
     };
     let act = Act::Operation {
         kind,

@@ -6,10 +6,12 @@
 
 pub mod admin;
 pub mod admit;
+mod batch;
 pub mod check;
 pub mod cursor;
 pub mod decide;
 pub mod enrol;
+mod feed;
 pub mod group;
 pub mod json;
 pub mod listing;
@@ -17,6 +19,7 @@ pub mod office;
 pub mod pull;
 pub mod rollback;
 pub mod tokens;
+mod trust;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! An act is built under the lock, on the heads that the record has then; where it names the heads it was made
 //! from, it is refused if they are no longer the record's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sync_protocol::bundle::{self, Run};
 use sync_protocol::cbor::Raw;
@@ -14,17 +14,16 @@ use sync_protocol::field;
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits;
-use sync_protocol::operation::{Identified, Operation, Photo, Stamp, encode_fields};
+use sync_protocol::operation::{Operation, Photo, Stamp, encode_fields};
 use sync_protocol::view::View;
 use uuid::Uuid;
 
 use super::admit;
-use super::group::Batch;
+use super::batch::Batch;
+use super::trust;
 use super::SyncError;
-use crate::domain::{Device, DeviceStatus, disposition_of};
-use crate::reconcile::{self, Draft, Fresh, Numbers, Situation, Sorted};
-use crate::store::{QuarantineRow, StoreError};
-use crate::validate::{self, Trust};
+use crate::domain::{Device, DeviceStatus};
+use crate::store::StoreError;
 
 /// What the office or the server does.
 #[derive(Clone, Debug)]
@@ -135,7 +134,7 @@ pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutco
             Ok(ActOutcome { operation: Some(identity), persons: Vec::new() })
         }
         Act::Release { identity, author } => release(batch, *identity, *author).await,
-        Act::Revoke { device, trusted, author } => revoke(batch, *device, *trusted, *author).await,
+        Act::Revoke { device, trusted, author } => trust::revoke(batch, *device, *trusted, *author).await,
         Act::Lose { device } => {
             known_device(batch, *device).await?;
             batch.transaction.set_device_status(batch.district.key, *device, DeviceStatus::Lost).await?;
@@ -166,28 +165,28 @@ pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutco
                 };
                 write_own(batch, &draft, None).await?;
             }
-            requalify(batch, *device).await?;
+            trust::requalify(batch, *device).await?;
             let row = known_device(batch, *device).await?;
             Ok(ActOutcome { operation: None, persons: row.persons })
         }
     }
 }
 
-async fn known_device(batch: &mut Batch<'_>, device: DeviceId) -> Result<Device, SyncError> {
+pub(super) async fn known_device(batch: &mut Batch<'_>, device: DeviceId) -> Result<Device, SyncError> {
     let row = batch.transaction.device(batch.district.key, device).await?;
     row.map(|row| row.device).ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("device {device}")))
 }
 
-struct OwnOperation<'a> {
-    kind: Kind,
-    record: RecordId,
-    fields: &'a BTreeMap<String, Raw>,
-    photos: &'a [Photo],
-    author: PersonId,
+pub(super) struct OwnOperation<'a> {
+    pub(super) kind: Kind,
+    pub(super) record: RecordId,
+    pub(super) fields: &'a BTreeMap<String, Raw>,
+    pub(super) photos: &'a [Photo],
+    pub(super) author: PersonId,
 }
 
 /// Builds, signs and writes one operation of the server.
-async fn write_own(
+pub(super) async fn write_own(
     batch: &mut Batch<'_>,
     draft: &OwnOperation<'_>,
     made_from: Option<&[Head]>,
@@ -288,161 +287,4 @@ fn is_sayable(name: &str, value: &Raw) -> bool {
     .is_ok();
     let fits = field::find(name).is_none_or(|field| check::check_value(value, field.value).is_ok());
     is_short && has_clean_texts && fits
-}
-
-async fn revoke(
-    batch: &mut Batch<'_>,
-    device: DeviceId,
-    trusted: Option<(u64, Chain)>,
-    author: PersonId,
-) -> Result<ActOutcome, SyncError> {
-    let row = known_device(batch, device).await?;
-    if device == batch.engine.own_device(batch.district) {
-        return Err(SyncError::RefusedFor(Code::BadParameter, "this is the server's own device".to_owned()));
-    }
-    let (sequence, chain) = trusted.unwrap_or((row.head_sequence, row.head_chain));
-    let fields = BTreeMap::from([
-        ("device".to_owned(), Raw::of(&device)),
-        ("sequence".to_owned(), Raw::of(&sequence)),
-        ("chain".to_owned(), Raw::of(&chain)),
-    ]);
-    let draft = OwnOperation {
-        kind: Kind::DeviceRevoked,
-        record: RecordId(device.0),
-        fields: &fields,
-        photos: &[],
-        author,
-    };
-    let operation = write_own(batch, &draft, None).await?;
-    let status = DeviceStatus::Revoked { sequence, chain };
-    batch.transaction.set_device_status(batch.district.key, device, status).await?;
-    expel(batch, device, sequence, chain).await?;
-    requalify(batch, device).await?;
-    Ok(ActOutcome { operation: Some(operation), persons: Vec::new() })
-}
-
-/// Takes what lies beyond a revocation's trusted point out of the folded set.
-async fn expel(
-    batch: &mut Batch<'_>,
-    device: DeviceId,
-    sequence: u64,
-    chain: Chain,
-) -> Result<(), SyncError> {
-    let key = batch.district.key;
-    let spans = batch.transaction.run_spans(key, device, 0).await?;
-    let trusted = reconcile::trusted(&spans, sequence, chain);
-    let mut removed: BTreeMap<RecordId, BTreeSet<Identity>> = BTreeMap::new();
-    let mut rows = Vec::new();
-    let mut dispositions: Vec<i64> = Vec::new();
-    for row in batch.transaction.operations_of_device(key, device).await? {
-        if trusted.contains(&row.identity) {
-            continue;
-        }
-        removed.entry(row.record).or_default().insert(row.identity);
-        dispositions.push(row.disposition);
-        let author = Operation::decode(&row.bytes).ok().map(|operation| operation.author);
-        rows.push(QuarantineRow {
-            identity: row.identity,
-            device,
-            sequence: row.sequence,
-            record: Some(row.record),
-            author,
-            code: Code::AfterRevocation.as_str(),
-            at: String::new(),
-            received_ms: row.received_ms,
-            bytes: row.bytes,
-        });
-    }
-    if removed.is_empty() {
-        return Ok(());
-    }
-    let mut sorted = Sorted::default();
-    let moved = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    sorted.plan.quarantine = rows;
-    for disposition in dispositions.into_iter().filter_map(disposition_of) {
-        *sorted.plan.tallies.entry(format!("disposition:{}", disposition.as_str())).or_default() -= 1;
-    }
-    for (record, identities) in &removed {
-        for identity in identities {
-            batch.transaction.remove_operation(key, *record, *identity).await?;
-        }
-    }
-    rewrite(batch, sorted, removed, moved).await
-}
-
-/// Codes of quarantine that say who was not trusted, not what was wrong: trust may come later.
-const TRUST_CODES: [Code; 2] = [Code::AfterRevocation, Code::AuthorNotBound];
-
-/// Folds what was not trusted when it came and is now: a gap's filling connected it to a revoked device's trusted
-/// point, or its author was bound to the device. So the order of arrival does not matter.
-pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result<(), SyncError> {
-    let key = batch.district.key;
-    let mut waiting = Vec::new();
-    for code in TRUST_CODES {
-        waiting.extend(batch.transaction.waiting_of_device(key, device, code.as_str()).await?);
-    }
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    let device_row = known_device(batch, device).await?;
-    let trusted = match device_row.status {
-        DeviceStatus::Revoked { sequence, chain } => {
-            Some(reconcile::trusted(&batch.transaction.run_spans(key, device, 0).await?, sequence, chain))
-        }
-        DeviceStatus::Active | DeviceStatus::Lost => None,
-    };
-    let mut sorted = Sorted::default();
-    let mut moved = 0;
-    for row in waiting {
-        let Ok(operation) = Operation::decode(&row.bytes) else { continue };
-        let is_trusted = trusted.as_ref().is_none_or(|trusted| trusted.contains(&row.identity));
-        let trust = if is_trusted { Trust::Trusted } else { Trust::Untrusted };
-        let signer = validate::SignedBy::Device(&device_row);
-        if validate::admit(&operation, row.sequence, trust, signer).is_err() {
-            continue;
-        }
-        moved += 1;
-        batch.transaction.remove_quarantined(key, row.identity).await?;
-        let record = operation.record;
-        sorted.fresh.entry(record).or_default().push(Fresh {
-            operation: Identified { identity: row.identity, operation },
-            bytes: row.bytes,
-            device,
-            sequence: row.sequence,
-            flags: 0,
-        });
-        if !sorted.order.contains(&record) {
-            sorted.order.push(record);
-        }
-    }
-    if moved == 0 {
-        return Ok(());
-    }
-    *sorted.plan.tallies.entry("disposition:quarantined".to_owned()).or_default() -= moved;
-    rewrite(batch, sorted, BTreeMap::new(), moved).await
-}
-
-/// Refolds records whose set changed by a move into or out of quarantine: nothing was received.
-async fn rewrite(
-    batch: &mut Batch<'_>,
-    sorted: Sorted,
-    removed: BTreeMap<RecordId, BTreeSet<Identity>>,
-    moved: i64,
-) -> Result<(), SyncError> {
-    let key = batch.district.key;
-    let touched: BTreeSet<RecordId> = sorted.order.iter().chain(removed.keys()).copied().collect();
-    let counter =
-        batch.transaction.take_counter(key, u64::try_from(touched.len()).unwrap_or(u64::MAX)).await?;
-    let touched: Vec<RecordId> = touched.into_iter().collect();
-    let situation = Situation {
-        now_ms: batch.now_ms,
-        records: batch.transaction.records(key, &touched).await?,
-        ..Situation::default()
-    };
-    let draft = Draft::of(&situation, sorted, removed);
-    let sets = batch.transaction.operation_sets(key, &draft.wants()).await?;
-    let mut plan = draft.finish(&situation, &[], Numbers::from(&counter), &sets);
-    *plan.tallies.entry("received".to_owned()).or_default() -= moved;
-    batch.apply(&plan).await?;
-    Ok(())
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::layout::{Tab, as_json, page};
 use super::lists::{conflict_table, marks, quarantine_table, severity};
-use super::words::{plain, term, term_of};
+use super::words::{shown, term, term_of};
 use crate::sync::listing::record::{Field, Photo, Record, Told};
 use crate::sync::listing::{By, Calendar};
 
@@ -30,7 +30,7 @@ pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
         @if !record.conflicts.is_empty() {
             section { h2 { "待裁定的冲突" small { "open conflicts" } } (conflict_table(&record.conflicts, calendar)) }
         }
-        section { h2 { "字段" small { "fields: what shows, what lost and why" } } (field_table(&record.fields)) }
+        section { h2 { "字段" small { "fields: what shows, what lost and why" } } (field_table(&record.fields, calendar)) }
         section { h2 { "处理过程" small { "lifecycle" } } (lifecycle(record)) }
         @if !record.photos.is_empty() {
             section { h2 { "照片" small { "photos" } } (photo_list(&record.photos)) }
@@ -48,7 +48,7 @@ fn who(by: &By) -> &str {
     by.author_name.as_deref().unwrap_or(&by.author)
 }
 
-fn field_table(fields: &[Field]) -> Markup {
+fn field_table(fields: &[Field], calendar: &Calendar) -> Markup {
     html! {
         div class="scroll" { table class="cards" {
             thead { tr { th scope="col" { "字段" } th scope="col" { "值" } th scope="col" { "作者" } th scope="col" { "为何" } } }
@@ -57,7 +57,8 @@ fn field_table(fields: &[Field]) -> Markup {
                     tr class=[(!value.shows).then_some("lost")] {
                         td data-label="字段" { (field.zh) @if field.zh != field.en { span class="en" { (field.en) } } }
                         td data-label="值" {
-                            @if value.shows { b { (term_of(Some(&value.value))) } } @else { s { (term_of(Some(&value.value))) } }
+                            @let text = shown(&field.name, &value.value, calendar);
+                            @if value.shows { b { (text) } } @else { s { (text) } }
                         }
                         td data-label="作者" { (who(&value.by)) " · " (value.by.kind_zh) }
                         td data-label="为何" { (value.why.why_zh) }
@@ -126,7 +127,7 @@ fn operation_table(operations: &[Told], calendar: &Calendar) -> Markup {
                             details {
                                 summary { "设备序号 " (operation.sequence) }
                                 @for (name, value) in &operation.fields {
-                                    div { span class="quiet" { (name) } " " (plain(value)) }
+                                    div { span class="quiet" { (name) } " " (shown(name, value, calendar)) }
                                 }
                                 div { code { (operation.identity) } }
                             }

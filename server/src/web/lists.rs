@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::layout::{Tab, as_json, page};
-use super::words::{plain, term, term_of};
+use super::words::{shown, term, term_of};
 use crate::sync::listing::conflicts::{OpenConflict, Side};
 use crate::sync::listing::devices::DeviceTold;
 use crate::sync::listing::hazards::Hazard;
@@ -113,10 +113,10 @@ pub(super) fn hazard_table(hazards: &[Hazard], calendar: &Calendar) -> Markup {
     }
 }
 
-fn side(side: &Side) -> Markup {
+fn side(subject: &str, side: &Side, calendar: &Calendar) -> Markup {
     html! {
         div {
-            @if let Some(value) = &side.value { b { (plain(value)) } " " }
+            @if let Some(value) = &side.value { b { (shown(subject, value, calendar)) } " " }
             span class="quiet" {
                 (side.by.kind_zh) " · " (side.by.author_name.as_deref().unwrap_or(&side.by.author))
                 @if side.shows { " · 现显示" }
@@ -140,8 +140,8 @@ pub(super) fn conflict_table(conflicts: &[OpenConflict], calendar: &Calendar) ->
                         td data-label="原因" { (conflict.reason_zh) }
                         td data-label="各方" {
                             div {
-                                @for one in &conflict.sides { (side(one)) }
-                                @if let Some(base) = &conflict.base { div class="quiet" { "原值：" (plain(base)) } }
+                                @for one in &conflict.sides { (side(&conflict.subject, one, calendar)) }
+                                @if let Some(base) = &conflict.base { div class="quiet" { "原值：" (shown(&conflict.subject, base, calendar)) } }
                             }
                         }
                         td class="key" data-label="自" { (calendar.minute(conflict.opened_ms)) }

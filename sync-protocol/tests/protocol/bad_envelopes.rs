@@ -6,7 +6,6 @@ use sync_protocol::codes::{Code, Scope};
 use sync_protocol::exchange;
 use sync_protocol::ids::Chain;
 use sync_protocol::kind::Kind;
-use sync_protocol::operation::Operation;
 use sync_protocol::prepass;
 
 use crate::bad_input::{operation_bytes, reported, verdict, with_value};

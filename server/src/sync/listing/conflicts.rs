@@ -80,6 +80,7 @@ pub struct OpenConflict {
     /// The value that all sides had seen and replaced.
     pub base: Option<Value>,
     /// The sides.
+    #[serde(rename = "values")]
     pub sides: Vec<Side>,
 }
 

@@ -131,43 +131,42 @@ fn one(view: &View, name: &str, field: &FieldView, past: &[PastWrite], names: &N
     let shown = field.values.first().map(|value| &value.value);
     let are_equal = field.values.iter().all(|value| Some(&value.value) == shown);
     let mut current: BTreeSet<Head> = BTreeSet::new();
-    let mut values = Vec::new();
-    for (index, value) in field.values.iter().enumerate() {
+    let mut written = Vec::new();
+    for value in &field.values {
         let Some(by) = By::writer(view, value.writer, names) else { continue };
         current.extend(view.writer(value.writer).map(|writer| writer.head));
-        let is_first = index == 0;
+        let is_shown = Some(&value.value) == shown;
         let why = match (field.values.len(), is_conflict, rule) {
             (1, _, _) => ONLY,
             _ if are_equal => AGREED,
             (_, true, _) | (_, _, Rule::Agree) => {
-                if is_first {
+                if is_shown {
                     CONFLICT_SHOWN
                 } else {
                     CONFLICT
                 }
             }
             (_, _, Rule::Worse) => {
-                if is_first {
+                if is_shown {
                     WORSE
                 } else {
                     LESS_BAD
                 }
             }
             (_, _, Rule::SmallerAccuracy) => {
-                if is_first {
+                if is_shown {
                     ACCURATE
                 } else {
                     LESS_ACCURATE
                 }
             }
         };
-        let shows = Some(&value.value) == shown;
-        values.push(Written { value: json::from_raw(&value.value), shows, why, by });
+        written.push(Written { value: json::from_raw(&value.value), shows: is_shown, why, by });
     }
     for write in past.iter().filter(|write| !current.contains(&write.head)) {
         let Some(value) = write.writes.get(name) else { continue };
         let by = By::of(write.head, &write.kind, write.author, names);
-        values.push(Written { value: json::from_raw(value), shows: false, why: REPLACED, by });
+        written.push(Written { value: json::from_raw(value), shows: false, why: REPLACED, by });
     }
     let known = field::find(name);
     Field {
@@ -182,6 +181,6 @@ fn one(view: &View, name: &str, field: &FieldView, past: &[PastWrite], names: &N
         value: shown.map_or(Value::Null, json::from_raw),
         conflict: is_conflict,
         base: field.base.as_ref().map(json::from_raw),
-        values,
+        values: written,
     }
 }

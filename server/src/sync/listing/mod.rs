@@ -126,11 +126,17 @@ impl By {
     }
 }
 
-/// A district's calendar.
+/// A district's calendar; by default UTC.
 #[derive(Debug)]
 pub struct Calendar {
     code: String,
     zone: TimeZone,
+}
+
+impl Default for Calendar {
+    fn default() -> Self {
+        Self { code: String::new(), zone: TimeZone::UTC }
+    }
 }
 
 impl Calendar {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use serde_json::Value;
+use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{DeviceId, PersonId};
 use sync_protocol::kind::Kind;
@@ -104,7 +105,7 @@ impl Known {
 
     /// Who says it: of a release, the author of what it releases.
     pub(super) fn author(&self) -> PersonId {
-        let effective = self.operation.fields.get("effective_author").and_then(|value| value.decode());
+        let effective = self.operation.fields.get("effective_author").and_then(Raw::decode);
         match self.operation.kind.known() {
             Some(Kind::Released) => effective.unwrap_or(self.operation.author),
             _ => self.operation.author,

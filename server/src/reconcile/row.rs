@@ -1,0 +1,116 @@
+//! The row of a record, from its view: place, class, state, flags, 编号, and what it adds to the tallies. Pure.
+
+
+use sync_protocol::field;
+use sync_protocol::ids::RecordId;
+use sync_protocol::kind::RecordType;
+use sync_protocol::operation::Position;
+use sync_protocol::view::{Closure, State, View};
+
+use super::{Numbers, Plan, Situation};
+use crate::domain::{
+    Class, Collection, record_flags, state_number,
+};
+use crate::geometry;
+use crate::store::RecordRow;
+
+pub(super) fn of(
+    situation: &Situation,
+    record: RecordId,
+    row: Option<&RecordRow>,
+    view: &View,
+    change: u64,
+    numbers: &mut Numbers,
+) -> RecordRow {
+    let is_hazard = view.record_type == Some(RecordType::Hazard);
+    let place = view
+        .shown("position")
+        .and_then(sync_protocol::cbor::Raw::decode::<Position>)
+        .map(|position| geometry::place(position.lat_e7, position.lon_e7));
+    let number = match row.map_or(0, |row| row.number) {
+        0 if is_hazard => numbers.next_number(),
+        number => number,
+    };
+    let place_since = match row {
+        Some(row) if row.place == place => row.place_since,
+        _ => change,
+    };
+    RecordRow {
+        record,
+        collection: collection(view).number(),
+        change,
+        class: class(view).number(),
+        state: state_number(view.state),
+        flags: flags(view),
+        number,
+        received_ms: row.map_or(situation.now_ms, |row| row.received_ms),
+        place,
+        place_since,
+        view: view.encode(),
+    }
+}
+
+fn collection(view: &View) -> Collection {
+    match view.record_type {
+        Some(RecordType::Device) => Collection::Devices,
+        Some(RecordType::Reference) => Collection::Rules,
+        _ => Collection::Records,
+    }
+}
+
+/// The class of a view: a fire sighting is always critical.
+pub(super) fn class(view: &View) -> Class {
+    if view.shown("category").and_then(|value| value.as_text()) == Some("fire_sighting") {
+        return Class::Critical;
+    }
+    match field::severity_rank(view.severity.as_deref()) {
+        3.. => Class::Critical,
+        2 => Class::Serious,
+        1 => Class::General,
+        0 => Class::Other,
+    }
+}
+
+fn flags(view: &View) -> i64 {
+    let mut flags = 0;
+    if view.is_provisional {
+        flags |= record_flags::PROVISIONAL;
+    }
+    if !view.conflicts.is_empty() {
+        flags |= record_flags::CONFLICT;
+    }
+    if view.closure == Some(Closure::Pending) {
+        flags |= record_flags::CLOSURE_PENDING;
+    }
+    if !matches!(view.record_type, Some(RecordType::Hazard) | None) {
+        flags |= record_flags::NOT_HAZARD;
+    }
+    flags
+}
+
+pub(super) fn plan_tallies(plan: &mut Plan, before: Option<&RecordRow>, after: &RecordRow) {
+    let mut count = |row: &RecordRow, by: i64| {
+        if row.collection != Collection::Records.number() {
+            return;
+        }
+        plan.tally("records", by);
+        if row.flags & record_flags::NOT_HAZARD != 0 {
+            return;
+        }
+        plan.tally("hazards", by);
+        if row.flags & record_flags::PROVISIONAL != 0 {
+            plan.tally("provisional", by);
+        }
+        let state = State::ALL.iter().find(|state| state_number(**state) == row.state);
+        if let Some(state) = state {
+            plan.tally(&format!("state:{}", state.as_str()), by);
+            if let (true, Some(class)) = (state.is_open(), Class::from_number(row.class)) {
+                plan.tally(&format!("open:{}", class.as_str()), by);
+            }
+        }
+    };
+    if let Some(before) = before {
+        count(before, -1);
+    }
+    count(after, 1);
+}

@@ -1,0 +1,266 @@
+//! The feed of one reply: a change of areas first, then items, worst class first.
+//!
+//! Pages are read in short transactions; every part ends with a cursor. What a reply is made of around the feed
+//! is in [`super::pull`].
+
+use std::sync::Arc;
+
+use sync_protocol::cbor::Raw;
+use sync_protocol::exchange::{self, Frame, Item};
+use sync_protocol::ids::{PersonId, RecordId};
+
+use super::cursor::{CLASSES, Cursor};
+use super::{Engine, SyncError};
+use crate::domain::{Class, Collection};
+use crate::geometry::{Area, GeoBox};
+use crate::store::{AreaVersion, FeedRow, Page};
+use super::pull::{Question, Writer};
+
+/// Rows read at a time.
+const PAGE_ROWS: u32 = 200;
+/// Ranges of keys that cover one box.
+const RANGES_PER_BOX: usize = 16;
+
+/// The area a device is sent, and the change it must make first.
+#[derive(Debug)]
+pub(super) struct Areas {
+    area: Area,
+    change: Option<AreaChange>,
+}
+
+#[derive(Debug)]
+struct AreaChange {
+    from: Area,
+    to: Area,
+    version: u64,
+}
+
+/// Areas belong to persons; a device gets their union, versioned for that device.
+pub(super) async fn settle_areas(engine: &Arc<Engine>, question: &Question) -> Result<Areas, SyncError> {
+    let key = question.district.key;
+    let holder = PersonId(question.device.id.0);
+    let mut transaction = engine.store.read().await?;
+    let mut boxes: Vec<GeoBox> = Vec::new();
+    let mut is_everywhere = question.device.persons.is_empty();
+    for person in &question.device.persons {
+        match transaction.areas(key, *person).await?.last() {
+            Some(area) if !area.boxes.is_empty() => boxes.extend(&area.boxes),
+            _ => is_everywhere = true,
+        }
+    }
+    if is_everywhere {
+        boxes.clear();
+    }
+    let mut versions = transaction.areas(key, holder).await?;
+    drop(transaction);
+    let current = versions.last().map_or(&[][..], |version| version.boxes.as_slice());
+    if current != boxes.as_slice() {
+        let version = versions.last().map_or(0, |version| version.version) + 1;
+        let next = AreaVersion { version, boxes: boxes.clone() };
+        let mut transaction = engine.store.begin().await?;
+        transaction.take_counter(key, 0).await?;
+        transaction.add_area(key, holder, &next).await?;
+        transaction.commit().await?;
+        versions.push(next);
+    }
+    let area = Area::of(&boxes);
+    let version = versions.last().map_or(0, |version| version.version);
+    let held = question.areas.as_ref().map_or(0, |areas| areas.version);
+    if held == version {
+        return Ok(Areas { area, change: None });
+    }
+    // Version 0 is the whole district; a device that pulled nothing yet has nothing to leave or enter.
+    let from = versions
+        .iter()
+        .find(|known| known.version == held)
+        .map_or_else(Area::everywhere, |known| Area::of(&known.boxes));
+    Ok(Areas { change: Some(AreaChange { from, to: area.clone(), version }), area })
+}
+
+pub(super) struct Feed<'a> {
+    engine: &'a Arc<Engine>,
+    question: &'a Question,
+    cursor: Cursor,
+    /// How far a change of areas is, while it goes on.
+    progress: Option<Vec<u8>>,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(engine: &'a Arc<Engine>, question: &'a Question) -> Self {
+        let mut cursor = question.cursor.clone();
+        cursor.tags.clone_from(&question.lineage.tags);
+        Self { engine, question, cursor, progress: None }
+    }
+
+    /// Enters and leaves first, then items; the new areas are the device's only when all of it came, since what
+    /// changed meanwhile was known where the old ones were. False where the budget or the receiver ended it.
+    pub(super) async fn write(&mut self, writer: &mut Writer, areas: &Areas) -> Result<bool, SyncError> {
+        let Some(change) = &areas.change else {
+            return self.items(writer, &areas.area, &areas.area).await;
+        };
+        if !self.change_area(writer, change).await? {
+            return Ok(false);
+        }
+        self.progress = Some(progress_token(change.version, (i64::MAX, RecordId(uuid::Uuid::max()))));
+        if !self.items(writer, &change.to, &change.from).await? {
+            return Ok(false);
+        }
+        self.progress = None;
+        writer.frame(&Frame::Areas(change.version));
+        writer.frame(&self.cursor_frame());
+        Ok(true)
+    }
+
+    /// Enters and leaves of a change of areas. False where the budget ended it.
+    async fn change_area(&mut self, writer: &mut Writer, change: &AreaChange) -> Result<bool, SyncError> {
+        let known_through = self.cursor.newest();
+        if known_through > 0 {
+            let both = change.from.clone().union(&change.to);
+            let ranges = if both.is_everywhere() { vec![(0, i64::MAX)] } else { both.ranges(RANGES_PER_BOX) };
+            let mut after = self.presented_progress(change.version);
+            for (low, high) in ranges {
+                if after.0 > high {
+                    continue;
+                }
+                let mut at = after.max((low.saturating_sub(1), RecordId(uuid::Uuid::max())));
+                loop {
+                    let mut transaction = self.engine.store.read().await?;
+                    let rows = transaction
+                        .placed(self.question.district.key, at, high, known_through, PAGE_ROWS)
+                        .await?;
+                    drop(transaction);
+                    let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
+                    for row in rows {
+                        at = (row.place.unwrap_or(at.0), row.record);
+                        let (was, is) = (change.from.contains(row.place), change.to.contains(row.place));
+                        if is && !was {
+                            writer.frame(&item(&row));
+                        } else if was && !is {
+                            writer.frame(&Frame::Leave(row.record));
+                        }
+                        if writer.is_full() {
+                            self.progress = Some(progress_token(change.version, at));
+                            writer.frame(&self.cursor_frame());
+                            if !writer.flush().await {
+                                return Ok(false);
+                            }
+                            if writer.written >= self.question.budget {
+                                return Ok(false);
+                            }
+                        }
+                    }
+                    if is_last {
+                        break;
+                    }
+                }
+                after = (high, RecordId(uuid::Uuid::max()));
+            }
+        }
+        Ok(writer.flush().await)
+    }
+
+    fn presented_progress(&self, version: u64) -> (i64, RecordId) {
+        let start = (-1, RecordId(uuid::Uuid::nil()));
+        let token = self.question.areas.as_ref().and_then(|areas| areas.progress.as_deref());
+        token.and_then(|token| read_progress(token, version)).unwrap_or(start)
+    }
+
+    /// Items of every class, worst first. False where the budget or the receiver ended it.
+    async fn items(&mut self, writer: &mut Writer, area: &Area, held: &Area) -> Result<bool, SyncError> {
+        let through = self.question.lineage.change;
+        let known_through = self.question.cursor.newest();
+        for class in 0..CLASSES {
+            let Some(number) = Class::ALL.get(class).map(|class| class.number()) else { break };
+            while let Some(after) = self.cursor.changes.get(class).copied() {
+                if after >= through {
+                    break;
+                }
+                let page = Page { class: number, after, through, limit: PAGE_ROWS };
+                let mut transaction = self.engine.store.read().await?;
+                let rows = transaction.feed(self.question.district.key, page).await?;
+                let outside: Vec<RecordId> = rows
+                    .iter()
+                    .filter(|row| !area.contains(row.place))
+                    .map(|row| row.record)
+                    .collect();
+                let past = transaction.past_places(self.question.district.key, &outside).await?;
+                drop(transaction);
+                let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
+                for row in rows {
+                    let change = row.change;
+                    if area.contains(row.place) {
+                        if self.is_wanted(&row) {
+                            writer.frame(&item(&row));
+                        }
+                    } else {
+                        let was_here = |since: u64, place: i64| {
+                            let place = Some(place);
+                            since <= known_through && (area.contains(place) || held.contains(place))
+                        };
+                        let was_known = row.place.is_some_and(|place| was_here(row.place_since, place))
+                            || past.get(&row.record).is_some_and(|places| {
+                                places.iter().any(|(since, _, place)| was_here(*since, *place))
+                            });
+                        if was_known {
+                            writer.frame(&Frame::Leave(row.record));
+                        }
+                    }
+                    self.advance(class, change);
+                    if writer.is_full() {
+                        writer.frame(&self.cursor_frame());
+                        if !writer.flush().await || writer.written >= self.question.budget {
+                            return Ok(false);
+                        }
+                    }
+                }
+                if is_last {
+                    self.advance(class, through);
+                    break;
+                }
+            }
+        }
+        writer.frame(&self.cursor_frame());
+        Ok(true)
+    }
+
+    fn is_wanted(&self, row: &FeedRow) -> bool {
+        Collection::from_number(row.collection)
+            .is_some_and(|collection| self.question.collections.contains(&collection))
+    }
+
+    fn advance(&mut self, class: usize, change: u64) {
+        if let Some(at) = self.cursor.changes.get_mut(class) {
+            *at = change;
+        }
+    }
+
+    fn cursor_frame(&self) -> Frame {
+        let progress = self.progress.clone();
+        let cursor = self.cursor.encode(&self.engine.keys, self.question.district.key);
+        Frame::Cursor(exchange::Cursor { cursor, progress })
+    }
+}
+
+fn item(row: &FeedRow) -> Frame {
+    Frame::Item(Item {
+        collection: Collection::from_number(row.collection).unwrap_or(Collection::Records).as_str().to_owned(),
+        record: row.record,
+        change: row.change,
+        view: Raw::from_checked(&row.view),
+    })
+}
+
+fn progress_token(version: u64, (place, record): (i64, RecordId)) -> Vec<u8> {
+    let mut token = version.to_be_bytes().to_vec();
+    token.extend_from_slice(&place.to_be_bytes());
+    token.extend_from_slice(record.0.as_bytes());
+    token
+}
+
+/// A token of another version of the areas says nothing: the change begins again.
+fn read_progress(token: &[u8], version: u64) -> Option<(i64, RecordId)> {
+    let (known, rest) = token.split_first_chunk::<8>()?;
+    let (place, record) = rest.split_first_chunk::<8>()?;
+    let record = uuid::Uuid::from_slice(record).ok()?;
+    (u64::from_be_bytes(*known) == version).then(|| (i64::from_be_bytes(*place), RecordId(record)))
+}
