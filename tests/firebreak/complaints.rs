@@ -95,7 +95,8 @@ fn has(codes: &[String], code: Code) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn complaint_1_what_is_shown_as_synced_is_on_the_ledger_and_what_is_not_applied_is_shown_so() -> Result<()> {
+async fn complaint_1_what_is_shown_as_synced_is_on_the_ledger_and_what_is_not_applied_is_shown_so()
+-> Result<()> {
     let (server, office, folder) = scene(Backend::Sqlite).await?;
     let mut inspector = Inspector::new(&server, &office, &folder, "甲").await?;
     for number in 0..30 {
@@ -103,10 +104,16 @@ async fn complaint_1_what_is_shown_as_synced_is_on_the_ledger_and_what_is_not_ap
     }
     let bad = Report::new().author(inspector.person).field("remarks", &"坏\0字").build();
     inspector.device.record_bytes(bad.id, bad.record, &bad.encode()).await?;
-    inspector.network.plan([Fault::RequestLost, Fault::ReplyCut(700), Fault::ReplyCut(2_000), Fault::ReplyLost]);
+    inspector.network.plan([
+        Fault::RequestLost,
+        Fault::ReplyCut(700),
+        Fault::ReplyCut(2_000),
+        Fault::ReplyLost,
+    ]);
     inspector.sync().await?;
     let outbox = inspector.device.outbox();
-    let seen = outbox.count(OperationStanding::Seen, 0).await? + outbox.count(OperationStanding::Received, 0).await?;
+    let seen = outbox.count(OperationStanding::Seen, 0).await?
+        + outbox.count(OperationStanding::Received, 0).await?;
     ensure!(seen == 31, "{seen} are shown as synced");
     let ledger = office.ledger().await?;
     ensure!(ledger.len() == 30, "{} records", ledger.len());

@@ -138,9 +138,10 @@ impl Fresh {
         let device = device.unwrap_or_else(|| self.engine.own_device(&self.district));
         let run = Run { device, first, previous, operations };
         bundle::seal(&run, &self.binding, |message| match team.keys.get(lane) {
-            Some(key) => {
-                key.sign(&team.random, message).map(|signature| signature.as_ref().to_vec()).unwrap_or_default()
-            }
+            Some(key) => key
+                .sign(&team.random, message)
+                .map(|signature| signature.as_ref().to_vec())
+                .unwrap_or_default(),
             None => self.engine.keys.sign(message),
         })
     }

@@ -92,16 +92,25 @@ async fn each_fault_of_structure_refuses_one_bundle_with_its_code() -> Result<()
             ("too many items", [hex("991001"), vec![0; 4_097]].concat(), Code::CborTooManyItems),
             ("another structure", hex("83404040"), Code::BundleShape),
             ("no array", hex("a0"), Code::BundleShape),
-            ("unprotected parameters", alike(&protected, &hex("a10100"), &payload, &signature),
-             Code::BundleShape),
+            (
+                "unprotected parameters",
+                alike(&protected, &hex("a10100"), &payload, &signature),
+                Code::BundleShape,
+            ),
             ("parameters too many", alike(&more, &unprotected, &payload, &signature), Code::BundleShape),
             ("payload null", alike(&protected, &unprotected, &[0xf6], &signature), Code::BundleShape),
             ("no signature", alike(&protected, &unprotected, &payload, &[0x40]), Code::SignatureMissing),
-            ("another algorithm", alike(&other_algorithm, &unprotected, &payload, &signature),
-             Code::SignatureAlgorithm),
+            (
+                "another algorithm",
+                alike(&other_algorithm, &unprotected, &payload, &signature),
+                Code::SignatureAlgorithm,
+            ),
             ("wrong signature", wrong, Code::SignatureWrong),
-            ("short signature", alike(&protected, &unprotected, &payload, &bytes(&[7; 12])),
-             Code::SignatureWrong),
+            (
+                "short signature",
+                alike(&protected, &unprotected, &payload, &bytes(&[7; 12])),
+                Code::SignatureWrong,
+            ),
         ];
         yard.refuses(&rows).await?;
         yard.server.check().await?;

@@ -90,12 +90,12 @@ async fn a_gap_is_taken_named_as_missing_and_closed_by_what_was_missing() -> Res
     for backend in Backend::ALL {
         let mut yard = Yard::new(backend).await?;
         let first = yard.bad.reports(1);
-        let lost = yard.bad.reports(3);
+        let withheld = yard.bad.reports(3);
         let last = yard.bad.reports(2);
         let body = |phone: &Phone, bundles: &[Vec<u8>]| phone.request(bundles);
         let reply = yard.bad.client.sync(body(&yard.bad, &[first, last])).await?;
         ensure!(reply.receipts().len() == 2 && reply.missing() == [(2, 4)], "{reply:?}");
-        let reply = yard.bad.client.sync(body(&yard.bad, &[lost])).await?;
+        let reply = yard.bad.client.sync(body(&yard.bad, &[withheld])).await?;
         ensure!(reply.receipts().len() == 1 && reply.missing().is_empty(), "{reply:?}");
         // What the phone says it has made and never sent is missing too.
         let mut header = yard.bad.header();
@@ -118,9 +118,12 @@ async fn odd_clocks_and_places_are_flagged_and_folded() -> Result<()> {
         let at = |lat_e7, lon_e7, accuracy_dm| {
             sync_protocol::cbor::Raw::of(&Position { lat_e7, lon_e7, accuracy_dm, ..Position::default() })
         };
-        for (index, position) in
-            [(2, at(0, 0, None)), (3, at(1, 1, Some(151))), (4, at(1, 1, Some(501))), (5, at(1, 1, Some(150)))]
-        {
+        for (index, position) in [
+            (2, at(0, 0, None)),
+            (3, at(1, 1, Some(151))),
+            (4, at(1, 1, Some(501))),
+            (5, at(1, 1, Some(150))),
+        ] {
             reports[index].fields.insert("position".to_owned(), position);
         }
         let bundle = phone.seal(&reports);
@@ -173,7 +176,13 @@ async fn another_districts_record_is_provisional_here_and_nobody_learns_whether_
             let view = view.and_then(|raw| sync_protocol::view::View::decode(raw.as_bytes()));
             let view = view.context("no view")?;
             ensure!(view.is_provisional && view.missing.is_empty(), "{view:?}");
-            answers.push((receipt.flags, receipt.exceptions, view.state, view.writers.len(), view.fields.len()));
+            answers.push((
+                receipt.flags,
+                receipt.exceptions,
+                view.state,
+                view.writers.len(),
+                view.fields.len(),
+            ));
         }
         ensure!(answers[0] == answers[1], "the answers differ: {answers:?}");
         ensure!(other.views().await? == untouched, "the other district was touched");
@@ -222,7 +231,9 @@ async fn an_enrolment_code_is_good_once_for_one_key_and_ten_minutes() -> Result<
     let late = server.enrol_code(&person).await?;
     let url = format!("sqlite://{}", server.ledger()?.display());
     let mut connection = sqlx::SqliteConnection::connect(&url).await?;
-    sqlx::query("UPDATE enrol_codes SET expires_ms = 1 WHERE device IS NULL").execute(&mut connection).await?;
+    sqlx::query("UPDATE enrol_codes SET expires_ms = 1 WHERE device IS NULL")
+        .execute(&mut connection)
+        .await?;
     let expired = Phone::enrol_with(&server, &late).await.err().map(|error| format!("{error:#}"));
     ensure!(expired.as_ref().is_some_and(|it| it.contains(Code::EnrolCodeExpired.as_str())), "{expired:?}");
     let reply = server.client()?.post("/v1/enrol", &json!({"code": "x"})).await?;

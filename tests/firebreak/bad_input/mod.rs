@@ -4,10 +4,13 @@
 //! ledger checks, and that nothing but what the row says has changed. [`coverage`] holds that every code of the
 //! catalogue is produced by a test.
 
+#[cfg(test)]
 mod bundles;
 mod chains;
 mod coverage;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod operations;
 mod requests;
 mod store;

@@ -11,6 +11,7 @@ use sync_protocol::cbor;
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::{RequestHeader, encode_request};
 use sync_protocol::limits;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::operations::hex;
 use super::{Yard, checked};
@@ -156,9 +157,14 @@ async fn a_request_without_a_good_token_is_not_read() -> Result<()> {
     let yard = Yard::new(Backend::Postgres).await?;
     let body = yard.good.request::<Vec<u8>>(&[]);
     for token in ["", "fbd1.AAAA", yard.server.token.as_str(), "fbo1.AAAA"] {
-        let reply = yard.good.client.with_token(token).post_bytes("/v1/sync", body.clone(), &[SEQUENCE]).await?;
+        let reply =
+            yard.good.client.with_token(token).post_bytes("/v1/sync", body.clone(), &[SEQUENCE]).await?;
         ensure!(reply.status == 401, "{token}: {}", reply.status);
-        ensure!(reply.code().as_deref() == Some(Code::Unauthenticated.as_str()), "{token}: {:?}", reply.code());
+        ensure!(
+            reply.code().as_deref() == Some(Code::Unauthenticated.as_str()),
+            "{token}: {:?}",
+            reply.code()
+        );
     }
     // A device's token is no account of the office.
     let reply = yard.good.client.post("/v1/enrol-codes", &json!({"person": yard.server.person})).await?;
@@ -221,7 +227,6 @@ async fn a_request_that_takes_too_long_is_answered_408() -> Result<()> {
     let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_REQUEST_TIMEOUT_S", "1")]).await?;
     let phone = Phone::enrol(&server).await?;
     // A body that never ends: its length is promised and not kept.
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut socket = tokio::net::TcpStream::connect(server.address()?).await?;
     let head = format!(
         "POST /v1/sync HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 100\r\n\r\n",

@@ -18,7 +18,11 @@ async fn a_damaged_store_is_an_internal_error_that_says_nothing_of_its_cause() -
     let bundle = phone.reports(1);
     let body = phone.request(&[bundle]);
     let reply = phone.client.post_bytes("/v1/sync", body.clone(), &[SEQUENCE]).await?;
-    ensure!(reply.status == 500 && reply.code().as_deref() == Some(Code::Internal.as_str()), "{}", reply.text());
+    ensure!(
+        reply.status == 500 && reply.code().as_deref() == Some(Code::Internal.as_str()),
+        "{}",
+        reply.text()
+    );
     ensure!(!reply.text().contains("runs"), "the cause is told: {}", reply.text());
     sqlx::query("ALTER TABLE runs_away RENAME TO runs").execute(&mut connection).await?;
     let reply = phone.client.sync(body).await?;

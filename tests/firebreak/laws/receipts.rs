@@ -8,7 +8,8 @@ use sync_protocol::exchange::Receipt;
 use sync_protocol::ids::BundleHash;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_bytes_get_the_same_receipt_after_a_crash_by_any_carrier_and_by_its_own_route() -> Result<()> {
+async fn the_same_bytes_get_the_same_receipt_after_a_crash_by_any_carrier_and_by_its_own_route() -> Result<()>
+{
     for backend in Backend::ALL {
         let mut server = Server::start(backend).await?;
         let (mut phone, other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
@@ -17,8 +18,7 @@ async fn the_same_bytes_get_the_same_receipt_after_a_crash_by_any_carrier_and_by
         let mut odd = phone.report("general");
         odd.at.wall_ms = 0;
         let bad = phone.report("general").with("remarks", &"a\0b");
-        let bundles =
-            [phone.seal(std::slice::from_ref(&report)), phone.seal(&[odd, bad]), phone.reports(3)];
+        let bundles = [phone.seal(std::slice::from_ref(&report)), phone.seal(&[odd, bad]), phone.reports(3)];
         let first = phone.sync(&bundles).await?.raw_receipts();
         ensure!(first.len() == 3, "{first:?}");
         // The record changes; the receipt does not.
@@ -69,7 +69,10 @@ async fn a_bundle_sent_by_many_at_once_is_taken_once_and_all_get_one_receipt() -
         for request in requests.collect::<Vec<_>>() {
             receipts.extend(request.await??.raw_receipts());
         }
-        ensure!(receipts.len() == 8 && receipts.iter().all(|receipt| *receipt == receipts[0]), "{receipts:?}");
+        ensure!(
+            receipts.len() == 8 && receipts.iter().all(|receipt| *receipt == receipts[0]),
+            "{receipts:?}"
+        );
         let checked = server.check().await?;
         ensure!(checked.get("records") == Some(&serde_json::json!(20)), "{checked}");
     }
