@@ -1,7 +1,7 @@
 //! The office's pages, rendered on the server: zh-CN first, English second, plain HTML that works without scripts.
 //!
 //! Pure: values of [`crate::sync::listing`] in, text out. Every value is escaped by the template. Routes, tokens
-//! and headers are in `http`. Start at [`overview`].
+//! and headers are in `http`. Start at [`overview()`].
 
 mod detail;
 mod layout;

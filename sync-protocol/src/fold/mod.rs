@@ -1,6 +1,6 @@
 //! The fold: a record is a pure function of the set of its operations.
 //!
-//! [`fold`] takes a whole set; [`advance`] takes one more operation where that gives the same bytes;
+//! [`fold()`] takes a whole set; [`advance()`] takes one more operation where that gives the same bytes;
 //! [`overlay`] shows a device its unsent work on top of the server's view. The rules, word for word, are in
 //! `docs/decisions/0002-fold.md`; `oracle` does them again naively, and the two must agree.
 //!

@@ -117,15 +117,15 @@ async fn deliver(
     while !rest.is_empty() {
         let (going, later) = rest.split_at((1 + dice.index(3)).min(rest.len()));
         rest = later;
-        let carrier = if order == 0 { going[0].lane.min(DEVICES - 1) } else { dice.index(DEVICES) };
-        carried.relayed += going.iter().filter(|piece| piece.lane != carrier && piece.lane != OFFICE).count();
+        let bearer = if order == 0 { going[0].lane.min(DEVICES - 1) } else { dice.index(DEVICES) };
+        carried.relayed += going.iter().filter(|piece| piece.lane != bearer && piece.lane != OFFICE).count();
         let bundles: Vec<Vec<u8>> = going
             .iter()
             .map(|piece| {
                 fresh.seal(team, piece.lane, (piece.first, piece.previous), piece.operations.clone())
             })
             .collect();
-        let reply = fresh.push(carrier, &bundles).await?;
+        let reply = fresh.push(bearer, &bundles).await?;
         ensure!(reply.receipts().len() == bundles.len() && reply.end().is_some(), "{reply:?}");
         sent.extend(going.iter().flat_map(|piece| &piece.operations).map(|bytes| Identity::of(bytes)));
         // Conservation, after every step. The server's own note of a fork is an operation too.
