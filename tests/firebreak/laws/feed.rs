@@ -13,9 +13,12 @@ use sync_protocol::exchange::RequestHeader;
 use sync_protocol::exchange::encode_request;
 use sync_protocol::ids::RecordId;
 use sync_protocol::kind::Kind;
+use tokio::sync::watch;
 
 const WRITERS: usize = 4;
 const BUNDLES: usize = 25;
+/// Each writer sends at most so many bundles for each pull of each reader.
+const BUNDLES_PER_PULL: usize = 4;
 
 /// Pulls once, with a small budget, into a copy. Whether there is more.
 async fn pull(phone: &mut Phone, copy: &mut BTreeMap<RecordId, (u64, Vec<u8>)>, budget: u64) -> Result<bool> {
@@ -31,9 +34,13 @@ async fn pull(phone: &mut Phone, copy: &mut BTreeMap<RecordId, (u64, Vec<u8>)>, 
 }
 
 /// Reports hazards, and worsens or cures what it reported before.
-async fn write(mut phone: Phone, mut dice: Dice) -> Result<()> {
+async fn write(mut phone: Phone, mut dice: Dice, mut pulls: Vec<watch::Receiver<usize>>) -> Result<()> {
     let mut reports = Vec::new();
-    for _ in 0..BUNDLES {
+    for number in 0..BUNDLES {
+        // Readers keep up, however slow the machine: so there are pulls between the writes.
+        for pulls in &mut pulls {
+            let _gone = pulls.wait_for(|pulls| *pulls * BUNDLES_PER_PULL >= number).await;
+        }
         let mut operations = Vec::new();
         for _ in 0..=dice.index(4) {
             let report = phone.report(dice.word(&["critical", "serious", "general"]));
@@ -58,26 +65,30 @@ async fn a_phone_that_pulls_while_others_write_ends_with_exactly_the_ledger() ->
     let seed = seed("feed", 7);
     for backend in Backend::ALL {
         let server = Server::start(backend).await?;
-        let mut writers = tokio::task::JoinSet::new();
-        for number in 0..WRITERS {
-            let dice = Dice::named(seed, &format!("writer {number}"));
-            writers.spawn(write(Phone::enrol(&server).await?, dice));
-        }
         let is_over = Arc::new(AtomicBool::new(false));
         let mut readers = tokio::task::JoinSet::new();
+        let mut watched = Vec::new();
         for budget in [sync_protocol::limits::BUDGET_MIN, 64 << 10] {
             let (mut reader, is_over) = (Phone::enrol(&server).await?, Arc::clone(&is_over));
+            let (pulled, watching) = watch::channel(0);
+            watched.push(watching);
             readers.spawn(async move {
                 let (mut copy, mut pulls) = (BTreeMap::new(), 0_usize);
                 loop {
                     let was_over = is_over.load(Ordering::SeqCst);
                     let has_more = pull(&mut reader, &mut copy, budget).await?;
                     pulls += 1;
+                    pulled.send_replace(pulls);
                     if was_over && !has_more {
                         return Ok::<_, anyhow::Error>((copy, pulls));
                     }
                 }
             });
+        }
+        let mut writers = tokio::task::JoinSet::new();
+        for number in 0..WRITERS {
+            let dice = Dice::named(seed, &format!("writer {number}"));
+            writers.spawn(write(Phone::enrol(&server).await?, dice, watched.clone()));
         }
         while let Some(written) = writers.join_next().await {
             written??;
@@ -91,7 +102,7 @@ async fn a_phone_that_pulls_while_others_write_ends_with_exactly_the_ledger() ->
         while let Some(reader) = readers.join_next().await {
             let (copy, pulls) = reader??;
             println!("{backend:?}: {} records after {pulls} pulls", copy.len());
-            ensure!(pulls > 2, "the reader hardly pulled while others wrote");
+            ensure!(pulls > BUNDLES / BUNDLES_PER_PULL, "the reader hardly pulled while others wrote");
             let missing = whole.keys().filter(|record| !copy.contains_key(record)).count();
             ensure!(copy == whole, "{missing} of {} records are missing, or others differ", whole.len());
         }
