@@ -215,9 +215,10 @@ CREATE TABLE photos (
     record BLOB NOT NULL,
     device BLOB NOT NULL,
     is_settled INTEGER NOT NULL,
-    PRIMARY KEY (district, sha256, record)
+    PRIMARY KEY (district, record, sha256)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX photos_missing ON photos (district, device, sha256) WHERE is_settled = 0;
+-- By record, not by hash: new rows stand together, as their records do.
+CREATE INDEX photos_missing ON photos (district, device, record, sha256) WHERE is_settled = 0;
 
 CREATE TABLE areas (
     district INTEGER NOT NULL,

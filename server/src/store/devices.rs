@@ -47,7 +47,7 @@ const SELECT_CONTACT: &str =
     "SELECT offset_ms FROM contacts WHERE district = $1 AND device = $2 AND boot = $3";
 const SELECT_DEVICE_IDS: &str = "SELECT device FROM devices WHERE district = $1 ORDER BY device";
 const SELECT_MISSING_PHOTOS: &str = "SELECT sha256 FROM photos WHERE district = $1 AND device = $2 AND is_settled = 0 \
-     ORDER BY sha256 LIMIT $3";
+     ORDER BY record, sha256 LIMIT $3";
 const COUNT_MISSING_PHOTOS: &str = "SELECT device, count(*) FROM photos WHERE district = $1 AND is_settled = 0 GROUP BY device";
 
 #[derive(sqlx::FromRow)]

@@ -39,7 +39,7 @@ const RECORDS_BY_COLUMN: &str = "INSERT INTO records (district, record, collecti
      number = excluded.number, place = excluded.place, place_since = excluded.place_since, view = excluded.view";
 const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, device, is_settled) \
      SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[]) \
-     ON CONFLICT (district, sha256, record) DO UPDATE SET is_settled = \
+     ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
      CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
 /// Rows of one statement of columns.
 const COLUMN_ROWS: usize = 1_024;
@@ -296,7 +296,7 @@ impl Transaction {
         insert_rows!(
             self, rows,
             "INSERT INTO photos (district, sha256, record, device, is_settled) ",
-            " ON CONFLICT (district, sha256, record) DO UPDATE SET is_settled = \
+            " ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
              CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END",
             |row, item| row
                 .push_bind(district.0)
