@@ -1,8 +1,12 @@
 //! Areas of persons, every version kept: a device may hold an old one.
 
-use sync_protocol::ids::PersonId;
+use std::collections::BTreeMap;
 
-use super::{StoreError, Transaction, execute, fetch_all, signed, unsigned};
+use sync_protocol::ids::PersonId;
+use uuid::Uuid;
+
+use super::rows::padded;
+use super::{StoreError, Transaction, each_backend, execute, signed, unsigned};
 use crate::domain::DistrictKey;
 use crate::geometry::GeoBox;
 
@@ -15,20 +19,37 @@ pub struct AreaVersion {
     pub boxes: Vec<GeoBox>,
 }
 
-const SELECT_AREAS: &str =
-    "SELECT version, boxes FROM areas WHERE district = $1 AND person = $2 ORDER BY version";
 const INSERT_AREA: &str = "INSERT INTO areas (district, person, version, boxes) VALUES ($1, $2, $3, $4)";
 
 impl Transaction {
-    /// Every version of a person's area, oldest first.
-    pub async fn areas(&mut self, district: DistrictKey, person: PersonId) -> Result<Vec<AreaVersion>, StoreError> {
-        let rows = fetch_all!(self, (i64, String), SELECT_AREAS, district.0, person.0);
-        rows.into_iter()
-            .map(|(version, boxes)| {
-                let boxes = serde_json::from_str(&boxes).map_err(|_source| StoreError::Damaged("area boxes"))?;
-                Ok(AreaVersion { version: unsigned(version), boxes })
-            })
-            .collect()
+    /// Every version of these holders' areas, oldest first.
+    pub async fn areas(
+        &mut self,
+        district: DistrictKey,
+        holders: &[PersonId],
+    ) -> Result<BTreeMap<PersonId, Vec<AreaVersion>>, StoreError> {
+        let mut areas: BTreeMap<PersonId, Vec<AreaVersion>> = BTreeMap::new();
+        if holders.is_empty() {
+            return Ok(areas);
+        }
+        let keys = padded(&holders.iter().map(|holder| holder.0).collect::<Vec<_>>());
+        let rows: Vec<(Uuid, i64, String)> = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(
+                "SELECT person, version, boxes FROM areas WHERE district = ",
+            );
+            query.push_bind(district.0).push(" AND person IN (");
+            let mut list = query.separated(", ");
+            for key in &keys {
+                list.push_bind(*key);
+            }
+            query.push(") ORDER BY version");
+            query.build_query_as().fetch_all(connection).await?
+        });
+        for (person, version, boxes) in rows {
+            let boxes = serde_json::from_str(&boxes).map_err(|_source| StoreError::Damaged("area boxes"))?;
+            areas.entry(PersonId(person)).or_default().push(AreaVersion { version: unsigned(version), boxes });
+        }
+        Ok(areas)
     }
 
     /// Adds a version of a person's area.

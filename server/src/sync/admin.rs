@@ -164,7 +164,7 @@ pub async fn set_area(
     transaction.take_counter(district.key, 0).await?;
     known(transaction.person(district.key, person).await?, person)?;
     let version =
-        transaction.areas(district.key, person).await?.last().map_or(0, |area| area.version) + 1;
+        transaction.areas(district.key, &[person]).await?.get(&person).and_then(|versions| versions.last()).map_or(0, |area| area.version) + 1;
     transaction.add_area(district.key, person, &AreaVersion { version, boxes }).await?;
     transaction.commit().await?;
     Ok(version)

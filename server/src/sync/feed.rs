@@ -13,11 +13,15 @@ use super::cursor::{CLASSES, Cursor};
 use super::{Engine, SyncError};
 use crate::domain::{Class, Collection};
 use crate::geometry::{Area, GeoBox};
-use crate::store::{AreaVersion, FeedRow, Page};
+use crate::store::{Transaction, AreaVersion, FeedRow, Page};
 use super::pull::{Question, Writer};
 
 /// Rows read at a time.
 const PAGE_ROWS: u32 = 200;
+/// Rows read at a time where the budget is small.
+const PAGE_ROWS_LEAST: u32 = 8;
+/// An item is seldom smaller.
+const SMALL_ITEM_BYTES: u64 = 400;
 /// Ranges of keys that cover one box.
 const RANGES_PER_BOX: usize = 16;
 
@@ -36,14 +40,21 @@ struct AreaChange {
 }
 
 /// Areas belong to persons; a device gets their union, versioned for that device.
-pub(super) async fn settle_areas(engine: &Arc<Engine>, question: &Question) -> Result<Areas, SyncError> {
+pub(super) async fn settle_areas(
+    engine: &Arc<Engine>,
+    question: &Question,
+    mut transaction: Transaction,
+) -> Result<Areas, SyncError> {
     let key = question.district.key;
     let holder = PersonId(question.device.id.0);
-    let mut transaction = engine.store.read().await?;
+    let mut holders = question.device.persons.clone();
+    holders.push(holder);
+    let mut areas = transaction.areas(key, &holders).await?;
+    drop(transaction);
     let mut boxes: Vec<GeoBox> = Vec::new();
     let mut is_everywhere = question.device.persons.is_empty();
     for person in &question.device.persons {
-        match transaction.areas(key, *person).await?.last() {
+        match areas.get(person).and_then(|versions| versions.last()) {
             Some(area) if !area.boxes.is_empty() => boxes.extend(&area.boxes),
             _ => is_everywhere = true,
         }
@@ -51,8 +62,7 @@ pub(super) async fn settle_areas(engine: &Arc<Engine>, question: &Question) -> R
     if is_everywhere {
         boxes.clear();
     }
-    let mut versions = transaction.areas(key, holder).await?;
-    drop(transaction);
+    let mut versions = areas.remove(&holder).unwrap_or_default();
     let current = versions.last().map_or(&[][..], |version| version.boxes.as_slice());
     if current != boxes.as_slice() {
         let version = versions.last().map_or(0, |version| version.version) + 1;
@@ -83,13 +93,15 @@ pub(super) struct Feed<'a> {
     cursor: Cursor,
     /// How far a change of areas is, while it goes on.
     progress: Option<Vec<u8>>,
+    /// Open between two flushes: what is read together is one snapshot, and a slow phone holds none open.
+    reading: Option<Transaction>,
 }
 
 impl<'a> Feed<'a> {
     pub(super) fn new(engine: &'a Arc<Engine>, question: &'a Question) -> Self {
         let mut cursor = question.cursor.clone();
         cursor.tags.clone_from(&question.lineage.tags);
-        Self { engine, question, cursor, progress: None }
+        Self { engine, question, cursor, progress: None, reading: None }
     }
 
     /// Enters and leaves first, then items; the new areas are the device's only when all of it came, since what
@@ -175,8 +187,12 @@ impl<'a> Feed<'a> {
                 if after >= through {
                     break;
                 }
-                let page = Page { class: number, after, through, limit: PAGE_ROWS };
-                let mut transaction = self.engine.store.read().await?;
+                let limit = self.page_rows(writer);
+                let page = Page { class: number, after, through, limit };
+                let mut transaction = match self.reading.take() {
+                    Some(transaction) => transaction,
+                    None => self.engine.store.read().await?,
+                };
                 let rows = transaction.feed(self.question.district.key, page).await?;
                 let outside: Vec<RecordId> = rows
                     .iter()
@@ -184,8 +200,8 @@ impl<'a> Feed<'a> {
                     .map(|row| row.record)
                     .collect();
                 let past = transaction.past_places(self.question.district.key, &outside).await?;
-                drop(transaction);
-                let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
+                self.reading = Some(transaction);
+                let is_last = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
                 for row in rows {
                     let change = row.change;
                     if area.contains(row.place) {
@@ -207,6 +223,7 @@ impl<'a> Feed<'a> {
                     }
                     self.advance(class, change);
                     if writer.is_full() {
+                        self.reading = None;
                         writer.frame(&self.cursor_frame());
                         if !writer.flush().await || writer.written >= self.question.budget {
                             return Ok(false);
@@ -219,8 +236,15 @@ impl<'a> Feed<'a> {
                 }
             }
         }
+        self.reading = None;
         writer.frame(&self.cursor_frame());
         Ok(true)
+    }
+
+    /// Rows worth reading at once: no more than the budget is likely to take.
+    fn page_rows(&self, writer: &Writer) -> u32 {
+        let left = self.question.budget.saturating_sub(writer.written);
+        u32::try_from(left / SMALL_ITEM_BYTES).unwrap_or(PAGE_ROWS).clamp(PAGE_ROWS_LEAST, PAGE_ROWS)
     }
 
     fn is_wanted(&self, row: &FeedRow) -> bool {

@@ -93,9 +93,8 @@ pub async fn reply(
             writer.frame(&Frame::Notice(notice));
         }
     }
-    drop(transaction);
+    let areas = settle_areas(&engine, &question, transaction).await?;
     writer.flush().await;
-    let areas = settle_areas(&engine, &question).await?;
     let mut feed = Feed::new(&engine, &question);
     let is_whole = feed.write(&mut writer, &areas).await?;
     closing(&engine, &question, &mut writer, is_whole).await?;
