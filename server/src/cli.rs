@@ -302,7 +302,9 @@ async fn run_device(engine: &Arc<Engine>, command: DeviceCommand) -> anyhow::Res
             let district = find(engine, district).await?;
             let chain = last_chain
                 .map(|text| -> anyhow::Result<Chain> {
-                    Ok(Chain::try_from(hex::decode(&text).context("the chain is not hexadecimal")?.as_slice())?)
+                    Ok(Chain::try_from(
+                        hex::decode(&text).context("the chain is not hexadecimal")?.as_slice(),
+                    )?)
                 })
                 .transpose()?;
             let trusted = last_sequence.zip(chain);

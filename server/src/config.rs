@@ -152,9 +152,7 @@ impl Settings {
     pub fn database(&self) -> Database {
         match &self.database {
             Some(address) => Database::Postgres(address.clone()),
-            None => {
-                Database::Sqlite { path: self.data.join("firebreak.sqlite"), max_bytes: self.max_bytes }
-            }
+            None => Database::Sqlite { path: self.data.join("firebreak.sqlite"), max_bytes: self.max_bytes },
         }
     }
 

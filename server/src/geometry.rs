@@ -168,10 +168,8 @@ fn cover(grid: &Grid, limit: usize) -> Vec<(i64, i64)> {
         let mut has_split = false;
         for &(x, y, bits) in &cells {
             let size = 1_i64 << bits;
-            let is_inside = x >= grid.x.0
-                && x + size - 1 <= grid.x.1
-                && y >= grid.y.0
-                && y + size - 1 <= grid.y.1;
+            let is_inside =
+                x >= grid.x.0 && x + size - 1 <= grid.x.1 && y >= grid.y.0 && y + size - 1 <= grid.y.1;
             if is_inside || bits == 0 {
                 next.push((x, y, bits));
                 continue;

@@ -58,8 +58,7 @@ impl Keyring {
             .map_err(|_source| KeyError::Malformed("server-key.pk8".to_owned()))?;
         let secret = keep(&directory.join("secret"), || random_bytes::<32>(&random))?;
         let deployment = keep(&directory.join("deployment-id"), || {
-            random_bytes::<16>(&random)
-                .map(|bytes| hex::encode(uuid_v4(bytes).as_bytes()).into_bytes())
+            random_bytes::<16>(&random).map(|bytes| hex::encode(uuid_v4(bytes).as_bytes()).into_bytes())
         })?;
         let deployment = std::str::from_utf8(&deployment)
             .ok()
@@ -147,7 +146,9 @@ fn keep(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, KeyError>) -> Result
             Ok(bytes)
         }
         // Another process made it a moment ago.
-        Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists => std::fs::read(path).map_err(fault),
+        Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::read(path).map_err(fault)
+        }
         Err(source) => Err(fault(source)),
     }
 }

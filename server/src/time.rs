@@ -42,7 +42,8 @@ pub fn interval(stamp: &Stamp, received_ms: i64, boot_offset_ms: Option<i64>) ->
     }
     // Bounds that cross come from a device that lies about its uptime: keep what the server itself saw.
     if not_before_ms > not_after_ms {
-        not_before_ms = stamp.after_ms.unwrap_or(EARLIEST_MS).clamp(EARLIEST_MS.min(received_ms), received_ms);
+        not_before_ms =
+            stamp.after_ms.unwrap_or(EARLIEST_MS).clamp(EARLIEST_MS.min(received_ms), received_ms);
         not_after_ms = received_ms;
     }
     let is_clock_suspect = stamp.wall_ms < not_before_ms.saturating_sub(TOLERANCE_MS)

@@ -43,8 +43,11 @@ pub struct Unreadable {
 
 /// Reads the bytes of one operation: structure, shape, values.
 pub fn read(bytes: &[u8]) -> Result<Operation, Unreadable> {
-    let operation = Operation::decode(bytes).map_err(|code| {
-        Unreadable { code, at: String::new(), record: None, author: None }
+    let operation = Operation::decode(bytes).map_err(|code| Unreadable {
+        code,
+        at: String::new(),
+        record: None,
+        author: None,
     })?;
     match check::check(&operation) {
         Ok(()) => Ok(operation),
@@ -70,7 +73,12 @@ pub enum SignedBy<'a> {
 ///
 /// # Errors
 /// The code to quarantine it with.
-pub fn admit(operation: &Operation, sequence: u64, is_trusted: Trust, signer: SignedBy<'_>) -> Result<(), Code> {
+pub fn admit(
+    operation: &Operation,
+    sequence: u64,
+    is_trusted: Trust,
+    signer: SignedBy<'_>,
+) -> Result<(), Code> {
     let device = match signer {
         SignedBy::Server => return Ok(()),
         SignedBy::Device(device) => device,
@@ -87,6 +95,14 @@ pub fn admit(operation: &Operation, sequence: u64, is_trusted: Trust, signer: Si
         return Err(Code::AuthorNotBound);
     }
     Ok(())
+}
+
+/// Whether a code of quarantine says who was not trusted, not what was wrong: another signer, or a later event, may
+/// be trusted with the same bytes.
+pub fn is_of_trust(code: &str) -> bool {
+    [Code::AfterRevocation, Code::AuthorNotBound, Code::KindNotForDevices]
+        .iter()
+        .any(|known| known.as_str() == code)
 }
 
 /// Whether a run is known to chain up to the last trusted point of a revoked device.
@@ -109,7 +125,9 @@ const UNRELIABLE_DM: u64 = 500;
 pub fn flags(operation: &Operation, default_positions: &[(i64, i64)]) -> i64 {
     let mut flags = 0;
     let mut flag = |code: Code| flags |= operation_flags::bit(code);
-    if let Some(position) = operation.fields.get("position").and_then(sync_protocol::cbor::Raw::decode::<Position>) {
+    if let Some(position) =
+        operation.fields.get("position").and_then(sync_protocol::cbor::Raw::decode::<Position>)
+    {
         let at = (position.lat_e7, position.lon_e7);
         if at == ORIGIN || default_positions.contains(&at) {
             flag(Code::FlagDefaultPosition);

@@ -5,6 +5,8 @@
 
 /// Compressed bytes of one request body.
 pub const BODY_BYTES: usize = 8 << 20;
+/// Compressed bytes of one request body that does not name its length.
+pub const UNNAMED_BODY_BYTES: usize = 256 << 10;
 /// Bytes of one request body after decompression.
 pub const DECODED_BODY_BYTES: usize = 32 << 20;
 /// Bundles in one request.
@@ -20,7 +22,7 @@ pub const DEPTH: usize = 16;
 /// Nesting depth in a reply frame: a view wraps a field's value seven deep.
 pub const REPLY_DEPTH: usize = 24;
 /// CBOR data items in one reply frame.
-pub const REPLY_ITEMS: usize = 1 << 20;
+pub const REPLY_ITEMS: usize = 1 << 26;
 /// CBOR data items inside one operation.
 pub const OPERATION_ITEMS: usize = 16_384;
 /// CBOR data items in a request header, or in a bundle around its operations.

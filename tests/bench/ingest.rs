@@ -76,7 +76,13 @@ pub(crate) async fn sqlite(figures: &mut Figures) -> Result<()> {
     let again = rate(load.operations, again.took);
     figures.print("push_again", again, "operations/s", again / own, "ingest_http");
     let per_operation = cost.cpu_s * 1e6 / number(load.operations);
-    figures.print("push_again_cpu", per_operation, "us/operation", cost.cpu_s / load.cost.cpu_s, "ingest_http_cpu");
+    figures.print(
+        "push_again_cpu",
+        per_operation,
+        "us/operation",
+        cost.cpu_s / load.cost.cpu_s,
+        "ingest_http_cpu",
+    );
     small(figures, &server, own).await
 }
 
@@ -85,12 +91,27 @@ fn costs(figures: &mut Figures, name: &str, load: &Load, rows: usize) {
     let cpu = load.cost.cpu_s / load.sent.took.as_secs_f64();
     let groups = load.cost.groups.max(1.0);
     let sent: usize = load.senders.iter().flat_map(|sender| sender.requests.iter()).map(Vec::len).sum();
-    figures.print(&format!("{name}_cpu"), load.cost.cpu_s * 1e6 / operations, "us/operation", cpu, "one_core");
     figures.print(
-        &format!("{name}_written"), load.cost.written / operations, "bytes/operation",
-        load.cost.written / number(sent), "bytes_received",
+        &format!("{name}_cpu"),
+        load.cost.cpu_s * 1e6 / operations,
+        "us/operation",
+        cpu,
+        "one_core",
     );
-    figures.print(&format!("{name}_rows"), number(rows) / operations, "rows/operation", groups, "transactions");
+    figures.print(
+        &format!("{name}_written"),
+        load.cost.written / operations,
+        "bytes/operation",
+        load.cost.written / number(sent),
+        "bytes_received",
+    );
+    figures.print(
+        &format!("{name}_rows"),
+        number(rows) / operations,
+        "rows/operation",
+        groups,
+        "transactions",
+    );
 }
 
 async fn small(figures: &mut Figures, server: &Server, large: f64) -> Result<()> {
@@ -104,7 +125,13 @@ async fn small(figures: &mut Figures, server: &Server, large: f64) -> Result<()>
     let p99 = quantile(&mut load.sent.latencies, 990).as_secs_f64() * 1e3;
     figures.print("ingest_small_p99", p99, "ms", p99 / p50, "median");
     let cpu = load.cost.cpu_s * 1e6 / number(load.operations);
-    figures.print("ingest_small_cpu", cpu, "us/operation", load.cost.cpu_s / load.sent.took.as_secs_f64(), "one_core");
+    figures.print(
+        "ingest_small_cpu",
+        cpu,
+        "us/operation",
+        load.cost.cpu_s / load.sent.took.as_secs_f64(),
+        "one_core",
+    );
     let commits = load.cost.groups / load.sent.took.as_secs_f64();
     figures.print("ingest_small_commits", commits, "commits/s", 1.0, "syncs_of_the_log");
     Ok(())
@@ -122,7 +149,11 @@ pub(crate) async fn postgres(figures: &mut Figures) -> Result<()> {
     let same = same_rows::write(&same, &rows, transactions(&load)).await?;
     let own = load.rate();
     figures.print(
-        "ingest_http_postgres", own, "operations/s", own / rate(load.operations, same), "same_rows",
+        "ingest_http_postgres",
+        own,
+        "operations/s",
+        own / rate(load.operations, same),
+        "same_rows",
     );
     Ok(())
 }

@@ -161,7 +161,13 @@ async fn first_pull(figures: &mut Figures, server: &Server) -> Result<()> {
     let fastest = rates.first().map_or(1.0, |first| first.1);
     for (encoding, rate, bytes) in rates {
         figures.print(&format!("first_pull_{encoding}"), rate, "records/s", rate / fastest, "identity");
-        figures.print(&format!("first_pull_{encoding}_bytes"), bytes, "bytes/record", bytes / plain, "identity");
+        figures.print(
+            &format!("first_pull_{encoding}_bytes"),
+            bytes,
+            "bytes/record",
+            bytes / plain,
+            "identity",
+        );
     }
     Ok(())
 }

@@ -42,9 +42,8 @@ const GROUPS: &[(&str, &[&str])] = &[
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let only = arguments.only.clone();
-    let wants = |names: &[&str]| {
-        only.as_deref().is_none_or(|only| names.iter().any(|name| name.starts_with(only)))
-    };
+    let wants =
+        |names: &[&str]| only.as_deref().is_none_or(|only| names.iter().any(|name| name.starts_with(only)));
     let mut figures = Figures::new(only.clone());
     let mut ran = 0;
     for (group, names) in GROUPS {

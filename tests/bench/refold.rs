@@ -42,7 +42,8 @@ pub(crate) async fn measure(figures: &mut Figures) -> Result<()> {
             requests.push(sent(phone, &story).await?);
         }
     }
-    for (name, few, many) in [("refold", &mut few, &mut many), ("refold_http", &mut few_http, &mut many_http)] {
+    for (name, few, many) in [("refold", &mut few, &mut many), ("refold_http", &mut few_http, &mut many_http)]
+    {
         let each = |times: &mut Vec<Duration>, count| {
             crate::figure::quantile(times, 0).as_secs_f64() * 1e6 / number(count)
         };

@@ -92,9 +92,9 @@ pub(crate) fn text(head: &'static str, columns: usize, rows: usize, marks: Marks
         format!("({})", (1..=columns).map(mark).collect::<Vec<_>>().join(", "))
     };
     let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-    texts.entry((head, rows, marks)).or_insert_with(|| {
-        format!("{head} {}", (0..rows).map(row).collect::<Vec<_>>().join(", ")).leak()
-    })
+    texts
+        .entry((head, rows, marks))
+        .or_insert_with(|| format!("{head} {}", (0..rows).map(row).collect::<Vec<_>>().join(", ")).leak())
 }
 
 macro_rules! insert {
@@ -112,21 +112,75 @@ macro_rules! insert {
 
 macro_rules! write_part {
     ($connection:expr, $marks:expr, $operations:expr, $records:expr, $runs:expr, $photos:expr) => {{
-        insert!($connection, $marks, $operations, 10, "INSERT INTO operations (district, record, identity, operation, device, \
-            sequence, disposition, flags, received_ms, bytes) VALUES", |query, row| query.bind(row.0).bind(row.1)
-            .bind(row.2.as_slice()).bind(row.3).bind(row.4).bind(row.5).bind(row.6).bind(row.7).bind(row.8)
-            .bind(row.9.as_slice()));
-        insert!($connection, $marks, $records, 12, "INSERT INTO records (district, record, collection, change, class, state, \
-            flags, number, received_ms, place, place_since, view) VALUES", |query, row| query.bind(row.0).bind(row.1)
-            .bind(row.2).bind(row.3).bind(row.4).bind(row.5).bind(row.6).bind(row.7).bind(row.8).bind(row.9)
-            .bind(row.10).bind(row.11.as_slice()));
-        insert!($connection, $marks, $runs, 12, "INSERT INTO runs (district, bundle, device, first, last, previous, chain, \
-            members, proof, presenter, received_ms, receipt) VALUES", |query, row| query.bind(row.0)
-            .bind(row.1.as_slice()).bind(row.2).bind(row.3).bind(row.4).bind(row.5.as_slice())
-            .bind(row.6.as_slice()).bind(row.7.as_slice()).bind(row.8.as_slice()).bind(row.9).bind(row.10)
-            .bind(row.11.as_slice()));
-        insert!($connection, $marks, $photos, 5, "INSERT INTO photos (district, sha256, record, device, is_settled) VALUES",
-            |query, row| query.bind(row.0).bind(row.1.as_slice()).bind(row.2).bind(row.3).bind(row.4));
+        insert!(
+            $connection,
+            $marks,
+            $operations,
+            10,
+            "INSERT INTO operations (district, record, identity, operation, device, \
+            sequence, disposition, flags, received_ms, bytes) VALUES",
+            |query, row| query
+                .bind(row.0)
+                .bind(row.1)
+                .bind(row.2.as_slice())
+                .bind(row.3)
+                .bind(row.4)
+                .bind(row.5)
+                .bind(row.6)
+                .bind(row.7)
+                .bind(row.8)
+                .bind(row.9.as_slice())
+        );
+        insert!(
+            $connection,
+            $marks,
+            $records,
+            12,
+            "INSERT INTO records (district, record, collection, change, class, state, \
+            flags, number, received_ms, place, place_since, view) VALUES",
+            |query, row| query
+                .bind(row.0)
+                .bind(row.1)
+                .bind(row.2)
+                .bind(row.3)
+                .bind(row.4)
+                .bind(row.5)
+                .bind(row.6)
+                .bind(row.7)
+                .bind(row.8)
+                .bind(row.9)
+                .bind(row.10)
+                .bind(row.11.as_slice())
+        );
+        insert!(
+            $connection,
+            $marks,
+            $runs,
+            12,
+            "INSERT INTO runs (district, bundle, device, first, last, previous, chain, \
+            members, proof, presenter, received_ms, receipt) VALUES",
+            |query, row| query
+                .bind(row.0)
+                .bind(row.1.as_slice())
+                .bind(row.2)
+                .bind(row.3)
+                .bind(row.4)
+                .bind(row.5.as_slice())
+                .bind(row.6.as_slice())
+                .bind(row.7.as_slice())
+                .bind(row.8.as_slice())
+                .bind(row.9)
+                .bind(row.10)
+                .bind(row.11.as_slice())
+        );
+        insert!(
+            $connection,
+            $marks,
+            $photos,
+            5,
+            "INSERT INTO photos (district, sha256, record, device, is_settled) VALUES",
+            |query, row| query.bind(row.0).bind(row.1.as_slice()).bind(row.2).bind(row.3).bind(row.4)
+        );
     }};
 }
 

@@ -1,12 +1,12 @@
 //! Who is asking: a device or an office account, from its bearer token.
 
 use axum::extract::FromRequestParts;
-use axum::http::{Method, header};
 use axum::http::request::Parts;
+use axum::http::{Method, header};
 use sync_protocol::codes::Code;
 
-use super::error::{ApiError, DeviceError};
 use super::Shared;
+use super::error::{ApiError, DeviceError};
 use crate::domain::{DeviceRow, DeviceStatus, District, Person, Role};
 use crate::sync::SyncError;
 use crate::sync::tokens::{self, Claim};
@@ -47,7 +47,8 @@ fn cookie_token(parts: &Parts) -> Option<&str> {
         return None;
     }
     let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut pairs =
+        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, value)| *name == COOKIE && !value.is_empty()).map(|(_, value)| value)
 }
 
@@ -64,8 +65,7 @@ pub(super) async fn account(shared: &Shared, token: &str) -> Result<Account, Api
     let Some(Claim::Office(district, hash)) = tokens::read(&shared.engine.keys, token) else {
         return Err(Code::Unauthenticated.into());
     };
-    let district =
-        shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
+    let district = shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
     let mut transaction = shared.engine.store.read().await?;
     let person = transaction.token_person(district.key, &hash).await?.ok_or(Code::Unauthenticated)?;
     Ok(Account { district, person })

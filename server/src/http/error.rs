@@ -58,7 +58,9 @@ impl From<SyncError> for ApiError {
 /// The HTTP status of a code.
 pub const fn status_of(code: Code) -> StatusCode {
     match code {
-        Code::BodyTooLarge | Code::DecodedBodyTooLarge | Code::TooManyBundles => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::BodyTooLarge | Code::DecodedBodyTooLarge | Code::TooManyBundles => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Code::EncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Forbidden | Code::DeviceRevoked | Code::EnrolCodeInvalid => StatusCode::FORBIDDEN,
@@ -111,10 +113,11 @@ impl IntoResponse for DeviceError {
             Some(detail) => format!("{} ({detail})", code.en()),
             None => code.en().to_owned(),
         };
-        let frame =
-            Frame::Error(ErrorBody { en, zh: code.zh().to_owned(), code: code.as_str().to_owned() });
+        let frame = Frame::Error(ErrorBody { en, zh: code.zh().to_owned(), code: code.as_str().to_owned() });
         let mut response = self.0.into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(super::sync::MEDIA_TYPE));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(super::sync::MEDIA_TYPE));
         response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = frame.encode().into();
         response

@@ -28,7 +28,6 @@ use axum::response::Response;
 use axum::routing::{get, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
-use sync_protocol::limits;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -50,6 +49,8 @@ pub struct Shared {
     is_tls: bool,
 }
 
+/// The form of the sign-in page.
+const FORM_BYTES: usize = 4 << 10;
 /// JSON bodies of the office.
 const OFFICE_BODY_BYTES: usize = 1 << 20;
 
@@ -92,7 +93,7 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/conflicts", get(pages::conflict_list))
         .route("/devices", get(pages::device_list))
         .route("/quarantine", get(pages::quarantine_list))
-        .route("/login", get(pages::login_form).post(pages::login))
+        .route("/login", get(pages::login_form).post(pages::login).layer(DefaultBodyLimit::max(FORM_BYTES)))
         .route("/logout", post(pages::logout))
         .route("/style.css", get(pages::style))
         // Operators.
@@ -101,7 +102,7 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/metrics", get(health::metrics))
         .fallback(|| async { ApiError::from(Code::NotFound) })
         .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
-        .layer(DefaultBodyLimit::max(limits::BODY_BYTES.max(OFFICE_BODY_BYTES)))
+        .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), watch))
         .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
             tracing::error!("a handler panicked");

@@ -6,9 +6,9 @@ use axum::response::IntoResponse;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::BundleHash;
 
+use super::Shared;
 use super::auth::Presenter;
 use super::error::DeviceError;
-use super::Shared;
 
 pub(super) async fn receipt(
     State(shared): State<Shared>,
@@ -20,7 +20,6 @@ pub(super) async fn receipt(
         .and_then(|bytes| BundleHash::try_from(bytes.as_slice()).ok())
         .ok_or(Code::BadParameter)?;
     let mut transaction = shared.engine.store.read().await?;
-    let receipt =
-        transaction.receipt(presenter.district.key, bundle).await?.ok_or(Code::NotFound)?;
+    let receipt = transaction.receipt(presenter.district.key, bundle).await?.ok_or(Code::NotFound)?;
     Ok(([(header::CONTENT_TYPE, "application/cbor")], receipt))
 }

@@ -41,9 +41,8 @@ pub(super) async fn sync(
     presenter: Presenter,
     request: Request,
 ) -> Result<Response, DeviceError> {
-    let _slot = Arc::clone(&shared.sync_slots)
-        .try_acquire_owned()
-        .map_err(|_source| Code::TooManyRequests)?;
+    let _slot =
+        Arc::clone(&shared.sync_slots).try_acquire_owned().map_err(|_source| Code::TooManyRequests)?;
     let received_ms = shared.engine.clock.now_ms();
     let reply_encoding = accepted(request.headers());
     let body = read_body(&shared, request).await?;
@@ -121,9 +120,8 @@ async fn deliver(
     presenter: &Presenter,
     delivery: Delivery,
 ) -> Result<group::Receipts, ApiError> {
-    let is_bare = delivery.arrivals.is_empty()
-        && delivery.refused.is_empty()
-        && delivery.acknowledged.1.is_empty();
+    let is_bare =
+        delivery.arrivals.is_empty() && delivery.refused.is_empty() && delivery.acknowledged.1.is_empty();
     if is_bare {
         let (engine, district) = (Arc::clone(&shared.engine), presenter.district.clone());
         tokio::spawn(async move {
@@ -196,10 +194,9 @@ async fn read_body(shared: &Shared, request: Request) -> Result<Held, ApiError> 
     if named.is_some_and(|length| length > limits::BODY_BYTES) {
         return Err(Code::BodyTooLarge.into());
     }
-    let room = take_room(&shared.rooms.arrived, named.unwrap_or(limits::BODY_BYTES)).await?;
-    let body = axum::body::to_bytes(request.into_body(), limits::BODY_BYTES)
-        .await
-        .map_err(|_source| Code::BodyTooLarge)?;
+    let most = named.unwrap_or(limits::UNNAMED_BODY_BYTES);
+    let room = take_room(&shared.rooms.arrived, most).await?;
+    let body = axum::body::to_bytes(request.into_body(), most).await.map_err(|_source| Code::BodyTooLarge)?;
     if encoding == Encoding::Identity {
         return Ok(Held { bytes: body.to_vec(), _room: room });
     }
@@ -221,10 +218,7 @@ async fn read_body(shared: &Shared, request: Request) -> Result<Held, ApiError> 
 
 async fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
     let kib = u32::try_from(bytes / KIB + 1).map_err(|_source| Code::BodyTooLarge)?;
-    Arc::clone(room)
-        .acquire_many_owned(kib)
-        .await
-        .map_err(|_source| Code::Internal.into())
+    Arc::clone(room).acquire_many_owned(kib).await.map_err(|_source| Code::Internal.into())
 }
 
 /// Decompresses up to a bound and not a byte more, whatever the body promises.

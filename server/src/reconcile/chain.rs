@@ -39,9 +39,9 @@ pub(super) fn place(spans: &[RunSpan], run: &RunSpan) -> Placement {
         Placement { is_fork: differs(run.first.saturating_sub(1), run.previous), ..Placement::default() };
     for (offset, (sequence, identity, chain)) in links(run).enumerate() {
         placement.is_fork |= differs(sequence, chain);
-        let is_reused = known.get(&sequence).is_some_and(|links| {
-            links.iter().any(|(other, _)| other.is_some_and(|other| other != identity))
-        });
+        let is_reused = known
+            .get(&sequence)
+            .is_some_and(|links| links.iter().any(|(other, _)| other.is_some_and(|other| other != identity)));
         if is_reused {
             placement.reused.insert(offset);
         }

@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use crate::domain::Device;
 use crate::store::{
-    ConflictRow, Counter, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RunRow,
-    RunSpan,
+    ConflictRow, Counter, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, Quarantined,
+    RecordRow, RunRow, RunSpan,
 };
 use crate::validate::ReadOperation;
 
@@ -63,13 +63,20 @@ pub struct Situation {
     /// Operations that are folded already.
     pub known: HashSet<Identity>,
     /// Operations that are in quarantine already, with their codes.
-    pub quarantined: HashMap<Identity, String>,
+    pub quarantined: HashMap<Identity, Quarantined>,
     /// Ids of known operations that open no record.
     pub used_ids: HashSet<Uuid>,
     /// Rows of the records that the bundles name.
     pub records: HashMap<RecordId, RecordRow>,
     /// Positions that mean "place unknown" here.
     pub default_positions: Vec<(i64, i64)>,
+}
+
+impl Situation {
+    /// The code that an operation was put into quarantine with, where it was.
+    fn waiting_code(&self, identity: &Identity) -> Option<&str> {
+        self.quarantined.get(identity).map(|row| row.code.as_str())
+    }
 }
 
 /// A notice to write.
@@ -94,6 +101,8 @@ pub struct Plan {
     pub dispositions: Vec<DispositionUpdate>,
     /// New quarantined operations.
     pub quarantine: Vec<QuarantineRow>,
+    /// Operations that leave quarantine, since a signer is trusted with them now.
+    pub let_out: Vec<Identity>,
     /// New runs, receipts included.
     pub runs: Vec<RunRow>,
     /// Devices whose chain moved.

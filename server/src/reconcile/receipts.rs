@@ -1,6 +1,6 @@
 //! Receipts: what became of each bundle of a group. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sync_protocol::cbor;
 use sync_protocol::exchange::Receipt;
@@ -23,6 +23,7 @@ pub(super) fn write(
 ) {
     let quarantined: HashMap<Identity, &str> =
         plan.quarantine.iter().map(|row| (row.identity, row.code)).collect();
+    let let_out: HashSet<Identity> = plan.let_out.iter().copied().collect();
     for arrival in arrivals {
         if plan.receipts.contains_key(&arrival.bundle) {
             continue;
@@ -39,7 +40,9 @@ pub(super) fn write(
         };
         for (offset, read) in (0..).zip(&arrival.operations) {
             let code = quarantined.get(&read.identity).copied();
-            let code = code.or_else(|| situation.quarantined.get(&read.identity).map(String::as_str));
+            let code = code.or_else(|| {
+                situation.waiting_code(&read.identity).filter(|_| !let_out.contains(&read.identity))
+            });
             let disposition = match (code, &read.content) {
                 (None, Ok(identified)) => match views.get(&identified.operation.record) {
                     None => stored_disposition(situation, &identified.operation, read.identity),

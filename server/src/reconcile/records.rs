@@ -46,7 +46,8 @@ impl Draft {
         removed: BTreeMap<RecordId, BTreeSet<Identity>>,
     ) -> Self {
         let Sorted { plan, mut fresh, mut order, flags, .. } = sorted;
-        order.extend(removed.keys().filter(|record| !fresh.contains_key(record)).copied().collect::<Vec<_>>());
+        order
+            .extend(removed.keys().filter(|record| !fresh.contains_key(record)).copied().collect::<Vec<_>>());
         let changes = order
             .into_iter()
             .map(|record| {
@@ -107,15 +108,23 @@ fn has_dispositions(view: &View) -> bool {
     view.state == State::Held || !view.dispositions.is_empty()
 }
 
+/// Beyond so many operations on one record, its set is folded once: a step costs as much as the view is large.
+const STEPS: usize = 16;
+
 /// Folds the new operations one after the other onto the view; None where the set is needed.
 fn step(before: Option<&View>, fresh: &[Fresh]) -> Option<View> {
+    if fresh.len() > STEPS {
+        let set: Vec<Identified> = fresh.iter().map(|fresh| fresh.operation.as_ref().clone()).collect();
+        return before.is_none().then(|| fold::fold(&set));
+    }
     let mut view: Option<View> = before.cloned();
     for operation in fresh {
         match fold::advance(view.as_ref(), &operation.operation) {
             Some(next) => view = Some(next),
             // A record of this group alone needs no other operations than these.
             None if before.is_none() => {
-                let set: Vec<Identified> = fresh.iter().map(|fresh| fresh.operation.as_ref().clone()).collect();
+                let set: Vec<Identified> =
+                    fresh.iter().map(|fresh| fresh.operation.as_ref().clone()).collect();
                 return Some(fold::fold(&set));
             }
             None => return None,
@@ -252,9 +261,8 @@ fn plan_notices(
     after: &View,
     fresh: &[Fresh],
 ) {
-    let has_contention = |view: &View| {
-        !view.conflicts.is_empty() || view.fields.values().any(|field| field.values.len() > 1)
-    };
+    let has_contention =
+        |view: &View| !view.conflicts.is_empty() || view.fields.values().any(|field| field.values.len() > 1);
     if has_contention(after) || before.is_some_and(has_contention) {
         let before = before.map(losses).unwrap_or_default();
         plan.notices.extend(notices(record, &before, &losses(after), situation.now_ms));

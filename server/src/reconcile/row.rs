@@ -1,6 +1,5 @@
 //! The row of a record, from its view: place, class, state, flags, 编号, and what it adds to the tallies. Pure.
 
-
 use sync_protocol::field;
 use sync_protocol::ids::RecordId;
 use sync_protocol::kind::RecordType;
@@ -8,9 +7,7 @@ use sync_protocol::operation::Position;
 use sync_protocol::view::{Closure, State, View};
 
 use super::{Numbers, Plan, Situation};
-use crate::domain::{
-    Class, Collection, record_flags, state_number,
-};
+use crate::domain::{Class, Collection, record_flags, state_number};
 use crate::geometry;
 use crate::store::RecordRow;
 

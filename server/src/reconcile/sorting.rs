@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::losses::{quarantine_notice, re_enrol_notice};
 use super::{Arrival, Plan, Situation, chain};
-use crate::domain::{Device, DeviceStatus, operation_flags};
+use crate::domain::{Collection, Device, DeviceStatus, operation_flags};
 use crate::store::{QuarantineRow, RunSpan};
 use crate::time;
 use crate::validate::{self, ReadOperation, SignedBy, Trust};
@@ -123,22 +123,46 @@ impl Sorter<'_> {
         };
         let device = device.clone();
         let signer = if arrival.is_own { SignedBy::Server } else { SignedBy::Device(&device) };
+        let situation = self.situation;
         for (offset, read) in arrival.operations.iter().enumerate() {
-            let is_known = self.situation.known.contains(&read.identity)
-                || self.situation.quarantined.contains_key(&read.identity)
-                || !self.seen.insert(read.identity);
-            if is_known {
+            if self.situation.known.contains(&read.identity) || self.seen.contains(&read.identity) {
+                continue;
+            }
+            // What waits because its signer was not trusted with it is folded once any signer is.
+            let waiting = self.situation.waiting_code(&read.identity).or_else(|| {
+                let mut here = self.sorted.plan.quarantine.iter();
+                here.find(|row| row.identity == read.identity).map(|row| row.code)
+            });
+            let is_released =
+                self.situation.quarantined.get(&read.identity).is_some_and(|row| row.is_released);
+            if is_released || waiting.is_some_and(|code| !validate::is_of_trust(code)) {
                 continue;
             }
             let is_trusted = trusted.as_ref().is_none_or(|trusted| trusted.contains(&read.identity));
             let trust = if is_trusted { Trust::Trusted } else { Trust::Untrusted };
-            match admitted(read, trust, signer) {
+            match admitted(situation, read, trust, signer) {
                 Ok(operation) => {
+                    if waiting.is_some() {
+                        self.let_out(read.identity);
+                    }
+                    self.seen.insert(read.identity);
                     let flags = chain_flags(&placement, offset) | self.flags(read, &operation.operation);
                     take(&mut self.sorted, arrival.device, read, operation, flags);
                 }
+                Err(_) if waiting.is_some() => {}
                 Err(fault) => self.quarantine(&device, read, fault),
             }
+        }
+    }
+
+    /// Takes an operation out of quarantine, where it came to before or in this group: it was received already.
+    fn let_out(&mut self, identity: Identity) {
+        let here = self.sorted.plan.quarantine.len();
+        self.sorted.plan.quarantine.retain(|row| row.identity != identity);
+        if self.sorted.plan.quarantine.len() == here {
+            self.sorted.plan.let_out.push(identity);
+            self.sorted.plan.tally("received", -1);
+            self.sorted.plan.tally("disposition:quarantined", -1);
         }
     }
 
@@ -191,16 +215,29 @@ fn chain_flags(placement: &chain::Placement, offset: usize) -> i64 {
 
 type Fault = (Code, String, Option<RecordId>, Option<PersonId>);
 
-fn admitted<'a>(read: &'a ReadOperation, trust: Trust, signer: SignedBy<'_>) -> Result<&'a Arc<Identified>, Fault> {
+fn admitted<'a>(
+    situation: &Situation,
+    read: &'a ReadOperation,
+    trust: Trust,
+    signer: SignedBy<'_>,
+) -> Result<&'a Arc<Identified>, Fault> {
     match &read.content {
         Err(fault) => Err((fault.code, fault.at.clone(), fault.record, fault.author)),
         Ok(identified) => {
             let operation = &identified.operation;
+            if matches!(signer, SignedBy::Device(_)) && !is_open_to_devices(situation, operation.record) {
+                return Err((Code::OperationShape, "record".to_owned(), None, Some(operation.author)));
+            }
             validate::admit(operation, read.sequence, trust, signer)
                 .map(|()| identified)
                 .map_err(|code| (code, String::new(), Some(operation.record), Some(operation.author)))
         }
     }
+}
+
+/// People, areas and the server's own logs share the feed's name space; no device writes them.
+fn is_open_to_devices(situation: &Situation, record: RecordId) -> bool {
+    situation.records.get(&record).is_none_or(|row| row.collection == Collection::Records.number())
 }
 
 /// Whether a record was opened already, by an operation with the same id and other bytes.
@@ -213,7 +250,8 @@ fn is_report_id_reused(
     let opens = operation.id.0 == operation.record.0;
     let is_opened_before = || {
         let view = situation.records.get(&operation.record);
-        view.and_then(|row| sync_protocol::view::View::decode(&row.view)).is_some_and(|view| !view.is_provisional)
+        view.and_then(|row| sync_protocol::view::View::decode(&row.view))
+            .is_some_and(|view| !view.is_provisional)
     };
     let is_opened_here = || {
         sorted.fresh.get(&operation.record).is_some_and(|fresh| {
@@ -225,7 +263,13 @@ fn is_report_id_reused(
     opens && (is_opened_here() || is_opened_before())
 }
 
-fn take(sorted: &mut Sorted, device: DeviceId, read: &ReadOperation, operation: &Arc<Identified>, flags: i64) {
+fn take(
+    sorted: &mut Sorted,
+    device: DeviceId,
+    read: &ReadOperation,
+    operation: &Arc<Identified>,
+    flags: i64,
+) {
     let record = operation.operation.record;
     if flags != 0 {
         sorted.flags.insert(read.identity, flags);

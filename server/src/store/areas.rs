@@ -47,7 +47,10 @@ impl Transaction {
         });
         for (person, version, boxes) in rows {
             let boxes = serde_json::from_str(&boxes).map_err(|_source| StoreError::Damaged("area boxes"))?;
-            areas.entry(PersonId(person)).or_default().push(AreaVersion { version: unsigned(version), boxes });
+            areas
+                .entry(PersonId(person))
+                .or_default()
+                .push(AreaVersion { version: unsigned(version), boxes });
         }
         Ok(areas)
     }
@@ -59,7 +62,8 @@ impl Transaction {
         person: PersonId,
         area: &AreaVersion,
     ) -> Result<(), StoreError> {
-        let boxes = serde_json::to_string(&area.boxes).map_err(|_source| StoreError::Damaged("area boxes"))?;
+        let boxes =
+            serde_json::to_string(&area.boxes).map_err(|_source| StoreError::Damaged("area boxes"))?;
         execute!(self, INSERT_AREA, district.0, person.0, signed(area.version), boxes);
         Ok(())
     }

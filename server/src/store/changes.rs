@@ -44,8 +44,7 @@ type Row = (Uuid, i64, i64, Option<i64>, i64, Vec<u8>);
 const SELECT_FEED: &str = "SELECT record, collection, change, place, place_since, view FROM records \
      WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4 ORDER BY change LIMIT $5";
 const SELECT_PLACE_RANGE: &str = "SELECT record, collection, change, place, place_since, view FROM records \
-     WHERE district = $1 AND (place, record) > ($2, $3) AND place <= $4 AND change <= $5 \
-     ORDER BY place, record LIMIT $6";
+     WHERE district = $1 AND (place, record) > ($2, $3) AND place <= $4 ORDER BY place, record LIMIT $5";
 
 fn feed_row((record, collection, change, place, since, view): Row) -> FeedRow {
     FeedRow {
@@ -62,23 +61,35 @@ impl Transaction {
     /// A page of one class of a feed, ascending by change number.
     pub async fn feed(&mut self, district: DistrictKey, page: Page) -> Result<Vec<FeedRow>, StoreError> {
         let rows = fetch_all!(
-            self, Row, SELECT_FEED, district.0, page.class, signed(page.after), signed(page.through),
+            self,
+            Row,
+            SELECT_FEED,
+            district.0,
+            page.class,
+            signed(page.after),
+            signed(page.through),
             i64::from(page.limit)
         );
         Ok(rows.into_iter().map(feed_row).collect())
     }
 
-    /// Records after a place and record up to a place, ascending, no newer than a change.
+    /// Records after a place and record up to a place, ascending.
     pub async fn placed(
         &mut self,
         district: DistrictKey,
         after: (i64, RecordId),
         through: i64,
-        change: u64,
         limit: u32,
     ) -> Result<Vec<FeedRow>, StoreError> {
         let rows = fetch_all!(
-            self, Row, SELECT_PLACE_RANGE, district.0, after.0, after.1.0, through, signed(change), i64::from(limit)
+            self,
+            Row,
+            SELECT_PLACE_RANGE,
+            district.0,
+            after.0,
+            after.1.0,
+            through,
+            i64::from(limit)
         );
         Ok(rows.into_iter().map(feed_row).collect())
     }

@@ -117,9 +117,8 @@ impl Store {
             Self::Postgres(_) => {
                 let mut transaction = self.read().await?;
                 for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
-                    let row = fetch_optional!(
-                        &mut transaction, (String,), "SELECT current_setting($1)", setting
-                    );
+                    let row =
+                        fetch_optional!(&mut transaction, (String,), "SELECT current_setting($1)", setting);
                     if row.is_none_or(|(value,)| value == "off") {
                         return Err(StoreError::Unfit(format!("PostgreSQL runs with {setting} off")));
                     }
@@ -180,7 +179,11 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
                     sqlx::query_as("PRAGMA synchronous").fetch_one(&mut *connection).await?;
                 let (journal,): (String,) =
                     sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
-                tracing::debug!(synchronous, journal, "SQLite connection opened: PRAGMA synchronous={synchronous}");
+                tracing::debug!(
+                    synchronous,
+                    journal,
+                    "SQLite connection opened: PRAGMA synchronous={synchronous}"
+                );
                 if synchronous == 2 && journal == "wal" {
                     Ok(())
                 } else {

@@ -36,7 +36,9 @@ const UPDATE_HEAD: &str = "UPDATE devices SET head_sequence = $3, head_chain = $
      WHERE district = $1 AND device = $2";
 const REVOKE: &str = "UPDATE devices SET status = 'revoked', revoked_sequence = $3, revoked_chain = $4 \
      WHERE district = $1 AND device = $2";
-const LOSE: &str = "UPDATE devices SET status = 'lost' WHERE district = $1 AND device = $2";
+/// A revoked device stays revoked.
+const LOSE: &str =
+    "UPDATE devices SET status = 'lost' WHERE district = $1 AND device = $2 AND status = 'active'";
 const VISIT: &str = "UPDATE devices SET contact_ms = $3, clock_offset_ms = $4, \
      claimed_sequence = CASE WHEN claimed_sequence > $5 THEN claimed_sequence ELSE $5 END \
      WHERE district = $1 AND device = $2";
@@ -48,7 +50,8 @@ const SELECT_CONTACT: &str =
 const SELECT_DEVICE_IDS: &str = "SELECT device FROM devices WHERE district = $1 ORDER BY device";
 const SELECT_MISSING_PHOTOS: &str = "SELECT sha256 FROM photos WHERE district = $1 AND device = $2 AND is_settled = 0 \
      ORDER BY record, sha256 LIMIT $3";
-const COUNT_MISSING_PHOTOS: &str = "SELECT device, count(*) FROM photos WHERE district = $1 AND is_settled = 0 GROUP BY device";
+const COUNT_MISSING_PHOTOS: &str =
+    "SELECT device, count(*) FROM photos WHERE district = $1 AND is_settled = 0 GROUP BY device";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -148,7 +151,11 @@ impl Transaction {
     }
 
     /// One device.
-    pub async fn device(&mut self, district: DistrictKey, id: DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+    pub async fn device(
+        &mut self,
+        district: DistrictKey,
+        id: DeviceId,
+    ) -> Result<Option<DeviceRow>, StoreError> {
         Ok(self.devices(district, &[id]).await?.remove(&id))
     }
 
@@ -169,7 +176,14 @@ impl Transaction {
         enrolled_ms: i64,
     ) -> Result<(), StoreError> {
         execute!(
-            self, INSERT_DEVICE, district.0, id.0, public_key, client, continues.map(|id| id.0), enrolled_ms,
+            self,
+            INSERT_DEVICE,
+            district.0,
+            id.0,
+            public_key,
+            client,
+            continues.map(|id| id.0),
+            enrolled_ms,
             Chain::START.0.to_vec()
         );
         Ok(())
@@ -187,10 +201,20 @@ impl Transaction {
     }
 
     /// Stores how far a device's chain is held.
-    pub async fn update_device_head(&mut self, district: DistrictKey, device: &Device) -> Result<(), StoreError> {
+    pub async fn update_device_head(
+        &mut self,
+        district: DistrictKey,
+        device: &Device,
+    ) -> Result<(), StoreError> {
         execute!(
-            self, UPDATE_HEAD, district.0, device.id.0, signed(device.head_sequence),
-            device.head_chain.0.to_vec(), signed(device.whole_through), i64::from(device.is_forked)
+            self,
+            UPDATE_HEAD,
+            district.0,
+            device.id.0,
+            signed(device.head_sequence),
+            device.head_chain.0.to_vec(),
+            signed(device.whole_through),
+            i64::from(device.is_forked)
         );
         Ok(())
     }
@@ -215,7 +239,12 @@ impl Transaction {
     /// Notes a contact.
     pub async fn note_visit(&mut self, district: DistrictKey, visit: &Visit) -> Result<(), StoreError> {
         execute!(
-            self, VISIT, district.0, visit.device.0, visit.received_ms, visit.clock_offset_ms,
+            self,
+            VISIT,
+            district.0,
+            visit.device.0,
+            visit.received_ms,
+            visit.clock_offset_ms,
             signed(visit.claimed_sequence)
         );
         if let Some((boot, offset_ms)) = visit.boot_offset_ms {

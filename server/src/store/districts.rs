@@ -83,8 +83,7 @@ impl Transaction {
     pub async fn begin_incarnation(&mut self, district: DistrictKey, tag: [u8; 4]) -> Result<(), StoreError> {
         let lineage = self.lineage(district).await?;
         execute!(self, INSERT_INCARNATION, district.0, tag.to_vec(), signed(lineage.change));
-        let tags: Vec<u8> =
-            std::iter::once(tag).chain(lineage.tags).take(TAGS_KEPT).flatten().collect();
+        let tags: Vec<u8> = std::iter::once(tag).chain(lineage.tags).take(TAGS_KEPT).flatten().collect();
         execute!(self, SET_LINEAGE, district.0, tags);
         Ok(())
     }
@@ -129,7 +128,15 @@ impl Transaction {
         epoch: [u8; 16],
     ) -> Result<DistrictKey, StoreError> {
         let row = fetch_optional!(
-            self, (i64,), INSERT_DISTRICT, id.0, code, name, time_zone, epoch.to_vec(), Vec::<u8>::new()
+            self,
+            (i64,),
+            INSERT_DISTRICT,
+            id.0,
+            code,
+            name,
+            time_zone,
+            epoch.to_vec(),
+            Vec::<u8>::new()
         );
         row.map(|(key,)| DistrictKey(key)).ok_or(StoreError::Damaged("no key was given"))
     }

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::rows::{chunks, padded};
 use super::values::{
-    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow, RunRow,
+    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
+    RunRow,
 };
 use super::{StoreError, Transaction, each_backend, execute, signed, unsigned};
 use crate::domain::DistrictKey;
@@ -49,6 +50,10 @@ fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
+/// Refused bundles that a district keeps.
+const REFUSED_KEPT: i64 = 400;
+const FORGET_REFUSED: &str = "DELETE FROM refused WHERE district = $1 AND bundle IN (SELECT bundle FROM refused \
+     WHERE district = $1 ORDER BY received_ms DESC, bundle LIMIT 1000000 OFFSET $2)";
 const UPDATE_DISPOSITION: &str = "UPDATE operations SET disposition = $5 \
      WHERE district = $1 AND record = $2 AND identity >= $3 AND identity <= $4";
 const OPEN_CONFLICT: &str = "INSERT INTO conflicts (district, record, subject, reason, opened_change, opened_ms) \
@@ -60,8 +65,7 @@ const ADD_NOTICE: &str = "INSERT INTO notices (district, person, notice, created
 const TALLY: &str = "INSERT INTO tallies (district, name, amount) VALUES ($1, $2, $3) \
      ON CONFLICT (district, name) DO UPDATE SET amount = tallies.amount + excluded.amount";
 const RELEASE: &str = "UPDATE quarantine SET released_by = $3 WHERE district = $1 AND identity = $2";
-const DELETE_OPERATION: &str =
-    "DELETE FROM operations WHERE district = $1 AND record = $2 AND identity = $3";
+const DELETE_OPERATION: &str = "DELETE FROM operations WHERE district = $1 AND record = $2 AND identity = $3";
 
 impl Transaction {
     /// The stored rows of these records.
@@ -85,21 +89,26 @@ impl Transaction {
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });
-            for (record, collection, change, class, state, flags, number, received_ms, place, since, view) in rows {
+            for (record, collection, change, class, state, flags, number, received_ms, place, since, view) in
+                rows
+            {
                 let record = RecordId(record);
-                records.insert(record, RecordRow {
+                records.insert(
                     record,
-                    collection,
-                    change: unsigned(change),
-                    class,
-                    state,
-                    flags,
-                    number: unsigned(number),
-                    received_ms,
-                    place,
-                    place_since: unsigned(since),
-                    view,
-                });
+                    RecordRow {
+                        record,
+                        collection,
+                        change: unsigned(change),
+                        class,
+                        state,
+                        flags,
+                        number: unsigned(number),
+                        received_ms,
+                        place,
+                        place_since: unsigned(since),
+                        view,
+                    },
+                );
             }
         }
         Ok(records)
@@ -130,7 +139,8 @@ impl Transaction {
             return Ok(());
         }
         insert_rows!(
-            self, rows,
+            self,
+            rows,
             "INSERT INTO operations (district, record, identity, operation, device, sequence, disposition, flags, \
              received_ms, bytes) ",
             "",
@@ -150,7 +160,11 @@ impl Transaction {
     }
 
     /// Writes records, new or changed.
-    pub async fn upsert_records(&mut self, district: DistrictKey, rows: &[RecordRow]) -> Result<(), StoreError> {
+    pub async fn upsert_records(
+        &mut self,
+        district: DistrictKey,
+        rows: &[RecordRow],
+    ) -> Result<(), StoreError> {
         if let Self::Postgres(transaction) = self {
             for rows in rows.chunks(COLUMN_ROWS) {
                 sqlx::query(RECORDS_BY_COLUMN)
@@ -172,7 +186,8 @@ impl Transaction {
             return Ok(());
         }
         insert_rows!(
-            self, rows,
+            self,
+            rows,
             "INSERT INTO records (district, record, collection, change, class, state, flags, number, received_ms, \
              place, place_since, view) ",
             " ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
@@ -198,7 +213,8 @@ impl Transaction {
     /// Appends runs.
     pub async fn insert_runs(&mut self, district: DistrictKey, rows: &[RunRow]) -> Result<(), StoreError> {
         insert_rows!(
-            self, rows,
+            self,
+            rows,
             "INSERT INTO runs (district, bundle, device, first, last, previous, chain, members, proof, presenter, \
              received_ms, receipt) ",
             "",
@@ -226,7 +242,8 @@ impl Transaction {
         rows: &[QuarantineRow],
     ) -> Result<(), StoreError> {
         insert_rows!(
-            self, rows,
+            self,
+            rows,
             "INSERT INTO quarantine (district, identity, device, sequence, record, author, code, at, received_ms, \
              bytes) ",
             " ON CONFLICT (district, identity) DO NOTHING",
@@ -245,10 +262,15 @@ impl Transaction {
         Ok(())
     }
 
-    /// Keeps refused bundles.
-    pub async fn insert_refused(&mut self, district: DistrictKey, rows: &[RefusedRow]) -> Result<(), StoreError> {
+    /// Keeps refused bundles, the newest of them.
+    pub async fn insert_refused(
+        &mut self,
+        district: DistrictKey,
+        rows: &[RefusedRow],
+    ) -> Result<(), StoreError> {
         insert_rows!(
-            self, rows,
+            self,
+            rows,
             "INSERT INTO refused (district, bundle, code, presenter, received_ms, bytes) ",
             " ON CONFLICT (district, bundle) DO NOTHING",
             |row, item| row
@@ -259,13 +281,21 @@ impl Transaction {
                 .push_bind(item.received_ms)
                 .push_bind(item.bytes.as_slice())
         );
+        if !rows.is_empty() {
+            execute!(self, FORGET_REFUSED, district.0, REFUSED_KEPT);
+        }
         Ok(())
     }
 
     /// Notes where records were before they moved.
-    pub async fn insert_places(&mut self, district: DistrictKey, rows: &[PlaceRow]) -> Result<(), StoreError> {
+    pub async fn insert_places(
+        &mut self,
+        district: DistrictKey,
+        rows: &[PlaceRow],
+    ) -> Result<(), StoreError> {
         insert_rows!(
-            self, rows,
+            self,
+            rows,
             "INSERT INTO places (district, record, until_change, since_change, place) ",
             " ON CONFLICT (district, record, until_change) DO NOTHING",
             |row, item| row
@@ -279,7 +309,11 @@ impl Transaction {
     }
 
     /// Notes photos that were named or settled; a settled one stays settled.
-    pub async fn upsert_photos(&mut self, district: DistrictKey, rows: &[PhotoRow]) -> Result<(), StoreError> {
+    pub async fn upsert_photos(
+        &mut self,
+        district: DistrictKey,
+        rows: &[PhotoRow],
+    ) -> Result<(), StoreError> {
         if let Self::Postgres(transaction) = self {
             for rows in rows.chunks(COLUMN_ROWS) {
                 sqlx::query(PHOTOS_BY_COLUMN)
@@ -294,7 +328,8 @@ impl Transaction {
             return Ok(());
         }
         insert_rows!(
-            self, rows,
+            self,
+            rows,
             "INSERT INTO photos (district, sha256, record, device, is_settled) ",
             " ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
              CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END",
@@ -323,7 +358,13 @@ impl Transaction {
             }
         }
         execute!(
-            self, UPDATE_DISPOSITION, district.0, update.record.0, low.to_vec(), high.to_vec(), update.disposition
+            self,
+            UPDATE_DISPOSITION,
+            district.0,
+            update.record.0,
+            low.to_vec(),
+            high.to_vec(),
+            update.disposition
         );
         Ok(())
     }
@@ -337,16 +378,30 @@ impl Transaction {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         execute!(
-            self, OPEN_CONFLICT, district.0, conflict.record.0, conflict.subject.as_str(),
-            conflict.reason.as_str(), signed(change), now_ms
+            self,
+            OPEN_CONFLICT,
+            district.0,
+            conflict.record.0,
+            conflict.subject.as_str(),
+            conflict.reason.as_str(),
+            signed(change),
+            now_ms
         );
         Ok(())
     }
 
     /// Closes a conflict. What disagreed stays in the operations.
-    pub async fn close_conflict(&mut self, district: DistrictKey, conflict: &ConflictRow) -> Result<(), StoreError> {
+    pub async fn close_conflict(
+        &mut self,
+        district: DistrictKey,
+        conflict: &ConflictRow,
+    ) -> Result<(), StoreError> {
         execute!(
-            self, CLOSE_CONFLICT, district.0, conflict.record.0, conflict.subject.as_str(),
+            self,
+            CLOSE_CONFLICT,
+            district.0,
+            conflict.record.0,
+            conflict.subject.as_str(),
             conflict.reason.as_str()
         );
         Ok(())
@@ -366,7 +421,12 @@ impl Transaction {
     }
 
     /// Adds to a tally.
-    pub async fn add_tally(&mut self, district: DistrictKey, name: &str, amount: i64) -> Result<(), StoreError> {
+    pub async fn add_tally(
+        &mut self,
+        district: DistrictKey,
+        name: &str,
+        amount: i64,
+    ) -> Result<(), StoreError> {
         execute!(self, TALLY, district.0, name, amount);
         Ok(())
     }

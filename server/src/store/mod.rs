@@ -27,11 +27,11 @@ pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
+pub use runs::{PlacedOperation, Quarantined, RunSpan, StoredOperation, WaitingOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,
 };
-pub use runs::{PlacedOperation, RunSpan, StoredOperation, WaitingOperation};
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,8 @@ const INSERT_CODE: &str =
     "INSERT INTO enrol_codes (district, code_hash, person, expires_ms) VALUES ($1, $2, $3, $4)";
 const SELECT_CODE: &str =
     "SELECT person, expires_ms, device FROM enrol_codes WHERE district = $1 AND code_hash = $2";
-const USE_CODE: &str = "UPDATE enrol_codes SET device = $3 WHERE district = $1 AND code_hash = $2";
+const USE_CODE: &str = "UPDATE enrol_codes SET device = $3 \
+     WHERE district = $1 AND code_hash = $2 AND (device IS NULL OR device = $3)";
 
 fn person((id, name, role): (Uuid, String, String)) -> Result<Person, StoreError> {
     let role = Role::parse(&role).ok_or(StoreError::Damaged("unknown role"))?;
@@ -35,13 +36,23 @@ impl Transaction {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         execute!(
-            self, UPSERT_PERSON, district.0, person.id.0, person.name.as_str(), person.role.as_str(), now_ms
+            self,
+            UPSERT_PERSON,
+            district.0,
+            person.id.0,
+            person.name.as_str(),
+            person.role.as_str(),
+            now_ms
         );
         Ok(())
     }
 
     /// A person of the district.
-    pub async fn person(&mut self, district: DistrictKey, id: PersonId) -> Result<Option<Person>, StoreError> {
+    pub async fn person(
+        &mut self,
+        district: DistrictKey,
+        id: PersonId,
+    ) -> Result<Option<Person>, StoreError> {
         fetch_optional!(self, (Uuid, String, String), SELECT_PERSON, district.0, id.0).map(person).transpose()
     }
 
@@ -95,14 +106,13 @@ impl Transaction {
         Ok(row.map(|(person, expires_ms, device)| (PersonId(person), expires_ms, device.map(DeviceId))))
     }
 
-    /// Marks an enrolment code as used by a device.
+    /// Marks an enrolment code as used by a device. False where another device used it.
     pub async fn use_enrol_code(
         &mut self,
         district: DistrictKey,
         code_hash: &[u8],
         device: DeviceId,
-    ) -> Result<(), StoreError> {
-        execute!(self, USE_CODE, district.0, code_hash, device.0);
-        Ok(())
+    ) -> Result<bool, StoreError> {
+        Ok(execute!(self, USE_CODE, district.0, code_hash, device.0) > 0)
     }
 }

@@ -35,13 +35,23 @@ pub struct StoredOperation {
     pub disposition: i64,
 }
 
+/// What is known of an operation in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Why it is there.
+    pub code: String,
+    /// It took effect by a release.
+    pub is_released: bool,
+}
+
 /// Keys of one `IN` list.
 const KEYS: usize = 1_024;
 
 const SELECT_RECEIPT: &str = "SELECT receipt FROM runs WHERE district = $1 AND bundle = $2";
 const SELECT_SPANS: &str = "SELECT first, last, previous, chain, members FROM runs \
      WHERE district = $1 AND device = $2 AND last >= $3 ORDER BY last, first";
-const SELECT_RANGES: &str = "SELECT first, last FROM runs WHERE district = $1 AND device = $2 AND last > $3 ORDER BY first, last";
+const SELECT_RANGES: &str =
+    "SELECT first, last FROM runs WHERE district = $1 AND device = $2 AND last > $3 ORDER BY first, last";
 
 impl Transaction {
     /// Receipts of bundles that were taken before.
@@ -145,20 +155,21 @@ impl Transaction {
         &mut self,
         district: DistrictKey,
         candidates: &[Identity],
-    ) -> Result<HashMap<Identity, String>, StoreError> {
+    ) -> Result<HashMap<Identity, Quarantined>, StoreError> {
         let mut known = HashMap::new();
         for chunk in candidates.chunks(KEYS) {
             let keys = padded(chunk);
-            let rows: Vec<(Vec<u8>, String)> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity, code FROM quarantine WHERE district = ");
+            let rows: Vec<(Vec<u8>, String, Option<Vec<u8>>)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity, code, released_by FROM quarantine WHERE district = ");
                 query.push_bind(district.0).push(" AND identity IN (");
                 let mut list = query.separated(", ");
                 for key in &keys { list.push_bind(key.0.to_vec()); }
                 query.push(")");
                 query.build_query_as().fetch_all(connection).await?
             });
-            for (identity, code) in rows {
-                known.insert(identity_of(&identity)?, code);
+            for (identity, code, released_by) in rows {
+                let is_released = released_by.is_some();
+                known.insert(identity_of(&identity)?, Quarantined { code, is_released });
             }
         }
         Ok(known)
@@ -290,7 +301,11 @@ impl Transaction {
         fetch_all!(self, (Vec<u8>, i64, Vec<u8>), SELECT_WAITING, district.0, device.0, code)
             .into_iter()
             .map(|(identity, sequence, bytes)| {
-                Ok(WaitingOperation { identity: identity_of(&identity)?, sequence: unsigned(sequence), bytes })
+                Ok(WaitingOperation {
+                    identity: identity_of(&identity)?,
+                    sequence: unsigned(sequence),
+                    bytes,
+                })
             })
             .collect()
     }
@@ -311,7 +326,11 @@ impl Transaction {
     }
 
     /// Takes an operation out of quarantine; it must be in the folded set by the end of the transaction.
-    pub async fn remove_quarantined(&mut self, district: DistrictKey, identity: Identity) -> Result<(), StoreError> {
+    pub async fn remove_quarantined(
+        &mut self,
+        district: DistrictKey,
+        identity: Identity,
+    ) -> Result<(), StoreError> {
         execute!(self, DELETE_QUARANTINED, district.0, identity.0.to_vec());
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! The rows of a plan: values, no SQL. `reconcile` makes them, [`super::ledger`] writes them.
 
 use bytes::Bytes;
-use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, PhotoHash, RecordId};
+use sync_protocol::ids::{
+    BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, PhotoHash, RecordId,
+};
 
 /// A row of `operations`.
 #[derive(Clone, Debug)]

@@ -163,8 +163,13 @@ pub async fn set_area(
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     known(transaction.person(district.key, person).await?, person)?;
-    let version =
-        transaction.areas(district.key, &[person]).await?.get(&person).and_then(|versions| versions.last()).map_or(0, |area| area.version) + 1;
+    let version = transaction
+        .areas(district.key, &[person])
+        .await?
+        .get(&person)
+        .and_then(|versions| versions.last())
+        .map_or(0, |area| area.version)
+        + 1;
     transaction.add_area(district.key, person, &AreaVersion { version, boxes }).await?;
     transaction.commit().await?;
     Ok(version)

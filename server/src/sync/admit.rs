@@ -68,8 +68,7 @@ pub async fn open(
         return Ok(admitted);
     }
     let mut transaction = engine.store.read().await?;
-    admitted.receipts =
-        transaction.receipts(district.key, &admitted.order).await?;
+    admitted.receipts = transaction.receipts(district.key, &admitted.order).await?;
     let new: Vec<(BundleHash, Vec<u8>)> =
         hashed.into_iter().filter(|(hash, _)| !admitted.receipts.contains_key(hash)).collect();
     if new.is_empty() {
@@ -133,9 +132,8 @@ pub fn open_one(
     let device = opened.device;
     let public_key = public_keys.get(&device).ok_or(Code::DeviceUnknown)?;
     let proof = opened.proof();
-    let payload = opened.verify(&binding.external_aad(), |signature, signed| {
-        keys::verify(public_key, signature, signed)
-    })?;
+    let payload = opened
+        .verify(&binding.external_aad(), |signature, signed| keys::verify(public_key, signature, signed))?;
     let run = bundle::decode_run(&payload)?;
     if run.device != device {
         return Err(Code::DeviceMismatch);
@@ -147,8 +145,8 @@ pub fn open_one(
         .map(|(sequence, bytes)| {
             let identity = Identity::of(&bytes);
             chain = chain.next(&identity);
-            let content = validate::read(&bytes)
-                .map(|operation| Arc::new(Identified { identity, operation }));
+            let content =
+                validate::read(&bytes).map(|operation| Arc::new(Identified { identity, operation }));
             ReadOperation { identity, sequence, chain, bytes: bytes.into(), content }
         })
         .collect();

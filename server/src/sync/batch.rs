@@ -8,13 +8,13 @@ use std::sync::Arc;
 use sync_protocol::ids::{BundleHash, DeviceId, Identity, RecordId};
 use sync_protocol::operation::Operation;
 
+use super::group::Receipts;
 use super::office::{self};
+use super::trust;
 use super::{Engine, SyncError};
 use crate::domain::{Device, DeviceStatus, District};
 use crate::reconcile::{self, Arrival, Draft, Numbers, Plan, Situation};
 use crate::store::{Counter, StoreError, Transaction};
-use super::group::Receipts;
-use super::trust;
 
 /// A transaction that holds a district's counter row.
 pub(super) struct Batch<'a> {
@@ -83,7 +83,8 @@ impl Batch<'_> {
         let arrivals = if receipts.is_empty() {
             arrivals
         } else {
-            new = arrivals.iter().filter(|arrival| !receipts.contains_key(&arrival.bundle)).cloned().collect();
+            new =
+                arrivals.iter().filter(|arrival| !receipts.contains_key(&arrival.bundle)).cloned().collect();
             &new
         };
         let situation = self.situation(arrivals).await?;
@@ -169,6 +170,9 @@ impl Batch<'_> {
     pub(super) async fn apply(&mut self, plan: &Plan) -> Result<(), StoreError> {
         let key = self.district.key;
         let transaction = &mut *self.transaction;
+        for identity in &plan.let_out {
+            transaction.remove_quarantined(key, *identity).await?;
+        }
         transaction.insert_operations(key, &plan.operations).await?;
         transaction.upsert_records(key, &plan.records).await?;
         transaction.insert_runs(key, &plan.runs).await?;

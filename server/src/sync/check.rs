@@ -172,15 +172,13 @@ impl Checker {
 }
 
 fn is_release(operations: &[Identified], identity: Identity) -> bool {
-    operations.iter().any(|operation| {
-        operation.identity == identity && operation.operation.kind.as_str() == "released"
-    })
+    operations
+        .iter()
+        .any(|operation| operation.identity == identity && operation.operation.kind.as_str() == "released")
 }
 
 fn check_tallies(report: &mut Report, tallies: &[(String, i64)]) {
-    let tally = |name: &str| {
-        tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount)
-    };
+    let tally = |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
     for (name, counted) in [("received", report.received), ("records", report.records)] {
         let kept = tally(name);
         if u64::try_from(kept).ok() != Some(counted) {
@@ -188,4 +186,3 @@ fn check_tallies(report: &mut Report, tallies: &[(String, i64)]) {
         }
     }
 }
-

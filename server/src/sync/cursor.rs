@@ -65,8 +65,7 @@ impl Cursor {
             return Err(Code::CursorInvalid);
         }
         let [VERSION, count, rest @ ..] = body else { return Err(Code::CursorInvalid) };
-        let (tags, mut rest) =
-            rest.split_at_checked(usize::from(*count) * 4).ok_or(Code::CursorInvalid)?;
+        let (tags, mut rest) = rest.split_at_checked(usize::from(*count) * 4).ok_or(Code::CursorInvalid)?;
         let mut cursor = Self { tags: tags.as_chunks::<4>().0.to_vec(), ..Self::default() };
         for change in &mut cursor.changes {
             *change = read_varint(&mut rest).ok_or(Code::CursorInvalid)?;

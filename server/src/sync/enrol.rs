@@ -43,7 +43,9 @@ pub async fn enrol(engine: &Arc<Engine>, body: &[u8]) -> Result<Reply, SyncError
     )
     .map_err(malformed)?;
     let request = request.ok_or(SyncError::Refused(Code::EnrolMalformed))?;
-    if request.key.len() != KEY_BYTES || request.client.len() > limits::CLIENT_BYTES || request.client.contains('\0')
+    if request.key.len() != KEY_BYTES
+        || request.client.len() > limits::CLIENT_BYTES
+        || request.client.contains('\0')
     {
         return Err(Code::EnrolMalformed.into());
     }

@@ -10,11 +10,11 @@ use sync_protocol::exchange::{self, Frame, Item};
 use sync_protocol::ids::{PersonId, RecordId};
 
 use super::cursor::{CLASSES, Cursor};
+use super::pull::{Question, Writer};
 use super::{Engine, SyncError};
 use crate::domain::{Class, Collection};
 use crate::geometry::{Area, GeoBox};
-use crate::store::{Transaction, AreaVersion, FeedRow, Page};
-use super::pull::{Question, Writer};
+use crate::store::{AreaVersion, FeedRow, Page, Transaction};
 
 /// Rows read at a time.
 const PAGE_ROWS: u32 = 200;
@@ -37,6 +37,20 @@ struct AreaChange {
     from: Area,
     to: Area,
     version: u64,
+    /// Another change was under way: what the device holds is known nowhere but by itself.
+    is_interrupted: bool,
+}
+
+impl AreaChange {
+    /// Whether a device that held all of its areas holds what is here.
+    fn surely_held(&self, place: Option<i64>) -> bool {
+        !self.is_interrupted && self.from.contains(place)
+    }
+
+    /// Whether the device may hold what is here.
+    fn perhaps_held(&self, place: Option<i64>) -> bool {
+        self.is_interrupted || self.from.contains(place)
+    }
 }
 
 /// Areas belong to persons; a device gets their union, versioned for that device.
@@ -65,13 +79,18 @@ pub(super) async fn settle_areas(
     let mut versions = areas.remove(&holder).unwrap_or_default();
     let current = versions.last().map_or(&[][..], |version| version.boxes.as_slice());
     if current != boxes.as_slice() {
-        let version = versions.last().map_or(0, |version| version.version) + 1;
-        let next = AreaVersion { version, boxes: boxes.clone() };
         let mut transaction = engine.store.begin().await?;
         transaction.take_counter(key, 0).await?;
-        transaction.add_area(key, holder, &next).await?;
-        transaction.commit().await?;
-        versions.push(next);
+        // Another request of this device may have been first.
+        versions = transaction.areas(key, &[holder]).await?.remove(&holder).unwrap_or_default();
+        let (version, known) =
+            versions.last().map_or((0, &[][..]), |last| (last.version, last.boxes.as_slice()));
+        if known != boxes.as_slice() {
+            let next = AreaVersion { version: version + 1, boxes: boxes.clone() };
+            transaction.add_area(key, holder, &next).await?;
+            transaction.commit().await?;
+            versions.push(next);
+        }
     }
     let area = Area::of(&boxes);
     let version = versions.last().map_or(0, |version| version.version);
@@ -84,7 +103,10 @@ pub(super) async fn settle_areas(
         .iter()
         .find(|known| known.version == held)
         .map_or_else(Area::everywhere, |known| Area::of(&known.boxes));
-    Ok(Areas { change: Some(AreaChange { from, to: area.clone(), version }), area })
+    let token = question.areas.as_ref().and_then(|areas| areas.progress.as_deref());
+    let is_interrupted = token.is_some_and(|token| read_progress(token, version).is_none());
+    let change = AreaChange { from, to: area.clone(), version, is_interrupted };
+    Ok(Areas { change: Some(change), area })
 }
 
 pub(super) struct Feed<'a> {
@@ -114,7 +136,8 @@ impl<'a> Feed<'a> {
             return Ok(false);
         }
         self.progress = Some(progress_token(change.version, (i64::MAX, RecordId(uuid::Uuid::max()))));
-        if !self.items(writer, &change.to, &change.from).await? {
+        let held = if change.is_interrupted { &Area::everywhere() } else { &change.from };
+        if !self.items(writer, &change.to, held).await? {
             return Ok(false);
         }
         self.progress = None;
@@ -128,7 +151,11 @@ impl<'a> Feed<'a> {
         let known_through = self.cursor.newest();
         if known_through > 0 {
             let both = change.from.clone().union(&change.to);
-            let ranges = if both.is_everywhere() { vec![(0, i64::MAX)] } else { both.ranges(RANGES_PER_BOX) };
+            let ranges = if both.is_everywhere() || change.is_interrupted {
+                vec![(0, i64::MAX)]
+            } else {
+                both.ranges(RANGES_PER_BOX)
+            };
             let mut after = self.presented_progress(change.version);
             for (low, high) in ranges {
                 if after.0 > high {
@@ -137,17 +164,18 @@ impl<'a> Feed<'a> {
                 let mut at = after.max((low.saturating_sub(1), RecordId(uuid::Uuid::max())));
                 loop {
                     let mut transaction = self.engine.store.read().await?;
-                    let rows = transaction
-                        .placed(self.question.district.key, at, high, known_through, PAGE_ROWS)
-                        .await?;
+                    let rows = transaction.placed(self.question.district.key, at, high, PAGE_ROWS).await?;
                     drop(transaction);
                     let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
                     for row in rows {
                         at = (row.place.unwrap_or(at.0), row.record);
-                        let (was, is) = (change.from.contains(row.place), change.to.contains(row.place));
-                        if is && !was {
+                        let is_here = change.to.contains(row.place);
+                        // What changed since comes with the items.
+                        if is_here && !change.surely_held(row.place) && row.change <= known_through {
                             writer.frame(&item(&row));
-                        } else if was && !is {
+                        }
+                        let was_known = row.place_since <= known_through && change.perhaps_held(row.place);
+                        if !is_here && was_known {
                             writer.frame(&Frame::Leave(row.record));
                         }
                         if writer.is_full() {
@@ -194,11 +222,8 @@ impl<'a> Feed<'a> {
                     None => self.engine.store.read().await?,
                 };
                 let rows = transaction.feed(self.question.district.key, page).await?;
-                let outside: Vec<RecordId> = rows
-                    .iter()
-                    .filter(|row| !area.contains(row.place))
-                    .map(|row| row.record)
-                    .collect();
+                let outside: Vec<RecordId> =
+                    rows.iter().filter(|row| !area.contains(row.place)).map(|row| row.record).collect();
                 let past = transaction.past_places(self.question.district.key, &outside).await?;
                 self.reading = Some(transaction);
                 let is_last = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
@@ -267,7 +292,10 @@ impl<'a> Feed<'a> {
 
 fn item(row: &FeedRow) -> Frame {
     Frame::Item(Item {
-        collection: Collection::from_number(row.collection).unwrap_or(Collection::Records).as_str().to_owned(),
+        collection: Collection::from_number(row.collection)
+            .unwrap_or(Collection::Records)
+            .as_str()
+            .to_owned(),
         record: row.record,
         change: row.change,
         view: Raw::from_checked(&row.view),

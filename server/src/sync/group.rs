@@ -26,7 +26,7 @@ const GROUP_OPERATIONS: usize = 4_000;
 /// Jobs of one group.
 const GROUP_JOBS: usize = 512;
 /// Bytes of a refused bundle that are kept.
-const REFUSED_BYTES: usize = 4 << 20;
+const REFUSED_BYTES: usize = 256 << 10;
 
 /// What one request wants written.
 #[derive(Debug, Default)]
@@ -129,9 +129,7 @@ async fn write(engine: Arc<Engine>, district: District, mut waiting: mpsc::Recei
 
 fn weight(job: &Job) -> usize {
     match job {
-        Job::Delivery(delivery, _) => {
-            delivery.arrivals.iter().map(|arrival| arrival.operations.len()).sum()
-        }
+        Job::Delivery(delivery, _) => delivery.arrivals.iter().map(|arrival| arrival.operations.len()).sum(),
         Job::Act(..) => 1,
     }
 }
@@ -173,9 +171,7 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
             log_forks(&forked);
         }
         Err((error, acted)) => {
-            done.extend(acted.into_iter().map(|reply| {
-                Done::Act(Err(SyncError::Gone), reply)
-            }));
+            done.extend(acted.into_iter().map(|reply| Done::Act(Err(SyncError::Gone), reply)));
             fail(done, &error);
         }
     }
@@ -288,8 +284,7 @@ async fn write_group(
     replies.extend(pending.into_iter().filter_map(|(_, reply)| reply));
     match result {
         Ok((receipts, forked)) => {
-            let acted =
-                acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
+            let acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
             Ok((receipts, forked, acted))
         }
         Err(error) => {

@@ -18,11 +18,11 @@ use sync_protocol::operation::{Operation, Photo, Stamp, encode_fields};
 use sync_protocol::view::View;
 use uuid::Uuid;
 
+use super::SyncError;
 use super::admit;
 use super::batch::Batch;
 use super::trust;
-use super::SyncError;
-use crate::domain::{Device, DeviceStatus};
+use crate::domain::{Collection, Device, DeviceStatus};
 use crate::store::StoreError;
 
 /// What the office or the server does.
@@ -147,8 +147,10 @@ pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutco
             for person in persons {
                 batch.transaction.bind_person(key, *device, person.id).await?;
             }
-            if let Some(hash) = code_hash {
-                batch.transaction.use_enrol_code(key, hash, *device).await?;
+            if let Some(hash) = code_hash
+                && !batch.transaction.use_enrol_code(key, hash, *device).await?
+            {
+                return Err(SyncError::Refused(Code::EnrolCodeUsed));
             }
             if is_new {
                 let Act::Operation { record, fields, .. } =
@@ -185,6 +187,13 @@ pub(super) struct OwnOperation<'a> {
     pub(super) author: PersonId,
 }
 
+impl OwnOperation<'_> {
+    /// What its sender is told where it is too large or too deep to be one.
+    fn refusal(&self) -> Code {
+        if self.kind == Kind::Released { Code::NotReleasable } else { Code::BadParameter }
+    }
+}
+
 /// Builds, signs and writes one operation of the server.
 pub(super) async fn write_own(
     batch: &mut Batch<'_>,
@@ -194,6 +203,10 @@ pub(super) async fn write_own(
     let key = batch.district.key;
     let counter = batch.transaction.take_counter(key, 1).await?;
     let row = batch.transaction.records(key, &[draft.record]).await?.remove(&draft.record);
+    let of_people = [Collection::People.number(), Collection::Areas.number()];
+    if row.as_ref().is_some_and(|row| of_people.contains(&row.collection)) {
+        return Err(SyncError::Refused(Code::NotFound));
+    }
     let view = row.and_then(|row| View::decode(&row.view));
     let heads = view.as_ref().map_or(&[][..], |view| view.heads.as_slice());
     if made_from.is_some_and(|made_from| made_from != heads) {
@@ -203,15 +216,18 @@ pub(super) async fn write_own(
     let stamp = Stamp { wall_ms: batch.now_ms, after_ms: Some(batch.now_ms), ..Stamp::default() };
     let mut operation = Operation::new(id, draft.record, draft.kind, draft.author, stamp)
         .after(heads.iter().copied().take(limits::HEADS));
-    if let Some(view) = &view {
-        operation.lacking = view.missing.iter().copied().take(limits::LACKING).collect();
+    match &view {
+        // What cannot be named as lacking would count as seen: then nothing counts as seen.
+        Some(view) if view.missing.len() > limits::LACKING => operation.heads.clear(),
+        Some(view) => operation.lacking.clone_from(&view.missing),
+        None => {}
     }
     operation.fields.clone_from(draft.fields);
     operation.photos = draft.photos.to_vec();
-    check::check(&operation)
-        .map_err(|fault| SyncError::RefusedFor(Code::BadParameter, fault.to_string()))?;
+    check::check(&operation).map_err(|fault| SyncError::RefusedFor(Code::BadParameter, fault.to_string()))?;
     let own = own_device(batch).await?;
     let bytes = operation.encode();
+    Operation::decode(&bytes).map_err(|code| SyncError::RefusedFor(draft.refusal(), code.to_string()))?;
     let identity = Identity::of(&bytes);
     let run = Run {
         device: own.id,
@@ -222,8 +238,7 @@ pub(super) async fn write_own(
     let binding = batch.engine.binding(batch.district);
     let sealed = bundle::seal(&run, &binding, |message| batch.engine.keys.sign(message));
     let public_keys = BTreeMap::from([(own.id, own.public_key.clone())]);
-    let arrival =
-        admit::open_one(BundleHash::of(&sealed), &sealed, &binding, &public_keys, own.id, None)?;
+    let arrival = admit::open_one(BundleHash::of(&sealed), &sealed, &binding, &public_keys, own.id, None)?;
     Box::pin(batch.write_together(&[arrival], &counter)).await?;
     Ok(identity)
 }
@@ -247,8 +262,8 @@ async fn release(
     if released_by.is_some() {
         return Err(SyncError::RefusedFor(Code::NotReleasable, "it is released already".to_owned()));
     }
-    let operation =
-        Operation::decode(&bytes).map_err(|code| SyncError::RefusedFor(Code::NotReleasable, code.to_string()))?;
+    let operation = Operation::decode(&bytes)
+        .map_err(|code| SyncError::RefusedFor(Code::NotReleasable, code.to_string()))?;
     let fields: BTreeMap<String, Raw> = operation
         .fields
         .iter()

@@ -127,11 +127,7 @@ async fn closing(
     if !photos.is_empty() {
         writer.frame(&Frame::Photos(photos));
     }
-    writer.frame(&Frame::End(End {
-        more: !is_whole,
-        server_ms: engine.clock.now_ms(),
-        safe_through: None,
-    }));
+    writer.frame(&Frame::End(End { more: !is_whole, server_ms: engine.clock.now_ms(), safe_through: None }));
     Ok(())
 }
 

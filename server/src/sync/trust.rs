@@ -11,13 +11,13 @@ use sync_protocol::ids::{Chain, DeviceId, Identity, PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
 
-use super::batch::Batch;
 use super::SyncError;
+use super::batch::Batch;
+use super::office::{ActOutcome, OwnOperation, known_device, write_own};
 use crate::domain::{DeviceStatus, disposition_of};
 use crate::reconcile::{self, Draft, Fresh, Numbers, Situation, Sorted};
 use crate::store::QuarantineRow;
 use crate::validate::{self, Trust};
-use super::office::{ActOutcome, OwnOperation, known_device, write_own};
 
 pub(super) async fn revoke(
     batch: &mut Batch<'_>,
