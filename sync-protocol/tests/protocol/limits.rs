@@ -202,6 +202,7 @@ fn every_limit_is_enforced_here_or_by_the_server() {
     /// What only a server can enforce: sizes of bodies, replies, codes, areas.
     const SERVER: &[&str] = &[
         "BODY_BYTES",
+        "UNNAMED_BODY_BYTES",
         "DECODED_BODY_BYTES",
         "BUDGET_MIN",
         "BUDGET_MAX",

@@ -203,6 +203,17 @@ async fn a_request_holds_at_its_limits_and_is_rejected_beyond_them() -> Result<(
         let expected = if status == 200 { Code::BundleTooLarge } else { Code::BodyTooLarge };
         ensure!(code == Some(expected.as_str()), "{length} bytes: {code:?}");
     }
+    // A body sent in chunks names no length.
+    for (length, status) in [(limits::UNNAMED_BODY_BYTES, 200), (limits::UNNAMED_BODY_BYTES + 1, 413)] {
+        let chunk = Ok::<_, std::io::Error>(junk(length));
+        let sent = reqwest::Client::new()
+            .post(format!("{}/v1/sync", yard.server.url))
+            .bearer_auth(yard.good.client.token())
+            .body(reqwest::Body::wrap_stream(futures::stream::iter([chunk])))
+            .send()
+            .await?;
+        ensure!(sent.status().as_u16() == status, "{length} bytes in chunks: {}", sent.status());
+    }
     let decoded = limits::DECODED_BODY_BYTES;
     for (length, status) in [(decoded, 200), (decoded + 1, 413)] {
         let body = zstd::encode_all(junk(length).as_slice(), 1)?;
