@@ -12,6 +12,7 @@ use sync_protocol::ids::{Chain, DeviceId, PersonId};
 use crate::config::{Flags, ServeFlags, Settings};
 use crate::domain::{District, Role};
 use crate::geometry::GeoBox;
+use crate::store::Database;
 use crate::sync::group::{self, Delivery};
 use crate::sync::office::{Act, SERVER_AUTHOR};
 use crate::sync::{Engine, admin, admit, check};
@@ -315,6 +316,7 @@ async fn run_device(engine: &Arc<Engine>, command: DeviceCommand) -> anyhow::Res
 }
 
 async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) -> anyhow::Result<()> {
+    let mut refused_in_all = 0;
     for file in files {
         let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let mut admitted = admit::open_file(engine, district, &bytes).await?;
@@ -328,8 +330,9 @@ async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) ->
         let refusals: Vec<_> = admitted
             .refusals
             .iter()
-            .map(|refusal| json!({ "bundle": refusal.bundle.to_string(), "code": refusal.code.as_str(), "zh": refusal.code.zh() }))
+            .map(|refusal| json!({ "bundle": refusal.bundle.to_string(), "code": refusal.code.as_str(), "zh": refusal.code.zh(), "en": refusal.code.en() }))
             .collect();
+        refused_in_all += refusals.len();
         let arrivals = std::mem::take(&mut admitted.arrivals);
         let delivery = Delivery { arrivals, refused, ..Delivery::default() };
         let receipts = engine.deliver(district, delivery).await?;
@@ -337,10 +340,18 @@ async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) ->
             "file": file.display().to_string(), "taken": receipts.len(), "known": known, "refused": refusals,
         }))?;
     }
+    // What was refused is kept; a script must notice all the same.
+    anyhow::ensure!(refused_in_all == 0, "{refused_in_all} bundles were refused");
     Ok(())
 }
 
 async fn run_check(settings: &Settings, district: DistrictArg) -> anyhow::Result<ExitCode> {
+    // A mistyped folder must not pass for a ledger in order.
+    if let Database::Sqlite { path, .. } = settings.database()
+        && !path.exists()
+    {
+        anyhow::bail!("there is no ledger at {}: give its folder with --data", path.display());
+    }
     let engine = app::open(settings).await?;
     let districts = match district.district {
         Some(name) => vec![engine.district(&name).await?],

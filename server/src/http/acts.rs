@@ -47,7 +47,10 @@ pub(super) async fn act(
     account.require(OFFICE)?;
     let record: RecordId = record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))?;
     let kind = Kind::parse(&new.kind)
-        .filter(|kind| kind.signer() == Signer::Office && !matches!(kind, Kind::Released))
+        .filter(|kind| {
+            kind.signer() == Signer::Office
+                && !matches!(kind, Kind::Released | Kind::Resolved | Kind::Restored)
+        })
         .ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?;
     let mut transaction = shared.engine.store.read().await?;
     if transaction.records(account.district.key, &[record]).await?.is_empty() {
@@ -64,6 +67,11 @@ pub(super) async fn act(
     };
     let outcome = shared.engine.act(&account.district, act).await?;
     Ok(Json(Acted { operation: outcome.operation.map(|identity| identity.to_string()) }))
+}
+
+/// Decisions on conflicts and quarantine check what they decide: they are made on their own routes.
+const fn has_own_route(kind: Kind) -> bool {
+    matches!(kind, Kind::Released | Kind::Resolved | Kind::Restored)
 }
 
 pub(super) fn fields(fields: &BTreeMap<String, Value>) -> Result<BTreeMap<String, Raw>, ApiError> {
