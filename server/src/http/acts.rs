@@ -47,10 +47,7 @@ pub(super) async fn act(
     account.require(OFFICE)?;
     let record: RecordId = record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))?;
     let kind = Kind::parse(&new.kind)
-        .filter(|kind| {
-            kind.signer() == Signer::Office
-                && !matches!(kind, Kind::Released | Kind::Resolved | Kind::Restored)
-        })
+        .filter(|kind| kind.signer() == Signer::Office && !has_own_route(*kind))
         .ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?;
     let mut transaction = shared.engine.store.read().await?;
     if transaction.records(account.district.key, &[record]).await?.is_empty() {
