@@ -14,3 +14,4 @@ mod real_records;
 mod restore;
 mod storage_full;
 mod tidy;
+mod trust;
