@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use futures::StreamExt as _;
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::{self, RequestHeader};
 use sync_protocol::limits;
@@ -191,12 +192,9 @@ async fn read_body(shared: &Shared, request: Request) -> Result<Held, ApiError> 
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if named.is_some_and(|length| length > limits::BODY_BYTES) {
-        return Err(Code::BodyTooLarge.into());
-    }
-    let most = named.unwrap_or(limits::UNNAMED_BODY_BYTES);
+    let most = named.unwrap_or(limits::UNNAMED_BODY_BYTES).min(limits::BODY_BYTES);
     let room = take_room(&shared.rooms.arrived, most).await?;
-    let body = axum::body::to_bytes(request.into_body(), most).await.map_err(|_source| Code::BodyTooLarge)?;
+    let body = collect(request.into_body(), most).await?;
     if encoding == Encoding::Identity {
         return Ok(Held { bytes: body.to_vec(), _room: room });
     }
@@ -214,6 +212,26 @@ async fn read_body(shared: &Shared, request: Request) -> Result<Held, ApiError> 
         }
     }
     Err(Code::DecodedBodyTooLarge.into())
+}
+
+/// Reads a body up to a limit. One that is larger is read on for a while and thrown away, so that its sender is
+/// listening when it is told; one that is cut is taken as far as it came.
+async fn collect(body: Body, most: usize) -> Result<Bytes, Code> {
+    let mut parts = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let mut beyond = 0;
+    while let Some(Ok(part)) = parts.next().await {
+        if beyond > 0 || bytes.len() + part.len() > most {
+            bytes = Vec::new();
+            beyond += part.len();
+            if beyond > limits::BODY_BYTES {
+                break;
+            }
+        } else {
+            bytes.extend_from_slice(&part);
+        }
+    }
+    if beyond > 0 { Err(Code::BodyTooLarge) } else { Ok(bytes.into()) }
 }
 
 async fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
