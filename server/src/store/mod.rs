@@ -95,16 +95,16 @@ macro_rules! each_backend {
     ($transaction:expr, $connection:ident => $body:expr) => {
         match $transaction {
             $crate::store::Transaction::Sqlite(transaction) => {
-                #[expect(clippy::allow_attributes, reason = "not every body names the database")]
-                #[allow(dead_code)]
                 type Db = sqlx::Sqlite;
+                // Not every body names the database.
+                const _: std::marker::PhantomData<Db> = std::marker::PhantomData;
                 let $connection = &mut **transaction;
                 $body
             }
             $crate::store::Transaction::Postgres(transaction) => {
-                #[expect(clippy::allow_attributes, reason = "not every body names the database")]
-                #[allow(dead_code)]
                 type Db = sqlx::Postgres;
+                // Not every body names the database.
+                const _: std::marker::PhantomData<Db> = std::marker::PhantomData;
                 let $connection = &mut **transaction;
                 $body
             }
