@@ -317,7 +317,15 @@ fn build() -> Result<PathBuf> {
     let folder = if is_test { folder.parent().context("no target folder")? } else { folder }.to_owned();
     let is_debug = folder.file_name().is_some_and(|name| name == "debug");
     if let Some(cargo) = std::env::var_os("CARGO").filter(|_| is_debug) {
-        let output = std::process::Command::new(cargo)
+        let mut command = std::process::Command::new(cargo);
+        // What cargo tells a test of its package would make build scripts that read it run again, each time.
+        for (name, _) in std::env::vars_os() {
+            let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+            if name.to_str().is_some_and(|name| of_package.iter().any(|prefix| name.starts_with(prefix))) {
+                command.env_remove(name);
+            }
+        }
+        let output = command
             .args(["build", "--quiet", "--workspace", "--bins", "--manifest-path"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
             .output()?;
