@@ -12,6 +12,7 @@ mod page;
 mod python_client;
 mod real_records;
 mod restore;
+mod simulation;
 mod storage_full;
 mod tidy;
 mod trust;

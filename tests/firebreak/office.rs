@@ -405,6 +405,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/login", "ndircla"),
     ("POST", "/logout", "ndircla"),
     ("GET", "/style.css", "ndircla"),
+    ("GET", "/v1/totals", "---rcla"),
     ("GET", "/v1/hazards", "---rcla"),
     ("GET", "/v1/hazards.geojson", "---rcla"),
     ("GET", "/v1/hazards/{record}", "---rcla"),

@@ -16,6 +16,7 @@ mod people;
 mod quarantine;
 mod receipts;
 mod sync;
+mod totals;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -70,6 +71,7 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
         // The office.
+        .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list))
         .route("/v1/hazards.geojson", get(hazards::geojson))
         .route("/v1/hazards/{record}", get(hazards::one))

@@ -1,8 +1,11 @@
 //! Totals of a district, from the tallies that every write keeps: nothing is counted here.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use sync_protocol::view::{Disposition, State};
 
-use crate::domain::{Class, District};
+use crate::domain::{Class, District, disposition_of};
 use crate::sync::{Engine, SyncError};
 
 /// Totals of a district.
@@ -46,7 +49,9 @@ impl Totals {
 /// # Errors
 /// The store's.
 pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, SyncError> {
-    let tallies = engine.store.read().await?.tallies(district.key).await?;
+    let mut transaction = engine.store.read().await?;
+    let tallies = transaction.tallies(district.key).await?;
+    let released = transaction.released_dispositions(district.key).await?;
     let amount =
         |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
     Ok(Totals {
@@ -62,7 +67,51 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
         received: amount("received"),
         dispositions: Disposition::ALL
             .iter()
-            .map(|known| (*known, amount(&format!("disposition:{}", known.as_str()))))
+            .map(|known| {
+                let kept = amount(&format!("disposition:{}", known.as_str()));
+                (*known, kept + moved_by_release(&released, *known))
+            })
             .collect(),
     })
+}
+
+/// Writes tally a released operation as applied; it has the disposition that its release has now.
+fn moved_by_release(released: &[(i64, i64)], disposition: Disposition) -> i64 {
+    let has = |number: i64| disposition_of(number) == Some(disposition);
+    let here: i64 = released.iter().filter(|(number, _)| has(*number)).map(|(_, amount)| amount).sum();
+    let in_all: i64 = released.iter().map(|(_, amount)| amount).sum();
+    if disposition == Disposition::Applied { here - in_all } else { here }
+}
+
+/// Totals as JSON.
+#[derive(Debug, Serialize)]
+pub struct TotalsTold {
+    /// Operations received: the sum of the dispositions.
+    pub received: i64,
+    /// Operations by disposition, every one of them.
+    pub dispositions: BTreeMap<&'static str, i64>,
+    /// Hazards.
+    pub hazards: i64,
+    /// Open ones by class.
+    pub open: BTreeMap<&'static str, i64>,
+    /// Hazards by state, those that have any.
+    pub states: BTreeMap<&'static str, i64>,
+    /// Records whose report has not come.
+    pub provisional: i64,
+    /// Open conflicts.
+    pub conflicts: i64,
+}
+
+impl From<Totals> for TotalsTold {
+    fn from(totals: Totals) -> Self {
+        Self {
+            received: totals.received,
+            dispositions: totals.dispositions.iter().map(|(name, amount)| (name.as_str(), *amount)).collect(),
+            hazards: totals.hazards,
+            open: totals.open.iter().map(|(class, amount)| (class.as_str(), *amount)).collect(),
+            states: totals.states.iter().map(|(state, amount)| (state.as_str(), *amount)).collect(),
+            provisional: totals.provisional,
+            conflicts: totals.conflicts,
+        }
+    }
 }
