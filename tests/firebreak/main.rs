@@ -9,6 +9,7 @@ mod kills;
 mod laws;
 mod office;
 mod page;
+mod people;
 mod python_client;
 mod real_records;
 mod restore;

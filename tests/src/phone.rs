@@ -116,6 +116,15 @@ impl Phone {
         Ok(())
     }
 
+    /// Binds another person to it by their code.
+    pub async fn bind(&mut self, server: &Server, code: &str) -> Result<()> {
+        let (client, district) = (Client::new(&server.url, "")?, self.binding.district);
+        let code = Some(hex::decode(code).context("the enrolment code is no hex")?);
+        let enrolled = ask(&client, district, (&self.key, &self.random), CLIENT, code, None).await?;
+        ensure!(enrolled.device == self.device, "the same key became another device");
+        Ok(())
+    }
+
     /// A fresh UUIDv7: of one phone they ascend, and no clock is asked.
     pub fn id(&mut self) -> Uuid {
         self.ids += 1;

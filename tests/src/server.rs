@@ -245,6 +245,16 @@ impl Server {
         Ok((output.status.success(), json))
     }
 
+    /// Runs a `firebreak` command that must succeed; gives every line of JSON it printed.
+    pub async fn command_lines(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+        let mut command = Command::new(program("firebreak")?);
+        let output =
+            command.args(arguments).args(self.where_data_is()?).stdin(Stdio::null()).output().await?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        printed.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
+    }
+
     /// One text of the JSON that a command prints; the command must succeed.
     pub async fn command_text(&self, arguments: &[&str], key: &str) -> Result<String> {
         let (succeeded, json) = self.command(arguments).await?;

@@ -26,7 +26,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
@@ -85,7 +85,8 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))
-        .route("/v1/people", post(people::add))
+        .route("/v1/people", get(people::list).post(people::add))
+        .route("/v1/people/{person}", delete(people::remove))
         .route("/v1/people/{person}/area", put(people::set_area))
         .route("/v1/enrol-codes", post(people::enrol_code))
         // The office's pages.

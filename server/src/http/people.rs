@@ -7,12 +7,14 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 
 use super::Shared;
+use super::acts::OFFICE;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::Body;
 use crate::domain::Role;
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode};
+use crate::sync::people::{self, PersonListed};
 
 const MAY: &[Role] = &[Role::Leader, Role::Admin];
 
@@ -37,6 +39,33 @@ pub(super) async fn add(
     let role = Role::parse(&new.role).ok_or(ApiError::with(Code::BadParameter, "role"))?;
     let person = admin::add_person(&shared.engine, &account.district, &new.name, role).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct People {
+    people: Vec<PersonListed>,
+}
+
+pub(super) async fn list(State(shared): State<Shared>, account: Account) -> Result<Json<People>, ApiError> {
+    account.require(OFFICE)?;
+    Ok(Json(People { people: people::list(&shared.engine, &account.district).await? }))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RemovedPerson {
+    person: String,
+    removed: bool,
+}
+
+pub(super) async fn remove(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(person): Path<String>,
+) -> Result<Json<RemovedPerson>, ApiError> {
+    account.require(MAY)?;
+    let person = parse(&person)?;
+    people::remove(&shared.engine, &account.district, person).await?;
+    Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
 #[derive(Debug, Deserialize)]

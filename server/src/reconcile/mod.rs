@@ -14,6 +14,7 @@ mod sorting;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 pub use chain::trusted;
+pub use losses::unbound_notice;
 pub use records::Draft;
 pub use sorting::{Fresh, Sorted, needs_spans, sort};
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, NoticeId, PersonId, RecordId};

@@ -94,6 +94,7 @@ impl Row {
                 status,
                 is_forked: self.is_forked != 0,
                 persons: Vec::new(),
+                former: Vec::new(),
                 head_sequence: unsigned(self.head_sequence),
                 head_chain: chain(&self.head_chain)?,
                 whole_through: unsigned(self.whole_through),
@@ -132,20 +133,22 @@ impl Transaction {
             let device = row.into_device()?;
             devices.insert(device.device.id, device);
         }
-        let bound: Vec<(Uuid, Uuid)> = each_backend!(self, connection => {
+        let bound: Vec<(Uuid, Uuid, Option<i64>)> = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(
-                "SELECT device, person FROM device_persons WHERE district = "
+                "SELECT device_persons.device, device_persons.person, persons.removed_ms FROM device_persons \
+                 LEFT JOIN persons ON persons.district = device_persons.district \
+                 AND persons.person = device_persons.person WHERE device_persons.district = "
             );
-            query.push_bind(district.0).push(" AND device IN (");
+            query.push_bind(district.0).push(" AND device_persons.device IN (");
             let mut list = query.separated(", ");
             for key in &keys { list.push_bind(*key); }
-            query.push(") ORDER BY device, person");
+            query.push(") ORDER BY device_persons.device, device_persons.person");
             query.build_query_as().fetch_all(connection).await?
         });
-        for (device, person) in bound {
-            if let Some(row) = devices.get_mut(&DeviceId(device)) {
-                row.device.persons.push(PersonId(person));
-            }
+        for (device, person, removed_ms) in bound {
+            let Some(row) = devices.get_mut(&DeviceId(device)) else { continue };
+            let list = if removed_ms.is_none() { &mut row.device.persons } else { &mut row.device.former };
+            list.push(PersonId(person));
         }
         Ok(devices)
     }

@@ -67,23 +67,39 @@ pub async fn add_person(
     let mut transaction = engine.store.begin().await?;
     let counter = transaction.take_counter(district.key, 1).await?;
     transaction.add_person(district.key, &person, now_ms).await?;
-    let view = MapWriter::new().value("name", &person.name).value("role", role.as_str()).finish();
-    let row = RecordRow {
+    let row = person_row(&person, Standing::Present, counter.last, now_ms);
+    transaction.upsert_records(district.key, &[row]).await?;
+    transaction.commit().await?;
+    Ok(person.id)
+}
+
+/// Whether a person is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Present,
+    Removed,
+}
+
+/// The record by which devices learn of a person.
+pub(super) fn person_row(person: &Person, standing: Standing, change: u64, now_ms: i64) -> RecordRow {
+    let mut view = MapWriter::new();
+    view.value("name", &person.name).value("role", person.role.as_str());
+    if standing == Standing::Removed {
+        view.value("removed", &true);
+    }
+    RecordRow {
         record: RecordId(person.id.0),
         collection: Collection::People.number(),
-        change: counter.last,
+        change,
         class: Class::Other.number(),
         state: state_number(sync_protocol::view::State::Recorded),
         flags: record_flags::NOT_HAZARD,
         number: 0,
         received_ms: now_ms,
         place: None,
-        place_since: counter.last,
-        view,
-    };
-    transaction.upsert_records(district.key, &[row]).await?;
-    transaction.commit().await?;
-    Ok(person.id)
+        place_since: change,
+        view: view.finish(),
+    }
 }
 
 /// Makes a token for a person. It is shown once; the store keeps its hash.
@@ -95,7 +111,7 @@ pub async fn create_token(
     let (token, hash) = tokens::office_token(district.id, engine.keys.random()?);
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    known(transaction.person(district.key, person).await?, person)?;
+    known(transaction.present_person(district.key, person).await?, person)?;
     transaction.add_token(district.key, &hash, person, engine.clock.now_ms()).await?;
     transaction.commit().await?;
     Ok(token)
@@ -130,7 +146,7 @@ pub async fn enrol_code(
     let expires_ms = engine.clock.now_ms() + minutes * 60_000;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    known(transaction.person(district.key, person).await?, person)?;
+    known(transaction.present_person(district.key, person).await?, person)?;
     transaction.add_enrol_code(district.key, &sha256(&code), person, expires_ms).await?;
     transaction.commit().await?;
     let (code, server_key) = (hex::encode(code), hex::encode(engine.keys.public_key()));
@@ -162,7 +178,7 @@ pub async fn set_area(
     }
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    known(transaction.person(district.key, person).await?, person)?;
+    known(transaction.present_person(district.key, person).await?, person)?;
     let version = transaction
         .areas(district.key, &[person])
         .await?
@@ -175,6 +191,6 @@ pub async fn set_area(
     Ok(version)
 }
 
-fn known(person: Option<Person>, id: PersonId) -> Result<Person, SyncError> {
+pub(super) fn known(person: Option<Person>, id: PersonId) -> Result<Person, SyncError> {
     person.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("person {id}")))
 }

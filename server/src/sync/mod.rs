@@ -16,6 +16,7 @@ pub mod group;
 pub mod json;
 pub mod listing;
 pub mod office;
+pub mod people;
 pub mod pull;
 pub mod rollback;
 pub mod tokens;

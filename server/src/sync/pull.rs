@@ -87,11 +87,17 @@ pub async fn reply(
     }
     let mut transaction = engine.store.read().await?;
     let key = question.district.key;
-    for body in transaction.waiting_notices(key, &question.device.persons, NOTICES).await? {
+    for body in transaction.waiting_notices(key, &question.device.holders(), NOTICES).await? {
         let body = Raw::from_checked(&body);
         if let Some(notice) = exchange::Notice::decode(&body) {
             writer.frame(&Frame::Notice(notice));
         }
+    }
+    if question.device.is_left() {
+        drop(transaction);
+        closing(&engine, &question, &mut writer, true).await?;
+        writer.flush().await;
+        return Ok(());
     }
     let areas = settle_areas(&engine, &question, transaction).await?;
     writer.flush().await;
