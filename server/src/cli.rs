@@ -1,4 +1,5 @@
-//! The command line. Each command prints one line of JSON on standard output, so that scripts can read it.
+//! The command line. It prints JSON on standard output, one line a thing (a list has many, `serve` says where
+//! it listens), so that scripts can read it. A file a noun.
 
 mod devices;
 mod districts;
@@ -80,14 +81,13 @@ impl Cli {
         match self.command {
             Command::Serve(_) => app::serve(&settings).await?,
             Command::Config => {
-                for (name, value) in settings.shown() {
-                    print(&format!("{name} = {value}"))?;
-                }
+                let shown = settings.shown().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+                print_json(&serde_json::Value::Object(shown.collect()))?;
             }
             Command::Check(district) => return run_check(&settings, district).await,
             command => {
                 let engine = app::open(&settings).await?;
-                let result = run_on(&engine, command).await;
+                let result = run_on(&engine, &settings, command).await;
                 engine.store.close().await;
                 result?;
             }
@@ -96,13 +96,13 @@ impl Cli {
     }
 }
 
-async fn run_on(engine: &Arc<Engine>, command: Command) -> anyhow::Result<()> {
+async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> anyhow::Result<()> {
     match command {
         Command::District(command) => districts::run(engine, command).await,
         Command::Person(command) => people::run_person(engine, command).await,
         Command::Area(command) => people::run_area(engine, command).await,
         Command::Token(command) => people::run_token(engine, command).await,
-        Command::EnrolCode(arguments) => people::run_enrol_code(engine, arguments).await,
+        Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,
         Command::Import(command) => import::run(engine, command).await,
         Command::Device(command) => devices::run(engine, command).await,
         Command::Serve(_) | Command::Check(_) | Command::Config => Ok(()),

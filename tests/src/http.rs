@@ -44,12 +44,21 @@ pub struct SyncReply {
 impl Client {
     /// A client of the server at this address (`http://…`).
     pub fn new(base: &str, token: &str) -> Result<Self> {
+        Self::trusting(base, token, None)
+    }
+
+    /// A client of an `https://` server that trusts this certificate (DER) and no other.
+    pub fn trusting(base: &str, token: &str, certificate: Option<&[u8]>) -> Result<Self> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // Fails only where one is installed already, which serves as well.
             let _installed = rustls::crypto::ring::default_provider().install_default();
         });
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder();
+        if let Some(der) = certificate {
+            http = http.tls_certs_only([reqwest::Certificate::from_der(der)?]);
+        }
+        let http = http
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(0)

@@ -52,6 +52,8 @@ pub struct Server {
     logs: TempDir,
     database: Option<String>,
     settings: Vec<(String, String)>,
+    /// What its clients trust, where it serves HTTPS.
+    certificate: Option<Vec<u8>>,
     wrapper: Vec<String>,
     child: Option<Child>,
 }
@@ -86,6 +88,7 @@ impl Server {
             logs: TempDir::with_prefix("firebreak-log")?,
             database,
             settings: Vec::new(),
+            certificate: None,
             wrapper: Vec::new(),
             child: None,
         };
@@ -98,6 +101,14 @@ impl Server {
     /// Runs the server under another program, such as `strace …`, from the next start on.
     pub fn set_wrapper(&mut self, wrapper: Vec<String>) {
         self.wrapper = wrapper;
+    }
+
+    /// Takes another database of the same cluster from the next start on.
+    pub fn set_database(&mut self, name: &str) -> Result<()> {
+        let database = self.database.as_mut().context("it has no PostgreSQL")?;
+        let (cluster, _) = database.rsplit_once('/').context("no database in its address")?;
+        *database = format!("{cluster}/{name}");
+        Ok(())
     }
 
     /// Sets an environment setting from the next start on.
@@ -206,7 +217,32 @@ impl Server {
 
     /// A client with the admin's token.
     pub fn client(&self) -> Result<Client> {
-        Client::new(&self.url, &self.token)
+        self.client_of(&self.token)
+    }
+
+    /// A client with any token.
+    pub fn client_of(&self, token: &str) -> Result<Client> {
+        Client::trusting(&self.url, token, self.certificate.as_deref())
+    }
+
+    /// From now on clients trust this certificate (DER).
+    pub fn trust(&mut self, certificate: &[u8]) {
+        self.certificate = Some(certificate.to_vec());
+    }
+
+    /// Runs `firebreak serve` where it must fail; gives what it printed and what it logged.
+    pub async fn serve_in_vain(&self) -> Result<(String, String)> {
+        let mut command = self.wrapped(&program("firebreak")?);
+        command.arg("serve").args(["--listen", "127.0.0.1:0"]).args(self.where_data_is()?);
+        let running = without_settings(&mut command)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(START_TIMEOUT, running).await.context("it goes on serving")??;
+        ensure!(!output.status.success(), "it ended as if all were well");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((text(&output.stdout), text(&output.stderr)))
     }
 
     /// The log so far.

@@ -1,5 +1,6 @@
 //! `firebreak person …`, `area …`, `token …`, `enrol-code …`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -8,10 +9,13 @@ use serde_json::json;
 use sync_protocol::ids::PersonId;
 
 use super::{DistrictArg, find, print_json};
+use crate::config::Settings;
 use crate::domain::Role;
 use crate::geometry::GeoBox;
+use crate::sync::admin::Reach;
 use crate::sync::people::{self, Tokens};
 use crate::sync::{Engine, admin};
+use crate::tls;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PersonCommand {
@@ -90,6 +94,9 @@ pub(super) struct EnrolCodeArgs {
     /// The server's address as phones see it.
     #[arg(long)]
     address: Option<String>,
+    /// The TLS certificate that phones will see, to be pinned (PEM). Default: that of the settings.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
 }
 
 pub(super) async fn run_person(engine: &Arc<Engine>, command: PersonCommand) -> anyhow::Result<()> {
@@ -148,9 +155,16 @@ pub(super) async fn run_token(engine: &Arc<Engine>, command: TokenCommand) -> an
     }
 }
 
-pub(super) async fn run_enrol_code(engine: &Arc<Engine>, arguments: EnrolCodeArgs) -> anyhow::Result<()> {
+pub(super) async fn run_enrol_code(
+    engine: &Arc<Engine>,
+    settings: &Settings,
+    arguments: EnrolCodeArgs,
+) -> anyhow::Result<()> {
     let district = find(engine, arguments.district).await?;
-    let code = admin::enrol_code(engine, &district, arguments.person, arguments.address.as_deref()).await?;
+    let certificate = arguments.tls_cert.as_ref().or(settings.tls_cert.as_ref());
+    let pin = certificate.map(|path| tls::pin(path)).transpose()?;
+    let reach = Reach { address: arguments.address.as_deref(), pin: pin.as_deref() };
+    let code = admin::enrol_code(engine, &district, arguments.person, reach).await?;
     show_qr(&code.uri)?;
     print_json(&serde_json::to_value(code)?)
 }

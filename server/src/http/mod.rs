@@ -46,8 +46,8 @@ pub struct Shared {
     sync_slots: Arc<Semaphore>,
     rooms: sync::Rooms,
     timeout: Duration,
-    /// The server itself ends TLS.
-    is_tls: bool,
+    /// The pin of the certificate, where the server itself ends TLS.
+    pin: Option<Arc<str>>,
 }
 
 /// The form of the sign-in page.
@@ -56,14 +56,19 @@ const FORM_BYTES: usize = 4 << 10;
 const OFFICE_BODY_BYTES: usize = 1 << 20;
 
 /// Every route.
-pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settings) -> Router {
+pub fn router(
+    engine: &Arc<Engine>,
+    metrics: PrometheusHandle,
+    settings: &Settings,
+    pin: Option<String>,
+) -> Router {
     let shared = Shared {
         engine: Arc::clone(engine),
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: sync::Rooms::new(),
         timeout: Duration::from_secs(settings.request_timeout_s),
-        is_tls: settings.tls_cert.is_some(),
+        pin: pin.map(Arc::from),
     };
     Router::new()
         // Devices.

@@ -212,7 +212,7 @@ async fn enter(shared: &Shared, token: &str) -> Response {
 }
 
 fn entered(shared: &Shared, token: &str, more: &str) -> Response {
-    let secure = if shared.is_tls { "; Secure" } else { "" };
+    let secure = if shared.pin.is_some() { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
     // A token that was read is plain ASCII: only a damaged one is no header value.
     let Ok(cookie) = HeaderValue::from_str(&cookie) else { return asked(Some(Code::Unauthenticated)) };

@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::parameters::Body;
 use crate::domain::Role;
 use crate::geometry::GeoBox;
-use crate::sync::admin::{self, EnrolCode};
+use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
 
 const MAY: &[Role] = &[Role::Leader, Role::Admin];
@@ -95,6 +95,8 @@ pub(super) async fn set_area(
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeFor {
     person: String,
+    /// The server's address as phones see it.
+    address: Option<String>,
 }
 
 pub(super) async fn enrol_code(
@@ -104,7 +106,8 @@ pub(super) async fn enrol_code(
 ) -> Result<Json<EnrolCode>, ApiError> {
     account.require(MAY)?;
     let person = parse(&wanted.person)?;
-    Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, None).await?))
+    let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
+    Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, reach).await?))
 }
 
 fn parse(person: &str) -> Result<PersonId, ApiError> {

@@ -13,6 +13,7 @@ mod ledger;
 mod listing;
 mod notices;
 mod people;
+mod reach;
 mod rows;
 mod runs;
 mod values;
@@ -28,6 +29,7 @@ pub use listing::{
     QuarantinePart,
 };
 pub use people::TokenRow;
+pub use reach::reach;
 pub use runs::{PlacedOperation, Quarantined, RunSpan, StoredOperation, WaitingOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,

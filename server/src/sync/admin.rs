@@ -128,10 +128,49 @@ pub struct EnrolCode {
     pub deployment: String,
     /// The server's public key, hexadecimal.
     pub server_key: String,
+    /// SHA-256 of the TLS certificate's public key, hexadecimal; absent without TLS.
+    pub pin: Option<String>,
     /// When it ends, milliseconds since 1970.
     pub expires_ms: i64,
     /// The text of the QR.
     pub uri: String,
+}
+
+/// How a phone reaches the server and knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reach<'a> {
+    /// The server's address as phones see it; absent: the person types it in.
+    pub address: Option<&'a str>,
+    /// The pin of its TLS certificate.
+    pub pin: Option<&'a str>,
+}
+
+/// Characters of an address.
+const ADDRESS_CHARACTERS: usize = 200;
+
+impl Reach<'_> {
+    fn address(&self) -> Result<String, SyncError> {
+        let Some(address) = self.address else { return Ok(String::new()) };
+        let is_web = address.starts_with("http://") || address.starts_with("https://");
+        if !is_web || address.chars().count() > ADDRESS_CHARACTERS || address.contains(char::is_control) {
+            return Err(SyncError::RefusedFor(Code::BadParameter, "address".to_owned()));
+        }
+        Ok(format!("address={}&", percent_encoded(address)))
+    }
+}
+
+/// Everything but the unreserved characters of RFC 3986 as `%XX`.
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let _infallible = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 /// Makes an enrolment code for a person.
@@ -139,8 +178,9 @@ pub async fn enrol_code(
     engine: &Arc<Engine>,
     district: &District,
     person: PersonId,
-    address: Option<&str>,
+    reach: Reach<'_>,
 ) -> Result<EnrolCode, SyncError> {
+    let address = reach.address()?;
     let code: [u8; limits::ENROL_CODE_BYTES] = engine.keys.random()?;
     let minutes = i64::try_from(limits::ENROL_CODE_MINUTES).unwrap_or(i64::MAX);
     let expires_ms = engine.clock.now_ms() + minutes * 60_000;
@@ -151,9 +191,9 @@ pub async fn enrol_code(
     transaction.commit().await?;
     let (code, server_key) = (hex::encode(code), hex::encode(engine.keys.public_key()));
     let deployment = engine.keys.deployment();
-    let address = address.map(|address| format!("address={address}&")).unwrap_or_default();
+    let pin = reach.pin.map(|pin| format!("&pin={pin}")).unwrap_or_default();
     let uri = format!(
-        "firebreak:enrol?{address}code={code}&district={}&deployment={deployment}&server_key={server_key}",
+        "firebreak:enrol?{address}code={code}&district={}&deployment={deployment}&server_key={server_key}{pin}",
         district.id
     );
     Ok(EnrolCode {
@@ -161,6 +201,7 @@ pub async fn enrol_code(
         district: district.id.to_string(),
         deployment: deployment.to_string(),
         server_key,
+        pin: reach.pin.map(str::to_owned),
         expires_ms,
         uri,
     })
