@@ -16,11 +16,11 @@ use sync_protocol::view::State as LifeState;
 use tokio::sync::mpsc;
 
 use super::Shared;
-use super::acts::{self, OFFICE};
+use super::acts;
 use super::auth::Account;
-use super::conflicts::DECIDE;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, page_size};
+use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District};
 use crate::geometry::GeoBox;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};

@@ -13,6 +13,7 @@ mod health;
 mod pages;
 mod parameters;
 mod people;
+mod policy;
 mod quarantine;
 mod receipts;
 mod sync;

@@ -12,11 +12,11 @@ use serde::Deserialize;
 use sync_protocol::codes::Code;
 
 use super::Shared;
-use super::acts::OFFICE;
 use super::auth::{self, Account, COOKIE};
 use super::error::{ApiError, status_of};
 use super::hazards::{self as api, Wanted};
 use super::parameters::Parameters;
+use super::policy::OFFICE;
 use crate::store::QuarantinePart;
 use crate::sync::listing::hazards::Filter;
 use crate::sync::listing::{Calendar, conflicts, devices, hazards, quarantine, record, totals};

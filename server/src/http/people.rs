@@ -7,16 +7,14 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 
 use super::Shared;
-use super::acts::OFFICE;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::Body;
+use super::policy::{MANAGE, OFFICE};
 use crate::domain::Role;
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
-
-const MAY: &[Role] = &[Role::Leader, Role::Admin];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +33,7 @@ pub(super) async fn add(
     account: Account,
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let role = Role::parse(&new.role).ok_or(ApiError::with(Code::BadParameter, "role"))?;
     let person = admin::add_person(&shared.engine, &account.district, &new.name, role).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
@@ -62,7 +60,7 @@ pub(super) async fn remove(
     account: Account,
     Path(person): Path<String>,
 ) -> Result<Json<RemovedPerson>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let person = parse(&person)?;
     people::remove(&shared.engine, &account.district, person).await?;
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
@@ -85,7 +83,7 @@ pub(super) async fn set_area(
     Path(person): Path<String>,
     Body(area): Body<NewArea>,
 ) -> Result<Json<AreaSet>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let person = parse(&person)?;
     let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
     Ok(Json(AreaSet { version }))
@@ -104,7 +102,7 @@ pub(super) async fn enrol_code(
     account: Account,
     Body(wanted): Body<CodeFor>,
 ) -> Result<Json<EnrolCode>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let person = parse(&wanted.person)?;
     let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
     Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, reach).await?))

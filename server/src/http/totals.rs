@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 
 use super::Shared;
-use super::acts::OFFICE;
 use super::auth::Account;
 use super::error::ApiError;
+use super::policy::OFFICE;
 use crate::sync::listing::totals::{self, TotalsTold};
 
 pub(super) async fn totals(
