@@ -9,6 +9,8 @@ mod pages;
 mod quarantine;
 mod routes;
 
+pub(crate) use routes::TABLE;
+
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::http::Client;
 use firebreak_tests::phone::{Phone, head_of};

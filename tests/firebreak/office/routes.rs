@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// The routes and who may call them: no token, device, inspector, reviewer, clerk, leader, admin.
 ///
 /// A call that is let in may still fail for want of a thing to act on: only 401 and 403 count as kept out.
-const TABLE: &[(&str, &str, &str)] = &[
+pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/", "---rcla"),
     ("GET", "/hazards", "---rcla"),
     ("GET", "/hazards/{record}", "---rcla"),
