@@ -30,10 +30,6 @@ const COUNT_OPERATIONS: &str = "SELECT count(*) FROM operations WHERE district =
 const COUNT_QUARANTINE: &str = "SELECT count(*) FROM quarantine WHERE district = $1";
 const SELECT_RELEASED: &str = "SELECT identity, released_by, record FROM quarantine \
      WHERE district = $1 AND released_by IS NOT NULL";
-const COUNT_RELEASED: &str = "SELECT operations.disposition, count(*) FROM quarantine \
-     JOIN operations ON operations.district = quarantine.district AND operations.record = quarantine.record \
-     AND operations.identity = quarantine.released_by \
-     WHERE quarantine.district = $1 AND quarantine.released_by IS NOT NULL GROUP BY operations.disposition";
 const SELECT_TALLIES: &str = "SELECT name, amount FROM tallies WHERE district = $1 ORDER BY name";
 
 impl Transaction {
@@ -66,14 +62,6 @@ impl Transaction {
     ) -> Result<Vec<(Vec<u8>, Vec<u8>, Option<RecordId>)>, StoreError> {
         let rows = fetch_all!(self, (Vec<u8>, Vec<u8>, Option<Uuid>), SELECT_RELEASED, district.0);
         Ok(rows.into_iter().map(|(identity, by, record)| (identity, by, record.map(RecordId))).collect())
-    }
-
-    /// How many released operations have which disposition: that of their release.
-    pub async fn released_dispositions(
-        &mut self,
-        district: DistrictKey,
-    ) -> Result<Vec<(i64, i64)>, StoreError> {
-        Ok(fetch_all!(self, (i64, i64), COUNT_RELEASED, district.0))
     }
 
     /// Every tally of the district.

@@ -52,7 +52,7 @@ pub struct RecordRow {
     /// The change from which on it is there.
     pub place_since: u64,
     /// The encoded view.
-    pub view: Vec<u8>,
+    pub view: Bytes,
 }
 
 /// A changed disposition of an operation that was stored before.

@@ -98,7 +98,7 @@ pub(super) fn person_row(person: &Person, standing: Standing, change: u64, now_m
         received_ms: now_ms,
         place: None,
         place_since: change,
-        view: view.finish(),
+        view: view.finish().into(),
     }
 }
 

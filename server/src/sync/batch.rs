@@ -34,8 +34,10 @@ impl Batch<'_> {
         if arrivals.is_empty() {
             return Ok((Receipts::new(), BTreeSet::new()));
         }
-        let plan = self.write_together(arrivals, counter).await?;
-        Ok((plan.receipts, plan.forked))
+        let mut plan = self.write_together(arrivals, counter).await?;
+        let written = (std::mem::take(&mut plan.receipts), std::mem::take(&mut plan.forked));
+        tokio::task::spawn_blocking(move || drop(plan));
+        Ok(written)
     }
 
     /// Writes each bundle behind a savepoint of its own, after the group as a whole had failed.
@@ -182,9 +184,7 @@ impl Batch<'_> {
         for update in &plan.dispositions {
             transaction.update_disposition(key, update).await?;
         }
-        for device in &plan.devices {
-            transaction.update_device_head(key, device).await?;
-        }
+        transaction.update_device_heads(key, &plan.devices).await?;
         for conflict in &plan.closed {
             transaction.close_conflict(key, conflict).await?;
         }
@@ -197,9 +197,8 @@ impl Batch<'_> {
         if let Some(number) = plan.number {
             transaction.set_number(key, number).await?;
         }
-        for (name, amount) in plan.tallies.iter().filter(|(_, amount)| **amount != 0) {
-            transaction.add_tally(key, name, *amount).await?;
-        }
-        Ok(())
+        let tallies = plan.tallies.iter().filter(|(_, amount)| **amount != 0);
+        let tallies: Vec<(&str, i64)> = tallies.map(|(name, amount)| (name.as_str(), *amount)).collect();
+        transaction.add_tallies(key, &tallies).await
     }
 }

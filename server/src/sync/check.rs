@@ -145,7 +145,6 @@ impl Checker {
         }
         let waiting = quarantined.saturating_sub(u64::try_from(released.len()).unwrap_or(0));
         *self.tally.entry(Disposition::Quarantined).or_default() += waiting;
-        check_tallied_dispositions(&mut self.report, &self.tally, released.len(), tallies);
         for (identity, by, _) in released {
             let by = Identity::try_from(by.as_slice()).ok().and_then(|by| self.effective.get(&by));
             match by {
@@ -178,29 +177,12 @@ fn is_release(operations: &[Identified], identity: Identity) -> bool {
         .any(|operation| operation.identity == identity && operation.operation.kind.as_str() == "released")
 }
 
-/// Writes keep a tally of each disposition; a released operation stays tallied as applied.
-fn check_tallied_dispositions(
-    report: &mut Report,
-    counted: &BTreeMap<Disposition, u64>,
-    released: usize,
-    tallies: &[(String, i64)],
-) {
-    for known in Disposition::ALL {
-        let released = if *known == Disposition::Applied { released } else { 0 };
-        let counted = counted.get(known).unwrap_or(&0) + u64::try_from(released).unwrap_or(u64::MAX);
-        check_tally(report, &format!("disposition:{}", known.as_str()), counted, tallies);
-    }
-}
-
 fn check_tallies(report: &mut Report, tallies: &[(String, i64)]) {
+    let tally = |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
     for (name, counted) in [("received", report.received), ("records", report.records)] {
-        check_tally(report, name, counted, tallies);
-    }
-}
-
-fn check_tally(report: &mut Report, name: &str, counted: u64, tallies: &[(String, i64)]) {
-    let kept = tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
-    if u64::try_from(kept).ok() != Some(counted) {
-        report.fault(format!("the tally of {name} is {kept}, counted {counted}"));
+        let kept = tally(name);
+        if u64::try_from(kept).ok() != Some(counted) {
+            report.fault(format!("the tally of {name} is {kept}, counted {counted}"));
+        }
     }
 }

@@ -239,7 +239,7 @@ async fn write_group(
         let counter = transaction.take_counter(district.key, changes).await?;
         let now_ms = engine.clock.now_ms();
         let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
-        let (mut receipts, mut forked) = match batch.write_whole(&arrivals, &counter).await {
+        let (receipts, mut forked) = match batch.write_whole(&arrivals, &counter).await {
             Ok(written) => written,
             Err(error) if arrivals.len() == 1 || is_of_all(&error) => return Err(error),
             Err(error) => {
@@ -257,13 +257,12 @@ async fn write_group(
         for device in &forked {
             office::perform(&mut batch, &Act::device_forked(*device)).await?;
         }
-        for (refused, visit, (persons, notices)) in aside {
+        for (refused, _, (persons, notices)) in aside {
             batch.transaction.insert_refused(district.key, refused).await?;
-            if let Some(visit) = visit {
-                batch.transaction.note_visit(district.key, visit).await?;
-            }
             batch.transaction.acknowledge(district.key, persons, notices, now_ms).await?;
         }
+        let visits: Vec<Visit> = aside.iter().filter_map(|(_, visit, _)| visit.clone()).collect();
+        batch.transaction.note_visits(district.key, &visits).await?;
         for (act, reply) in &mut pending {
             batch.transaction.savepoint().await?;
             let result = office::perform(&mut batch, act).await;
@@ -277,7 +276,8 @@ async fn write_group(
             acted.push((result, reply.take()));
         }
         transaction.commit().await?;
-        receipts.shrink_to_fit();
+        // What a group was made of is many small pieces: nobody waits while they are freed.
+        tokio::task::spawn_blocking(move || drop(arrivals));
         Ok((receipts, forked))
     }
     .await;

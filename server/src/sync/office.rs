@@ -288,8 +288,8 @@ async fn release(
     };
     let release = write_own(batch, &draft, None).await?;
     batch.transaction.mark_released(key, identity, release).await?;
-    batch.transaction.add_tally(key, "disposition:quarantined", -1).await?;
-    batch.transaction.add_tally(key, "disposition:applied", 1).await?;
+    let moved = [("disposition:quarantined", -1), ("disposition:applied", 1)];
+    batch.transaction.add_tallies(key, &moved).await?;
     Ok(ActOutcome { operation: Some(release), persons: Vec::new() })
 }
 

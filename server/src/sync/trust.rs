@@ -139,6 +139,7 @@ pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result
             device,
             sequence: row.sequence,
             flags: 0,
+            opening: None,
         });
         if !sorted.order.contains(&record) {
             sorted.order.push(record);

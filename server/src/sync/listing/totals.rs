@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sync_protocol::view::{Disposition, State};
 
-use crate::domain::{Class, District, disposition_of};
+use crate::domain::{Class, District};
 use crate::sync::{Engine, SyncError};
 
 /// Totals of a district.
@@ -49,9 +49,7 @@ impl Totals {
 /// # Errors
 /// The store's.
 pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, SyncError> {
-    let mut transaction = engine.store.read().await?;
-    let tallies = transaction.tallies(district.key).await?;
-    let released = transaction.released_dispositions(district.key).await?;
+    let tallies = engine.store.read().await?.tallies(district.key).await?;
     let amount =
         |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
     Ok(Totals {
@@ -67,20 +65,9 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
         received: amount("received"),
         dispositions: Disposition::ALL
             .iter()
-            .map(|known| {
-                let kept = amount(&format!("disposition:{}", known.as_str()));
-                (*known, kept + moved_by_release(&released, *known))
-            })
+            .map(|known| (*known, amount(&format!("disposition:{}", known.as_str()))))
             .collect(),
     })
-}
-
-/// Writes tally a released operation as applied; it has the disposition that its release has now.
-fn moved_by_release(released: &[(i64, i64)], disposition: Disposition) -> i64 {
-    let has = |number: i64| disposition_of(number) == Some(disposition);
-    let here: i64 = released.iter().filter(|(number, _)| has(*number)).map(|(_, amount)| amount).sum();
-    let in_all: i64 = released.iter().map(|(_, amount)| amount).sum();
-    if disposition == Disposition::Applied { here - in_all } else { here }
 }
 
 /// Totals as JSON.
