@@ -9,8 +9,7 @@ use serde_json::json;
 
 use super::{DistrictArg, find, print_json};
 use crate::domain::District;
-use crate::sync::group::{self, Delivery};
-use crate::sync::{Engine, admit};
+use crate::sync::{Engine, import};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ImportCommand {
@@ -34,25 +33,18 @@ async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) ->
     let mut refused_in_all = 0;
     for file in files {
         let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let mut admitted = admit::open_file(engine, district, &bytes).await?;
-        let known = admitted.receipts.len();
-        let now_ms = engine.clock.now_ms();
-        let refused: Vec<_> = admitted
-            .refusals
+        let imported = import::import(engine, district, &bytes).await?;
+        let refused: Vec<_> = imported
+            .refused
             .iter()
-            .map(|refusal| group::refused_row(refusal.bundle, refusal.code, &refusal.bytes, None, now_ms))
+            .map(|(bundle, code)| {
+                json!({ "bundle": bundle.to_string(), "code": code.as_str(), "zh": code.zh(), "en": code.en() })
+            })
             .collect();
-        let refusals: Vec<_> = admitted
-            .refusals
-            .iter()
-            .map(|refusal| json!({ "bundle": refusal.bundle.to_string(), "code": refusal.code.as_str(), "zh": refusal.code.zh(), "en": refusal.code.en() }))
-            .collect();
-        refused_in_all += refusals.len();
-        let arrivals = std::mem::take(&mut admitted.arrivals);
-        let delivery = Delivery { arrivals, refused, ..Delivery::default() };
-        let receipts = engine.deliver(district, delivery).await?;
+        refused_in_all += refused.len();
         print_json(&json!({
-            "file": file.display().to_string(), "taken": receipts.len(), "known": known, "refused": refusals,
+            "file": file.display().to_string(), "taken": imported.taken.len(), "known": imported.known.len(),
+            "refused": refused,
         }))?;
     }
     // What was refused is kept; a script must notice all the same.

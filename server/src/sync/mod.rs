@@ -13,6 +13,7 @@ pub mod decide;
 pub mod enrol;
 mod feed;
 pub mod group;
+pub mod import;
 pub mod json;
 pub mod listing;
 pub mod office;
