@@ -157,6 +157,8 @@ pub mod record_flags {
     pub const CLOSURE_PENDING: i64 = 4;
     /// It is no hazard.
     pub const NOT_HAZARD: i64 = 8;
+    /// Others name operations of it that the ledger does not hold.
+    pub const MISSING: i64 = 16;
 }
 
 /// Bits of an operation's flags in the store; each has a code of scope `Flag`.

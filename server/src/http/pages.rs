@@ -117,6 +117,7 @@ pub(super) async fn overview(
         conflicts: conflicts::page(engine, district, None, WORST).await?.rows,
         silent: devices::silent(engine, district, web::SILENT_HOURS, usize::try_from(WORST).unwrap_or(10))
             .await?,
+        restored_ms: totals::restored_ms(engine, district).await?,
         now_ms: engine.clock.now_ms(),
     };
     Ok(page(StatusCode::OK, web::overview(&overview, &district.name, &Calendar::of(district))))

@@ -25,7 +25,7 @@ pub use changes::{FeedRow, Page};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
 pub use devices::Visit;
-pub use districts::{Counter, Lineage};
+pub use districts::{Counter, Lineage, Restore};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,

@@ -19,6 +19,8 @@ pub struct Totals {
     pub states: Vec<(State, i64)>,
     /// Records whose report has not come.
     pub provisional: i64,
+    /// Hazards of which operations are named that the ledger does not hold.
+    pub missing: i64,
     /// Open conflicts.
     pub conflicts: i64,
     /// Operations received.
@@ -61,6 +63,7 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
             .filter(|(_, amount)| *amount != 0)
             .collect(),
         provisional: amount("provisional"),
+        missing: amount("missing"),
         conflicts: amount("conflicts"),
         received: amount("received"),
         dispositions: Disposition::ALL
@@ -68,6 +71,15 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
             .map(|known| (*known, amount(&format!("disposition:{}", known.as_str()))))
             .collect(),
     })
+}
+
+/// When devices proved that the ledger was restored from a backup, the last first.
+///
+/// # Errors
+/// The store's.
+pub async fn restored_ms(engine: &Engine, district: &District) -> Result<Vec<i64>, SyncError> {
+    let restores = engine.store.read().await?.restores(district.key).await?;
+    Ok(restores.into_iter().rev().map(|restore| restore.proved_ms).collect())
 }
 
 /// Totals as JSON.
@@ -85,6 +97,8 @@ pub struct TotalsTold {
     pub states: BTreeMap<&'static str, i64>,
     /// Records whose report has not come.
     pub provisional: i64,
+    /// Hazards of which operations are named that the ledger does not hold.
+    pub missing: i64,
     /// Open conflicts.
     pub conflicts: i64,
 }
@@ -98,6 +112,7 @@ impl From<Totals> for TotalsTold {
             open: totals.open.iter().map(|(class, amount)| (class.as_str(), *amount)).collect(),
             states: totals.states.iter().map(|(state, amount)| (state.as_str(), *amount)).collect(),
             provisional: totals.provisional,
+            missing: totals.missing,
             conflicts: totals.conflicts,
         }
     }
