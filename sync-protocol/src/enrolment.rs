@@ -100,3 +100,27 @@ pub fn request_aad() -> Vec<u8> {
 pub fn certificate_aad() -> Vec<u8> {
     cbor::encode(&("firebreak-certificate", crate::PROTOCOL))
 }
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986: values in the text of an enrolment code.
+pub fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let _infallible = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unreserved_characters_stay_as_they_are() {
+        assert_eq!(percent_encoded("a+b/c=隐~_.-9"), "a%2Bb%2Fc%3D%E9%9A%90~_.-9");
+    }
+}

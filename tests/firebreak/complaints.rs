@@ -90,6 +90,20 @@ async fn scene(backend: Backend) -> Result<(Server, Office, TempDir)> {
     Ok((server, office, tempfile::tempdir()?))
 }
 
+/// Two inspectors, and a hazard that one reported and both know.
+async fn met(
+    server: &Server,
+    office: &Office,
+    folder: &TempDir,
+) -> Result<(Inspector, Inspector, Operation)> {
+    let mut one = Inspector::new(server, office, folder, "甲").await?;
+    let mut two = Inspector::new(server, office, folder, "乙").await?;
+    let report = one.report(300_000_000).await?;
+    one.sync().await?;
+    two.sync().await?;
+    Ok((one, two, report))
+}
+
 fn has(codes: &[String], code: Code) -> bool {
     codes.iter().any(|found| found == code.as_str())
 }
@@ -149,11 +163,7 @@ async fn complaint_2_a_lost_reply_makes_no_duplicate() -> Result<()> {
 async fn complaint_4_nobody_is_overwritten_silently_and_a_lost_value_is_restored_in_one_step() -> Result<()> {
     for backend in Backend::ALL {
         let (server, office, folder) = scene(backend).await?;
-        let mut one = Inspector::new(&server, &office, &folder, "甲").await?;
-        let mut two = Inspector::new(&server, &office, &folder, "乙").await?;
-        let report = one.report(300_000_000).await?;
-        one.sync().await?;
-        two.sync().await?;
+        let (mut one, mut two, report) = met(&server, &office, &folder).await?;
         // Both offline, each with a description of their own and a severity.
         one.says(report.record, Kind::Corrected, &[("description", "甲的话")]).await?;
         let mild = one.says(report.record, Kind::Observed, &[("severity", "general")]).await?;
@@ -269,11 +279,7 @@ async fn complaint_7_work_of_an_area_that_was_given_away_meanwhile_is_taken() ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn complaint_8_a_phone_that_believes_it_is_2017_works_like_any_other() -> Result<()> {
     let (server, office, folder) = scene(Backend::Sqlite).await?;
-    let mut wrong = Inspector::new(&server, &office, &folder, "甲").await?;
-    let mut right = Inspector::new(&server, &office, &folder, "乙").await?;
-    let report = right.report(300_000_000).await?;
-    right.sync().await?;
-    wrong.sync().await?;
+    let (mut right, mut wrong, report) = met(&server, &office, &folder).await?;
     wrong.clock.set_error(1_500_000_000_000 - now_ms());
     wrong.says(report.record, Kind::Rectified, &[]).await?;
     let own = wrong.report(300_000_000).await?;
@@ -296,11 +302,7 @@ async fn complaint_8_a_phone_that_believes_it_is_2017_works_like_any_other() -> 
 async fn complaint_10_closing_what_is_closed_already_is_no_error_and_no_conflict() -> Result<()> {
     for backend in Backend::ALL {
         let (server, office, folder) = scene(backend).await?;
-        let mut one = Inspector::new(&server, &office, &folder, "甲").await?;
-        let mut two = Inspector::new(&server, &office, &folder, "乙").await?;
-        let report = one.report(300_000_000).await?;
-        one.sync().await?;
-        two.sync().await?;
+        let (mut one, mut two, report) = met(&server, &office, &folder).await?;
         two.says(report.record, Kind::Rectified, &[]).await?;
         one.says(report.record, Kind::Rectified, &[]).await?;
         one.sync().await?;

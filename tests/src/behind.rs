@@ -15,9 +15,11 @@ impl Server {
     /// A statement behind the server's back.
     pub async fn execute(&self, sql: &'static str) -> Result<()> {
         match self.database() {
-            None => drop(sqlx::query(sql).execute(&mut self.sqlite().await?).await?),
+            None => {
+                sqlx::query(sql).execute(&mut self.sqlite().await?).await?;
+            }
             Some(url) => {
-                drop(sqlx::query(sql).execute(&mut sqlx::PgConnection::connect(url).await?).await?);
+                sqlx::query(sql).execute(&mut sqlx::PgConnection::connect(url).await?).await?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sync_protocol::cbor::MapWriter;
 use sync_protocol::codes::Code;
+use sync_protocol::enrolment;
 use sync_protocol::ids::{DistrictId, PersonId, RecordId, sha256};
 use sync_protocol::limits;
 use uuid::Uuid;
@@ -155,22 +156,8 @@ impl Reach<'_> {
         if !is_web || address.chars().count() > ADDRESS_CHARACTERS || address.contains(char::is_control) {
             return Err(SyncError::RefusedFor(Code::BadParameter, "address".to_owned()));
         }
-        Ok(format!("address={}&", percent_encoded(address)))
+        Ok(format!("address={}&", enrolment::percent_encoded(address)))
     }
-}
-
-/// Everything but the unreserved characters of RFC 3986 as `%XX`.
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            let _infallible = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 /// Makes an enrolment code for a person.

@@ -92,12 +92,10 @@ fn lifecycle(record: &Record) -> Markup {
 
 /// Who names an operation that the ledger does not hold: they, or their phones' copies, know what it was.
 fn naming(record: &Record, missing: &str) -> String {
-    let names = |told: &&Told| told.heads.iter().chain(&told.lacking).any(|head| head == missing);
-    let named = record.operations.iter().filter(names);
-    let named: Vec<String> = named
-        .map(|told| format!("{} {}", told.author_name.as_deref().unwrap_or(&told.author), told.kind_zh))
-        .collect();
-    named.join("、")
+    let mentions = |told: &&Told| told.heads.iter().chain(&told.lacking).any(|head| head == missing);
+    let who =
+        |told: &Told| format!("{} {}", told.author_name.as_deref().unwrap_or(&told.author), told.kind_zh);
+    record.operations.iter().filter(mentions).map(who).collect::<Vec<_>>().join("、")
 }
 
 fn photo_list(photos: &[Photo]) -> Markup {

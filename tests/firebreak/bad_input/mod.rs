@@ -6,13 +6,16 @@
 
 #[cfg(test)]
 mod bundles;
+#[cfg(test)]
 mod chains;
 mod coverage;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod operations;
+#[cfg(test)]
 mod requests;
 mod store;
 

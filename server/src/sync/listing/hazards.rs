@@ -71,6 +71,7 @@ pub struct Place {
 }
 
 /// One line of the list.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in JSON")]
 #[derive(Clone, Debug, Serialize)]
 pub struct Hazard {
     /// The record.
