@@ -105,6 +105,9 @@ fn flags(view: &View) -> i64 {
     if !view.conflicts.is_empty() {
         flags |= record_flags::CONFLICT;
     }
+    if !view.missing.is_empty() {
+        flags |= record_flags::MISSING;
+    }
     if view.closure == Some(Closure::Pending) {
         flags |= record_flags::CLOSURE_PENDING;
     }
@@ -126,6 +129,9 @@ pub(super) fn plan_tallies(plan: &mut Plan, before: Option<&RecordRow>, after: &
         plan.tally("hazards", by);
         if row.flags & record_flags::PROVISIONAL != 0 {
             plan.tally("provisional", by);
+        }
+        if row.flags & record_flags::MISSING != 0 {
+            plan.tally("missing", by);
         }
         let state = State::ALL.iter().find(|state| state_number(**state) == row.state);
         if let Some(state) = state {

@@ -1,0 +1,47 @@
+//! The pages for people.
+
+use anyhow::Result;
+use firebreak_tests::phone::Phone;
+use firebreak_tests::server::{Backend, Server};
+
+use super::{contend, send};
+
+#[tokio::test]
+async fn the_pages_show_what_they_must_and_escape_what_people_write() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let office = server.client()?;
+    let (mut one, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+    contend(&mut one, &mut other).await?;
+    let evil =
+        one.report("critical").with("description", &"<script>alert(1)</script>").with("township", &"<b>&");
+    send(&mut one, std::slice::from_ref(&evil)).await?;
+    let start = office.get("/").await?;
+    assert_eq!(start.status, 200);
+    let start = start.text();
+    for wanted in [
+        "lang=\"zh-CN\"",
+        "测试林区",
+        "最紧急的隐患",
+        "待裁定的冲突",
+        "超过 24 小时未联系的设备",
+        "白果镇",
+        "松坪镇",
+        &format!("/hazards/{}", evil.record),
+        "&lt;b&gt;&amp;",
+    ] {
+        assert!(start.contains(wanted), "the page lacks {wanted}");
+    }
+    let record = office.get(&format!("/hazards/{}", evil.record)).await?.text();
+    assert!(record.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    for path in ["/", "/hazards", "/conflicts", "/devices", "/quarantine"] {
+        let page = office.get(path).await?;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.text().contains("<script"), "{path}");
+        assert!(!page.text().contains("<b>&"), "{path}");
+    }
+    assert!(!record.contains("<script"));
+    let stranger = office.with_token("nobody").get("/").await?;
+    assert_eq!(stranger.status, 401);
+    assert!(stranger.text().contains("name=\"token\"") && !stranger.text().contains("白果镇"));
+    Ok(())
+}
