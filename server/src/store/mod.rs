@@ -13,6 +13,7 @@ mod ledger;
 mod listing;
 mod notices;
 mod people;
+mod presenters;
 mod reach;
 mod rows;
 mod runs;
@@ -31,6 +32,7 @@ pub use listing::{
     QuarantinePart,
 };
 pub use people::TokenRow;
+pub use presenters::PresenterRow;
 pub use reach::reach;
 pub use runs::{PlacedOperation, Quarantined, RunSpan, StoredOperation, WaitingOperation};
 pub use values::{

@@ -4,7 +4,7 @@
 //! that fails, it is undone and each bundle is tried behind a savepoint of its own, so that one bad bundle costs
 //! only itself. Replies are sent after the commit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::batch::Batch;
 use super::office::{self, Act, ActOutcome};
 use super::{Engine, SyncError};
-use crate::domain::District;
+use crate::domain::{District, DistrictKey};
 use crate::reconcile::Arrival;
-use crate::store::{RefusedRow, StoreError, Visit};
+use crate::store::{Lineage, PresenterRow, RefusedRow, StoreError, Transaction, Visit};
 
 /// Jobs that may wait for one district. Beyond it a request is answered 429, before anything is read of it.
 const QUEUE: usize = 4_096;
@@ -44,9 +44,45 @@ pub struct Delivery {
 /// Receipts of a delivery, by bundle; a bundle whose own writing failed has none.
 pub type Receipts = HashMap<BundleHash, Vec<u8>>;
 
+/// What a delivery gave.
+#[derive(Debug)]
+pub struct Delivered {
+    /// Its receipts.
+    pub receipts: Receipts,
+    /// How its presenter stands after it.
+    pub standing: Option<Standing>,
+}
+
+/// How a presenter and the district's feed stand.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The presenter.
+    pub presenter: PresenterRow,
+    /// The feed.
+    pub lineage: Lineage,
+}
+
+impl Standing {
+    /// Reads it for a presenter that brought nothing to write.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`] where the device is gone; the store's.
+    pub async fn of(
+        reading: &mut Transaction,
+        district: DistrictKey,
+        device: DeviceId,
+    ) -> Result<Self, SyncError> {
+        let lineage = reading.lineage(district).await?;
+        let presenter = reading.presenters(district, &[device]).await?.remove(&device);
+        Ok(Self { presenter: presenter.ok_or(Code::Unauthenticated)?, lineage })
+    }
+}
+
+type DeliveryReply = oneshot::Sender<Result<Delivered, SyncError>>;
+
 #[derive(Debug)]
 enum Job {
-    Delivery(Delivery, oneshot::Sender<Result<Receipts, SyncError>>),
+    Delivery(Delivery, DeliveryReply),
     Act(Box<Act>, oneshot::Sender<Result<ActOutcome, SyncError>>),
 }
 
@@ -77,7 +113,7 @@ impl Engine {
         self: &Arc<Self>,
         district: &District,
         delivery: Delivery,
-    ) -> Result<Receipts, SyncError> {
+    ) -> Result<Delivered, SyncError> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(district).await;
         writer
@@ -136,7 +172,7 @@ fn weight(job: &Job) -> usize {
 
 /// One job on its way through a group.
 enum Done {
-    Delivery(Vec<BundleHash>, oneshot::Sender<Result<Receipts, SyncError>>),
+    Delivery(Vec<BundleHash>, Option<DeviceId>, DeliveryReply),
     Act(Result<ActOutcome, SyncError>, oneshot::Sender<Result<ActOutcome, SyncError>>),
 }
 
@@ -156,18 +192,19 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
     let mut aside = Vec::with_capacity(deliveries.len());
     for (delivery, reply) in deliveries {
         let hashes = delivery.arrivals.iter().map(|arrival| arrival.bundle).collect();
-        done.push(Done::Delivery(hashes, reply));
+        let presenter = delivery.visit.as_ref().map(|visit| visit.device);
+        done.push(Done::Delivery(hashes, presenter, reply));
         arrivals.extend(delivery.arrivals);
         aside.push((delivery.refused, delivery.visit, delivery.acknowledged));
     }
     match write_group(engine, district, arrivals, &aside, acts).await {
-        Ok((receipts, forked, acted)) => {
+        Ok(Written { receipts, presenters, lineage, forked, acted }) => {
             done.extend(acted.into_iter().map(|(result, reply)| Done::Act(result, reply)));
             let seconds = started.elapsed().as_secs_f64();
             metrics::counter!("firebreak_groups_total").increment(1);
             metrics::counter!("firebreak_bundles_total").increment(u64::try_from(bundles).unwrap_or(0));
             metrics::histogram!("firebreak_group_seconds").record(seconds);
-            answer(done, &receipts);
+            answer(done, &receipts, presenters, &lineage);
             log_forks(&forked);
         }
         Err((error, acted)) => {
@@ -177,16 +214,23 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
     }
 }
 
-fn answer(done: Vec<Done>, receipts: &Receipts) {
+fn answer(
+    done: Vec<Done>,
+    receipts: &Receipts,
+    mut presenters: BTreeMap<DeviceId, PresenterRow>,
+    lineage: &Lineage,
+) {
     for job in done {
         // A client that went away asks again and gets the same receipts.
         match job {
-            Done::Delivery(bundles, reply) => {
-                let own: Receipts = bundles
+            Done::Delivery(bundles, presenter, reply) => {
+                let receipts: Receipts = bundles
                     .into_iter()
                     .filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone())))
                     .collect();
-                let _gone = reply.send(Ok(own));
+                let presenter = presenter.and_then(|device| presenters.remove(&device));
+                let standing = presenter.map(|presenter| Standing { presenter, lineage: lineage.clone() });
+                let _gone = reply.send(Ok(Delivered { receipts, standing }));
             }
             Done::Act(result, reply) => {
                 let _gone = reply.send(result);
@@ -204,7 +248,7 @@ fn fail(done: Vec<Done>, error: &SyncError) {
     };
     for job in done {
         match job {
-            Done::Delivery(_, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
+            Done::Delivery(_, _, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
             Done::Act(_, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
         }
     }
@@ -219,7 +263,15 @@ fn log_forks(forked: &BTreeSet<DeviceId>) {
 
 type ActReply = oneshot::Sender<Result<ActOutcome, SyncError>>;
 type Aside = (Vec<RefusedRow>, Option<Visit>, (Vec<PersonId>, Vec<NoticeId>));
-type Written = (Receipts, BTreeSet<DeviceId>, Vec<(Result<ActOutcome, SyncError>, ActReply)>);
+
+/// What a group wrote, and how its presenters stand after it.
+struct Written {
+    receipts: Receipts,
+    presenters: BTreeMap<DeviceId, PresenterRow>,
+    lineage: Lineage,
+    forked: BTreeSet<DeviceId>,
+    acted: Vec<(Result<ActOutcome, SyncError>, ActReply)>,
+}
 
 async fn write_group(
     engine: &Arc<Engine>,
@@ -232,7 +284,7 @@ async fn write_group(
     let mut acted = Vec::new();
     let mut pending: Vec<(Box<Act>, Option<ActReply>)> =
         acts.into_iter().map(|(act, reply)| (act, Some(reply))).collect();
-    let result: Result<(Receipts, BTreeSet<DeviceId>), SyncError> = async {
+    let result: Result<Written, SyncError> = async {
         let mut transaction = engine.store.begin().await?;
         let changes = arrivals.iter().map(|arrival| arrival.operations.len()).sum::<usize>();
         let changes = u64::try_from(changes).unwrap_or(u64::MAX);
@@ -269,23 +321,27 @@ async fn write_group(
             match &result {
                 Ok(_) => batch.transaction.release().await?,
                 Err(SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_))) => {
-                    return result.map(|_| (Receipts::new(), BTreeSet::new()));
+                    return Err(result.err().unwrap_or(SyncError::Gone));
                 }
                 Err(_) => batch.transaction.rollback_to_savepoint().await?,
             }
             acted.push((result, reply.take()));
         }
+        // Read here, once for all, what each reply would read by itself.
+        let devices: Vec<DeviceId> = visits.iter().map(|visit| visit.device).collect();
+        let presenters = transaction.presenters(district.key, &devices).await?;
+        let lineage = transaction.lineage(district.key).await?;
         transaction.commit().await?;
         // What a group was made of is many small pieces: nobody waits while they are freed.
         tokio::task::spawn_blocking(move || drop(arrivals));
-        Ok((receipts, forked))
+        Ok(Written { receipts, presenters, lineage, forked, acted: Vec::new() })
     }
     .await;
     replies.extend(pending.into_iter().filter_map(|(_, reply)| reply));
     match result {
-        Ok((receipts, forked)) => {
-            let acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
-            Ok((receipts, forked, acted))
+        Ok(mut written) => {
+            written.acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
+            Ok(written)
         }
         Err(error) => {
             replies.extend(acted.into_iter().filter_map(|(_, reply)| reply));

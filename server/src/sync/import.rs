@@ -35,7 +35,7 @@ pub async fn import(engine: &Arc<Engine>, district: &District, file: &[u8]) -> R
         refused: admitted.refusals.iter().map(row).collect(),
         ..Delivery::default()
     };
-    let taken = engine.deliver(district, delivery).await?;
+    let taken = engine.deliver(district, delivery).await?.receipts;
     let refused = admitted.refusals.iter().map(|refusal| (refusal.bundle, refusal.code)).collect();
     Ok(Imported { taken, known: admitted.receipts, refused })
 }
