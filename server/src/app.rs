@@ -1,15 +1,18 @@
 //! Putting the server together: store, keys, engine; serving and stopping.
 
+use std::fs::{File, TryLockError};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum_server::Handle;
+use axum_server::tls_rustls::RustlsAcceptor;
 
 use crate::config::Settings;
 use crate::http;
+use crate::http::socket::Patience;
 use crate::keys::Keyring;
-use crate::store::Store;
+use crate::store::{Database, Store};
 use crate::sync::Engine;
 use crate::telemetry;
 use crate::time::Clock;
@@ -34,6 +37,7 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
 /// # Errors
 /// Where the address cannot be had, or the certificate not be read.
 pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    let _lock = lock(settings)?;
     let engine = open(settings).await?;
     engine.begin_incarnation().await?;
     let metrics = telemetry::begin_metrics()?;
@@ -45,6 +49,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
     let service = router.into_make_service();
+    let patience = Patience(Duration::from_secs(settings.stall_timeout_s));
     let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
     announce(&format!("listening on {scheme}://{address}"))?;
     tracing::info!(store = engine.store.kind(), "serving on {scheme}://{address}");
@@ -54,13 +59,38 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
             let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(certificate, key)
                 .await
                 .context("the TLS certificate or key cannot be read")?;
-            axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
+            let acceptor = RustlsAcceptor::new(tls).acceptor(patience);
+            axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).serve(service).await?;
         }
-        _ => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
+        _ => axum_server::from_tcp(listener)?.acceptor(patience).handle(handle).serve(service).await?,
     }
     engine.store.close().await;
     tracing::info!("stopped: every request was answered, the store is closed");
     Ok(())
+}
+
+/// Two servers on one SQLite file would each hold the district's writing to be theirs. The lock is the operating
+/// system's: it ends with the process, however that ends. Commands beside a server take no lock.
+fn lock(settings: &Settings) -> anyhow::Result<Option<File>> {
+    let Database::Sqlite { path, .. } = settings.database() else { return Ok(None) };
+    std::fs::create_dir_all(&settings.data)
+        .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+    let path = path.with_extension("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("{} cannot be opened", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("another server serves this folder: it holds {}", path.display())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+        }
+    }
 }
 
 /// Scripts wait for this line.

@@ -61,6 +61,8 @@ pub const BUDGET_MAX: u64 = 64 << 20;
 pub const BUDGET_DEFAULT: u64 = 1 << 20;
 /// A reply is flushed, with a cursor, at least every so many bytes before compression.
 pub const FLUSH_BYTES: usize = 4 << 10;
+/// Seconds for which a device may take nothing of a reply; then the server ends the connection.
+pub const STALL_SECONDS: u64 = 60;
 /// Devices keep what they sent for so many days where no backup is set up (`safe_through` absent).
 pub const KEEP_DAYS_WITHOUT_BACKUP: u64 = 90;
 /// Random bytes of an enrolment code (128 bits at least).

@@ -415,6 +415,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/quarantine", "---rcla"),
     ("GET", "/v1/quarantine/{operation}", "---rcla"),
     ("POST", "/v1/quarantine/{operation}/release", "---r-la"),
+    ("POST", "/v1/quarantine/{operation}/write-off", "---r-la"),
     ("GET", "/v1/devices", "---rcla"),
     ("POST", "/v1/devices/{device}/revoke", "-----la"),
     ("POST", "/v1/devices/{device}/lose", "-----la"),
@@ -437,6 +438,7 @@ fn body_of(path: &str) -> Value {
         "/v1/conflicts/{conflict}/resolve" => json!({"value": "x"}),
         "/v1/people" => json!({"name": "测试员", "role": "inspector"}),
         "/v1/people/{person}/area" => json!({"boxes": []}),
+        "/v1/quarantine/{operation}/write-off" => json!({"reason": "无法辨认"}),
         "/v1/enrol-codes" => json!({"person": uuid::Uuid::nil()}),
         _ => json!({}),
     }
@@ -486,5 +488,69 @@ fn every_route_has_a_row_in_the_table() -> Result<()> {
         }
     }
     assert_eq!(routes, known);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_signs_nobody_in() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let client = Client::new(&server.url, "")?;
+    let own = server.url.clone();
+    for (headers, status) in [
+        (vec![("origin", "https://elsewhere.example")], 403),
+        (vec![("origin", "null")], 403),
+        (vec![("sec-fetch-site", "cross-site")], 403),
+        (vec![("sec-fetch-site", "same-site")], 403),
+        (vec![("sec-fetch-site", "same-origin"), ("origin", own.as_str())], 303),
+        (vec![("origin", own.as_str())], 303),
+        (vec![], 303),
+    ] {
+        let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
+        all.extend(&headers);
+        let form = format!("token={}", server.token).into_bytes();
+        let reply = client.post_bytes("/login", form, &all).await?;
+        ensure!(reply.status == status, "{headers:?}: {}", reply.status);
+        let reply = client.post_bytes("/logout", Vec::new(), &all).await?;
+        ensure!(reply.status == status, "sign-out, {headers:?}: {}", reply.status);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subject_of_a_conflict_is_no_longer_than_a_name() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+        let report = phone.report("general");
+        // More heads than an operation names: then acts of the office do not all see each other.
+        let mut operations = vec![report.clone()];
+        for _ in 0..500 {
+            operations.push(phone.on(report.record, Kind::Commented, []).with("text", &"已阅"));
+        }
+        send(&mut phone, &operations).await?;
+        let field: String =
+            (0..975_u64).map(|n| format!("{:04x}", n.wrapping_mul(40_503) & 0xffff)).collect();
+        let settlings: Vec<Operation> = (0..6)
+            .map(|value: u64| {
+                let settling = phone.on(report.record, Kind::Resolved, [head_of(&report)]);
+                settling.with("field", &field).with("value", &value)
+            })
+            .collect();
+        send(&mut phone, &settlings).await?;
+        for settling in &settlings {
+            let identity = sync_protocol::ids::Identity::of(&settling.encode());
+            let reply = office.post(&format!("/v1/quarantine/{identity}/release"), &json!({})).await?;
+            ensure!(
+                reply.status == 200 || reply.status == 409,
+                "{backend:?}: {} {}",
+                reply.status,
+                reply.text()
+            );
+        }
+        let conflicts = office.json("/v1/conflicts").await?;
+        let subjects = rows(&conflicts, "conflicts")?;
+        ensure!(subjects.iter().all(|row| text(row, "subject").len() <= 64), "{conflicts}");
+        server.check().await?;
+    }
     Ok(())
 }

@@ -50,7 +50,8 @@ pub(super) async fn act(
         .filter(|kind| kind.signer() == Signer::Office && !has_own_route(*kind))
         .ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?;
     let mut transaction = shared.engine.store.read().await?;
-    if transaction.records(account.district.key, &[record]).await?.is_empty() {
+    let known = transaction.records(account.district.key, &[record]).await?.remove(&record);
+    if known.is_none_or(|row| row.is_gone()) {
         return Err(Code::NotFound.into());
     }
     drop(transaction);

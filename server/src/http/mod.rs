@@ -15,6 +15,7 @@ mod parameters;
 mod people;
 mod quarantine;
 mod receipts;
+pub mod socket;
 mod sync;
 
 use std::sync::Arc;
@@ -80,6 +81,7 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{operation}", get(quarantine::one))
         .route("/v1/quarantine/{operation}/release", post(quarantine::release))
+        .route("/v1/quarantine/{operation}/write-off", post(quarantine::write_off))
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))

@@ -1,4 +1,5 @@
-//! `GET /v1/quarantine`, `GET /v1/quarantine/{operation}`, `POST /v1/quarantine/{operation}/release`.
+//! `GET /v1/quarantine`, `GET /v1/quarantine/{operation}`, `POST /v1/quarantine/{operation}/release`,
+//! `POST /v1/quarantine/{operation}/write-off`.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -11,7 +12,7 @@ use super::acts::OFFICE;
 use super::auth::Account;
 use super::conflicts::DECIDE;
 use super::error::ApiError;
-use super::parameters::{Parameters, page_size};
+use super::parameters::{Body, Parameters, page_size};
 use crate::store::QuarantinePart;
 use crate::sync::listing::quarantine::{self, Quarantined};
 use crate::sync::office::Act;
@@ -69,6 +70,29 @@ pub(super) async fn release(
 ) -> Result<Json<Released>, ApiError> {
     account.require(DECIDE)?;
     let act = Act::Release { identity: parse(&operation)?, author: account.person.id };
+    let outcome = shared.engine.act(&account.district, act).await?;
+    Ok(Json(Released { operation: outcome.operation.map(|identity| identity.to_string()) }))
+}
+
+/// Why an operation is written off.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WriteOff {
+    reason: String,
+}
+
+pub(super) async fn write_off(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(operation): Path<String>,
+    Body(said): Body<WriteOff>,
+) -> Result<Json<Released>, ApiError> {
+    account.require(DECIDE)?;
+    let reason = said.reason.trim().to_owned();
+    if reason.is_empty() {
+        return Err(ApiError::with(Code::BadParameter, "reason"));
+    }
+    let act = Act::WriteOff { identity: parse(&operation)?, reason, author: account.person.id };
     let outcome = shared.engine.act(&account.district, act).await?;
     Ok(Json(Released { operation: outcome.operation.map(|identity| identity.to_string()) }))
 }

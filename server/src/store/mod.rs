@@ -27,7 +27,7 @@ pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
-pub use runs::{PlacedOperation, Quarantined, RunSpan, StoredOperation, WaitingOperation};
+pub use runs::{PlacedOperation, Quarantined, RunSpan, SignedRun, StoredOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,

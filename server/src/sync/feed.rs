@@ -169,7 +169,7 @@ impl<'a> Feed<'a> {
                     let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
                     for row in rows {
                         at = (row.place.unwrap_or(at.0), row.record);
-                        let is_here = change.to.contains(row.place);
+                        let is_here = change.to.contains(row.place) && !is_gone(&row);
                         // What changed since comes with the items.
                         if is_here && !change.surely_held(row.place) && row.change <= known_through {
                             writer.frame(&item(&row));
@@ -223,24 +223,23 @@ impl<'a> Feed<'a> {
                 };
                 let rows = transaction.feed(self.question.district.key, page).await?;
                 let outside: Vec<RecordId> =
-                    rows.iter().filter(|row| !area.contains(row.place)).map(|row| row.record).collect();
+                    rows.iter().filter(|row| !is_in(area, row)).map(|row| row.record).collect();
                 let past = transaction.past_places(self.question.district.key, &outside).await?;
                 self.reading = Some(transaction);
                 let is_last = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
                 for row in rows {
                     let change = row.change;
-                    if area.contains(row.place) {
+                    if is_in(area, &row) {
                         if self.is_wanted(&row) {
                             writer.frame(&item(&row));
                         }
                     } else {
-                        let was_here = |since: u64, place: i64| {
-                            let place = Some(place);
+                        let was_here = |since: u64, place: Option<i64>| {
                             since <= known_through && (area.contains(place) || held.contains(place))
                         };
-                        let was_known = row.place.is_some_and(|place| was_here(row.place_since, place))
+                        let was_known = was_here(row.place_since, row.place)
                             || past.get(&row.record).is_some_and(|places| {
-                                places.iter().any(|(since, _, place)| was_here(*since, *place))
+                                places.iter().any(|(since, _, place)| was_here(*since, Some(*place)))
                             });
                         if was_known {
                             writer.frame(&Frame::Leave(row.record));
@@ -288,6 +287,16 @@ impl<'a> Feed<'a> {
         let cursor = self.cursor.encode(&self.engine.keys, self.question.district.key);
         Frame::Cursor(exchange::Cursor { cursor, progress })
     }
+}
+
+/// Whether a device with these areas is to hold a record.
+fn is_in(area: &Area, row: &FeedRow) -> bool {
+    area.contains(row.place) && !is_gone(row)
+}
+
+/// Whether no operation of the record is in the folded set any more: who holds it lets it go.
+const fn is_gone(row: &FeedRow) -> bool {
+    row.collection == Collection::Gone.number()
 }
 
 fn item(row: &FeedRow) -> Frame {

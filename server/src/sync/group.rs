@@ -4,10 +4,12 @@
 //! that fails, it is undone and each bundle is tried behind a savepoint of its own, so that one bad bundle costs
 //! only itself. Replies are sent after the commit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures::FutureExt as _;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, DeviceId, NoticeId, PersonId};
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +19,7 @@ use super::office::{self, Act, ActOutcome};
 use super::{Engine, SyncError};
 use crate::domain::District;
 use crate::reconcile::Arrival;
-use crate::store::{RefusedRow, StoreError, Visit};
+use crate::store::{RefusedRow, StoreError, Transaction, Visit};
 
 /// Jobs that may wait for one district. Beyond it a request is answered 429, before anything is read of it.
 const QUEUE: usize = 4_096;
@@ -59,6 +61,7 @@ pub struct Writer {
 impl Engine {
     async fn writer(self: &Arc<Self>, district: &District) -> Writer {
         let mut writers = self.writers.lock().await;
+        writers.retain(|_, writer| !writer.jobs.is_closed());
         writers
             .entry(district.key)
             .or_insert_with(|| {
@@ -80,10 +83,7 @@ impl Engine {
     ) -> Result<Receipts, SyncError> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(district).await;
-        writer
-            .jobs
-            .try_send(Job::Delivery(delivery, reply))
-            .map_err(|_source| SyncError::Refused(Code::TooManyRequests))?;
+        writer.jobs.try_send(Job::Delivery(delivery, reply)).map_err(|error| unqueued(&error))?;
         answer.await.map_err(|_source| SyncError::Gone)?
     }
 
@@ -94,10 +94,7 @@ impl Engine {
     pub async fn act(self: &Arc<Self>, district: &District, act: Act) -> Result<ActOutcome, SyncError> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(district).await;
-        writer
-            .jobs
-            .try_send(Job::Act(Box::new(act), reply))
-            .map_err(|_source| SyncError::Refused(Code::TooManyRequests))?;
+        writer.jobs.try_send(Job::Act(Box::new(act), reply)).map_err(|error| unqueued(&error))?;
         answer.await.map_err(|_source| SyncError::Gone)?
     }
 }
@@ -123,7 +120,26 @@ async fn write(engine: Arc<Engine>, district: District, mut waiting: mpsc::Recei
             }
             jobs.push(job);
         }
-        commit(&engine, &district, std::mem::take(&mut jobs)).await;
+        supervised(commit(&engine, &district, std::mem::take(&mut jobs))).await;
+    }
+}
+
+/// Runs a group to its end, whatever that is: a panic costs its jobs, which are answered `internal` since their
+/// senders are gone, and not the district. What was not committed is rolled back as its transaction is dropped.
+async fn supervised(group: impl Future<Output = ()>) {
+    if let Err(panic) = AssertUnwindSafe(group).catch_unwind().await {
+        let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        tracing::error!(panic = %words, "a group panicked and was not written: {words}");
+        metrics::counter!("firebreak_group_panics_total").increment(1);
+    }
+}
+
+/// What a sender is told whose job could not be queued.
+fn unqueued(error: &mpsc::error::TrySendError<Job>) -> SyncError {
+    match error {
+        mpsc::error::TrySendError::Full(_) => SyncError::Refused(Code::TooManyRequests),
+        mpsc::error::TrySendError::Closed(_) => SyncError::Gone,
     }
 }
 
@@ -161,14 +177,13 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
         aside.push((delivery.refused, delivery.visit, delivery.acknowledged));
     }
     match write_group(engine, district, arrivals, &aside, acts).await {
-        Ok((receipts, forked, acted)) => {
+        Ok((receipts, acted)) => {
             done.extend(acted.into_iter().map(|(result, reply)| Done::Act(result, reply)));
             let seconds = started.elapsed().as_secs_f64();
             metrics::counter!("firebreak_groups_total").increment(1);
             metrics::counter!("firebreak_bundles_total").increment(u64::try_from(bundles).unwrap_or(0));
             metrics::histogram!("firebreak_group_seconds").record(seconds);
             answer(done, &receipts);
-            log_forks(&forked);
         }
         Err((error, acted)) => {
             done.extend(acted.into_iter().map(|reply| Done::Act(Err(SyncError::Gone), reply)));
@@ -210,16 +225,10 @@ fn fail(done: Vec<Done>, error: &SyncError) {
     }
 }
 
-/// A fork is itself an operation of the server's log.
-fn log_forks(forked: &BTreeSet<DeviceId>) {
-    for device in forked {
-        tracing::warn!(device.id = %device, "the chain of device {device} is forked; it is told to enrol again");
-    }
-}
-
 type ActReply = oneshot::Sender<Result<ActOutcome, SyncError>>;
-type Aside = (Vec<RefusedRow>, Option<Visit>, (Vec<PersonId>, Vec<NoticeId>));
-type Written = (Receipts, BTreeSet<DeviceId>, Vec<(Result<ActOutcome, SyncError>, ActReply)>);
+/// What a delivery wants written beside its bundles.
+pub(super) type Aside = (Vec<RefusedRow>, Option<Visit>, (Vec<PersonId>, Vec<NoticeId>));
+type Acted = Vec<(Result<ActOutcome, SyncError>, ActReply)>;
 
 async fn write_group(
     engine: &Arc<Engine>,
@@ -227,71 +236,91 @@ async fn write_group(
     arrivals: Vec<Arrival>,
     aside: &[Aside],
     acts: Vec<(Box<Act>, ActReply)>,
-) -> Result<Written, (SyncError, Vec<ActReply>)> {
-    let mut replies = Vec::new();
+) -> Result<(Receipts, Acted), (SyncError, Vec<ActReply>)> {
     let mut acted = Vec::new();
     let mut pending: Vec<(Box<Act>, Option<ActReply>)> =
         acts.into_iter().map(|(act, reply)| (act, Some(reply))).collect();
-    let result: Result<(Receipts, BTreeSet<DeviceId>), SyncError> = async {
-        let mut transaction = engine.store.begin().await?;
-        let changes = arrivals.iter().map(|arrival| arrival.operations.len()).sum::<usize>();
-        let changes = u64::try_from(changes).unwrap_or(u64::MAX);
-        let counter = transaction.take_counter(district.key, changes).await?;
+    let result: Result<Receipts, SyncError> = async {
         let now_ms = engine.clock.now_ms();
+        let (mut transaction, mut receipts) =
+            match write_whole(engine, district, &arrivals, aside, now_ms).await {
+                Err(error) if !is_of_all(&error) && arrivals.len() + aside.len() > 1 => {
+                    let bundles = arrivals.len();
+                    tracing::warn!(error = %error, bundles, "a group failed; its parts are tried one by one");
+                    write_parts(engine, district, &arrivals, aside, now_ms).await?
+                }
+                written => written?,
+            };
         let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
-        let (mut receipts, mut forked) = match batch.write_whole(&arrivals, &counter).await {
-            Ok(written) => written,
-            Err(error) if arrivals.len() == 1 || is_of_all(&error) => return Err(error),
-            Err(error) => {
-                let bundles = arrivals.len();
-                tracing::warn!(error = %error, bundles, "a group failed; its bundles are tried one by one");
-                transaction.rollback().await?;
-                transaction = engine.store.begin().await?;
-                let counter = transaction.take_counter(district.key, changes).await?;
-                batch = Batch { engine, district, transaction: &mut transaction, now_ms };
-                batch.write_one_by_one(&arrivals, counter).await?
-            }
-        };
-        forked.retain(|device| arrivals.iter().any(|arrival| arrival.device == *device));
-        // A fork is seen once: its note is written with it, or a crash between the two would lose the note.
-        for device in &forked {
-            office::perform(&mut batch, &Act::device_forked(*device)).await?;
-        }
-        for (refused, visit, (persons, notices)) in aside {
-            batch.transaction.insert_refused(district.key, refused).await?;
-            if let Some(visit) = visit {
-                batch.transaction.note_visit(district.key, visit).await?;
-            }
-            batch.transaction.acknowledge(district.key, persons, notices, now_ms).await?;
-        }
         for (act, reply) in &mut pending {
             batch.transaction.savepoint().await?;
             let result = office::perform(&mut batch, act).await;
             match &result {
                 Ok(_) => batch.transaction.release().await?,
-                Err(SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_))) => {
-                    return result.map(|_| (Receipts::new(), BTreeSet::new()));
-                }
+                Err(error) if is_of_all(error) => return result.map(|_| Receipts::new()),
                 Err(_) => batch.transaction.rollback_to_savepoint().await?,
             }
             acted.push((result, reply.take()));
         }
         transaction.commit().await?;
         receipts.shrink_to_fit();
-        Ok((receipts, forked))
+        Ok(receipts)
     }
     .await;
-    replies.extend(pending.into_iter().filter_map(|(_, reply)| reply));
+    let acted: Acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
     match result {
-        Ok((receipts, forked)) => {
-            let acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
-            Ok((receipts, forked, acted))
-        }
+        Ok(receipts) => Ok((receipts, acted)),
         Err(error) => {
-            replies.extend(acted.into_iter().filter_map(|(_, reply)| reply));
-            Err((error, replies))
+            let unheard = pending.into_iter().filter_map(|(_, reply)| reply);
+            Err((error, unheard.chain(acted.into_iter().map(|(_, reply)| reply)).collect()))
         }
     }
+}
+
+/// Writes all bundles and what stands beside them, without a savepoint.
+async fn write_whole(
+    engine: &Arc<Engine>,
+    district: &District,
+    arrivals: &[Arrival],
+    aside: &[Aside],
+    now_ms: i64,
+) -> Result<(Transaction, Receipts), SyncError> {
+    let mut transaction = engine.store.begin().await?;
+    let changes = arrivals.iter().map(|arrival| arrival.operations.len()).sum::<usize>();
+    let changes = u64::try_from(changes).unwrap_or(u64::MAX);
+    let counter = transaction.take_counter(district.key, changes).await?;
+    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+    let receipts = batch.write_whole(arrivals, &counter).await?;
+    for aside in aside {
+        batch.write_aside(aside).await?;
+    }
+    Ok((transaction, receipts))
+}
+
+/// Writes each part behind a savepoint of its own.
+async fn write_parts(
+    engine: &Arc<Engine>,
+    district: &District,
+    arrivals: &[Arrival],
+    aside: &[Aside],
+    now_ms: i64,
+) -> Result<(Transaction, Receipts), SyncError> {
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+    let receipts = batch.write_one_by_one(arrivals).await?;
+    for aside in aside {
+        batch.transaction.savepoint().await?;
+        match batch.write_aside(aside).await {
+            Ok(()) => batch.transaction.release().await?,
+            Err(error) if is_of_all(&error) => return Err(error),
+            Err(error) => {
+                tracing::error!(error = %error, "a contact could not be noted: {error}");
+                batch.transaction.rollback_to_savepoint().await?;
+            }
+        }
+    }
+    Ok((transaction, receipts))
 }
 
 /// Whether an error would meet every bundle alike.
@@ -309,4 +338,29 @@ pub fn refused_row(
 ) -> RefusedRow {
     let bytes = bytes.get(..REFUSED_BYTES).unwrap_or(bytes).to_vec();
     RefusedRow { bundle, code: code.as_str(), presenter, received_ms, bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_group_that_panics_is_answered_and_the_next_goes_on() {
+        let (reply, answer) = oneshot::channel::<Result<Receipts, SyncError>>();
+        let job = Done::Delivery(Vec::new(), reply);
+        supervised(async move {
+            let _held = job;
+            panic!("a plan that cannot be");
+        })
+        .await;
+        // The receiver hears that the task is gone, which is answered `internal`.
+        assert!(answer.await.is_err());
+        let (reply, answer) = oneshot::channel();
+        supervised(async move { answer_all(reply) }).await;
+        assert!(answer.await.unwrap().is_ok());
+    }
+
+    fn answer_all(reply: oneshot::Sender<Result<Receipts, SyncError>>) {
+        answer(vec![Done::Delivery(Vec::new(), reply)], &Receipts::new());
+    }
 }

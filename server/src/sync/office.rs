@@ -23,7 +23,7 @@ use super::admit;
 use super::batch::Batch;
 use super::trust;
 use crate::domain::{Collection, Device, DeviceStatus};
-use crate::store::StoreError;
+use crate::store::{QuarantineListed, StoreError};
 
 /// What the office or the server does.
 #[derive(Clone, Debug)]
@@ -47,6 +47,15 @@ pub enum Act {
     Release {
         /// The operation.
         identity: Identity,
+        /// The account's person.
+        author: PersonId,
+    },
+    /// Writes off a quarantined operation that will never take effect.
+    WriteOff {
+        /// The operation.
+        identity: Identity,
+        /// Why, in words.
+        reason: String,
         /// The account's person.
         author: PersonId,
     },
@@ -134,15 +143,24 @@ pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutco
             Ok(ActOutcome { operation: Some(identity), persons: Vec::new() })
         }
         Act::Release { identity, author } => release(batch, *identity, *author).await,
+        Act::WriteOff { identity, reason, author } => write_off(batch, *identity, reason, *author).await,
         Act::Revoke { device, trusted, author } => trust::revoke(batch, *device, *trusted, *author).await,
         Act::Lose { device } => {
-            known_device(batch, *device).await?;
-            batch.transaction.set_device_status(batch.district.key, *device, DeviceStatus::Lost).await?;
+            // What was revoked stays so: a lost phone is trusted with what it sent.
+            let known = known_device(batch, *device).await?;
+            if !matches!(known.status, DeviceStatus::Revoked { .. }) {
+                let key = batch.district.key;
+                batch.transaction.set_device_status(key, *device, DeviceStatus::Lost).await?;
+            }
             Ok(ActOutcome { operation: None, persons: Vec::new() })
         }
         Act::Enrol { device, public_key, client, continues, persons, code_hash } => {
             let key = batch.district.key;
-            let is_new = batch.transaction.device(key, *device).await?.is_none();
+            let known = batch.transaction.device(key, *device).await?;
+            if known.as_ref().is_some_and(|row| matches!(row.device.status, DeviceStatus::Revoked { .. })) {
+                return Err(SyncError::Refused(Code::DeviceRevoked));
+            }
+            let is_new = known.is_none();
             batch.transaction.add_device(key, *device, public_key, client, *continues, batch.now_ms).await?;
             for person in persons {
                 batch.transaction.bind_person(key, *device, person.id).await?;
@@ -224,7 +242,7 @@ pub(super) async fn write_own(
     }
     operation.fields.clone_from(draft.fields);
     operation.photos = draft.photos.to_vec();
-    check::check(&operation).map_err(|fault| SyncError::RefusedFor(Code::BadParameter, fault.to_string()))?;
+    check::check(&operation).map_err(|fault| SyncError::RefusedFor(draft.refusal(), fault.to_string()))?;
     let own = own_device(batch).await?;
     let bytes = operation.encode();
     Operation::decode(&bytes).map_err(|code| SyncError::RefusedFor(draft.refusal(), code.to_string()))?;
@@ -257,12 +275,8 @@ async fn release(
     author: PersonId,
 ) -> Result<ActOutcome, SyncError> {
     let key = batch.district.key;
-    let row = batch.transaction.quarantined(key, identity).await?;
-    let (bytes, released_by) = row.ok_or(SyncError::Refused(Code::NotFound))?;
-    if released_by.is_some() {
-        return Err(SyncError::RefusedFor(Code::NotReleasable, "it is released already".to_owned()));
-    }
-    let operation = Operation::decode(&bytes)
+    let row = undecided(batch, identity).await?;
+    let operation = Operation::decode(&row.bytes)
         .map_err(|code| SyncError::RefusedFor(Code::NotReleasable, code.to_string()))?;
     let fields: BTreeMap<String, Raw> = operation
         .fields
@@ -277,8 +291,12 @@ async fn release(
     if !fields.is_empty() {
         says.insert("effective_fields".to_owned(), Raw::from_checked(&encode_fields(&fields)));
     }
-    let photos: Vec<Photo> =
-        operation.photos.iter().filter(|photo| photo.bytes <= limits::PHOTO_BYTES).cloned().collect();
+    let photos: Vec<Photo> = operation
+        .photos
+        .iter()
+        .filter(|photo| photo.bytes <= limits::PHOTO_BYTES && is_name(&photo.role))
+        .cloned()
+        .collect();
     let draft = OwnOperation {
         kind: Kind::Released,
         record: operation.record,
@@ -287,15 +305,57 @@ async fn release(
         author,
     };
     let release = write_own(batch, &draft, None).await?;
-    batch.transaction.mark_released(key, identity, release).await?;
+    batch.transaction.mark_released(key, identity, release, operation.record).await?;
+    // What it becomes from now on is what the release becomes: that is read where totals are.
     batch.transaction.add_tally(key, "disposition:quarantined", -1).await?;
-    batch.transaction.add_tally(key, "disposition:applied", 1).await?;
     Ok(ActOutcome { operation: Some(release), persons: Vec::new() })
+}
+
+/// Writes off a quarantined operation: it never takes effect, is kept, and waits no longer.
+///
+/// The decision stands in the log of the device that signed it, since what cannot be read names no record.
+async fn write_off(
+    batch: &mut Batch<'_>,
+    identity: Identity,
+    reason: &str,
+    author: PersonId,
+) -> Result<ActOutcome, SyncError> {
+    let row = undecided(batch, identity).await?;
+    let fields = BTreeMap::from([
+        ("operation".to_owned(), Raw::of(&identity)),
+        ("reason".to_owned(), Raw::of(&reason)),
+    ]);
+    let draft = OwnOperation {
+        kind: Kind::WrittenOff,
+        record: RecordId(row.device.0),
+        fields: &fields,
+        photos: &[],
+        author,
+    };
+    let decision = write_own(batch, &draft, None).await?;
+    batch.transaction.mark_written_off(batch.district.key, identity, decision).await?;
+    Ok(ActOutcome { operation: Some(decision), persons: Vec::new() })
+}
+
+/// A quarantined operation that nobody has decided about.
+async fn undecided(batch: &mut Batch<'_>, identity: Identity) -> Result<QuarantineListed, SyncError> {
+    let row = batch.transaction.quarantined_whole(batch.district.key, identity).await?;
+    let row = row.ok_or(SyncError::Refused(Code::NotFound))?;
+    if row.released_by.is_some() {
+        return Err(SyncError::RefusedFor(Code::NotReleasable, "it is decided already".to_owned()));
+    }
+    Ok(row)
+}
+
+/// Whether a text may be a name.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= limits::NAME_BYTES && !name.contains('\0')
 }
 
 /// Whether a field of a quarantined operation may take effect: its name, texts, type and range are right.
 fn is_sayable(name: &str, value: &Raw) -> bool {
-    let is_short = name.len() <= limits::NAME_BYTES && !name.is_empty();
+    // What a settling names is a name too: with another it settles nothing.
+    let is_short = is_name(name) && (name != "field" || value.as_text().is_none_or(is_name));
     let has_clean_texts = sync_protocol::prepass::visit_texts(value.as_bytes(), &mut |text| {
         if text.contains('\0') || text.len() > limits::TEXT_BYTES { Err(Code::TextNul) } else { Ok(()) }
     })

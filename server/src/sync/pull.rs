@@ -22,6 +22,8 @@ use crate::store::Lineage;
 
 /// Notices of one reply.
 const NOTICES: u32 = 200;
+/// Bytes of them after which no other follows: one tells two values, each at most as large as an operation.
+const NOTICE_BYTES: u32 = 128 << 10;
 /// Photos asked for in one reply.
 const PHOTOS: u32 = 200;
 /// Missing ranges of one reply.
@@ -87,7 +89,7 @@ pub async fn reply(
     }
     let mut transaction = engine.store.read().await?;
     let key = question.district.key;
-    for body in transaction.waiting_notices(key, &question.device.persons, NOTICES).await? {
+    for body in transaction.waiting_notices(key, &question.device.persons, (NOTICES, NOTICE_BYTES)).await? {
         let body = Raw::from_checked(&body);
         if let Some(notice) = exchange::Notice::decode(&body) {
             writer.frame(&Frame::Notice(notice));
