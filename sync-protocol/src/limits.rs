@@ -21,8 +21,10 @@ pub const OPERATION_BYTES: usize = 64 << 10;
 pub const DEPTH: usize = 16;
 /// Nesting depth in a reply frame: a view wraps a field's value seven deep.
 pub const REPLY_DEPTH: usize = 24;
-/// CBOR data items in one reply frame.
-pub const REPLY_ITEMS: usize = 1 << 26;
+/// CBOR data items in one reply frame: more than the largest view or notice has bytes.
+pub const REPLY_ITEMS: usize = 1 << 19;
+/// Bytes of a view in an `item` frame. A larger one is sent abridged; the server keeps it whole.
+pub const VIEW_BYTES: usize = 256 << 10;
 /// CBOR data items inside one operation.
 pub const OPERATION_ITEMS: usize = 16_384;
 /// CBOR data items in a request header, or in a bundle around its operations.

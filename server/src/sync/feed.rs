@@ -8,6 +8,8 @@ use std::sync::Arc;
 use sync_protocol::cbor::Raw;
 use sync_protocol::exchange::{self, Frame, Item};
 use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::limits;
+use sync_protocol::view::{Omitted, View};
 
 use super::cursor::{CLASSES, Cursor};
 use super::pull::{Question, Writer};
@@ -299,15 +301,24 @@ const fn is_gone(row: &FeedRow) -> bool {
     row.collection == Collection::Gone.number()
 }
 
+/// A record as it is sent: the stored bytes, or as much of them as one frame may hold.
 fn item(row: &FeedRow) -> Frame {
+    let whole = || (Raw::from_checked(&row.view), Omitted::new());
+    let (view, abridged) = if row.view.len() <= limits::VIEW_BYTES {
+        whole()
+    } else {
+        View::decode(&row.view).map_or_else(whole, |view| {
+            let (view, abridged) = view.abridged(limits::VIEW_BYTES);
+            (Raw::from_checked(&view.encode()), abridged)
+        })
+    };
+    let collection = Collection::from_number(row.collection).unwrap_or(Collection::Records);
     Frame::Item(Item {
-        collection: Collection::from_number(row.collection)
-            .unwrap_or(Collection::Records)
-            .as_str()
-            .to_owned(),
+        collection: collection.as_str().to_owned(),
         record: row.record,
         change: row.change,
-        view: Raw::from_checked(&row.view),
+        view,
+        abridged,
     })
 }
 
