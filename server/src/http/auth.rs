@@ -88,8 +88,8 @@ impl FromRequestParts<Shared> for Presenter {
             return Err(Code::Unauthenticated.into());
         };
         let district = shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
-        let mut transaction = shared.engine.store.read().await?;
-        let row = transaction.device(district.key, device).await?.ok_or(Code::Unauthenticated)?;
+        let mut reading = shared.engine.store.glance().await?;
+        let row = reading.device(district.key, device).await?.ok_or(Code::Unauthenticated)?;
         match row.device.status {
             DeviceStatus::Revoked { .. } => Err(Code::DeviceRevoked.into()),
             DeviceStatus::Active | DeviceStatus::Lost => Ok(Self { district, row }),

@@ -17,7 +17,7 @@ use super::Shared;
 use super::auth::Presenter;
 use super::error::{ApiError, DeviceError};
 use crate::domain::Collection;
-use crate::store::Visit;
+use crate::store::{Transaction, Visit};
 use crate::sync::admit::{self, Admitted};
 use crate::sync::cursor::Cursor;
 use crate::sync::group::{self, Delivery};
@@ -54,16 +54,17 @@ pub(super) async fn sync(
     }
     let bundles: Vec<Vec<u8>> = request.bundles.into_iter().map(<[u8]>::to_vec).collect();
     let broken = request.broken.map(|(bytes, code)| (bytes.to_vec(), code));
-    let device = presenter.row.device.id;
     let mut admitted =
-        admit::open(&shared.engine, &presenter.district, Some(device), bundles, broken).await?;
+        admit::open(&shared.engine, &presenter.district, Some(&presenter.row.device), bundles, broken)
+            .await?;
     let refused = admitted.refusals.iter().map(refused_frame).collect();
     let delivery = delivery(&presenter, &header, &mut admitted, received_ms);
     let mut receipts = std::mem::take(&mut admitted.receipts);
     receipts.extend(deliver(&shared, &presenter, delivery).await?);
     drop(body);
+    let mut reading = shared.engine.store.glance().await?;
     let (cursor, lineage) =
-        rollback::settle(&shared.engine, &presenter.district, header.cursor.as_deref()).await?;
+        rollback::settle(&shared.engine, &presenter.district, header.cursor.as_deref(), &mut reading).await?;
     let question = Question {
         claimed_sequence: header.head.map_or(0, |head| head.sequence),
         receipts: pull::in_order(&receipts, &admitted.order),
@@ -77,7 +78,7 @@ pub(super) async fn sync(
         district: presenter.district,
         device: presenter.row.device,
     };
-    Ok(stream(&shared, question, reply_encoding))
+    Ok(stream(&shared, question, reading, reply_encoding))
 }
 
 fn delivery(
@@ -178,6 +179,8 @@ impl Rooms {
 }
 
 const KIB: usize = 1 << 10;
+/// Less than this is decompressed sooner than it is handed to another thread.
+const LITTLE_BYTES: usize = 128 << 10;
 /// A body is expected to grow by so much; one that grows more is decompressed again with the whole limit's room.
 const USUAL_GROWTH: usize = 8;
 
@@ -202,9 +205,12 @@ async fn read_body(shared: &Shared, request: Request) -> Result<Held, ApiError> 
         let bound = bound.min(limits::DECODED_BODY_BYTES);
         let decoded_room = take_room(&shared.rooms.decompressed, bound).await?;
         let encoded = body.clone();
-        let decoded = tokio::task::spawn_blocking(move || decompress(&encoded, encoding, bound))
-            .await
-            .map_err(|_source| Code::Internal)?;
+        let decode = move || decompress(&encoded, encoding, bound);
+        let decoded = if bound < LITTLE_BYTES {
+            decode()
+        } else {
+            tokio::task::spawn_blocking(decode).await.map_err(|_source| Code::Internal)?
+        };
         match decoded {
             Ok(bytes) => return Ok(Held { bytes, _room: decoded_room }),
             Err(Code::DecodedBodyTooLarge) if bound < limits::DECODED_BODY_BYTES => {}
@@ -291,29 +297,21 @@ fn accepted(headers: &HeaderMap) -> Encoding {
     }
 }
 
-fn stream(shared: &Shared, question: Question, encoding: Encoding) -> Response {
-    let (parts, mut waiting) = mpsc::channel(PARTS_WAITING);
+fn stream(shared: &Shared, question: Question, reading: Transaction, encoding: Encoding) -> Response {
+    let (parts, waiting) = mpsc::channel(PARTS_WAITING);
     let engine = Arc::clone(&shared.engine);
     tokio::spawn(async move {
-        if let Err(error) = pull::reply(engine, question, parts).await {
+        if let Err(error) = pull::reply(engine, question, reading, parts).await {
             tracing::error!(error = %error, "a reply was cut short: {error}");
         }
     });
-    let (chunks, ready) = mpsc::channel::<Result<Bytes, std::io::Error>>(PARTS_WAITING);
-    tokio::spawn(async move {
-        let Ok(mut compressor) = Compressor::new(encoding) else { return };
-        while let Some(part) = waiting.recv().await {
-            let Ok(chunk) = compressor.part(part) else { return };
-            if chunks.send(Ok(chunk)).await.is_err() {
-                return;
-            }
+    let compressed = (waiting, Compressor::new(encoding).ok());
+    let body = Body::from_stream(futures::stream::unfold(compressed, |(mut waiting, compressor)| async {
+        let mut compressor = compressor?;
+        match waiting.recv().await {
+            Some(part) => Some((compressor.part(part), (waiting, Some(compressor)))),
+            None => Some((compressor.finish(), (waiting, None))),
         }
-        if let Ok(last) = compressor.finish() {
-            let _gone = chunks.send(Ok(last)).await;
-        }
-    });
-    let body = Body::from_stream(futures::stream::unfold(ready, |mut ready| async move {
-        ready.recv().await.map(|chunk| (chunk, ready))
     }));
     let mut response = Response::new(body);
     let headers = response.headers_mut();

@@ -12,9 +12,10 @@ mod row;
 mod sorting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 pub use chain::trusted;
-pub use records::Draft;
+pub use records::{Draft, Opening};
 pub use row::{derived, tallies};
 pub use sorting::{Fresh, Sorted, needs_spans, sort};
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, NoticeId, PersonId, PhotoHash, RecordId};
@@ -46,6 +47,8 @@ pub struct Arrival {
     pub chain: Chain,
     /// Its operations, as far as they can be read.
     pub operations: Vec<ReadOperation>,
+    /// The records that its operations open.
+    pub openings: HashMap<Identity, Arc<Opening>>,
     /// Protected header and signature.
     pub proof: Vec<u8>,
     /// Who carried it.

@@ -9,6 +9,7 @@ use sync_protocol::ids::{Identity, RecordId};
 use sync_protocol::operation::Operation;
 use sync_protocol::view::{Disposition, View};
 
+use super::records::Outcome;
 use super::{Arrival, Plan, Situation};
 use crate::domain::operation_flags;
 use crate::store::RunRow;
@@ -18,7 +19,7 @@ pub(super) fn write(
     plan: &mut Plan,
     situation: &Situation,
     arrivals: &[Arrival],
-    views: &HashMap<RecordId, Option<View>>,
+    outcomes: &HashMap<RecordId, Outcome>,
     flags: &BTreeMap<Identity, i64>,
 ) {
     let quarantined: HashMap<Identity, &str> =
@@ -44,10 +45,9 @@ pub(super) fn write(
                 situation.waiting_code(&read.identity).filter(|_| !let_out.contains(&read.identity))
             });
             let disposition = match (code, &read.content) {
-                (None, Ok(identified)) => match views.get(&identified.operation.record) {
+                (None, Ok(identified)) => match outcomes.get(&identified.operation.record) {
                     None => stored_disposition(situation, &identified.operation, read.identity),
-                    Some(None) => Disposition::Applied,
-                    Some(Some(view)) => fold::disposition(view, read.identity.head()),
+                    Some(outcome) => outcome.disposition(read.identity.head()),
                 },
                 (Some(_), _) | (None, Err(_)) => Disposition::Quarantined,
             };

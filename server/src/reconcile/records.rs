@@ -1,14 +1,16 @@
 //! What new operations do to their records: fold, row, dispositions, conflicts, notices, receipts. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use sync_protocol::fold;
-use sync_protocol::ids::{DeviceId, Head, Identity, RecordId};
+use sync_protocol::ids::{DeviceId, Head, Identity, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
-use sync_protocol::view::{Disposition, PhotoState, State, View};
+use sync_protocol::view::{Disposition, PhotoState, PhotoView, State, View};
 
 use super::losses::{losses, notices, released_notice};
+use super::row::Shape;
 use super::sorting::{Fresh, Sorted};
 use super::{Arrival, Numbers, Plan, Situation, receipts, row};
 use crate::domain::disposition_number;
@@ -16,7 +18,35 @@ use crate::store::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, RecordRow, StoredOperation,
 };
 
-/// One record of a group, before and after, as far as it could be folded.
+/// A record that one operation opens, folded before any lock is held: nothing that the ledger holds matters to it
+/// but that the record is not there.
+#[derive(Debug)]
+pub struct Opening {
+    shape: Shape,
+    disposition: Disposition,
+    photos: Vec<(PhotoHash, bool)>,
+}
+
+impl Opening {
+    /// None where the operation opens no record.
+    pub fn of(operation: &Identified) -> Option<Self> {
+        if operation.operation.id.0 != operation.operation.record.0 {
+            return None;
+        }
+        let view = fold::advance(None, operation)?;
+        Some(Self {
+            shape: Shape::of(&view),
+            disposition: fold::disposition(&view, operation.head()),
+            photos: view.photos.iter().map(|(sha256, photo)| (*sha256, is_settled(photo))).collect(),
+        })
+    }
+}
+
+fn is_settled(photo: &PhotoView) -> bool {
+    photo.state != PhotoState::Named
+}
+
+/// One record of a group.
 #[derive(Debug)]
 struct Change {
     record: RecordId,
@@ -24,8 +54,16 @@ struct Change {
     /// None where nothing of the record is in the folded set.
     before: Option<View>,
     fresh: Vec<Fresh>,
-    /// None: the whole set is needed.
-    after: Option<View>,
+    after: After,
+}
+
+/// What a record becomes, as far as it could be folded.
+#[derive(Debug)]
+enum After {
+    Opened(Arc<Opening>),
+    Folded(Box<View>),
+    /// The whole set is needed.
+    Wanted,
 }
 
 /// A plan in the making.
@@ -57,7 +95,12 @@ impl Draft {
                 let row = situation.records.get(&record).cloned();
                 let before =
                     row.as_ref().filter(|row| !row.is_gone()).and_then(|row| View::decode(&row.view));
-                let after = if removed.contains_key(&record) { None } else { step(before.as_ref(), &fresh) };
+                let after = match (&row, fresh.as_slice()) {
+                    _ if removed.contains_key(&record) => After::Wanted,
+                    (None, [Fresh { opening: Some(opening), .. }]) => After::Opened(Arc::clone(opening)),
+                    _ => step(before.as_ref(), &fresh)
+                        .map_or(After::Wanted, |view| After::Folded(Box::new(view))),
+                };
                 Change { record, row, before, fresh, after }
             })
             .collect();
@@ -68,7 +111,7 @@ impl Draft {
     pub fn wants(&self) -> Vec<RecordId> {
         self.changes
             .iter()
-            .filter(|change| change.after.is_none() && change.before.is_some())
+            .filter(|change| matches!(change.after, After::Wanted) && change.before.is_some())
             .map(|change| change.record)
             .collect()
     }
@@ -83,26 +126,54 @@ impl Draft {
     ) -> Plan {
         let mut plan = self.sorted_plan;
         let first_number = numbers.number;
-        let mut views: HashMap<RecordId, Option<View>> = HashMap::with_capacity(self.changes.len());
+        let mut outcomes: HashMap<RecordId, Outcome> = HashMap::with_capacity(self.changes.len());
         for change in self.changes {
             let removed = self.removed.get(&change.record);
             let set = sets.get(&change.record).map_or(&[][..], Vec::as_slice);
-            let view = finish_record(&mut plan, situation, change, set, removed, &mut numbers);
-            // A view is large; where every operation of the record is applied, receipts need nothing of it.
-            views.insert(view.0, Some(view.1).filter(has_dispositions));
+            let record = change.record;
+            let outcome = match change.after {
+                After::Opened(ref opening) => {
+                    open_record(&mut plan, situation, record, &change.fresh, opening, &mut numbers)
+                }
+                After::Folded(_) | After::Wanted => {
+                    finish_record(&mut plan, situation, change, set, removed, &mut numbers)
+                }
+            };
+            outcomes.insert(record, outcome);
         }
         plan.number = (numbers.number != first_number).then_some(numbers.number);
         let received = plan.operations.len() + plan.quarantine.len();
         plan.tally("received", i64::try_from(received).unwrap_or(i64::MAX));
         plan.tally("disposition:quarantined", i64::try_from(plan.quarantine.len()).unwrap_or(i64::MAX));
-        receipts::write(&mut plan, situation, arrivals, &views, &self.flags);
+        receipts::write(&mut plan, situation, arrivals, &outcomes, &self.flags);
         plan
     }
 }
 
-/// Whether any operation of the record may have another disposition than applied.
-fn has_dispositions(view: &View) -> bool {
-    view.state == State::Held || !view.dispositions.is_empty()
+/// What became of the operations of a record.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// One thing of all.
+    All(Disposition),
+    /// It is in the view, which is kept for nothing else.
+    Each(Box<View>),
+}
+
+impl Outcome {
+    fn of(view: View) -> Self {
+        match view.state {
+            State::Held => Self::All(Disposition::Held),
+            _ if view.dispositions.is_empty() => Self::All(Disposition::Applied),
+            _ => Self::Each(Box::new(view)),
+        }
+    }
+
+    pub(super) fn disposition(&self, head: Head) -> Disposition {
+        match self {
+            Self::All(disposition) => *disposition,
+            Self::Each(view) => fold::disposition(view, head),
+        }
+    }
 }
 
 /// Beyond so many operations on one record, its set is folded once: a step costs as much as the view is large.
@@ -133,6 +204,48 @@ fn step(before: Option<&View>, fresh: &[Fresh]) -> Option<View> {
     (before.is_none() || was_held == (view.state == State::Held)).then_some(view)
 }
 
+fn open_record(
+    plan: &mut Plan,
+    situation: &Situation,
+    record: RecordId,
+    fresh: &[Fresh],
+    opening: &Opening,
+    numbers: &mut Numbers,
+) -> Outcome {
+    let Opening { shape, disposition, photos } = opening;
+    let change = numbers.next_change();
+    let next = row::of(situation.now_ms, record, None, shape.clone(), change, numbers);
+    row::plan_tallies(plan, None, &next);
+    plan.records.push(next);
+    for fresh in fresh {
+        let device = fresh.device;
+        let rows = photos.iter().map(|(sha256, is_settled)| PhotoRow {
+            sha256: *sha256,
+            record,
+            device,
+            is_settled: *is_settled,
+        });
+        plan.photos.extend(rows);
+        append(plan, situation, record, fresh, *disposition);
+    }
+    Outcome::All(*disposition)
+}
+
+fn append(plan: &mut Plan, situation: &Situation, record: RecordId, fresh: &Fresh, disposition: Disposition) {
+    plan.tally(&format!("disposition:{}", disposition.as_str()), 1);
+    plan.operations.push(OperationRow {
+        record,
+        identity: fresh.operation.identity,
+        operation: fresh.operation.operation.id,
+        device: fresh.device,
+        sequence: fresh.sequence,
+        disposition: disposition_number(disposition),
+        flags: fresh.flags,
+        received_ms: situation.now_ms,
+        bytes: fresh.bytes.clone(),
+    });
+}
+
 fn finish_record(
     plan: &mut Plan,
     situation: &Situation,
@@ -140,23 +253,16 @@ fn finish_record(
     set: &[StoredOperation],
     removed: Option<&BTreeSet<Identity>>,
     numbers: &mut Numbers,
-) -> (RecordId, View) {
+) -> Outcome {
     let Change { record, row, before: view_before, fresh, after } = change;
     let kept: Vec<&StoredOperation> = set
         .iter()
         .filter(|stored| removed.is_none_or(|removed| !removed.contains(&stored.identity)))
         .collect();
-    let view = after.unwrap_or_else(|| {
-        let mut operations: Vec<Identified> = kept
-            .iter()
-            .filter_map(|stored| {
-                let operation = Operation::decode(&stored.bytes).ok()?;
-                Some(Identified { identity: stored.identity, operation })
-            })
-            .collect();
-        operations.extend(fresh.iter().map(|fresh| fresh.operation.as_ref().clone()));
-        fold::fold(&operations)
-    });
+    let view = match after {
+        After::Folded(view) => *view,
+        After::Opened(_) | After::Wanted => whole(&kept, &fresh),
+    };
     let change = numbers.next_change();
     let is_gone = kept.is_empty() && fresh.is_empty() && removed.is_some();
     if !is_gone {
@@ -167,7 +273,7 @@ fn finish_record(
     plan_photos(plan, record, view_before.as_ref(), &view, &fresh);
     let next = match &row {
         Some(row) if is_gone => row::gone(row, change),
-        _ => row::of(situation, record, row.as_ref(), &view, change, numbers),
+        _ => row::of(situation.now_ms, record, row.as_ref(), Shape::of(&view), change, numbers),
     };
     if let Some(row) = &row
         && let Some(place) = row.place
@@ -178,21 +284,19 @@ fn finish_record(
     row::plan_tallies(plan, row.as_ref(), &next);
     plan.records.push(next);
     for fresh in fresh {
-        let disposition = fold::disposition(&view, fresh.operation.head());
-        plan.tally(&format!("disposition:{}", disposition.as_str()), 1);
-        plan.operations.push(OperationRow {
-            record,
-            identity: fresh.operation.identity,
-            operation: fresh.operation.operation.id,
-            device: fresh.device,
-            sequence: fresh.sequence,
-            disposition: disposition_number(disposition),
-            flags: fresh.flags,
-            received_ms: situation.now_ms,
-            bytes: fresh.bytes,
-        });
+        append(plan, situation, record, &fresh, fold::disposition(&view, fresh.operation.head()));
     }
-    (record, view)
+    Outcome::of(view)
+}
+
+/// The fold of a record's whole set.
+fn whole(kept: &[&StoredOperation], fresh: &[Fresh]) -> View {
+    let stored = kept.iter().filter_map(|stored| {
+        let operation = Operation::decode(&stored.bytes).ok()?;
+        Some(Identified { identity: stored.identity, operation })
+    });
+    let fresh = fresh.iter().map(|fresh| fresh.operation.as_ref().clone());
+    fold::fold(&stored.chain(fresh).collect::<Vec<_>>())
 }
 
 /// Dispositions of earlier operations that this group changed.
@@ -293,8 +397,7 @@ fn plan_photos(plan: &mut Plan, record: RecordId, before: Option<&View>, after: 
         }
         let device = named.get(sha256).copied().or_else(|| fresh.first().map(|fresh| fresh.device));
         if let Some(device) = device {
-            let is_settled = photo.state != PhotoState::Named;
-            plan.photos.push(PhotoRow { sha256: *sha256, record, device, is_settled });
+            plan.photos.push(PhotoRow { sha256: *sha256, record, device, is_settled: is_settled(photo) });
         }
     }
 }

@@ -1,29 +1,57 @@
 //! The row of a record, from its view: place, class, state, flags, 编号, and what it adds to the tallies. Pure.
 
+use bytes::Bytes;
 use sync_protocol::field;
 use sync_protocol::ids::RecordId;
 use sync_protocol::kind::RecordType;
 use sync_protocol::operation::Position;
 use sync_protocol::view::{Closure, State, View};
 
-use super::{Numbers, Plan, Situation};
+use super::{Numbers, Plan};
 use crate::domain::{Class, Collection, record_flags, state_number};
 use crate::geometry;
 use crate::store::RecordRow;
 
+/// What a view alone says of its record's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    collection: i64,
+    class: i64,
+    state: i64,
+    flags: i64,
+    place: Option<i64>,
+    is_hazard: bool,
+    /// The encoded view.
+    view: Bytes,
+}
+
+impl Shape {
+    pub(super) fn of(view: &View) -> Self {
+        Self {
+            collection: collection(view).number(),
+            class: class(view).number(),
+            state: state_number(view.state),
+            flags: flags(view),
+            place: view
+                .shown("position")
+                .and_then(sync_protocol::cbor::Raw::decode::<Position>)
+                .map(|position| geometry::place(position.lat_e7, position.lon_e7)),
+            is_hazard: view.record_type == Some(RecordType::Hazard),
+            view: view.encode().into(),
+        }
+    }
+}
+
+/// The row of a record whose view has this shape.
 pub(super) fn of(
-    situation: &Situation,
+    now_ms: i64,
     record: RecordId,
     row: Option<&RecordRow>,
-    view: &View,
+    shape: Shape,
     change: u64,
     numbers: &mut Numbers,
 ) -> RecordRow {
-    let is_hazard = view.record_type == Some(RecordType::Hazard);
-    let place = view
-        .shown("position")
-        .and_then(sync_protocol::cbor::Raw::decode::<Position>)
-        .map(|position| geometry::place(position.lat_e7, position.lon_e7));
+    let Shape { collection, class, state, flags, place, is_hazard, view } = shape;
     let number = match row.map_or(0, |row| row.number) {
         0 if is_hazard => numbers.next_number(),
         number => number,
@@ -32,18 +60,19 @@ pub(super) fn of(
         Some(row) if row.place == place => row.place_since,
         _ => change,
     };
+    let received_ms = row.map_or(now_ms, |row| row.received_ms);
     RecordRow {
         record,
-        collection: collection(view).number(),
+        collection,
         change,
-        class: class(view).number(),
-        state: state_number(view.state),
-        flags: flags(view),
+        class,
+        state,
+        flags,
         number,
-        received_ms: row.map_or(situation.now_ms, |row| row.received_ms),
+        received_ms,
         place,
         place_since,
-        view: view.encode(),
+        view,
     }
 }
 
@@ -55,7 +84,7 @@ pub(super) fn gone(row: &RecordRow, change: u64) -> RecordRow {
         change,
         state: state_number(State::Held),
         flags: 0,
-        view: View::default().encode(),
+        view: View::default().encode().into(),
         ..row.clone()
     }
 }

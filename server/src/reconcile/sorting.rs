@@ -11,7 +11,7 @@ use sync_protocol::operation::{Identified, Operation};
 use uuid::Uuid;
 
 use super::losses::{quarantine_notice, re_enrol_notice};
-use super::{Arrival, Plan, Situation, chain};
+use super::{Arrival, Opening, Plan, Situation, chain};
 use crate::domain::{Collection, Device, DeviceStatus, operation_flags};
 use crate::store::{QuarantineRow, RunSpan};
 use crate::time;
@@ -30,6 +30,8 @@ pub struct Fresh {
     pub sequence: u64,
     /// Bits of [`operation_flags`].
     pub flags: i64,
+    /// The record that it opens, if it is alone.
+    pub opening: Option<Arc<Opening>>,
 }
 
 /// What sorting a group gave.
@@ -161,7 +163,7 @@ impl Sorter<'_> {
                     }
                     self.seen.insert(read.identity);
                     let flags = chain_flags(&placement, offset) | self.flags(read, &operation.operation);
-                    take(&mut self.sorted, arrival.device, read, operation, flags);
+                    take(&mut self.sorted, arrival, read, operation, flags);
                 }
                 Err(_) if waiting.is_some() => {}
                 Err(fault) => self.quarantine(&device, read, fault),
@@ -282,7 +284,7 @@ fn is_report_id_reused(
 
 fn take(
     sorted: &mut Sorted,
-    device: DeviceId,
+    arrival: &Arrival,
     read: &ReadOperation,
     operation: &Arc<Identified>,
     flags: i64,
@@ -298,9 +300,10 @@ fn take(
     fresh.push(Fresh {
         operation: Arc::clone(operation),
         bytes: read.bytes.clone(),
-        device,
+        device: arrival.device,
         sequence: read.sequence,
         flags,
+        opening: arrival.openings.get(&read.identity).cloned(),
     });
 }
 

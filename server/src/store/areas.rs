@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sync_protocol::ids::PersonId;
 use uuid::Uuid;
 
-use super::rows::padded;
+use super::rows::Keys as _;
 use super::{StoreError, Transaction, each_backend, execute, signed, unsigned};
 use crate::domain::DistrictKey;
 use crate::geometry::GeoBox;
@@ -32,17 +32,13 @@ impl Transaction {
         if holders.is_empty() {
             return Ok(areas);
         }
-        let keys = padded(&holders.iter().map(|holder| holder.0).collect::<Vec<_>>());
         let rows: Vec<(Uuid, i64, String)> = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(
                 "SELECT person, version, boxes FROM areas WHERE district = ",
             );
-            query.push_bind(district.0).push(" AND person IN (");
-            let mut list = query.separated(", ");
-            for key in &keys {
-                list.push_bind(*key);
-            }
-            query.push(") ORDER BY version");
+            query.push_bind(district.0).push(" AND person");
+            Db::push_ids(&mut query, holders.iter().map(|holder| holder.0));
+            query.push(" ORDER BY version");
             query.build_query_as().fetch_all(connection).await?
         });
         for (person, version, boxes) in rows {

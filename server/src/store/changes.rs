@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
-use super::rows::padded;
+use super::rows::Keys as _;
 use super::{StoreError, Transaction, each_backend, fetch_all, signed, unsigned};
 use crate::domain::DistrictKey;
 
@@ -102,15 +102,12 @@ impl Transaction {
     ) -> Result<HashMap<RecordId, Vec<(u64, u64, i64)>>, StoreError> {
         let mut places: HashMap<RecordId, Vec<(u64, u64, i64)>> = HashMap::new();
         for chunk in records.chunks(1_024) {
-            let keys = padded(chunk);
             let rows: Vec<(Uuid, i64, i64, i64)> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new(
                     "SELECT record, since_change, until_change, place FROM places WHERE district = ",
                 );
-                query.push_bind(district.0).push(" AND record IN (");
-                let mut list = query.separated(", ");
-                for key in &keys { list.push_bind(key.0); }
-                query.push(")");
+                query.push_bind(district.0).push(" AND record");
+                Db::push_ids(&mut query, chunk.iter().map(|key| key.0));
                 query.build_query_as().fetch_all(connection).await?
             });
             for (record, since, until, place) in rows {

@@ -11,7 +11,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::{StoreError, Transaction, fetch_optional};
+use super::{Held, StoreError, Transaction, fetch_optional};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -71,18 +71,29 @@ impl Store {
     /// Begins a write. On SQLite it takes the write lock at once.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            Self::Sqlite { writer, .. } => {
+                Transaction::Sqlite(Held::Transaction(writer.begin_with("BEGIN IMMEDIATE").await?))
+            }
+            Self::Postgres(pool) => Transaction::Postgres(Held::Transaction(pool.begin().await?)),
         })
     }
 
     /// Begins a read of one snapshot.
     pub async fn read(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Transaction::Sqlite(readers.begin().await?),
-            Self::Postgres(pool) => Transaction::Postgres(
+            Self::Sqlite { readers, .. } => Transaction::Sqlite(Held::Transaction(readers.begin().await?)),
+            Self::Postgres(pool) => Transaction::Postgres(Held::Transaction(
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
-            ),
+            )),
+        })
+    }
+
+    /// A connection for reads of which each may see a newer snapshot than the one before: what costs a request
+    /// most are the turns it takes to the database, and a transaction takes two of them.
+    pub async fn glance(&self) -> Result<Transaction, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Transaction::Sqlite(Held::Connection(readers.acquire().await?)),
+            Self::Postgres(pool) => Transaction::Postgres(Held::Connection(pool.acquire().await?)),
         })
     }
 
@@ -165,13 +176,12 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(30))
+        // A file does not hang up; a connection is tried when it comes back to the pool.
+        .test_before_acquire(false)
         .before_acquire(|connection, _meta| {
             // A full disk makes SQLite end a transaction by itself; the driver's own ROLLBACK then fails and it
             // believes for ever that one is open. Such a connection is closed, and a fresh one takes its place.
-            Box::pin(async move {
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
         })
         .after_connect(|connection, _meta| {
             Box::pin(async move {

@@ -1,11 +1,12 @@
 //! Devices, the persons bound to them, and what each contact taught.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use sync_protocol::ids::{Chain, DeviceId, PersonId};
 use uuid::Uuid;
 
-use super::rows::padded;
+use super::rows::{Keys as _, chunks};
 use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::{Device, DeviceRow, DeviceStatus, DistrictKey};
 
@@ -24,26 +25,28 @@ pub struct Visit {
     pub boot_offset_ms: Option<([u8; 16], i64)>,
 }
 
-const DEVICE_COLUMNS: &str = "SELECT device, public_key, status, revoked_sequence, revoked_chain, is_forked, \
+/// One row a person bound to a device.
+const SELECT_BOUND: &str = "SELECT device, public_key, status, revoked_sequence, revoked_chain, is_forked, \
      head_sequence, head_chain, whole_through, client, continues, enrolled_ms, contact_ms, clock_offset_ms, \
-     claimed_sequence FROM devices WHERE district = ";
+     claimed_sequence, person FROM devices LEFT JOIN device_persons USING (district, device) WHERE district = ";
 const INSERT_DEVICE: &str = "INSERT INTO devices (district, device, public_key, client, continues, status, is_forked, \
      enrolled_ms, head_sequence, head_chain, whole_through, claimed_sequence) \
      VALUES ($1, $2, $3, $4, $5, 'active', 0, $6, 0, $7, 0, 0) ON CONFLICT (district, device) DO NOTHING";
 const BIND_PERSON: &str = "INSERT INTO device_persons (district, device, person) VALUES ($1, $2, $3) \
      ON CONFLICT (district, device, person) DO NOTHING";
-const UPDATE_HEAD: &str = "UPDATE devices SET head_sequence = $3, head_chain = $4, whole_through = $5, is_forked = $6 \
-     WHERE district = $1 AND device = $2";
+// The columns of a list of VALUES have these names on both databases.
+const UPDATE_HEADS: &str = "UPDATE devices SET head_sequence = new.column3, head_chain = new.column4, \
+     whole_through = new.column5, is_forked = new.column6 FROM (";
+const UPDATE_VISITS: &str = "UPDATE devices SET contact_ms = new.column3, clock_offset_ms = new.column4, \
+     claimed_sequence = CASE WHEN claimed_sequence > new.column5 THEN claimed_sequence ELSE new.column5 END FROM (";
+const OF_VALUES: &str = ") AS new WHERE devices.district = new.column1 AND devices.device = new.column2";
 const REVOKE: &str = "UPDATE devices SET status = 'revoked', revoked_sequence = $3, revoked_chain = $4 \
      WHERE district = $1 AND device = $2";
 /// A revoked device stays revoked.
 const LOSE: &str =
     "UPDATE devices SET status = 'lost' WHERE district = $1 AND device = $2 AND status = 'active'";
-const VISIT: &str = "UPDATE devices SET contact_ms = $3, clock_offset_ms = $4, \
-     claimed_sequence = CASE WHEN claimed_sequence > $5 THEN claimed_sequence ELSE $5 END \
-     WHERE district = $1 AND device = $2";
-const CONTACT: &str = "INSERT INTO contacts (district, device, boot, offset_ms) VALUES ($1, $2, $3, $4) \
-     ON CONFLICT (district, device, boot) DO UPDATE SET offset_ms = \
+const INSERT_CONTACTS: &str = "INSERT INTO contacts (district, device, boot, offset_ms) ";
+const KEEP_SMALLER_OFFSET: &str = " ON CONFLICT (district, device, boot) DO UPDATE SET offset_ms = \
      CASE WHEN contacts.offset_ms < excluded.offset_ms THEN contacts.offset_ms ELSE excluded.offset_ms END";
 const SELECT_CONTACT: &str =
     "SELECT offset_ms FROM contacts WHERE district = $1 AND device = $2 AND boot = $3";
@@ -70,6 +73,7 @@ struct Row {
     contact_ms: Option<i64>,
     clock_offset_ms: Option<i64>,
     claimed_sequence: i64,
+    person: Option<Uuid>,
 }
 
 fn chain(bytes: &[u8]) -> Result<Chain, StoreError> {
@@ -119,33 +123,20 @@ impl Transaction {
         if ids.is_empty() {
             return Ok(devices);
         }
-        let keys = padded(&ids.iter().map(|id| id.0).collect::<Vec<_>>());
         let rows: Vec<Row> = each_backend!(self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new(DEVICE_COLUMNS);
-            query.push_bind(district.0).push(" AND device IN (");
-            let mut list = query.separated(", ");
-            for key in &keys { list.push_bind(*key); }
-            query.push(")");
+            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_BOUND);
+            query.push_bind(district.0).push(" AND device");
+            Db::push_ids(&mut query, ids.iter().map(|id| id.0));
+            query.push(" ORDER BY device, person");
             query.build_query_as().fetch_all(connection).await?
         });
         for row in rows {
-            let device = row.into_device()?;
-            devices.insert(device.device.id, device);
-        }
-        let bound: Vec<(Uuid, Uuid)> = each_backend!(self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new(
-                "SELECT device, person FROM device_persons WHERE district = "
-            );
-            query.push_bind(district.0).push(" AND device IN (");
-            let mut list = query.separated(", ");
-            for key in &keys { list.push_bind(*key); }
-            query.push(") ORDER BY device, person");
-            query.build_query_as().fetch_all(connection).await?
-        });
-        for (device, person) in bound {
-            if let Some(row) = devices.get_mut(&DeviceId(device)) {
-                row.device.persons.push(PersonId(person));
-            }
+            let person = row.person.map(PersonId);
+            let device = match devices.entry(DeviceId(row.device)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(row.into_device()?),
+            };
+            device.device.persons.extend(person);
         }
         Ok(devices)
     }
@@ -200,22 +191,27 @@ impl Transaction {
         Ok(())
     }
 
-    /// Stores how far a device's chain is held.
-    pub async fn update_device_head(
+    /// Stores how far the chains of devices are held.
+    pub async fn update_device_heads(
         &mut self,
         district: DistrictKey,
-        device: &Device,
+        devices: &[Device],
     ) -> Result<(), StoreError> {
-        execute!(
-            self,
-            UPDATE_HEAD,
-            district.0,
-            device.id.0,
-            signed(device.head_sequence),
-            device.head_chain.0.to_vec(),
-            signed(device.whole_through),
-            i64::from(device.is_forked)
-        );
+        for chunk in chunks(devices) {
+            each_backend!(&mut *self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(UPDATE_HEADS);
+                query.push_values(chunk, |mut row, device| {
+                    row.push_bind(district.0)
+                        .push_bind(device.id.0)
+                        .push_bind(signed(device.head_sequence))
+                        .push_bind(&device.head_chain.0[..])
+                        .push_bind(signed(device.whole_through))
+                        .push_bind(i64::from(device.is_forked));
+                });
+                query.push(OF_VALUES);
+                query.build().execute(connection).await?;
+            });
+        }
         Ok(())
     }
 
@@ -236,19 +232,50 @@ impl Transaction {
         Ok(())
     }
 
-    /// Notes a contact.
-    pub async fn note_visit(&mut self, district: DistrictKey, visit: &Visit) -> Result<(), StoreError> {
-        execute!(
-            self,
-            VISIT,
-            district.0,
-            visit.device.0,
-            visit.received_ms,
-            visit.clock_offset_ms,
-            signed(visit.claimed_sequence)
-        );
-        if let Some((boot, offset_ms)) = visit.boot_offset_ms {
-            execute!(self, CONTACT, district.0, visit.device.0, boot.to_vec(), offset_ms);
+    /// Notes contacts, in the order in which they came.
+    pub async fn note_visits(&mut self, district: DistrictKey, visits: &[Visit]) -> Result<(), StoreError> {
+        // Of several contacts of one device the last says what its clock shows.
+        let mut last: BTreeMap<DeviceId, Visit> = BTreeMap::new();
+        for visit in visits {
+            let claimed = last.get(&visit.device).map_or(0, |before| before.claimed_sequence);
+            let claimed_sequence = visit.claimed_sequence.max(claimed);
+            last.insert(visit.device, Visit { claimed_sequence, ..visit.clone() });
+        }
+        let last: Vec<Visit> = last.into_values().collect();
+        for chunk in chunks(&last) {
+            each_backend!(&mut *self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(UPDATE_VISITS);
+                query.push_values(chunk, |mut row, visit| {
+                    row.push_bind(district.0)
+                        .push_bind(visit.device.0)
+                        .push_bind(visit.received_ms)
+                        .push_bind(visit.clock_offset_ms)
+                        .push_bind(signed(visit.claimed_sequence));
+                });
+                query.push(OF_VALUES);
+                query.build().execute(connection).await?;
+            });
+        }
+        let mut offsets: BTreeMap<(DeviceId, [u8; 16]), i64> = BTreeMap::new();
+        for (device, (boot, offset_ms)) in
+            visits.iter().filter_map(|visit| Some((visit.device, visit.boot_offset_ms?)))
+        {
+            let known = offsets.entry((device, boot)).or_insert(offset_ms);
+            *known = (*known).min(offset_ms);
+        }
+        let offsets: Vec<((DeviceId, [u8; 16]), i64)> = offsets.into_iter().collect();
+        for chunk in chunks(&offsets) {
+            each_backend!(&mut *self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(INSERT_CONTACTS);
+                query.push_values(chunk, |mut row, ((device, boot), offset_ms)| {
+                    row.push_bind(district.0)
+                        .push_bind(device.0)
+                        .push_bind(&boot[..])
+                        .push_bind(*offset_ms);
+                });
+                query.push(KEEP_SMALLER_OFFSET);
+                query.build().execute(connection).await?;
+            });
         }
         Ok(())
     }

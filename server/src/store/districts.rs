@@ -4,7 +4,7 @@ use sync_protocol::ids::DistrictId;
 use uuid::Uuid;
 
 use super::{StoreError, Transaction, execute, fetch_all, fetch_optional, signed, unsigned};
-use crate::domain::{District, DistrictKey};
+use crate::domain::{Class, District, DistrictKey};
 
 /// What the counter row gave to a write that took it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +26,20 @@ pub struct Lineage {
     pub epoch: Vec<u8>,
     /// Tags of the last incarnations, newest first.
     pub tags: Vec<[u8; 4]>,
+    /// The newest change of each class of records, worst first.
+    pub newest: [u64; Class::ALL.len()],
 }
 
 /// The counter row is the first statement of every write: it orders writers and numbers on both databases.
 const TAKE_COUNTER: &str =
     "UPDATE districts SET change = change + $2 WHERE district = $1 RETURNING change, number";
 const SET_NUMBER: &str = "UPDATE districts SET number = $2 WHERE district = $1";
-const SELECT_LINEAGE: &str = "SELECT change, epoch, lineage FROM districts WHERE district = $1";
+const SELECT_LINEAGE: &str = "SELECT change, epoch, lineage, \
+     (SELECT coalesce(max(change), 0) FROM records WHERE district = $1 AND class = 0), \
+     (SELECT coalesce(max(change), 0) FROM records WHERE district = $1 AND class = 1), \
+     (SELECT coalesce(max(change), 0) FROM records WHERE district = $1 AND class = 2), \
+     (SELECT coalesce(max(change), 0) FROM records WHERE district = $1 AND class = 3) \
+     FROM districts WHERE district = $1";
 const SET_LINEAGE: &str = "UPDATE districts SET lineage = $2 WHERE district = $1";
 const SET_EPOCH: &str = "UPDATE districts SET epoch = $2 WHERE district = $1";
 const INSERT_DISTRICT: &str = "INSERT INTO districts (district, id, code, name, time_zone, change, number, epoch, lineage) \
@@ -73,10 +80,13 @@ impl Transaction {
 
     /// Reads where the feed stands.
     pub async fn lineage(&mut self, district: DistrictKey) -> Result<Lineage, StoreError> {
-        let row = fetch_optional!(self, (i64, Vec<u8>, Vec<u8>), SELECT_LINEAGE, district.0);
-        let (change, epoch, tags) = row.ok_or(StoreError::Damaged("no such district"))?;
+        type Row = (i64, Vec<u8>, Vec<u8>, i64, i64, i64, i64);
+        let row = fetch_optional!(self, Row, SELECT_LINEAGE, district.0);
+        let (change, epoch, tags, critical, serious, general, other) =
+            row.ok_or(StoreError::Damaged("no such district"))?;
         let tags = tags.as_chunks::<4>().0.to_vec();
-        Ok(Lineage { change: unsigned(change), epoch, tags })
+        let newest = [critical, serious, general, other].map(unsigned);
+        Ok(Lineage { change: unsigned(change), epoch, tags, newest })
     }
 
     /// Begins an incarnation: another start of a server on this district.

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use sync_protocol::ids::{DeviceId, Identity, NoticeId, PersonId, PhotoHash, RecordId};
-use uuid::Uuid;
 
-use super::rows::{chunks, padded};
+use super::rows::{Keys as _, RecordTuple, chunks, record_row};
 use super::values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,
 };
-use super::{StoreError, Transaction, each_backend, execute, signed, unsigned};
+use super::{StoreError, Transaction, each_backend, execute, signed};
 use crate::domain::DistrictKey;
 
 /// Runs a multi-row statement: `$head` before the values, `$tail` after them.
@@ -62,8 +61,6 @@ const CLOSE_CONFLICT: &str =
     "DELETE FROM conflicts WHERE district = $1 AND record = $2 AND subject = $3 AND reason = $4";
 const ADD_NOTICE: &str = "INSERT INTO notices (district, person, notice, created_ms, body) VALUES ($1, $2, $3, $4, $5) \
      ON CONFLICT (district, person, notice) DO NOTHING";
-const TALLY: &str = "INSERT INTO tallies (district, name, amount) VALUES ($1, $2, $3) \
-     ON CONFLICT (district, name) DO UPDATE SET amount = tallies.amount + excluded.amount";
 const RELEASE: &str = "UPDATE quarantine SET released_by = $3, record = $4 \
      WHERE district = $1 AND identity = $2";
 const WRITE_OFF: &str = "UPDATE quarantine SET released_by = $3, is_written_off = 1 \
@@ -80,42 +77,18 @@ impl Transaction {
         district: DistrictKey,
         ids: &[RecordId],
     ) -> Result<HashMap<RecordId, RecordRow>, StoreError> {
-        type Row = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>);
         let mut records = HashMap::new();
         for chunk in ids.chunks(1_024) {
-            let keys = padded(chunk);
-            let rows: Vec<Row> = each_backend!(self, connection => {
+            let rows: Vec<RecordTuple> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new(
                     "SELECT record, collection, change, class, state, flags, number, received_ms, place, place_since, view \
-                     FROM records WHERE district = ",
+                    FROM records WHERE district = ",
                 );
-                query.push_bind(district.0).push(" AND record IN (");
-                let mut list = query.separated(", ");
-                for key in &keys { list.push_bind(key.0); }
-                query.push(")");
+                query.push_bind(district.0).push(" AND record");
+                Db::push_ids(&mut query, chunk.iter().map(|key| key.0));
                 query.build_query_as().fetch_all(connection).await?
             });
-            for (record, collection, change, class, state, flags, number, received_ms, place, since, view) in
-                rows
-            {
-                let record = RecordId(record);
-                records.insert(
-                    record,
-                    RecordRow {
-                        record,
-                        collection,
-                        change: unsigned(change),
-                        class,
-                        state,
-                        flags,
-                        number: unsigned(number),
-                        received_ms,
-                        place,
-                        place_since: unsigned(since),
-                        view,
-                    },
-                );
-            }
+            records.extend(rows.into_iter().map(record_row).map(|row| (row.record, row)));
         }
         Ok(records)
     }
@@ -185,7 +158,7 @@ impl Transaction {
                     .bind(column(rows, |row| row.received_ms))
                     .bind(column(rows, |row| row.place))
                     .bind(column(rows, |row| signed(row.place_since)))
-                    .bind(column(rows, |row| row.view.as_slice()))
+                    .bind(column(rows, |row| &row.view[..]))
                     .execute(&mut **transaction)
                     .await?;
             }
@@ -211,7 +184,7 @@ impl Transaction {
                 .push_bind(item.received_ms)
                 .push_bind(item.place)
                 .push_bind(signed(item.place_since))
-                .push_bind(item.view.as_slice())
+                .push_bind(&item.view[..])
         );
         Ok(())
     }
@@ -427,14 +400,19 @@ impl Transaction {
         Ok(())
     }
 
-    /// Adds to a tally.
-    pub async fn add_tally(
+    /// Adds to tallies.
+    pub async fn add_tallies(
         &mut self,
         district: DistrictKey,
-        name: &str,
-        amount: i64,
+        tallies: &[(&str, i64)],
     ) -> Result<(), StoreError> {
-        execute!(self, TALLY, district.0, name, amount);
+        insert_rows!(
+            self,
+            tallies,
+            "INSERT INTO tallies (district, name, amount) ",
+            " ON CONFLICT (district, name) DO UPDATE SET amount = tallies.amount + excluded.amount",
+            |row, item| row.push_bind(district.0).push_bind(item.0).push_bind(item.1)
+        );
         Ok(())
     }
 

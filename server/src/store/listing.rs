@@ -7,6 +7,7 @@
 use sync_protocol::ids::{DeviceId, Identity, PersonId, RecordId};
 use uuid::Uuid;
 
+use super::rows::{RecordTuple, record_row};
 use super::{RecordRow, StoreError, Transaction, each_backend, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::{Class, Collection, DistrictKey};
 
@@ -238,8 +239,7 @@ impl Transaction {
         order: Order,
         limit: u32,
     ) -> Result<Vec<RecordRow>, StoreError> {
-        type Row = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>);
-        let rows: Vec<Row> = each_backend!(self, connection => {
+        let rows: Vec<RecordTuple> = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(RECORD_COLUMNS);
             query.push_bind(district.0).push(" AND collection = ").push_bind(Collection::Records.number());
             for condition in conditions {
@@ -263,23 +263,7 @@ impl Transaction {
             query.push_bind(i64::from(limit));
             query.build_query_as().fetch_all(connection).await?
         });
-        let row =
-            |(record, collection, change, class, state, flags, number, received_ms, place, since, view)| {
-                RecordRow {
-                    record: RecordId(record),
-                    collection,
-                    change: unsigned(change),
-                    class,
-                    state,
-                    flags,
-                    number: unsigned(number),
-                    received_ms,
-                    place,
-                    place_since: unsigned(since),
-                    view,
-                }
-            };
-        Ok(rows.into_iter().map(row).collect())
+        Ok(rows.into_iter().map(record_row).collect())
     }
 
     /// Every operation of a record, as first received.

@@ -17,6 +17,8 @@ mod rows;
 mod runs;
 mod values;
 
+use std::ops::{Deref, DerefMut};
+
 pub use areas::AreaVersion;
 pub use changes::{FeedRow, Page};
 pub use check::{CheckedOperation, CheckedRecord};
@@ -81,13 +83,42 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// A transaction on either database.
+/// A transaction on either database, or a connection whose statements are each a transaction of their own.
 #[derive(Debug)]
 pub enum Transaction {
     /// SQLite.
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Sqlite(Held<sqlx::Sqlite>),
     /// PostgreSQL.
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    Postgres(Held<sqlx::Postgres>),
+}
+
+/// What statements run on.
+#[derive(Debug)]
+pub enum Held<D: sqlx::Database> {
+    /// A transaction, undone where it is dropped.
+    Transaction(sqlx::Transaction<'static, D>),
+    /// A connection of the pool.
+    Connection(sqlx::pool::PoolConnection<D>),
+}
+
+impl<D: sqlx::Database> Deref for Held<D> {
+    type Target = D::Connection;
+
+    fn deref(&self) -> &D::Connection {
+        match self {
+            Self::Transaction(transaction) => transaction,
+            Self::Connection(connection) => connection,
+        }
+    }
+}
+
+impl<D: sqlx::Database> DerefMut for Held<D> {
+    fn deref_mut(&mut self) -> &mut D::Connection {
+        match self {
+            Self::Transaction(transaction) => transaction,
+            Self::Connection(connection) => connection,
+        }
+    }
 }
 
 /// Runs one body on the connection of either database. Inside, `Db` names the database's type.
@@ -150,8 +181,9 @@ impl Transaction {
     /// Nothing was written.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(transaction) => transaction.commit().await?,
-            Self::Postgres(transaction) => transaction.commit().await?,
+            Self::Sqlite(Held::Transaction(transaction)) => transaction.commit().await?,
+            Self::Postgres(Held::Transaction(transaction)) => transaction.commit().await?,
+            Self::Sqlite(Held::Connection(_)) | Self::Postgres(Held::Connection(_)) => {}
         }
         Ok(())
     }
@@ -159,8 +191,9 @@ impl Transaction {
     /// Undoes everything.
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(transaction) => transaction.rollback().await?,
-            Self::Postgres(transaction) => transaction.rollback().await?,
+            Self::Sqlite(Held::Transaction(transaction)) => transaction.rollback().await?,
+            Self::Postgres(Held::Transaction(transaction)) => transaction.rollback().await?,
+            Self::Sqlite(Held::Connection(_)) | Self::Postgres(Held::Connection(_)) => {}
         }
         Ok(())
     }

@@ -1,9 +1,8 @@
 //! Notices waiting for their persons.
 
 use sync_protocol::ids::{NoticeId, PersonId};
-use uuid::Uuid;
 
-use super::rows::padded;
+use super::rows::Keys as _;
 use super::{StoreError, Transaction, each_backend};
 use crate::domain::DistrictKey;
 
@@ -19,17 +18,15 @@ impl Transaction {
         if persons.is_empty() {
             return Ok(Vec::new());
         }
-        let keys: Vec<Uuid> = padded(&persons.iter().map(|person| person.0).collect::<Vec<_>>());
         let rows: Vec<(Vec<u8>,)> = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(
                 "SELECT body FROM (SELECT body, created_ms, notice, CAST(SUM(length(body)) OVER (ORDER BY created_ms, \
                  notice, person) AS BIGINT) - length(body) AS before FROM (SELECT body, created_ms, notice, person \
                  FROM notices WHERE acknowledged_ms IS NULL AND district = ",
             );
-            query.push_bind(district.0).push(" AND person IN (");
-            let mut list = query.separated(", ");
-            for key in &keys { list.push_bind(*key); }
-            query.push(") ORDER BY created_ms, notice LIMIT ").push_bind(i64::from(limit));
+            query.push_bind(district.0).push(" AND person");
+            Db::push_ids(&mut query, persons.iter().map(|person| person.0));
+            query.push(" ORDER BY created_ms, notice LIMIT ").push_bind(i64::from(limit));
             query.push(") AS oldest) AS summed WHERE before < ").push_bind(i64::from(bytes));
             query.push(" ORDER BY created_ms, notice");
             query.build_query_as().fetch_all(connection).await?
@@ -48,18 +45,13 @@ impl Transaction {
         if persons.is_empty() || notices.is_empty() {
             return Ok(());
         }
-        let people: Vec<Uuid> = padded(&persons.iter().map(|person| person.0).collect::<Vec<_>>());
-        let keys = padded(notices);
         each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new("UPDATE notices SET acknowledged_ms = ");
             query.push_bind(now_ms).push(" WHERE acknowledged_ms IS NULL AND district = ").push_bind(district.0);
-            query.push(" AND person IN (");
-            let mut list = query.separated(", ");
-            for key in &people { list.push_bind(*key); }
-            query.push(") AND notice IN (");
-            let mut list = query.separated(", ");
-            for key in &keys { list.push_bind(key.0.to_vec()); }
-            query.push(")");
+            query.push(" AND person");
+            Db::push_ids(&mut query, persons.iter().map(|person| person.0));
+            query.push(" AND notice");
+            Db::push_hashes(&mut query, notices.iter().map(|notice| &notice.0[..]));
             query.build().execute(connection).await?;
         });
         Ok(())

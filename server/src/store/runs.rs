@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, RecordId};
 use uuid::Uuid;
 
-use super::rows::padded;
+use super::rows::Keys as _;
 use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::DistrictKey;
 
@@ -71,13 +71,10 @@ impl Transaction {
     ) -> Result<HashMap<BundleHash, Vec<u8>>, StoreError> {
         let mut receipts = HashMap::new();
         for chunk in bundles.chunks(KEYS) {
-            let keys = padded(chunk);
             let rows: Vec<(Vec<u8>, Vec<u8>)> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new("SELECT bundle, receipt FROM runs WHERE district = ");
-                query.push_bind(district.0).push(" AND bundle IN (");
-                let mut list = query.separated(", ");
-                for key in &keys { list.push_bind(key.0.to_vec()); }
-                query.push(")");
+                query.push_bind(district.0).push(" AND bundle");
+                Db::push_hashes(&mut query, chunk.iter().map(|key| &key.0[..]));
                 query.build_query_as().fetch_all(connection).await?
             });
             for (bundle, receipt) in rows {
@@ -143,15 +140,10 @@ impl Transaction {
     ) -> Result<HashSet<Identity>, StoreError> {
         let mut known = HashSet::new();
         for chunk in candidates.chunks(KEYS / 2) {
-            let keys = padded(chunk);
             let rows: Vec<(Vec<u8>,)> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity FROM operations WHERE district = ");
                 query.push_bind(district.0).push(" AND (record, identity) IN ");
-                query.push("(");
-                query.push_values(keys.iter(), |mut row, (record, identity)| {
-                    row.push_bind(record.0).push_bind(identity.0.to_vec());
-                });
-                query.push(")");
+                Db::push_pairs(&mut query, chunk);
                 query.build_query_as().fetch_all(connection).await?
             });
             collect_identities(rows, &mut known)?;
@@ -167,13 +159,10 @@ impl Transaction {
     ) -> Result<HashMap<Identity, Quarantined>, StoreError> {
         let mut known = HashMap::new();
         for chunk in candidates.chunks(KEYS) {
-            let keys = padded(chunk);
             let rows: Vec<(Vec<u8>, String, Option<Vec<u8>>)> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity, code, released_by FROM quarantine WHERE district = ");
-                query.push_bind(district.0).push(" AND identity IN (");
-                let mut list = query.separated(", ");
-                for key in &keys { list.push_bind(key.0.to_vec()); }
-                query.push(")");
+                query.push_bind(district.0).push(" AND identity");
+                Db::push_hashes(&mut query, chunk.iter().map(|key| &key.0[..]));
                 query.build_query_as().fetch_all(connection).await?
             });
             for (identity, code, released_by) in rows {
@@ -192,15 +181,12 @@ impl Transaction {
     ) -> Result<HashSet<Uuid>, StoreError> {
         let mut used = HashSet::new();
         for chunk in ids.chunks(KEYS) {
-            let keys = padded(chunk);
             let rows: Vec<(Uuid,)> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new(
                     "SELECT operation FROM operations WHERE operation <> record AND district = "
                 );
-                query.push_bind(district.0).push(" AND operation IN (");
-                let mut list = query.separated(", ");
-                for key in &keys { list.push_bind(*key); }
-                query.push(")");
+                query.push_bind(district.0).push(" AND operation");
+                Db::push_ids(&mut query, chunk.iter().copied());
                 query.build_query_as().fetch_all(connection).await?
             });
             used.extend(rows.into_iter().map(|(id,)| id));
@@ -216,15 +202,12 @@ impl Transaction {
     ) -> Result<BTreeMap<RecordId, Vec<StoredOperation>>, StoreError> {
         let mut sets: BTreeMap<RecordId, Vec<StoredOperation>> = BTreeMap::new();
         for chunk in records.chunks(KEYS) {
-            let keys = padded(chunk);
             let rows: Vec<(Uuid, Vec<u8>, Vec<u8>, i64)> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new(
                     "SELECT record, identity, bytes, disposition FROM operations WHERE district = "
                 );
-                query.push_bind(district.0).push(" AND record IN (");
-                let mut list = query.separated(", ");
-                for key in &keys { list.push_bind(key.0); }
-                query.push(")");
+                query.push_bind(district.0).push(" AND record");
+                Db::push_ids(&mut query, chunk.iter().map(|key| key.0));
                 query.build_query_as().fetch_all(connection).await?
             });
             for (record, identity, bytes, disposition) in rows {

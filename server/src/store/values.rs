@@ -54,7 +54,7 @@ pub struct RecordRow {
     /// The change from which on it is there.
     pub place_since: u64,
     /// The encoded view.
-    pub view: Vec<u8>,
+    pub view: Bytes,
 }
 
 impl RecordRow {

@@ -79,7 +79,7 @@ pub async fn add_person(
         received_ms: now_ms,
         place: None,
         place_since: counter.last,
-        view,
+        view: view.into(),
     };
     transaction.upsert_records(district.key, &[row]).await?;
     transaction.commit().await?;

@@ -3,7 +3,7 @@
 //! No lock is held and nothing is written; the work is done on the blocking pool. Whether an operation may be
 //! folded is decided later, under the lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sync_protocol::bundle::{self, Binding};
@@ -13,9 +13,9 @@ use sync_protocol::ids::{BundleHash, DeviceId, Identity};
 use sync_protocol::operation::Identified;
 
 use super::{Engine, SyncError};
-use crate::domain::District;
+use crate::domain::{Device, District};
 use crate::keys;
-use crate::reconcile::Arrival;
+use crate::reconcile::{Arrival, Opening};
 use crate::validate::{self, ReadOperation};
 
 /// A bundle that was refused, with its bytes.
@@ -49,11 +49,12 @@ pub struct Admitted {
 pub async fn open(
     engine: &Arc<Engine>,
     district: &District,
-    presenter: Option<DeviceId>,
+    presenter: Option<&Device>,
     bundles: Vec<Vec<u8>>,
     broken: Option<(Vec<u8>, Code)>,
 ) -> Result<Admitted, SyncError> {
-    let (hashed, broken) = blocking(move || {
+    let bytes = bundles.iter().map(Vec::len).sum();
+    let (hashed, broken) = away(bytes, move || {
         let hashed: Vec<(BundleHash, Vec<u8>)> =
             bundles.into_iter().map(|bytes| (BundleHash::of(&bytes), bytes)).collect();
         let broken = broken.map(|(bytes, code)| Refusal { bundle: BundleHash::of(&bytes), code, bytes });
@@ -67,26 +68,27 @@ pub async fn open(
     if hashed.is_empty() {
         return Ok(admitted);
     }
-    let mut transaction = engine.store.read().await?;
-    admitted.receipts = transaction.receipts(district.key, &admitted.order).await?;
+    let mut reading = engine.store.glance().await?;
+    admitted.receipts = reading.receipts(district.key, &admitted.order).await?;
     let new: Vec<(BundleHash, Vec<u8>)> =
         hashed.into_iter().filter(|(hash, _)| !admitted.receipts.contains_key(hash)).collect();
     if new.is_empty() {
         return Ok(admitted);
     }
-    let signers: Vec<DeviceId> =
+    let mut public_keys: BTreeMap<DeviceId, Vec<u8>> =
+        presenter.iter().map(|device| (device.id, device.public_key.clone())).collect();
+    let signers: BTreeSet<DeviceId> =
         new.iter().filter_map(|(_, bytes)| bundle::open(bytes).ok()).map(|opened| opened.device).collect();
-    let mut public_keys: BTreeMap<DeviceId, Vec<u8>> = transaction
-        .devices(district.key, &signers)
-        .await?
-        .into_iter()
-        .map(|(id, row)| (id, row.device.public_key))
-        .collect();
-    drop(transaction);
+    let others: Vec<DeviceId> =
+        signers.into_iter().filter(|signer| !public_keys.contains_key(signer)).collect();
+    let others = reading.devices(district.key, &others).await?;
+    public_keys.extend(others.into_iter().map(|(id, row)| (id, row.device.public_key)));
+    drop(reading);
+    let presenter = presenter.map(|device| device.id);
     let own = engine.own_device(district);
     public_keys.insert(own, engine.keys.public_key().to_vec());
     let binding = engine.binding(district);
-    let opened = blocking(move || {
+    let opened = away(bytes, move || {
         new.into_iter()
             .map(|(hash, bytes)| match open_one(hash, &bytes, &binding, &public_keys, own, presenter) {
                 Ok(arrival) => Ok(arrival),
@@ -150,6 +152,8 @@ pub fn open_one(
             ReadOperation { identity, sequence, chain, bytes: bytes.into(), content }
         })
         .collect();
+    let readable = operations.iter().filter_map(|read| read.content.as_deref().ok());
+    let openings = readable.filter_map(|read| Some((read.identity, Arc::new(Opening::of(read)?)))).collect();
     Ok(Arrival {
         bundle: hash,
         device,
@@ -159,11 +163,22 @@ pub fn open_one(
         previous: run.previous,
         chain,
         operations,
+        openings,
         proof,
         presenter,
     })
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SyncError> {
+/// Less than this is done sooner than it is handed to another thread.
+const LITTLE_BYTES: usize = 32 << 10;
+
+/// Does the work on so many bytes where it holds nobody up.
+async fn away<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SyncError> {
+    if bytes < LITTLE_BYTES {
+        return Ok(work());
+    }
     tokio::task::spawn_blocking(work).await.map_err(|_source| SyncError::Gone)
 }

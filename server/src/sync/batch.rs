@@ -14,7 +14,7 @@ use super::trust;
 use super::{Engine, SyncError};
 use crate::domain::{Device, DeviceStatus, District};
 use crate::reconcile::{self, Arrival, Draft, Numbers, Plan, Situation};
-use crate::store::{Counter, StoreError, Transaction};
+use crate::store::{Counter, StoreError, Transaction, Visit};
 
 /// A transaction that holds a district's counter row.
 pub(super) struct Batch<'a> {
@@ -34,9 +34,11 @@ impl Batch<'_> {
         if arrivals.is_empty() {
             return Ok(Receipts::new());
         }
-        let plan = self.write_together(arrivals, counter).await?;
+        let mut plan = self.write_together(arrivals, counter).await?;
         self.note_forks(&plan.forked).await?;
-        Ok(plan.receipts)
+        let receipts = std::mem::take(&mut plan.receipts);
+        tokio::task::spawn_blocking(move || drop(plan));
+        Ok(receipts)
     }
 
     /// Writes each bundle behind a savepoint of its own, with the note of a fork that it shows, after the group as a
@@ -78,14 +80,14 @@ impl Batch<'_> {
     }
 
     /// Writes what stands beside bundles: what was refused, who was in contact, what was acknowledged.
-    pub(super) async fn write_aside(&mut self, aside: &Aside) -> Result<(), SyncError> {
-        let (refused, visit, (persons, notices)) = aside;
+    pub(super) async fn write_aside(&mut self, aside: &[Aside]) -> Result<(), SyncError> {
         let key = self.district.key;
-        self.transaction.insert_refused(key, refused).await?;
-        if let Some(visit) = visit {
-            self.transaction.note_visit(key, visit).await?;
+        for (refused, _, (persons, notices)) in aside {
+            self.transaction.insert_refused(key, refused).await?;
+            self.transaction.acknowledge(key, persons, notices, self.now_ms).await?;
         }
-        self.transaction.acknowledge(key, persons, notices, self.now_ms).await?;
+        let visits: Vec<Visit> = aside.iter().filter_map(|(_, visit, _)| visit.clone()).collect();
+        self.transaction.note_visits(key, &visits).await?;
         Ok(())
     }
 
@@ -206,9 +208,7 @@ impl Batch<'_> {
         for update in &plan.dispositions {
             transaction.update_disposition(key, update).await?;
         }
-        for device in &plan.devices {
-            transaction.update_device_head(key, device).await?;
-        }
+        transaction.update_device_heads(key, &plan.devices).await?;
         for conflict in &plan.closed {
             transaction.close_conflict(key, conflict).await?;
         }
@@ -221,9 +221,8 @@ impl Batch<'_> {
         if let Some(number) = plan.number {
             transaction.set_number(key, number).await?;
         }
-        for (name, amount) in plan.tallies.iter().filter(|(_, amount)| **amount != 0) {
-            transaction.add_tally(key, name, *amount).await?;
-        }
-        Ok(())
+        let tallies = plan.tallies.iter().filter(|(_, amount)| **amount != 0);
+        let tallies: Vec<(&str, i64)> = tallies.map(|(name, amount)| (name.as_str(), *amount)).collect();
+        transaction.add_tallies(key, &tallies).await
     }
 }

@@ -1,6 +1,6 @@
 //! The feed of one reply: a change of areas first, then items, worst class first.
 //!
-//! Pages are read in short transactions; every part ends with a cursor. What a reply is made of around the feed
+//! Every part ends with a cursor. What a reply is made of around the feed
 //! is in [`super::pull`].
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use sync_protocol::limits;
 use sync_protocol::view::{Omitted, View};
 
 use super::cursor::{CLASSES, Cursor};
-use super::pull::{Question, Writer};
+use super::pull::{Question, Writer, reading_again};
 use super::{Engine, SyncError};
 use crate::domain::{Class, Collection};
 use crate::geometry::{Area, GeoBox};
@@ -59,14 +59,13 @@ impl AreaChange {
 pub(super) async fn settle_areas(
     engine: &Arc<Engine>,
     question: &Question,
-    mut transaction: Transaction,
+    reading: &mut Transaction,
 ) -> Result<Areas, SyncError> {
     let key = question.district.key;
     let holder = PersonId(question.device.id.0);
     let mut holders = question.device.persons.clone();
     holders.push(holder);
-    let mut areas = transaction.areas(key, &holders).await?;
-    drop(transaction);
+    let mut areas = reading.areas(key, &holders).await?;
     let mut boxes: Vec<GeoBox> = Vec::new();
     let mut is_everywhere = question.device.persons.is_empty();
     for person in &question.device.persons {
@@ -117,15 +116,15 @@ pub(super) struct Feed<'a> {
     cursor: Cursor,
     /// How far a change of areas is, while it goes on.
     progress: Option<Vec<u8>>,
-    /// Open between two flushes: what is read together is one snapshot, and a slow phone holds none open.
-    reading: Option<Transaction>,
+    /// Held while the phone keeps up.
+    pub(super) reading: Option<Transaction>,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(engine: &'a Arc<Engine>, question: &'a Question) -> Self {
+    pub(super) fn new(engine: &'a Arc<Engine>, question: &'a Question, reading: Option<Transaction>) -> Self {
         let mut cursor = question.cursor.clone();
         cursor.tags.clone_from(&question.lineage.tags);
-        Self { engine, question, cursor, progress: None, reading: None }
+        Self { engine, question, cursor, progress: None, reading }
     }
 
     /// Enters and leaves first, then items; the new areas are the device's only when all of it came, since what
@@ -165,9 +164,8 @@ impl<'a> Feed<'a> {
                 }
                 let mut at = after.max((low.saturating_sub(1), RecordId(uuid::Uuid::max())));
                 loop {
-                    let mut transaction = self.engine.store.read().await?;
-                    let rows = transaction.placed(self.question.district.key, at, high, PAGE_ROWS).await?;
-                    drop(transaction);
+                    let reading = reading_again(self.engine, &mut self.reading).await?;
+                    let rows = reading.placed(self.question.district.key, at, high, PAGE_ROWS).await?;
                     let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
                     for row in rows {
                         at = (row.place.unwrap_or(at.0), row.record);
@@ -183,10 +181,8 @@ impl<'a> Feed<'a> {
                         if writer.is_full() {
                             self.progress = Some(progress_token(change.version, at));
                             writer.frame(&self.cursor_frame());
-                            if !writer.flush().await {
-                                return Ok(false);
-                            }
-                            if writer.written >= self.question.budget {
+                            let is_heard = writer.flush(&mut self.reading).await;
+                            if !is_heard || writer.written >= self.question.budget {
                                 return Ok(false);
                             }
                         }
@@ -198,7 +194,7 @@ impl<'a> Feed<'a> {
                 after = (high, RecordId(uuid::Uuid::max()));
             }
         }
-        Ok(writer.flush().await)
+        Ok(writer.flush(&mut self.reading).await)
     }
 
     fn presented_progress(&self, version: u64) -> (i64, RecordId) {
@@ -213,21 +209,22 @@ impl<'a> Feed<'a> {
         let known_through = self.question.cursor.newest();
         for class in 0..CLASSES {
             let Some(number) = Class::ALL.get(class).map(|class| class.number()) else { break };
+            let newest = self.question.lineage.newest.get(class).copied().unwrap_or(through);
             while let Some(after) = self.cursor.changes.get(class).copied() {
                 if after >= through {
                     break;
                 }
+                if after >= newest {
+                    self.advance(class, through);
+                    break;
+                }
                 let limit = self.page_rows(writer);
                 let page = Page { class: number, after, through, limit };
-                let mut transaction = match self.reading.take() {
-                    Some(transaction) => transaction,
-                    None => self.engine.store.read().await?,
-                };
-                let rows = transaction.feed(self.question.district.key, page).await?;
+                let reading = reading_again(self.engine, &mut self.reading).await?;
+                let rows = reading.feed(self.question.district.key, page).await?;
                 let outside: Vec<RecordId> =
                     rows.iter().filter(|row| !is_in(area, row)).map(|row| row.record).collect();
-                let past = transaction.past_places(self.question.district.key, &outside).await?;
-                self.reading = Some(transaction);
+                let past = reading.past_places(self.question.district.key, &outside).await?;
                 let is_last = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
                 for row in rows {
                     let change = row.change;
@@ -249,9 +246,9 @@ impl<'a> Feed<'a> {
                     }
                     self.advance(class, change);
                     if writer.is_full() {
-                        self.reading = None;
                         writer.frame(&self.cursor_frame());
-                        if !writer.flush().await || writer.written >= self.question.budget {
+                        let is_heard = writer.flush(&mut self.reading).await;
+                        if !is_heard || writer.written >= self.question.budget {
                             return Ok(false);
                         }
                     }
@@ -260,9 +257,10 @@ impl<'a> Feed<'a> {
                     self.advance(class, through);
                     break;
                 }
+                // Others want to read too.
+                self.reading = None;
             }
         }
-        self.reading = None;
         writer.frame(&self.cursor_frame());
         Ok(true)
     }

@@ -242,15 +242,15 @@ async fn write_group(
         acts.into_iter().map(|(act, reply)| (act, Some(reply))).collect();
     let result: Result<Receipts, SyncError> = async {
         let now_ms = engine.clock.now_ms();
-        let (mut transaction, mut receipts) =
-            match write_whole(engine, district, &arrivals, aside, now_ms).await {
-                Err(error) if !is_of_all(&error) && arrivals.len() + aside.len() > 1 => {
-                    let bundles = arrivals.len();
-                    tracing::warn!(error = %error, bundles, "a group failed; its parts are tried one by one");
-                    write_parts(engine, district, &arrivals, aside, now_ms).await?
-                }
-                written => written?,
-            };
+        let (mut transaction, receipts) = match write_whole(engine, district, &arrivals, aside, now_ms).await
+        {
+            Err(error) if !is_of_all(&error) && arrivals.len() + aside.len() > 1 => {
+                let bundles = arrivals.len();
+                tracing::warn!(error = %error, bundles, "a group failed; its parts are tried one by one");
+                write_parts(engine, district, &arrivals, aside, now_ms).await?
+            }
+            written => written?,
+        };
         let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
         for (act, reply) in &mut pending {
             batch.transaction.savepoint().await?;
@@ -263,7 +263,8 @@ async fn write_group(
             acted.push((result, reply.take()));
         }
         transaction.commit().await?;
-        receipts.shrink_to_fit();
+        // What a group was made of is many small pieces: nobody waits while they are freed.
+        tokio::task::spawn_blocking(move || drop(arrivals));
         Ok(receipts)
     }
     .await;
@@ -291,9 +292,7 @@ async fn write_whole(
     let counter = transaction.take_counter(district.key, changes).await?;
     let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
     let receipts = batch.write_whole(arrivals, &counter).await?;
-    for aside in aside {
-        batch.write_aside(aside).await?;
-    }
+    batch.write_aside(aside).await?;
     Ok((transaction, receipts))
 }
 
@@ -309,7 +308,7 @@ async fn write_parts(
     transaction.take_counter(district.key, 0).await?;
     let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
     let receipts = batch.write_one_by_one(arrivals).await?;
-    for aside in aside {
+    for aside in aside.chunks(1) {
         batch.transaction.savepoint().await?;
         match batch.write_aside(aside).await {
             Ok(()) => batch.transaction.release().await?,

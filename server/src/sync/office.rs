@@ -307,7 +307,7 @@ async fn release(
     let release = write_own(batch, &draft, None).await?;
     batch.transaction.mark_released(key, identity, release, operation.record).await?;
     // What it becomes from now on is what the release becomes: that is read where totals are.
-    batch.transaction.add_tally(key, "disposition:quarantined", -1).await?;
+    batch.transaction.add_tallies(key, &[("disposition:quarantined", -1)]).await?;
     Ok(ActOutcome { operation: Some(release), persons: Vec::new() })
 }
 

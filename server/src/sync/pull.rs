@@ -1,8 +1,8 @@
 //! The reply to a sync: receipts, notices, then the feed, worst first.
 //!
 //! Frames go to a channel in parts of at least [`limits::FLUSH_BYTES`], each ending with a cursor, so that a
-//! reply that is cut anywhere leaves the device with a prefix. Pages are read in short transactions: a slow
-//! phone holds no snapshot open.
+//! reply that is cut anywhere leaves the device with a prefix. Every statement reads what is newest: a record that
+//! changes meanwhile leaves the feed up to the reply's last change, and comes with the next one.
 
 use std::sync::Arc;
 
@@ -12,13 +12,14 @@ use sync_protocol::exchange::{self, AreaState, End, Frame, Hello, Refused};
 use sync_protocol::ids::PhotoHash;
 use sync_protocol::limits;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::cursor::Cursor;
 use super::feed::{Feed, settle_areas};
 use super::group::Receipts;
 use super::{Engine, SyncError};
 use crate::domain::{Collection, Device, District};
-use crate::store::Lineage;
+use crate::store::{Lineage, Transaction};
 
 /// Notices of one reply.
 const NOTICES: u32 = 200;
@@ -71,6 +72,7 @@ pub fn in_order(receipts: &Receipts, order: &[sync_protocol::ids::BundleHash]) -
 pub async fn reply(
     engine: Arc<Engine>,
     question: Question,
+    mut reading: Transaction,
     parts: mpsc::Sender<Part>,
 ) -> Result<(), SyncError> {
     let mut writer = Writer { parts, pending: Vec::new(), written: 0, is_gone: false };
@@ -87,20 +89,21 @@ pub async fn reply(
     for refused in &question.refused {
         writer.frame(&Frame::Refused(refused.clone()));
     }
-    let mut transaction = engine.store.read().await?;
     let key = question.district.key;
-    for body in transaction.waiting_notices(key, &question.device.persons, (NOTICES, NOTICE_BYTES)).await? {
+    for body in reading.waiting_notices(key, &question.device.persons, (NOTICES, NOTICE_BYTES)).await? {
         let body = Raw::from_checked(&body);
         if let Some(notice) = exchange::Notice::decode(&body) {
             writer.frame(&Frame::Notice(notice));
         }
     }
-    let areas = settle_areas(&engine, &question, transaction).await?;
-    writer.flush().await;
-    let mut feed = Feed::new(&engine, &question);
+    let areas = settle_areas(&engine, &question, &mut reading).await?;
+    let mut reading = Some(reading);
+    writer.flush(&mut reading).await;
+    let mut feed = Feed::new(&engine, &question, reading);
     let is_whole = feed.write(&mut writer, &areas).await?;
-    closing(&engine, &question, &mut writer, is_whole).await?;
-    writer.flush().await;
+    let mut reading = feed.reading;
+    closing(&engine, &question, &mut writer, is_whole, reading_again(&engine, &mut reading).await?).await?;
+    writer.flush(&mut None).await;
     Ok(())
 }
 
@@ -109,18 +112,23 @@ async fn closing(
     question: &Question,
     writer: &mut Writer,
     is_whole: bool,
+    reading: &mut Transaction,
 ) -> Result<(), SyncError> {
     let key = question.district.key;
-    let mut transaction = engine.store.read().await?;
-    if let Some(row) = transaction.device(key, question.device.id).await? {
+    if let Some(row) = reading.device(key, question.device.id).await? {
         let claimed = question.claimed_sequence.max(row.device.head_sequence);
-        let held = transaction.held_ranges(key, row.device.id, row.device.whole_through).await?;
-        let missing = missing(row.device.whole_through, claimed, &held);
+        let whole_through = row.device.whole_through;
+        let held = if row.device.head_sequence > whole_through {
+            reading.held_ranges(key, row.device.id, whole_through).await?
+        } else {
+            Vec::new()
+        };
+        let missing = missing(whole_through, claimed, &held);
         if !missing.is_empty() {
             writer.frame(&Frame::Missing(missing));
         }
     }
-    let photos: Vec<PhotoHash> = transaction
+    let photos: Vec<PhotoHash> = reading
         .missing_photos(key, question.device.id, PHOTOS)
         .await?
         .iter()
@@ -152,6 +160,18 @@ pub fn missing(whole_through: u64, claimed: u64, held: &[(u64, u64)]) -> Vec<(u6
     missing
 }
 
+/// The connection that a reply reads with: the one it holds, or another where it let that one go.
+pub(super) async fn reading_again<'r>(
+    engine: &Arc<Engine>,
+    reading: &'r mut Option<Transaction>,
+) -> Result<&'r mut Transaction, SyncError> {
+    let held = match reading.take() {
+        Some(held) => held,
+        None => engine.store.glance().await?,
+    };
+    Ok(reading.insert(held))
+}
+
 /// Collects frames and sends them in parts.
 pub(super) struct Writer {
     parts: mpsc::Sender<Part>,
@@ -173,14 +193,22 @@ impl Writer {
         self.pending.len() + CURSOR_FRAME_BYTES >= limits::FLUSH_BYTES
     }
 
-    /// Sends what is pending. False where the receiver is gone.
-    pub(super) async fn flush(&mut self) -> bool {
+    /// Sends what is pending, and lets go of the connection where that must wait: a slow phone holds none. False
+    /// where the receiver is gone.
+    pub(super) async fn flush(&mut self, reading: &mut Option<Transaction>) -> bool {
         if self.pending.is_empty() || self.is_gone {
             return !self.is_gone;
         }
         let part = Bytes::from(std::mem::take(&mut self.pending));
         self.written += u64::try_from(part.len()).unwrap_or(u64::MAX);
-        self.is_gone = self.parts.send(part).await.is_err();
+        self.is_gone = match self.parts.try_send(part) {
+            Ok(()) => false,
+            Err(TrySendError::Closed(_)) => true,
+            Err(TrySendError::Full(part)) => {
+                *reading = None;
+                self.parts.send(part).await.is_err()
+            }
+        };
         !self.is_gone
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::{Engine, SyncError};
 use crate::domain::District;
-use crate::store::Lineage;
+use crate::store::{Lineage, Transaction};
 
 /// Where a presented cursor stands in this database's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +41,16 @@ pub async fn settle(
     engine: &Arc<Engine>,
     district: &District,
     presented: Option<&[u8]>,
+    reading: &mut Transaction,
 ) -> Result<(Cursor, Lineage), SyncError> {
-    let mut transaction = engine.store.read().await?;
-    let mut lineage = transaction.lineage(district.key).await?;
+    // The incarnations first: what they gave is never beyond a change that is read after them.
+    let incarnations = match presented {
+        Some(_) => reading.incarnations(district.key).await?,
+        None => Vec::new(),
+    };
+    let mut lineage = reading.lineage(district.key).await?;
     let Some(presented) = presented else { return Ok((Cursor::default(), lineage)) };
     let mut cursor = Cursor::decode(presented, &engine.keys, district.key)?;
-    let incarnations = transaction.incarnations(district.key).await?;
-    drop(transaction);
     if let Standing::Beyond(fork) = standing(&cursor, &incarnations, lineage.change) {
         for change in &mut cursor.changes {
             *change = (*change).min(fork);

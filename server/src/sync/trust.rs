@@ -208,6 +208,7 @@ pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result
             device: signer.device.id,
             sequence,
             flags,
+            opening: None,
         });
         if !sorted.order.contains(&record) {
             sorted.order.push(record);
