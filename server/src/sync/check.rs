@@ -151,7 +151,7 @@ impl Checker {
         }
         let mut count = |name: &str, by: i64| *self.tallies.entry(name.to_owned()).or_default() += by;
         reconcile::tallies(record.collection, record.flags, record.state, record.class, |name| {
-            count(name, 1)
+            count(name, 1);
         });
         let conflicts: BTreeSet<(&str, &str)> =
             view.conflicts.iter().map(|it| (it.subject.as_str(), it.reason.as_str())).collect();

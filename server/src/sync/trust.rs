@@ -134,8 +134,8 @@ async fn vouchers(
     wanted: &HashMap<Identity, Operation>,
 ) -> Result<BTreeMap<Identity, (DeviceId, u64)>, SyncError> {
     let key = batch.district.key;
-    let mut vouchers = BTreeMap::new();
-    let mut signed: BTreeMap<DeviceId, BTreeSet<(u64, Identity)>> = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    let mut by_device: BTreeMap<DeviceId, BTreeSet<(u64, Identity)>> = BTreeMap::new();
     let mut after = BundleHash([0; 32]);
     while !wanted.is_empty() {
         let runs = batch.transaction.runs_after(key, after, RUNS).await?;
@@ -146,26 +146,26 @@ async fn vouchers(
             let named: Vec<(u64, Identity)> =
                 named.filter(|(_, identity)| wanted.contains_key(identity)).collect();
             if !named.is_empty() {
-                signed.entry(run.device).or_default().extend(named);
+                by_device.entry(run.device).or_default().extend(named);
             }
         }
     }
-    for (id, signed) in signed {
+    for (id, runs) in by_device {
         let Some(row) = batch.transaction.device(key, id).await? else { continue };
         let spans = match row.device.status {
             DeviceStatus::Revoked { .. } => batch.transaction.run_spans(key, id, WHOLE_CHAIN).await?,
             DeviceStatus::Active | DeviceStatus::Lost => Vec::new(),
         };
         let signer = Signer::of(batch, row.device, &spans);
-        for (sequence, identity) in signed {
-            let vouches =
+        for (sequence, identity) in runs {
+            let is_trusted =
                 wanted.get(&identity).is_some_and(|operation| signer.vouches(&identity, operation, sequence));
-            if vouches {
-                vouchers.entry(identity).or_insert((id, sequence));
+            if is_trusted {
+                found.entry(identity).or_insert((id, sequence));
             }
         }
     }
-    Ok(vouchers)
+    Ok(found)
 }
 
 /// Codes of quarantine that say who was not trusted, not what was wrong: trust may come later.

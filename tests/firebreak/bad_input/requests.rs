@@ -177,7 +177,7 @@ fn compressed_in_two(encoding: &str, (first, second): (&[u8], &[u8]), left: usiz
         (flushed, encoder.finish()?)
     };
     ensure!(flushed + left < all.len(), "nothing is cut");
-    Ok(all[..flushed + left].to_vec())
+    Ok(all.into_iter().take(flushed + left).collect())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
