@@ -1,12 +1,14 @@
 //! Putting the server together: store, keys, engine; serving and stopping.
 
 use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsAcceptor;
+use tokio::net::TcpSocket;
 
 use crate::config::Settings;
 use crate::http;
@@ -41,9 +43,8 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let engine = open(settings).await?;
     engine.begin_incarnation().await?;
     let metrics = telemetry::begin_metrics()?;
-    let listener = std::net::TcpListener::bind(settings.listen)
+    let listener = listen(settings.listen)
         .with_context(|| format!("the address {} cannot be listened on", settings.listen))?;
-    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let router = http::router(&engine, metrics, settings);
     let handle = Handle::new();
@@ -93,6 +94,18 @@ fn lock(settings: &Settings) -> anyhow::Result<Option<File>> {
     }
 }
 
+/// Connections that may wait to be taken: a whole district that comes into coverage at once. Where there is no room,
+/// a phone tries again a second later.
+const BACKLOG: u32 = 4_096;
+
+fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that is started again takes its port at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
 /// Scripts wait for this line.
 fn announce(line: &str) -> std::io::Result<()> {
     use std::io::Write as _;
@@ -101,7 +114,7 @@ fn announce(line: &str) -> std::io::Result<()> {
     out.flush()
 }
 
-async fn stop_on_signal(handle: Handle<std::net::SocketAddr>) {
+async fn stop_on_signal(handle: Handle<SocketAddr>) {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -335,7 +335,7 @@ async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) ->
         refused_in_all += refusals.len();
         let arrivals = std::mem::take(&mut admitted.arrivals);
         let delivery = Delivery { arrivals, refused, ..Delivery::default() };
-        let receipts = engine.deliver(district, delivery).await?;
+        let receipts = engine.deliver(district, delivery).await?.receipts;
         print_json(&json!({
             "file": file.display().to_string(), "taken": receipts.len(), "known": known, "refused": refusals,
         }))?;

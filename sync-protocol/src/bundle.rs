@@ -102,6 +102,23 @@ pub struct Unverified {
     cose: CoseSign1,
 }
 
+/// The device and the first sequence that a bundle claims, as far as they can be told without opening it. A hint:
+/// nothing of it is checked.
+pub fn claimed(bytes: &[u8]) -> Option<(DeviceId, u64)> {
+    prepass::exact(bytes, BOUNDS).ok()?;
+    let parts = prepass::elements(bytes)?;
+    let [protected, _, payload, _] = parts.as_slice() else { return None };
+    let header = prepass::pairs(prepass::byte_string(protected)?)?;
+    let (_, kid) = header.into_iter().find(|(key, _)| *key == [KID])?;
+    let device = uuid::Uuid::from_slice(prepass::byte_string(kid)?).ok()?;
+    let run = prepass::entries(prepass::byte_string(payload)?)?;
+    let (_, first) = run.into_iter().find(|(key, _)| *key == "first")?;
+    Some((DeviceId(device), u64::try_from(prepass::integer(first)?).ok()?))
+}
+
+/// The label of `kid` (RFC 9052 §3.1), encoded.
+const KID: u8 = 4;
+
 /// Reads the structure of a signed message: array, protected header, payload, signature.
 ///
 /// # Errors

@@ -58,7 +58,7 @@ pub(crate) fn prepare(
                     gzip(&request(phone, &[bundle]))
                 })
                 .collect::<Result<Vec<_>>>()?;
-            Ok(Sender { client: phone.client.clone(), requests: Arc::new(requests) })
+            Ok(Sender { client: phone.client.keeping_connections()?, requests: Arc::new(requests) })
         })
         .collect()
 }

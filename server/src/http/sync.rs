@@ -20,7 +20,7 @@ use crate::domain::Collection;
 use crate::store::{Transaction, Visit};
 use crate::sync::admit::{self, Admitted};
 use crate::sync::cursor::Cursor;
-use crate::sync::group::{self, Delivery};
+use crate::sync::group::{self, Delivered, Delivery, Standing};
 use crate::sync::pull::{self, Question};
 use crate::sync::rollback;
 
@@ -46,6 +46,7 @@ pub(super) async fn sync(
         Arc::clone(&shared.sync_slots).try_acquire_owned().map_err(|_source| Code::TooManyRequests)?;
     let received_ms = shared.engine.clock.now_ms();
     let reply_encoding = accepted(request.headers());
+    let device = presenter.row.device.id;
     let body = read_body(&shared, request).await?;
     let request = exchange::decode_request(&body.bytes)?;
     let header = request.header;
@@ -60,11 +61,20 @@ pub(super) async fn sync(
     let refused = admitted.refusals.iter().map(refused_frame).collect();
     let delivery = delivery(&presenter, &header, &mut admitted, received_ms);
     let mut receipts = std::mem::take(&mut admitted.receipts);
-    receipts.extend(deliver(&shared, &presenter, delivery).await?);
+    let delivered = deliver(&shared, &presenter, delivery).await?;
+    receipts.extend(delivered.receipts);
     drop(body);
-    let mut reading = shared.engine.store.glance().await?;
+    let mut reading = None;
+    let standing = match delivered.standing {
+        Some(standing) => standing,
+        None => {
+            let reading = shared.engine.reading(&mut reading).await?;
+            Standing::of(reading, presenter.district.key, device).await?
+        }
+    };
+    let cursor = header.cursor.as_deref();
     let (cursor, lineage) =
-        rollback::settle(&shared.engine, &presenter.district, header.cursor.as_deref(), &mut reading).await?;
+        rollback::settle(&shared.engine, &presenter.district, cursor, standing.lineage, &mut reading).await?;
     let question = Question {
         claimed_sequence: header.head.map_or(0, |head| head.sequence),
         receipts: pull::in_order(&receipts, &admitted.order),
@@ -76,7 +86,7 @@ pub(super) async fn sync(
         budget: header.budget.unwrap_or(limits::BUDGET_DEFAULT).clamp(limits::BUDGET_MIN, limits::BUDGET_MAX),
         received_ms,
         district: presenter.district,
-        device: presenter.row.device,
+        presenter: standing.presenter,
     };
     Ok(stream(&shared, question, reading, reply_encoding))
 }
@@ -117,11 +127,7 @@ fn delivery(
 }
 
 /// A contact that brings nothing is written with the next group; nobody waits for it.
-async fn deliver(
-    shared: &Shared,
-    presenter: &Presenter,
-    delivery: Delivery,
-) -> Result<group::Receipts, ApiError> {
+async fn deliver(shared: &Shared, presenter: &Presenter, delivery: Delivery) -> Result<Delivered, ApiError> {
     let is_bare =
         delivery.arrivals.is_empty() && delivery.refused.is_empty() && delivery.acknowledged.1.is_empty();
     if is_bare {
@@ -131,7 +137,7 @@ async fn deliver(
                 tracing::warn!(error = %error, "a contact was not noted: {error}");
             }
         });
-        return Ok(group::Receipts::new());
+        return Ok(Delivered { receipts: group::Receipts::new(), standing: None });
     }
     Ok(shared.engine.deliver(&presenter.district, delivery).await?)
 }
@@ -297,7 +303,7 @@ fn accepted(headers: &HeaderMap) -> Encoding {
     }
 }
 
-fn stream(shared: &Shared, question: Question, reading: Transaction, encoding: Encoding) -> Response {
+fn stream(shared: &Shared, question: Question, reading: Option<Transaction>, encoding: Encoding) -> Response {
     let (parts, waiting) = mpsc::channel(PARTS_WAITING);
     let engine = Arc::clone(&shared.engine);
     tokio::spawn(async move {

@@ -13,6 +13,7 @@ mod ledger;
 mod listing;
 mod notices;
 mod people;
+mod presenters;
 mod rows;
 mod runs;
 mod values;
@@ -29,6 +30,7 @@ pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
+pub use presenters::PresenterRow;
 pub use runs::{PlacedOperation, Quarantined, RunSpan, SignedRun, StoredOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,

@@ -68,8 +68,22 @@ pub async fn open(
     if hashed.is_empty() {
         return Ok(admitted);
     }
-    let mut reading = engine.store.glance().await?;
-    admitted.receipts = reading.receipts(district.key, &admitted.order).await?;
+    let mut reading = None;
+    // What begins behind the presenter's head was not taken before: most bundles need no reading.
+    let perhaps_taken: Vec<BundleHash> = hashed
+        .iter()
+        .filter(|(_, bytes)| {
+            let claimed = bundle::claimed(bytes);
+            presenter
+                .zip(claimed)
+                .is_none_or(|(known, (device, first))| device != known.id || first <= known.head_sequence)
+        })
+        .map(|(hash, _)| *hash)
+        .collect();
+    if !perhaps_taken.is_empty() {
+        let reading = engine.reading(&mut reading).await?;
+        admitted.receipts = reading.receipts(district.key, &perhaps_taken).await?;
+    }
     let new: Vec<(BundleHash, Vec<u8>)> =
         hashed.into_iter().filter(|(hash, _)| !admitted.receipts.contains_key(hash)).collect();
     if new.is_empty() {
@@ -81,8 +95,10 @@ pub async fn open(
         new.iter().filter_map(|(_, bytes)| bundle::open(bytes).ok()).map(|opened| opened.device).collect();
     let others: Vec<DeviceId> =
         signers.into_iter().filter(|signer| !public_keys.contains_key(signer)).collect();
-    let others = reading.devices(district.key, &others).await?;
-    public_keys.extend(others.into_iter().map(|(id, row)| (id, row.device.public_key)));
+    if !others.is_empty() {
+        let others = engine.reading(&mut reading).await?.devices(district.key, &others).await?;
+        public_keys.extend(others.into_iter().map(|(id, row)| (id, row.device.public_key)));
+    }
     drop(reading);
     let presenter = presenter.map(|device| device.id);
     let own = engine.own_device(district);

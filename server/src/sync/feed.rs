@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use sync_protocol::cbor::Raw;
 use sync_protocol::exchange::{self, Frame, Item};
-use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::ids::RecordId;
 use sync_protocol::limits;
 use sync_protocol::view::{Omitted, View};
 
 use super::cursor::{CLASSES, Cursor};
-use super::pull::{Question, Writer, reading_again};
+use super::pull::{Question, Writer};
 use super::{Engine, SyncError};
 use crate::domain::{Class, Collection};
 use crate::geometry::{Area, GeoBox};
-use crate::store::{AreaVersion, FeedRow, Page, Transaction};
+use crate::store::{AreaVersion, FeedRow, Page, PresenterRow, Transaction};
 
 /// Rows read at a time.
 const PAGE_ROWS: u32 = 200;
@@ -56,19 +56,13 @@ impl AreaChange {
 }
 
 /// Areas belong to persons; a device gets their union, versioned for that device.
-pub(super) async fn settle_areas(
-    engine: &Arc<Engine>,
-    question: &Question,
-    reading: &mut Transaction,
-) -> Result<Areas, SyncError> {
+pub(super) async fn settle_areas(engine: &Arc<Engine>, question: &Question) -> Result<Areas, SyncError> {
     let key = question.district.key;
-    let holder = PersonId(question.device.id.0);
-    let mut holders = question.device.persons.clone();
-    holders.push(holder);
-    let mut areas = reading.areas(key, &holders).await?;
+    let PresenterRow { device, areas, .. } = &question.presenter;
+    let holder = PresenterRow::holder(device.id);
     let mut boxes: Vec<GeoBox> = Vec::new();
-    let mut is_everywhere = question.device.persons.is_empty();
-    for person in &question.device.persons {
+    let mut is_everywhere = device.persons.is_empty();
+    for person in &device.persons {
         match areas.get(person).and_then(|versions| versions.last()) {
             Some(area) if !area.boxes.is_empty() => boxes.extend(&area.boxes),
             _ => is_everywhere = true,
@@ -77,7 +71,7 @@ pub(super) async fn settle_areas(
     if is_everywhere {
         boxes.clear();
     }
-    let mut versions = areas.remove(&holder).unwrap_or_default();
+    let mut versions = areas.get(&holder).cloned().unwrap_or_default();
     let current = versions.last().map_or(&[][..], |version| version.boxes.as_slice());
     if current != boxes.as_slice() {
         let mut transaction = engine.store.begin().await?;
@@ -164,7 +158,7 @@ impl<'a> Feed<'a> {
                 }
                 let mut at = after.max((low.saturating_sub(1), RecordId(uuid::Uuid::max())));
                 loop {
-                    let reading = reading_again(self.engine, &mut self.reading).await?;
+                    let reading = self.engine.reading(&mut self.reading).await?;
                     let rows = reading.placed(self.question.district.key, at, high, PAGE_ROWS).await?;
                     let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
                     for row in rows {
@@ -220,7 +214,7 @@ impl<'a> Feed<'a> {
                 }
                 let limit = self.page_rows(writer);
                 let page = Page { class: number, after, through, limit };
-                let reading = reading_again(self.engine, &mut self.reading).await?;
+                let reading = self.engine.reading(&mut self.reading).await?;
                 let rows = reading.feed(self.question.district.key, page).await?;
                 let outside: Vec<RecordId> =
                     rows.iter().filter(|row| !is_in(area, row)).map(|row| row.record).collect();

@@ -4,7 +4,7 @@
 //! that fails, it is undone and each bundle is tried behind a savepoint of its own, so that one bad bundle costs
 //! only itself. Replies are sent after the commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,9 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::batch::Batch;
 use super::office::{self, Act, ActOutcome};
 use super::{Engine, SyncError};
-use crate::domain::District;
+use crate::domain::{District, DistrictKey};
 use crate::reconcile::Arrival;
-use crate::store::{RefusedRow, StoreError, Transaction, Visit};
+use crate::store::{Lineage, PresenterRow, RefusedRow, StoreError, Transaction, Visit};
 
 /// Jobs that may wait for one district. Beyond it a request is answered 429, before anything is read of it.
 const QUEUE: usize = 4_096;
@@ -46,9 +46,45 @@ pub struct Delivery {
 /// Receipts of a delivery, by bundle; a bundle whose own writing failed has none.
 pub type Receipts = HashMap<BundleHash, Vec<u8>>;
 
+/// What a delivery gave.
+#[derive(Debug)]
+pub struct Delivered {
+    /// Its receipts.
+    pub receipts: Receipts,
+    /// How its presenter stands after it.
+    pub standing: Option<Standing>,
+}
+
+/// How a presenter and the district's feed stand.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The presenter.
+    pub presenter: PresenterRow,
+    /// The feed.
+    pub lineage: Lineage,
+}
+
+impl Standing {
+    /// Reads it for a presenter that brought nothing to write.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`] where the device is gone; the store's.
+    pub async fn of(
+        reading: &mut Transaction,
+        district: DistrictKey,
+        device: DeviceId,
+    ) -> Result<Self, SyncError> {
+        let lineage = reading.lineage(district).await?;
+        let presenter = reading.presenters(district, &[device]).await?.remove(&device);
+        Ok(Self { presenter: presenter.ok_or(Code::Unauthenticated)?, lineage })
+    }
+}
+
+type DeliveryReply = oneshot::Sender<Result<Delivered, SyncError>>;
+
 #[derive(Debug)]
 enum Job {
-    Delivery(Delivery, oneshot::Sender<Result<Receipts, SyncError>>),
+    Delivery(Delivery, DeliveryReply),
     Act(Box<Act>, oneshot::Sender<Result<ActOutcome, SyncError>>),
 }
 
@@ -80,7 +116,7 @@ impl Engine {
         self: &Arc<Self>,
         district: &District,
         delivery: Delivery,
-    ) -> Result<Receipts, SyncError> {
+    ) -> Result<Delivered, SyncError> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(district).await;
         writer.jobs.try_send(Job::Delivery(delivery, reply)).map_err(|error| unqueued(&error))?;
@@ -152,7 +188,7 @@ fn weight(job: &Job) -> usize {
 
 /// One job on its way through a group.
 enum Done {
-    Delivery(Vec<BundleHash>, oneshot::Sender<Result<Receipts, SyncError>>),
+    Delivery(Vec<BundleHash>, Option<DeviceId>, DeliveryReply),
     Act(Result<ActOutcome, SyncError>, oneshot::Sender<Result<ActOutcome, SyncError>>),
 }
 
@@ -172,18 +208,19 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
     let mut aside = Vec::with_capacity(deliveries.len());
     for (delivery, reply) in deliveries {
         let hashes = delivery.arrivals.iter().map(|arrival| arrival.bundle).collect();
-        done.push(Done::Delivery(hashes, reply));
+        let presenter = delivery.visit.as_ref().map(|visit| visit.device);
+        done.push(Done::Delivery(hashes, presenter, reply));
         arrivals.extend(delivery.arrivals);
         aside.push((delivery.refused, delivery.visit, delivery.acknowledged));
     }
     match write_group(engine, district, arrivals, &aside, acts).await {
-        Ok((receipts, acted)) => {
+        Ok(Written { receipts, presenters, lineage, acted }) => {
             done.extend(acted.into_iter().map(|(result, reply)| Done::Act(result, reply)));
             let seconds = started.elapsed().as_secs_f64();
             metrics::counter!("firebreak_groups_total").increment(1);
             metrics::counter!("firebreak_bundles_total").increment(u64::try_from(bundles).unwrap_or(0));
             metrics::histogram!("firebreak_group_seconds").record(seconds);
-            answer(done, &receipts);
+            answer(done, &receipts, presenters, &lineage);
         }
         Err((error, acted)) => {
             done.extend(acted.into_iter().map(|reply| Done::Act(Err(SyncError::Gone), reply)));
@@ -192,16 +229,23 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
     }
 }
 
-fn answer(done: Vec<Done>, receipts: &Receipts) {
+fn answer(
+    done: Vec<Done>,
+    receipts: &Receipts,
+    mut presenters: BTreeMap<DeviceId, PresenterRow>,
+    lineage: &Lineage,
+) {
     for job in done {
         // A client that went away asks again and gets the same receipts.
         match job {
-            Done::Delivery(bundles, reply) => {
-                let own: Receipts = bundles
+            Done::Delivery(bundles, presenter, reply) => {
+                let receipts: Receipts = bundles
                     .into_iter()
                     .filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone())))
                     .collect();
-                let _gone = reply.send(Ok(own));
+                let presenter = presenter.and_then(|device| presenters.remove(&device));
+                let standing = presenter.map(|presenter| Standing { presenter, lineage: lineage.clone() });
+                let _gone = reply.send(Ok(Delivered { receipts, standing }));
             }
             Done::Act(result, reply) => {
                 let _gone = reply.send(result);
@@ -219,7 +263,7 @@ fn fail(done: Vec<Done>, error: &SyncError) {
     };
     for job in done {
         match job {
-            Done::Delivery(_, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
+            Done::Delivery(_, _, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
             Done::Act(_, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
         }
     }
@@ -230,17 +274,25 @@ type ActReply = oneshot::Sender<Result<ActOutcome, SyncError>>;
 pub(super) type Aside = (Vec<RefusedRow>, Option<Visit>, (Vec<PersonId>, Vec<NoticeId>));
 type Acted = Vec<(Result<ActOutcome, SyncError>, ActReply)>;
 
+/// What a group wrote, and how its presenters stand after it.
+struct Written {
+    receipts: Receipts,
+    presenters: BTreeMap<DeviceId, PresenterRow>,
+    lineage: Lineage,
+    acted: Acted,
+}
+
 async fn write_group(
     engine: &Arc<Engine>,
     district: &District,
     arrivals: Vec<Arrival>,
     aside: &[Aside],
     acts: Vec<(Box<Act>, ActReply)>,
-) -> Result<(Receipts, Acted), (SyncError, Vec<ActReply>)> {
+) -> Result<Written, (SyncError, Vec<ActReply>)> {
     let mut acted = Vec::new();
     let mut pending: Vec<(Box<Act>, Option<ActReply>)> =
         acts.into_iter().map(|(act, reply)| (act, Some(reply))).collect();
-    let result: Result<Receipts, SyncError> = async {
+    let result: Result<Written, SyncError> = async {
         let now_ms = engine.clock.now_ms();
         let (mut transaction, receipts) = match write_whole(engine, district, &arrivals, aside, now_ms).await
         {
@@ -257,20 +309,25 @@ async fn write_group(
             let result = office::perform(&mut batch, act).await;
             match &result {
                 Ok(_) => batch.transaction.release().await?,
-                Err(error) if is_of_all(error) => return result.map(|_| Receipts::new()),
+                Err(error) if is_of_all(error) => return Err(result.err().unwrap_or(SyncError::Gone)),
                 Err(_) => batch.transaction.rollback_to_savepoint().await?,
             }
             acted.push((result, reply.take()));
         }
+        // Read here, once for all, what each reply would read by itself.
+        let visits = aside.iter().filter_map(|(_, visit, _)| visit.as_ref());
+        let devices: Vec<DeviceId> = visits.map(|visit| visit.device).collect();
+        let presenters = transaction.presenters(district.key, &devices).await?;
+        let lineage = transaction.lineage(district.key).await?;
         transaction.commit().await?;
         // What a group was made of is many small pieces: nobody waits while they are freed.
         tokio::task::spawn_blocking(move || drop(arrivals));
-        Ok(receipts)
+        Ok(Written { receipts, presenters, lineage, acted: Vec::new() })
     }
     .await;
     let acted: Acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
     match result {
-        Ok(receipts) => Ok((receipts, acted)),
+        Ok(written) => Ok(Written { acted, ..written }),
         Err(error) => {
             let unheard = pending.into_iter().filter_map(|(_, reply)| reply);
             Err((error, unheard.chain(acted.into_iter().map(|(_, reply)| reply)).collect()))
@@ -345,8 +402,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_group_that_panics_is_answered_and_the_next_goes_on() {
-        let (reply, answer) = oneshot::channel::<Result<Receipts, SyncError>>();
-        let job = Done::Delivery(Vec::new(), reply);
+        let (reply, answer) = oneshot::channel::<Result<Delivered, SyncError>>();
+        let job = Done::Delivery(Vec::new(), None, reply);
         supervised(async move {
             let _held = job;
             panic!("a plan that cannot be");
@@ -355,11 +412,8 @@ mod tests {
         // The receiver hears that the task is gone, which is answered `internal`.
         assert!(answer.await.is_err());
         let (reply, answer) = oneshot::channel();
-        supervised(async move { answer_all(reply) }).await;
-        assert!(answer.await.unwrap().is_ok());
-    }
-
-    fn answer_all(reply: oneshot::Sender<Result<Receipts, SyncError>>) {
-        answer(vec![Done::Delivery(Vec::new(), reply)], &Receipts::new());
+        supervised(async move { fail(vec![Done::Delivery(Vec::new(), None, reply)], &SyncError::Gone) })
+            .await;
+        assert!(matches!(answer.await, Ok(Err(SyncError::Refused(Code::Internal)))));
     }
 }

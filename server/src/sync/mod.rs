@@ -32,7 +32,7 @@ use tokio::sync::{Mutex, RwLock};
 
 use crate::domain::{District, DistrictKey};
 use crate::keys::{KeyError, Keyring};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Transaction};
 use crate::time::Clock;
 
 /// What can go wrong between a request and the store.
@@ -123,6 +123,21 @@ impl Engine {
         transaction.begin_incarnation(district, tag).await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// The connection that a request reads with: the one it holds, or one taken now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn reading<'r>(
+        &self,
+        held: &'r mut Option<Transaction>,
+    ) -> Result<&'r mut Transaction, SyncError> {
+        let reading = match held.take() {
+            Some(reading) => reading,
+            None => self.store.glance().await?,
+        };
+        Ok(held.insert(reading))
     }
 
     /// Every district.

@@ -19,7 +19,7 @@ use super::feed::{Feed, settle_areas};
 use super::group::Receipts;
 use super::{Engine, SyncError};
 use crate::domain::{Collection, Device, District};
-use crate::store::{Lineage, Transaction};
+use crate::store::{Lineage, PresenterRow, Transaction};
 
 /// Notices of one reply.
 const NOTICES: u32 = 200;
@@ -35,8 +35,8 @@ const RANGES: usize = 200;
 pub struct Question {
     /// The district.
     pub district: District,
-    /// The presenter, as it stood before this request.
-    pub device: Device,
+    /// The presenter, as it stands after what it brought.
+    pub presenter: PresenterRow,
     /// The sequence that the presenter says it is at.
     pub claimed_sequence: u64,
     /// The presented cursor, settled.
@@ -72,7 +72,7 @@ pub fn in_order(receipts: &Receipts, order: &[sync_protocol::ids::BundleHash]) -
 pub async fn reply(
     engine: Arc<Engine>,
     question: Question,
-    mut reading: Transaction,
+    mut reading: Option<Transaction>,
     parts: mpsc::Sender<Part>,
 ) -> Result<(), SyncError> {
     let mut writer = Writer { parts, pending: Vec::new(), written: 0, is_gone: false };
@@ -90,19 +90,22 @@ pub async fn reply(
         writer.frame(&Frame::Refused(refused.clone()));
     }
     let key = question.district.key;
-    for body in reading.waiting_notices(key, &question.device.persons, (NOTICES, NOTICE_BYTES)).await? {
-        let body = Raw::from_checked(&body);
-        if let Some(notice) = exchange::Notice::decode(&body) {
-            writer.frame(&Frame::Notice(notice));
+    let persons = &question.presenter.device.persons;
+    if question.presenter.has_notices {
+        let reading = engine.reading(&mut reading).await?;
+        for body in reading.waiting_notices(key, persons, (NOTICES, NOTICE_BYTES)).await? {
+            let body = Raw::from_checked(&body);
+            if let Some(notice) = exchange::Notice::decode(&body) {
+                writer.frame(&Frame::Notice(notice));
+            }
         }
     }
-    let areas = settle_areas(&engine, &question, &mut reading).await?;
-    let mut reading = Some(reading);
+    let areas = settle_areas(&engine, &question).await?;
     writer.flush(&mut reading).await;
     let mut feed = Feed::new(&engine, &question, reading);
     let is_whole = feed.write(&mut writer, &areas).await?;
     let mut reading = feed.reading;
-    closing(&engine, &question, &mut writer, is_whole, reading_again(&engine, &mut reading).await?).await?;
+    closing(&engine, &question, &mut writer, is_whole, &mut reading).await?;
     writer.flush(&mut None).await;
     Ok(())
 }
@@ -112,30 +115,23 @@ async fn closing(
     question: &Question,
     writer: &mut Writer,
     is_whole: bool,
-    reading: &mut Transaction,
+    reading: &mut Option<Transaction>,
 ) -> Result<(), SyncError> {
     let key = question.district.key;
-    if let Some(row) = reading.device(key, question.device.id).await? {
-        let claimed = question.claimed_sequence.max(row.device.head_sequence);
-        let whole_through = row.device.whole_through;
-        let held = if row.device.head_sequence > whole_through {
-            reading.held_ranges(key, row.device.id, whole_through).await?
-        } else {
-            Vec::new()
-        };
-        let missing = missing(whole_through, claimed, &held);
-        if !missing.is_empty() {
-            writer.frame(&Frame::Missing(missing));
-        }
+    let Device { id, head_sequence, whole_through, .. } = question.presenter.device;
+    let held = if head_sequence > whole_through {
+        engine.reading(reading).await?.held_ranges(key, id, whole_through).await?
+    } else {
+        Vec::new()
+    };
+    let missing = missing(whole_through, question.claimed_sequence.max(head_sequence), &held);
+    if !missing.is_empty() {
+        writer.frame(&Frame::Missing(missing));
     }
-    let photos: Vec<PhotoHash> = reading
-        .missing_photos(key, question.device.id, PHOTOS)
-        .await?
-        .iter()
-        .filter_map(|hash| PhotoHash::try_from(hash.as_slice()).ok())
-        .collect();
-    if !photos.is_empty() {
-        writer.frame(&Frame::Photos(photos));
+    if question.presenter.lacks_photos {
+        let photos = engine.reading(reading).await?.missing_photos(key, id, PHOTOS).await?;
+        let photos = photos.iter().filter_map(|hash| PhotoHash::try_from(hash.as_slice()).ok());
+        writer.frame(&Frame::Photos(photos.collect()));
     }
     writer.frame(&Frame::End(End { more: !is_whole, server_ms: engine.clock.now_ms(), safe_through: None }));
     Ok(())
@@ -158,18 +154,6 @@ pub fn missing(whole_through: u64, claimed: u64, held: &[(u64, u64)]) -> Vec<(u6
         missing.push((next, claimed));
     }
     missing
-}
-
-/// The connection that a reply reads with: the one it holds, or another where it let that one go.
-pub(super) async fn reading_again<'r>(
-    engine: &Arc<Engine>,
-    reading: &'r mut Option<Transaction>,
-) -> Result<&'r mut Transaction, SyncError> {
-    let held = match reading.take() {
-        Some(held) => held,
-        None => engine.store.glance().await?,
-    };
-    Ok(reading.insert(held))
 }
 
 /// Collects frames and sends them in parts.

@@ -33,7 +33,8 @@ pub fn standing(cursor: &Cursor, incarnations: &[([u8; 4], u64)], last_change: u
     if cursor.is_start() { Standing::Sound } else { Standing::Beyond(0) }
 }
 
-/// Decodes a presented cursor, begins a new epoch where it proves a rollback, and rewinds it to the fork.
+/// Decodes a presented cursor, begins a new epoch where it proves a rollback, and rewinds it to the fork. Gives the
+/// lineage after that.
 ///
 /// # Errors
 /// `cursor-invalid`; the store's.
@@ -41,16 +42,18 @@ pub async fn settle(
     engine: &Arc<Engine>,
     district: &District,
     presented: Option<&[u8]>,
-    reading: &mut Transaction,
+    mut lineage: Lineage,
+    reading: &mut Option<Transaction>,
 ) -> Result<(Cursor, Lineage), SyncError> {
-    // The incarnations first: what they gave is never beyond a change that is read after them.
-    let incarnations = match presented {
-        Some(_) => reading.incarnations(district.key).await?,
-        None => Vec::new(),
-    };
-    let mut lineage = reading.lineage(district.key).await?;
     let Some(presented) = presented else { return Ok((Cursor::default(), lineage)) };
     let mut cursor = Cursor::decode(presented, &engine.keys, district.key)?;
+    let is_of_this_start = cursor.tags.first().is_some_and(|tag| lineage.tags.first() == Some(tag));
+    if is_of_this_start && cursor.newest() <= lineage.change {
+        return Ok((cursor, lineage));
+    }
+    let reading = engine.reading(reading).await?;
+    let incarnations = reading.incarnations(district.key).await?;
+    lineage = reading.lineage(district.key).await?;
     if let Standing::Beyond(fork) = standing(&cursor, &incarnations, lineage.change) {
         for change in &mut cursor.changes {
             *change = (*change).min(fork);

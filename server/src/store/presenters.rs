@@ -1,0 +1,79 @@
+//! What replies to presenters are made from, besides the feed: read for many presenters at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_protocol::ids::{DeviceId, PersonId};
+use uuid::Uuid;
+
+use super::rows::Keys as _;
+use super::{AreaVersion, StoreError, Transaction, each_backend};
+use crate::domain::{Device, DistrictKey};
+
+/// How one presenter stands.
+#[derive(Clone, Debug)]
+pub struct PresenterRow {
+    /// The device, with the persons bound to it.
+    pub device: Device,
+    /// Whether notices wait for its persons.
+    pub has_notices: bool,
+    /// Whether photos are missing that it named.
+    pub lacks_photos: bool,
+    /// Every version of the areas of its persons, and of its own union of them under its own id; oldest first.
+    pub areas: BTreeMap<PersonId, Vec<AreaVersion>>,
+}
+
+impl PresenterRow {
+    /// Under whose name the union of a device's areas is versioned.
+    pub const fn holder(device: DeviceId) -> PersonId {
+        PersonId(device.0)
+    }
+}
+
+impl Transaction {
+    /// How these devices stand now.
+    pub async fn presenters(
+        &mut self,
+        district: DistrictKey,
+        ids: &[DeviceId],
+    ) -> Result<BTreeMap<DeviceId, PresenterRow>, StoreError> {
+        let devices = self.devices(district, ids).await?;
+        let lacking: Vec<(Uuid,)> = each_backend!(&mut *self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(
+                "SELECT device FROM devices WHERE EXISTS (SELECT 1 FROM photos WHERE photos.district = devices.district \
+                 AND photos.device = devices.device AND is_settled = 0) AND district = ",
+            );
+            query.push_bind(district.0).push(" AND device");
+            Db::push_ids(&mut query, ids.iter().map(|id| id.0));
+            query.build_query_as().fetch_all(connection).await?
+        });
+        let lacking: BTreeSet<DeviceId> = lacking.into_iter().map(|(id,)| DeviceId(id)).collect();
+        let persons: BTreeSet<PersonId> =
+            devices.values().flat_map(|row| row.device.persons.iter().copied()).collect();
+        let told: Vec<(Uuid,)> = each_backend!(&mut *self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(
+                "SELECT person FROM persons WHERE EXISTS (SELECT 1 FROM notices WHERE notices.district = persons.district \
+                 AND notices.person = persons.person AND acknowledged_ms IS NULL) AND district = ",
+            );
+            query.push_bind(district.0).push(" AND person");
+            Db::push_ids(&mut query, persons.iter().map(|person| person.0));
+            query.build_query_as().fetch_all(connection).await?
+        });
+        let told: BTreeSet<PersonId> = told.into_iter().map(|(person,)| PersonId(person)).collect();
+        let mut holders: Vec<PersonId> = persons.into_iter().collect();
+        holders.extend(devices.keys().map(|id| PresenterRow::holder(*id)));
+        let areas = self.areas(district, &holders).await?;
+        let row = |id: DeviceId, device: Device| PresenterRow {
+            has_notices: device.persons.iter().any(|person| told.contains(person)),
+            lacks_photos: lacking.contains(&id),
+            areas: device
+                .persons
+                .iter()
+                .copied()
+                .chain([PresenterRow::holder(id)])
+                .filter_map(|holder| Some((holder, areas.get(&holder)?.clone())))
+                .collect(),
+            device,
+        };
+        Ok(devices.into_iter().map(|(id, device)| (id, row(id, device.device))).collect())
+    }
+}
