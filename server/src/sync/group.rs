@@ -239,13 +239,18 @@ fn answer(
         // A client that went away asks again and gets the same receipts.
         match job {
             Done::Delivery(bundles, presenter, reply) => {
+                let has_bundles = !bundles.is_empty();
                 let receipts: Receipts = bundles
                     .into_iter()
                     .filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone())))
                     .collect();
                 let presenter = presenter.and_then(|device| presenters.remove(&device));
                 let standing = presenter.map(|presenter| Standing { presenter, lineage: lineage.clone() });
-                let _gone = reply.send(Ok(Delivered { receipts, standing }));
+                // Where nothing that it brought could be written, its sender is to try again.
+                let has_failed = has_bundles && receipts.is_empty();
+                let delivered = Delivered { receipts, standing };
+                let answer = if has_failed { Err(SyncError::Refused(Code::Internal)) } else { Ok(delivered) };
+                let _gone = reply.send(answer);
             }
             Done::Act(result, reply) => {
                 let _gone = reply.send(result);
