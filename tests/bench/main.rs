@@ -21,7 +21,7 @@ use figure::Figures;
 /// Measures and prints.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Only figures whose name begins so.
+    /// Only figures whose name begins so, or of this group.
     #[arg(long)]
     only: Option<String>,
     /// Records of the large ledger.
@@ -42,12 +42,16 @@ const GROUPS: &[(&str, &[&str])] = &[
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let only = arguments.only.clone();
-    let wants =
-        |names: &[&str]| only.as_deref().is_none_or(|only| names.iter().any(|name| name.starts_with(only)));
-    let mut figures = Figures::new(only.clone());
+    let is_group = GROUPS.iter().any(|(group, _)| only.as_deref() == Some(*group));
+    let wants = |group: &str, names: &[&str]| match only.as_deref() {
+        None => true,
+        Some(only) if is_group => only == group,
+        Some(only) => names.iter().any(|name| name.starts_with(only)),
+    };
+    let mut figures = Figures::new(only.clone().filter(|_| !is_group));
     let mut ran = 0;
     for (group, names) in GROUPS {
-        if !wants(names) {
+        if !wants(group, names) {
             continue;
         }
         ran += 1;
