@@ -65,12 +65,11 @@ pub(super) async fn sync(
     receipts.extend(delivered.receipts);
     drop(body);
     let mut reading = None;
-    let standing = match delivered.standing {
-        Some(standing) => standing,
-        None => {
-            let reading = shared.engine.reading(&mut reading).await?;
-            Standing::of(reading, presenter.district.key, device).await?
-        }
+    let standing = if let Some(standing) = delivered.standing {
+        standing
+    } else {
+        let reading = shared.engine.reading(&mut reading).await?;
+        Standing::of(reading, presenter.district.key, device).await?
     };
     let cursor = header.cursor.as_deref();
     let (cursor, lineage) =
