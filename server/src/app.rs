@@ -13,11 +13,11 @@ use tokio::net::TcpSocket;
 use crate::config::Settings;
 use crate::http;
 use crate::http::socket::Patience;
-use crate::keys::Keyring;
-use crate::store::{Database, Store};
+use crate::keys::{self, Keyring};
+use crate::store::{self, Database, Store};
 use crate::sync::Engine;
-use crate::telemetry;
 use crate::time::Clock;
+use crate::{telemetry, tls};
 
 /// Seconds that requests in flight get when the server stops.
 const GRACE: Duration = Duration::from_secs(20);
@@ -27,10 +27,14 @@ const GRACE: Duration = Duration::from_secs(20);
 /// # Errors
 /// In words for the operator.
 pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
-    std::fs::create_dir_all(&settings.data)
+    keys::make_private(&settings.data)
         .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
     let keys = Keyring::open(&settings.key_directory())?;
-    let store = Store::open(&settings.database()).await?;
+    let database = settings.database();
+    store::reach(&database, Duration::from_secs(settings.database_wait_s))
+        .await
+        .context("the database cannot be used")?;
+    let store = Store::open(&database).await?;
     Ok(Engine::open(store, keys, Clock::system(), settings.default_positions()?).await?)
 }
 
@@ -39,6 +43,8 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
 /// # Errors
 /// Where the address cannot be had, or the certificate not be read.
 pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    // Before anything else: what is wrong with them shows at once, and never after `listening on`.
+    let tls = tls::load(settings)?;
     let _lock = lock(settings)?;
     let engine = open(settings).await?;
     engine.begin_incarnation().await?;
@@ -46,24 +52,22 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let listener = listen(settings.listen)
         .with_context(|| format!("the address {} cannot be listened on", settings.listen))?;
     let address = listener.local_addr()?;
-    let router = http::router(&engine, metrics, settings);
+    let pin = tls.as_ref().map(|tls| tls.pin.clone());
+    let router = http::router(&engine, metrics, settings, pin);
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
     let service = router.into_make_service();
     let patience = Patience(Duration::from_secs(settings.stall_timeout_s));
-    let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
+    let scheme = if tls.is_some() { "https" } else { "http" };
     announce(&format!("listening on {scheme}://{address}"))?;
     tracing::info!(store = engine.store.kind(), "serving on {scheme}://{address}");
-    match (&settings.tls_cert, &settings.tls_key) {
-        (Some(certificate), Some(key)) => {
-            let _already_installed = rustls::crypto::ring::default_provider().install_default();
-            let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(certificate, key)
-                .await
-                .context("the TLS certificate or key cannot be read")?;
-            let acceptor = RustlsAcceptor::new(tls).acceptor(patience);
+    match tls {
+        Some(tls) => {
+            let config = axum_server::tls_rustls::RustlsConfig::from_config(tls.config);
+            let acceptor = RustlsAcceptor::new(config).acceptor(patience);
             axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).serve(service).await?;
         }
-        _ => axum_server::from_tcp(listener)?.acceptor(patience).handle(handle).serve(service).await?,
+        None => axum_server::from_tcp(listener)?.acceptor(patience).handle(handle).serve(service).await?,
     }
     engine.store.close().await;
     tracing::info!("stopped: every request was answered, the store is closed");

@@ -1,21 +1,24 @@
-//! The command line. Each command prints one line of JSON on standard output, so that scripts can read it.
+//! The command line. It prints JSON on standard output, one line a thing (a list has many, `serve` says where
+//! it listens), so that scripts can read it. A file a noun.
 
-use std::path::PathBuf;
+mod devices;
+mod districts;
+mod import;
+mod people;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use serde_json::json;
-use sync_protocol::ids::{Chain, DeviceId, PersonId};
+use devices::DeviceCommand;
+use districts::DistrictCommand;
+use import::ImportCommand;
+use people::{AreaCommand, EnrolCodeArgs, PersonCommand, TokenCommand};
 
 use crate::config::{Flags, ServeFlags, Settings};
-use crate::domain::{District, Role};
-use crate::geometry::GeoBox;
+use crate::domain::District;
 use crate::store::Database;
-use crate::sync::group::{self, Delivery};
-use crate::sync::office::{Act, SERVER_AUTHOR};
-use crate::sync::{Engine, admin, admit, check};
+use crate::sync::{Engine, check};
 use crate::{app, telemetry};
 
 /// Firebreak: the hazard ledger of a district, synced with inspectors' phones.
@@ -66,120 +69,6 @@ struct DistrictArg {
     district: Option<String>,
 }
 
-#[derive(Debug, Subcommand)]
-enum DistrictCommand {
-    /// Add a district.
-    Add {
-        /// Short code; 编号 begins with it.
-        #[arg(long)]
-        code: String,
-        /// Name.
-        #[arg(long)]
-        name: String,
-        /// IANA time zone.
-        #[arg(long, default_value = "Asia/Shanghai")]
-        time_zone: String,
-    },
-    /// List the districts.
-    List,
-}
-
-#[derive(Debug, Subcommand)]
-enum PersonCommand {
-    /// Add a person.
-    Add {
-        #[command(flatten)]
-        district: DistrictArg,
-        /// Name.
-        #[arg(long)]
-        name: String,
-        /// inspector, reviewer, clerk, leader or admin.
-        #[arg(long, default_value = "inspector")]
-        role: String,
-    },
-    /// List the people of a district.
-    List(DistrictArg),
-}
-
-#[derive(Debug, Subcommand)]
-enum AreaCommand {
-    /// Set a person's area; without a box it is the whole district.
-    Set {
-        #[command(flatten)]
-        district: DistrictArg,
-        /// The person.
-        #[arg(long)]
-        person: PersonId,
-        /// `lat_min,lon_min,lat_max,lon_max`, degrees × 1e7; may be repeated.
-        #[arg(long = "box", allow_hyphen_values = true)]
-        boxes: Vec<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum TokenCommand {
-    /// Make a token. It is shown once.
-    Create {
-        /// The person it speaks for.
-        #[arg(long)]
-        person: PersonId,
-        #[command(flatten)]
-        district: DistrictArg,
-    },
-}
-
-#[derive(Debug, Args)]
-struct EnrolCodeArgs {
-    /// The person who will use the phone.
-    #[arg(long)]
-    person: PersonId,
-    #[command(flatten)]
-    district: DistrictArg,
-    /// The server's address as phones see it.
-    #[arg(long)]
-    address: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-enum ImportCommand {
-    /// Import bundle files, as a phone exports them.
-    Bundle {
-        #[command(flatten)]
-        district: DistrictArg,
-        /// The files.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum DeviceCommand {
-    /// List the devices of a district.
-    List(DistrictArg),
-    /// Give a device up for lost: what it has not sent is lost too.
-    Lost {
-        /// The device.
-        #[arg(long)]
-        device: DeviceId,
-        #[command(flatten)]
-        district: DistrictArg,
-    },
-    /// Revoke a device; what lies beyond its last trusted point waits for review.
-    Revoke {
-        /// The device.
-        #[arg(long)]
-        device: DeviceId,
-        #[command(flatten)]
-        district: DistrictArg,
-        /// The last trusted sequence; absent: the last received.
-        #[arg(long, requires = "last_chain")]
-        last_sequence: Option<u64>,
-        /// The chain there, hexadecimal.
-        #[arg(long, requires = "last_sequence")]
-        last_chain: Option<String>,
-    },
-}
-
 impl Cli {
     /// Runs the command.
     ///
@@ -192,14 +81,13 @@ impl Cli {
         match self.command {
             Command::Serve(_) => app::serve(&settings).await?,
             Command::Config => {
-                for (name, value) in settings.shown() {
-                    print(&format!("{name} = {value}"))?;
-                }
+                let shown = settings.shown().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+                print_json(&serde_json::Value::Object(shown.collect()))?;
             }
             Command::Check(district) => return run_check(&settings, district).await,
             command => {
                 let engine = app::open(&settings).await?;
-                let result = run_on(&engine, command).await;
+                let result = run_on(&engine, &settings, command).await;
                 engine.store.close().await;
                 result?;
             }
@@ -208,141 +96,17 @@ impl Cli {
     }
 }
 
-async fn run_on(engine: &Arc<Engine>, command: Command) -> anyhow::Result<()> {
+async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::District(command) => run_district(engine, command).await,
-        Command::Person(command) => run_person(engine, command).await,
-        Command::Area(AreaCommand::Set { district, person, boxes }) => {
-            let district = find(engine, district).await?;
-            let boxes = boxes.iter().map(|text| parse_box(text)).collect::<anyhow::Result<_>>()?;
-            let version = admin::set_area(engine, &district, person, boxes).await?;
-            print_json(&json!({ "person": person.to_string(), "version": version }))
-        }
-        Command::Token(TokenCommand::Create { person, district }) => {
-            let district = find(engine, district).await?;
-            let token = admin::create_token(engine, &district, person).await?;
-            print_json(&json!({ "token": token }))
-        }
-        Command::EnrolCode(arguments) => {
-            let district = find(engine, arguments.district).await?;
-            let code =
-                admin::enrol_code(engine, &district, arguments.person, arguments.address.as_deref()).await?;
-            show_qr(&code.uri)?;
-            print_json(&serde_json::to_value(code)?)
-        }
-        Command::Import(ImportCommand::Bundle { district, files }) => {
-            let district = find(engine, district).await?;
-            import(engine, &district, &files).await
-        }
-        Command::Device(command) => run_device(engine, command).await,
+        Command::District(command) => districts::run(engine, command).await,
+        Command::Person(command) => people::run_person(engine, command).await,
+        Command::Area(command) => people::run_area(engine, command).await,
+        Command::Token(command) => people::run_token(engine, command).await,
+        Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,
+        Command::Import(command) => import::run(engine, command).await,
+        Command::Device(command) => devices::run(engine, command).await,
         Command::Serve(_) | Command::Check(_) | Command::Config => Ok(()),
     }
-}
-
-async fn run_district(engine: &Arc<Engine>, command: DistrictCommand) -> anyhow::Result<()> {
-    match command {
-        DistrictCommand::Add { code, name, time_zone } => {
-            let district = admin::add_district(engine, &code, &name, &time_zone).await?;
-            print_json(&json!({ "district": district.to_string() }))
-        }
-        DistrictCommand::List => {
-            for district in engine.districts().await {
-                print_json(&json!({
-                    "district": district.id.to_string(), "code": district.code, "name": district.name,
-                    "time_zone": district.time_zone,
-                }))?;
-            }
-            Ok(())
-        }
-    }
-}
-
-async fn run_person(engine: &Arc<Engine>, command: PersonCommand) -> anyhow::Result<()> {
-    match command {
-        PersonCommand::Add { district, name, role } => {
-            let district = find(engine, district).await?;
-            let role = Role::parse(&role)
-                .with_context(|| format!("`{role}` is no role: inspector, reviewer, clerk, leader, admin"))?;
-            let person = admin::add_person(engine, &district, &name, role).await?;
-            print_json(&json!({ "person": person.to_string() }))
-        }
-        PersonCommand::List(district) => {
-            let district = find(engine, district).await?;
-            for person in engine.store.read().await?.persons(district.key).await? {
-                print_json(&json!({
-                    "person": person.id.to_string(), "name": person.name, "role": person.role.as_str(),
-                }))?;
-            }
-            Ok(())
-        }
-    }
-}
-
-async fn run_device(engine: &Arc<Engine>, command: DeviceCommand) -> anyhow::Result<()> {
-    match command {
-        DeviceCommand::List(district) => {
-            let district = find(engine, district).await?;
-            let mut transaction = engine.store.read().await?;
-            for id in transaction.device_ids(district.key).await? {
-                if let Some(row) = transaction.device(district.key, id).await? {
-                    print_json(&json!({
-                        "device": id.to_string(), "status": format!("{:?}", row.device.status),
-                        "received_through": row.device.head_sequence, "forked": row.device.is_forked,
-                        "contact_ms": row.contact_ms, "client": row.client,
-                    }))?;
-                }
-            }
-            Ok(())
-        }
-        DeviceCommand::Lost { device, district } => {
-            let district = find(engine, district).await?;
-            engine.act(&district, Act::Lose { device }).await?;
-            print_json(&json!({ "device": device.to_string(), "status": "lost" }))
-        }
-        DeviceCommand::Revoke { device, district, last_sequence, last_chain } => {
-            let district = find(engine, district).await?;
-            let chain = last_chain
-                .map(|text| -> anyhow::Result<Chain> {
-                    Ok(Chain::try_from(
-                        hex::decode(&text).context("the chain is not hexadecimal")?.as_slice(),
-                    )?)
-                })
-                .transpose()?;
-            let trusted = last_sequence.zip(chain);
-            engine.act(&district, Act::Revoke { device, trusted, author: SERVER_AUTHOR }).await?;
-            print_json(&json!({ "device": device.to_string(), "status": "revoked" }))
-        }
-    }
-}
-
-async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) -> anyhow::Result<()> {
-    let mut refused_in_all = 0;
-    for file in files {
-        let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let mut admitted = admit::open_file(engine, district, &bytes).await?;
-        let known = admitted.receipts.len();
-        let now_ms = engine.clock.now_ms();
-        let refused: Vec<_> = admitted
-            .refusals
-            .iter()
-            .map(|refusal| group::refused_row(refusal.bundle, refusal.code, &refusal.bytes, None, now_ms))
-            .collect();
-        let refusals: Vec<_> = admitted
-            .refusals
-            .iter()
-            .map(|refusal| json!({ "bundle": refusal.bundle.to_string(), "code": refusal.code.as_str(), "zh": refusal.code.zh(), "en": refusal.code.en() }))
-            .collect();
-        refused_in_all += refusals.len();
-        let arrivals = std::mem::take(&mut admitted.arrivals);
-        let delivery = Delivery { arrivals, refused, ..Delivery::default() };
-        let receipts = engine.deliver(district, delivery).await?.receipts;
-        print_json(&json!({
-            "file": file.display().to_string(), "taken": receipts.len(), "known": known, "refused": refusals,
-        }))?;
-    }
-    // What was refused is kept; a script must notice all the same.
-    anyhow::ensure!(refused_in_all == 0, "{refused_in_all} bundles were refused");
-    Ok(())
 }
 
 async fn run_check(settings: &Settings, district: DistrictArg) -> anyhow::Result<ExitCode> {
@@ -377,28 +141,6 @@ async fn find(engine: &Arc<Engine>, district: DistrictArg) -> anyhow::Result<Dis
         [] => anyhow::bail!("there is no district yet: firebreak district add --code CODE --name NAME"),
         _ => anyhow::bail!("there are several districts: say which with --district CODE"),
     }
-}
-
-fn parse_box(text: &str) -> anyhow::Result<GeoBox> {
-    let parts: Vec<i64> = text
-        .split(',')
-        .map(|part| part.trim().parse())
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("`{text}` is no box"))?;
-    let corners = <[i64; 4]>::try_from(parts).map_err(|_parts| anyhow::anyhow!("`{text}` is no box"))?;
-    Ok(GeoBox(corners))
-}
-
-/// The QR goes to standard error, for people; the JSON to standard output, for scripts.
-fn show_qr(text: &str) -> anyhow::Result<()> {
-    use std::io::{IsTerminal as _, Write as _};
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        let code = qrcode::QrCode::new(text)?;
-        let picture = code.render::<qrcode::render::unicode::Dense1x2>().build();
-        writeln!(out, "{picture}\n{text}")?;
-    }
-    Ok(())
 }
 
 fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {

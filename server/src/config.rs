@@ -18,6 +18,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// A PostgreSQL address; absent: SQLite in `data`.
     pub database: Option<String>,
+    /// Seconds to wait for a PostgreSQL that cannot be reached at the start.
+    pub database_wait_s: u64,
     /// Folder of the server's keys, outside the database.
     pub keys: Option<PathBuf>,
     /// Address to listen on.
@@ -57,6 +59,7 @@ impl Default for Settings {
         Self {
             data: PathBuf::from("data"),
             database: None,
+            database_wait_s: 20,
             keys: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
             tls_cert: None,
@@ -186,6 +189,7 @@ impl Settings {
         vec![
             ("data", self.data.display().to_string()),
             ("database", self.database.as_deref().map_or_else(|| "- (sqlite)".to_owned(), hide_password)),
+            ("database_wait_s", self.database_wait_s.to_string()),
             ("keys", self.key_directory().display().to_string()),
             ("listen", self.listen.to_string()),
             ("tls_cert", path(&self.tls_cert)),

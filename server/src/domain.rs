@@ -159,6 +159,8 @@ pub mod record_flags {
     pub const CLOSURE_PENDING: i64 = 4;
     /// It is no hazard.
     pub const NOT_HAZARD: i64 = 8;
+    /// Others name operations of it that the ledger does not hold.
+    pub const MISSING: i64 = 16;
 }
 
 /// Bits of an operation's flags in the store; each has a code of scope `Flag`.
@@ -217,12 +219,26 @@ pub struct Device {
     pub is_forked: bool,
     /// Persons bound to it.
     pub persons: Vec<PersonId>,
+    /// Persons who were bound to it and left: told what becomes of what they recorded, trusted with nothing new.
+    pub former: Vec<PersonId>,
     /// The highest sequence received.
     pub head_sequence: u64,
     /// The chain there.
     pub head_chain: Chain,
     /// No gap up to here.
     pub whole_through: u64,
+}
+
+impl Device {
+    /// Who is told what concerns it: persons bound to it, and those who were and left.
+    pub fn holders(&self) -> Vec<PersonId> {
+        self.persons.iter().chain(&self.former).copied().collect()
+    }
+
+    /// Everybody who used it left: it may hand in what it holds and is given nothing.
+    pub fn is_left(&self) -> bool {
+        self.persons.is_empty() && !self.former.is_empty()
+    }
 }
 
 /// A device row with what the office wants to see of it.

@@ -47,7 +47,7 @@ impl Keyring {
     /// Where a file can be neither read nor made.
     pub fn open(directory: &Path) -> Result<Self, KeyError> {
         let at = |source| KeyError::File { path: directory.display().to_string(), source };
-        std::fs::create_dir_all(directory).map_err(at)?;
+        make_private(directory).map_err(at)?;
         let random = SystemRandom::new();
         let pkcs8 = keep(&directory.join("server-key.pk8"), || {
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
@@ -120,6 +120,21 @@ fn uuid_v4(bytes: Vec<u8>) -> uuid::Uuid {
     let mut id = [0; 16];
     id.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
     uuid::Builder::from_random_bytes(id).into_uuid()
+}
+
+/// Makes a folder that only its owner can enter; one that is there stays as it is.
+///
+/// # Errors
+/// The file system's.
+pub fn make_private(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(directory)
 }
 
 /// Reads a file, or makes it, readable by its owner alone, and syncs it before it is used.

@@ -15,5 +15,6 @@ pub mod store;
 pub mod sync;
 pub mod telemetry;
 pub mod time;
+pub mod tls;
 pub mod validate;
 pub mod web;

@@ -1,5 +1,6 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
+mod api_page;
 mod bad_input;
 mod complaints;
 mod durability;
@@ -8,11 +9,16 @@ mod groups;
 mod harness;
 mod kills;
 mod laws;
+mod memory_stick;
 mod office;
 mod page;
+mod people;
 mod python_client;
 mod real_records;
 mod restore;
+mod simulation;
+mod start;
 mod storage_full;
 mod tidy;
+mod tls;
 mod trust;

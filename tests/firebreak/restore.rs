@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sync_protocol::ids::Head;
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
@@ -177,5 +177,54 @@ async fn a_device_enrolled_after_the_backup_registers_itself_again() -> Result<(
     let hazard = server.client()?.json(&format!("/v1/hazards/{}", report.record)).await?;
     assert!(hazard.to_string().contains("observed"), "both operations are there: {hazard}");
     server.check().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_office_lost_by_a_restore_is_listed_with_who_names_it() -> Result<()> {
+    let backup = TempDir::with_prefix("firebreak-backup")?;
+    let mut server = Server::start(Backend::Sqlite).await?;
+    let mut keeper = Keeper::enrol(&server).await?;
+    let report = keeper.report("serious").await?;
+    let untouched = keeper.report("general").await?;
+    back_up(&mut server, backup.path()).await?;
+    keeper.moved_to(&server);
+    // The office orders one hazard after the backup, and a phone that saw the order records on top of it.
+    let acts = format!("/v1/hazards/{}/acts", report.record);
+    let ordered = json!({"kind": "ordered", "fields": {"responsible_unit": "县供电公司"}});
+    let ordered = server.client()?.post(&acts, &ordered).await?.json(&acts)?;
+    let order = ordered["operation"].as_str().and_then(|identity| identity.get(..32)).context("no head")?;
+    keeper.phone.sync(&NOTHING).await?;
+    let head = Head::try_from(hex::decode(order)?.as_slice())?;
+    let cure = keeper.phone.on(report.record, Kind::Rectified, [head]);
+    let cure_head = head_of(&cure).to_string();
+    keeper.push(&[cure]).await?;
+    let sound = server.check().await?;
+    ensure!(sound.get("missing").is_none() && sound.get("restores").is_none(), "{sound}");
+
+    put_back(&mut server, backup.path()).await?;
+    keeper.moved_to(&server);
+    keeper.phone.sync(&NOTHING).await?;
+    keeper.offer_again().await?;
+    let healed = server.check().await?;
+    let named =
+        json!([{"operation": cure_head, "kind": "rectified", "author": keeper.phone.person.to_string()}]);
+    let missing = json!([{"record": report.record.to_string(), "operation": order, "named_by": named}]);
+    assert_eq!(healed["missing"], missing, "{healed}");
+    assert_eq!(healed["restores"].as_array().map(Vec::len), Some(1), "{healed}");
+    let office = server.client()?;
+    let listed = office.json("/v1/hazards?missing=true").await?;
+    let ids: Vec<&str> =
+        listed["hazards"].as_array().into_iter().flatten().filter_map(|row| row["id"].as_str()).collect();
+    assert_eq!(ids, [report.record.to_string()]);
+    assert_eq!(office.json("/v1/totals").await?["missing"], json!(1));
+    let others = office.json("/v1/hazards?missing=false").await?;
+    assert_eq!(others["hazards"][0]["id"], json!(untouched.record.to_string()));
+    let first = office.get("/").await?.text();
+    for wanted in ["台账曾从备份恢复", "/hazards?missing=true"] {
+        ensure!(first.contains(wanted), "the first page lacks {wanted}");
+    }
+    let page = office.get(&format!("/hazards/{}", report.record)).await?.text();
+    ensure!(page.contains(order) && page.contains("测试员 整改完成"), "the record's page does not name it");
     Ok(())
 }

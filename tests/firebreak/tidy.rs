@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["web", "export", "report", "auth"],
     &["sync"],
     &["telemetry"],
+    &["tls"],
     &["config"],
     &["validate", "reconcile", "store"],
     &["domain"],

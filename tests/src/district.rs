@@ -12,13 +12,13 @@ use anyhow::{Context as _, Result, ensure};
 use firebreak::domain::{District, Person, Role};
 use firebreak::sync::check::{self, Report};
 use firebreak::sync::office::{Act, SERVER_AUTHOR};
-use firebreak::sync::{Engine, admin, tokens};
+use firebreak::sync::{Engine, admin, import, tokens};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use sync_protocol::bundle::{self, Binding, Run};
 use sync_protocol::enrolment::{Bearer, device_id};
 use sync_protocol::exchange::{RequestHeader, encode_request};
-use sync_protocol::ids::{Chain, DeviceId, PersonId, RecordId};
+use sync_protocol::ids::{BundleHash, Chain, DeviceId, PersonId, RecordId};
 use sync_protocol::operation::Stamp;
 use uuid::Uuid;
 
@@ -178,6 +178,23 @@ impl Fresh {
     pub async fn push(&self, carrier: usize, bundles: &[Vec<u8>]) -> Result<SyncReply> {
         let client = self.clients.get(carrier).context("no such device")?;
         client.sync(encode_request(&header(None), bundles)).await
+    }
+
+    /// Takes bundles as `firebreak import bundle` does. Each must have a receipt.
+    pub async fn import(&self, bundles: &[Vec<u8>]) -> Result<()> {
+        let mut file = Vec::new();
+        for bundle in bundles {
+            sync_protocol::cbor::write_byte_string(&mut file, bundle);
+        }
+        let imported = import::import(&self.engine, &self.district, &file).await?;
+        ensure!(imported.refused.is_empty(), "{imported:?}");
+        for hash in bundles.iter().map(|bundle| BundleHash::of(bundle)) {
+            ensure!(
+                imported.taken.contains_key(&hash) || imported.known.contains_key(&hash),
+                "no receipt: {hash}"
+            );
+        }
+        Ok(())
     }
 
     /// `firebreak check` of this district. It must be ok.

@@ -3,7 +3,8 @@
 //!
 //! It reads a reply as far as it comes: a cut is part of the answer, not an error.
 
-use std::sync::Once;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,6 +14,47 @@ use sync_protocol::exchange::{Cursor, End, Frame, FrameReader, Hello, Item, Rece
 
 /// No request of a test takes longer.
 const TIMEOUT: Duration = Duration::from_mins(1);
+
+tokio::task_local! {
+    static NOTED: Mutex<BTreeSet<String>>;
+}
+
+/// Runs something and gives the stable codes that its clients received, in errors, refusals, receipts and notices.
+pub async fn noting<F: Future>(work: F) -> (F::Output, BTreeSet<String>) {
+    NOTED
+        .scope(Mutex::default(), async {
+            let output = work.await;
+            let codes = NOTED.with(|noted| noted.lock().map(|noted| noted.clone()).unwrap_or_default());
+            (output, codes)
+        })
+        .await
+}
+
+/// Notes a code that came back by another way than a [`Client`].
+pub fn note(code: Option<&str>) {
+    let Some(code) = code else { return };
+    let _nobody_listens = NOTED.try_with(|noted| {
+        if let Ok(mut noted) = noted.lock() {
+            noted.insert(code.to_owned());
+        }
+    });
+}
+
+fn note_frames(frames: &[Frame]) {
+    for frame in frames {
+        match frame {
+            Frame::Error(body) => note(Some(&body.code)),
+            Frame::Refused(refused) => note(Some(&refused.code)),
+            Frame::Notice(notice) => note(Some(&notice.code)),
+            Frame::Receipt(raw) => {
+                let Some(receipt) = raw.decode::<Receipt>() else { continue };
+                receipt.exceptions.iter().for_each(|(.., code)| note(code.as_deref()));
+                receipt.flags.iter().for_each(|(_, code)| note(Some(code)));
+            }
+            _ => {}
+        }
+    }
+}
 
 /// A client of one server, with one token.
 #[derive(Clone)]
@@ -45,12 +87,21 @@ pub struct SyncReply {
 impl Client {
     /// A client of the server at this address (`http://…`).
     pub fn new(base: &str, token: &str) -> Result<Self> {
+        Self::trusting(base, token, None)
+    }
+
+    /// A client of an `https://` server that trusts this certificate (DER) and no other.
+    pub fn trusting(base: &str, token: &str, certificate: Option<&[u8]>) -> Result<Self> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // Fails only where one is installed already, which serves as well.
             let _installed = rustls::crypto::ring::default_provider().install_default();
         });
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder();
+        if let Some(der) = certificate {
+            http = http.tls_certs_only([reqwest::Certificate::from_der(der)?]);
+        }
+        let http = http
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(0)
@@ -132,13 +183,18 @@ impl Client {
             let frames = reader.push(&piece);
             reply.frames.extend(frames.map_err(|code| anyhow::anyhow!("the reply is not readable: {code}"))?);
         }
+        note_frames(&reply.frames);
         Ok(reply)
     }
 }
 
 async fn reply(response: reqwest::Response) -> Result<Reply> {
     let status = response.status().as_u16();
-    Ok(Reply { status, body: response.bytes().await?.to_vec() })
+    let reply = Reply { status, body: response.bytes().await?.to_vec() };
+    if status >= 400 {
+        note(reply.code().as_deref());
+    }
+    Ok(reply)
 }
 
 impl Reply {

@@ -5,6 +5,7 @@
 //!
 //! Not here: any test. Those are the modules of `tests/firebreak`.
 
+pub mod behind;
 pub mod district;
 pub mod http;
 pub mod phone;

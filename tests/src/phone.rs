@@ -83,7 +83,7 @@ impl Phone {
         let key = new_key(&random)?;
         let district = DistrictId(Uuid::from_str(district)?);
         let code = hex::decode(code).context("the enrolment code is no hex")?;
-        let client = Client::new(&server.url, "")?;
+        let client = server.client_of("")?;
         let enrolled = ask(&client, district, (&key, &random), client_name, Some(code), None).await?;
         Ok(Self {
             device: enrolled.device,
@@ -113,6 +113,15 @@ impl Phone {
         let enrolled = ask(client, district, (&self.key, &self.random), CLIENT, None, certificate).await?;
         ensure!(enrolled.device == self.device, "the same key became another device");
         self.client = client.with_token(&enrolled.token);
+        Ok(())
+    }
+
+    /// Binds another person to it by their code.
+    pub async fn bind(&mut self, server: &Server, code: &str) -> Result<()> {
+        let (client, district) = (server.client_of("")?, self.binding.district);
+        let code = Some(hex::decode(code).context("the enrolment code is no hex")?);
+        let enrolled = ask(&client, district, (&self.key, &self.random), CLIENT, code, None).await?;
+        ensure!(enrolled.device == self.device, "the same key became another device");
         Ok(())
     }
 

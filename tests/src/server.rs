@@ -52,6 +52,8 @@ pub struct Server {
     logs: TempDir,
     database: Option<String>,
     settings: Vec<(String, String)>,
+    /// What its clients trust, where it serves HTTPS.
+    certificate: Option<Vec<u8>>,
     wrapper: Vec<String>,
     child: Option<Child>,
 }
@@ -86,6 +88,7 @@ impl Server {
             logs: TempDir::with_prefix("firebreak-log")?,
             database,
             settings: Vec::new(),
+            certificate: None,
             wrapper: Vec::new(),
             child: None,
         };
@@ -98,6 +101,14 @@ impl Server {
     /// Runs the server under another program, such as `strace …`, from the next start on.
     pub fn set_wrapper(&mut self, wrapper: Vec<String>) {
         self.wrapper = wrapper;
+    }
+
+    /// Takes another database of the same cluster from the next start on.
+    pub fn set_database(&mut self, name: &str) -> Result<()> {
+        let database = self.database.as_mut().context("it has no PostgreSQL")?;
+        let (cluster, _) = database.rsplit_once('/').context("no database in its address")?;
+        *database = format!("{cluster}/{name}");
+        Ok(())
     }
 
     /// Sets an environment setting from the next start on.
@@ -206,7 +217,32 @@ impl Server {
 
     /// A client with the admin's token.
     pub fn client(&self) -> Result<Client> {
-        Client::new(&self.url, &self.token)
+        self.client_of(&self.token)
+    }
+
+    /// A client with any token.
+    pub fn client_of(&self, token: &str) -> Result<Client> {
+        Client::trusting(&self.url, token, self.certificate.as_deref())
+    }
+
+    /// From now on clients trust this certificate (DER).
+    pub fn trust(&mut self, certificate: &[u8]) {
+        self.certificate = Some(certificate.to_vec());
+    }
+
+    /// Runs `firebreak serve` where it must fail; gives what it printed and what it logged.
+    pub async fn serve_in_vain(&self) -> Result<(String, String)> {
+        let mut command = self.wrapped(&program("firebreak")?);
+        command.arg("serve").args(["--listen", "127.0.0.1:0"]).args(self.where_data_is()?);
+        let running = without_settings(&mut command)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(START_TIMEOUT, running).await.context("it goes on serving")??;
+        ensure!(!output.status.success(), "it ended as if all were well");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((text(&output.stdout), text(&output.stderr)))
     }
 
     /// The log so far.
@@ -243,6 +279,16 @@ impl Server {
             format!("firebreak {arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr))
         })?;
         Ok((output.status.success(), json))
+    }
+
+    /// Runs a `firebreak` command that must succeed; gives every line of JSON it printed.
+    pub async fn command_lines(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+        let mut command = Command::new(program("firebreak")?);
+        let output =
+            command.args(arguments).args(self.where_data_is()?).stdin(Stdio::null()).output().await?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        printed.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
     }
 
     /// One text of the JSON that a command prints; the command must succeed.
@@ -317,7 +363,15 @@ fn build() -> Result<PathBuf> {
     let folder = if is_test { folder.parent().context("no target folder")? } else { folder }.to_owned();
     let is_debug = folder.file_name().is_some_and(|name| name == "debug");
     if let Some(cargo) = std::env::var_os("CARGO").filter(|_| is_debug) {
-        let output = std::process::Command::new(cargo)
+        let mut command = std::process::Command::new(cargo);
+        // What cargo tells a test of its package would make build scripts that read it run again, each time.
+        for (name, _) in std::env::vars_os() {
+            let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+            if name.to_str().is_some_and(|name| of_package.iter().any(|prefix| name.starts_with(prefix))) {
+                command.env_remove(name);
+            }
+        }
+        let output = command
             .args(["build", "--quiet", "--workspace", "--bins", "--manifest-path"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
             .output()?;

@@ -15,7 +15,7 @@ use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::Body;
-use crate::domain::Role;
+use super::policy::{self, OFFICE};
 use crate::sync::json;
 use crate::sync::office::Act;
 
@@ -35,9 +35,6 @@ pub(super) struct Acted {
     operation: Option<String>,
 }
 
-/// Office accounts; what each may do in detail comes with the lifecycle's own routes.
-pub(super) const OFFICE: &[Role] = &[Role::Reviewer, Role::Clerk, Role::Leader, Role::Admin];
-
 pub(super) async fn act(
     State(shared): State<Shared>,
     account: Account,
@@ -49,6 +46,7 @@ pub(super) async fn act(
     let kind = Kind::parse(&new.kind)
         .filter(|kind| kind.signer() == Signer::Office && !has_own_route(*kind))
         .ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?;
+    policy::require_act(&account, kind)?;
     let mut transaction = shared.engine.store.read().await?;
     let known = transaction.records(account.district.key, &[record]).await?.remove(&record);
     if known.is_none_or(|row| row.is_gone()) {

@@ -7,20 +7,17 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sync_protocol::codes::Code;
-use sync_protocol::kind::Kind;
+use sync_protocol::kind::{Kind, Signer};
 
 use super::Shared;
-use super::acts::{self, OFFICE};
+use super::acts;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, page_size};
-use crate::domain::Role;
+use super::policy::{self, DECIDE, OFFICE};
 use crate::sync::decide::{self, Decision};
 use crate::sync::json;
 use crate::sync::listing::conflicts::{self, ConflictId, OpenConflict};
-
-/// Who settles conflicts, restores values and releases from quarantine.
-pub(super) const DECIDE: &[Role] = &[Role::Reviewer, Role::Leader, Role::Admin];
 
 /// A page.
 #[derive(Debug, Default, Deserialize)]
@@ -79,6 +76,11 @@ pub(super) async fn resolve(
     let id: ConflictId = id.parse().map_err(|code| ApiError::with(code, "conflict"))?;
     let heads = resolution.heads.as_deref().map(acts::heads).transpose()?;
     let decision = decision(&id, resolution)?;
+    if let Decision::Act(kind, _) = &decision
+        && kind.signer() == Signer::Office
+    {
+        policy::require_act(&account, *kind)?;
+    }
     let decided =
         decide::resolve(&shared.engine, &account.district, &id, decision, heads, account.person.id).await?;
     let operation = decided.operation.map(|identity| identity.to_string());

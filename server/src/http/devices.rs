@@ -7,11 +7,10 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, DeviceId};
 
 use super::Shared;
-use super::acts::OFFICE;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, page_size};
-use crate::domain::Role;
+use super::policy::{MANAGE, OFFICE};
 use crate::sync::listing::devices::{self, DeviceTold};
 use crate::sync::office::Act;
 
@@ -55,15 +54,13 @@ pub(super) async fn list(
     Ok(Json(Devices { devices: page.rows, next: page.next }))
 }
 
-const MAY: &[Role] = &[Role::Leader, Role::Admin];
-
 pub(super) async fn revoke(
     State(shared): State<Shared>,
     account: Account,
     Path(device): Path<String>,
     Body(revocation): Body<Revocation>,
 ) -> Result<Json<Done>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let device = parse(&device)?;
     let trusted = match (revocation.sequence, revocation.chain) {
         (None, None) => None,
@@ -83,7 +80,7 @@ pub(super) async fn lose(
     account: Account,
     Path(device): Path<String>,
 ) -> Result<Json<Done>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let device = parse(&device)?;
     shared.engine.act(&account.district, Act::Lose { device }).await?;
     Ok(Json(Done { device: device.to_string(), status: "lost" }))

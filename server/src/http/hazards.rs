@@ -16,11 +16,11 @@ use sync_protocol::view::State as LifeState;
 use tokio::sync::mpsc;
 
 use super::Shared;
-use super::acts::{self, OFFICE};
+use super::acts;
 use super::auth::Account;
-use super::conflicts::DECIDE;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, page_size};
+use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District};
 use crate::geometry::GeoBox;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
@@ -38,6 +38,7 @@ pub(super) struct Wanted {
     record_type: Option<String>,
     provisional: Option<bool>,
     conflict: Option<bool>,
+    missing: Option<bool>,
     bbox: Option<String>,
     since: Option<u64>,
     limit: Option<u32>,
@@ -60,6 +61,7 @@ impl Wanted {
             text("type", self.record_type.clone()),
             text("provisional", self.provisional.map(|provisional| provisional.to_string())),
             text("conflict", self.conflict.map(|conflict| conflict.to_string())),
+            text("missing", self.missing.map(|missing| missing.to_string())),
             text("bbox", self.bbox.as_ref().map(|bbox| bbox.replace(' ', ""))),
             text("since", self.since.map(|since| since.to_string())),
         ]
@@ -158,6 +160,7 @@ pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
         class: class.transpose()?,
         provisional: wanted.provisional,
         conflict: wanted.conflict,
+        missing: wanted.missing,
         bbox: bbox.transpose()?,
         since: wanted.since,
     })

@@ -13,10 +13,12 @@ mod health;
 mod pages;
 mod parameters;
 mod people;
+mod policy;
 mod quarantine;
 mod receipts;
 pub mod socket;
 mod sync;
+mod totals;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +28,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
@@ -46,8 +48,8 @@ pub struct Shared {
     sync_slots: Arc<Semaphore>,
     rooms: sync::Rooms,
     timeout: Duration,
-    /// The server itself ends TLS.
-    is_tls: bool,
+    /// The pin of the certificate, where the server itself ends TLS.
+    pin: Option<Arc<str>>,
 }
 
 /// The form of the sign-in page.
@@ -56,14 +58,19 @@ const FORM_BYTES: usize = 4 << 10;
 const OFFICE_BODY_BYTES: usize = 1 << 20;
 
 /// Every route.
-pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settings) -> Router {
+pub fn router(
+    engine: &Arc<Engine>,
+    metrics: PrometheusHandle,
+    settings: &Settings,
+    pin: Option<String>,
+) -> Router {
     let shared = Shared {
         engine: Arc::clone(engine),
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: sync::Rooms::new(),
         timeout: Duration::from_secs(settings.request_timeout_s),
-        is_tls: settings.tls_cert.is_some(),
+        pin: pin.map(Arc::from),
     };
     Router::new()
         // Devices.
@@ -71,6 +78,7 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
         // The office.
+        .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list))
         .route("/v1/hazards.geojson", get(hazards::geojson))
         .route("/v1/hazards/{record}", get(hazards::one))
@@ -85,7 +93,8 @@ pub fn router(engine: &Arc<Engine>, metrics: PrometheusHandle, settings: &Settin
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))
-        .route("/v1/people", post(people::add))
+        .route("/v1/people", get(people::list).post(people::add))
+        .route("/v1/people/{person}", delete(people::remove))
         .route("/v1/people/{person}/area", put(people::set_area))
         .route("/v1/enrol-codes", post(people::enrol_code))
         // The office's pages.

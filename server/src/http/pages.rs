@@ -13,11 +13,11 @@ use serde::Deserialize;
 use sync_protocol::codes::Code;
 
 use super::Shared;
-use super::acts::OFFICE;
 use super::auth::{self, Account, COOKIE};
 use super::error::{ApiError, status_of};
 use super::hazards::{self as api, Wanted};
 use super::parameters::Parameters;
+use super::policy::OFFICE;
 use crate::store::QuarantinePart;
 use crate::sync::listing::hazards::Filter;
 use crate::sync::listing::{Calendar, conflicts, devices, hazards, quarantine, record, totals};
@@ -123,6 +123,7 @@ pub(super) async fn overview(
         conflicts: conflicts::page(engine, district, None, WORST).await?.rows,
         silent: devices::silent(engine, district, web::SILENT_HOURS, usize::try_from(WORST).unwrap_or(10))
             .await?,
+        restored_ms: totals::restored_ms(engine, district).await?,
         now_ms: engine.clock.now_ms(),
     };
     Ok(page(StatusCode::OK, web::overview(&overview, &district.name, &Calendar::of(district))))
@@ -234,7 +235,7 @@ async fn enter(shared: &Shared, token: &str) -> Response {
 }
 
 fn entered(shared: &Shared, token: &str, more: &str) -> Response {
-    let secure = if shared.is_tls { "; Secure" } else { "" };
+    let secure = if shared.pin.is_some() { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
     // A token that was read is plain ASCII: only a damaged one is no header value.
     let Ok(cookie) = HeaderValue::from_str(&cookie) else { return asked(Some(Code::Unauthenticated)) };

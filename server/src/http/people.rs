@@ -10,11 +10,11 @@ use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::Body;
+use super::policy::{MANAGE, OFFICE};
 use crate::domain::Role;
 use crate::geometry::GeoBox;
-use crate::sync::admin::{self, EnrolCode};
-
-const MAY: &[Role] = &[Role::Leader, Role::Admin];
+use crate::sync::admin::{self, EnrolCode, Reach};
+use crate::sync::people::{self, PersonListed};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,10 +33,37 @@ pub(super) async fn add(
     account: Account,
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let role = Role::parse(&new.role).ok_or(ApiError::with(Code::BadParameter, "role"))?;
     let person = admin::add_person(&shared.engine, &account.district, &new.name, role).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct People {
+    people: Vec<PersonListed>,
+}
+
+pub(super) async fn list(State(shared): State<Shared>, account: Account) -> Result<Json<People>, ApiError> {
+    account.require(OFFICE)?;
+    Ok(Json(People { people: people::list(&shared.engine, &account.district).await? }))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RemovedPerson {
+    person: String,
+    removed: bool,
+}
+
+pub(super) async fn remove(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(person): Path<String>,
+) -> Result<Json<RemovedPerson>, ApiError> {
+    account.require(MANAGE)?;
+    let person = parse(&person)?;
+    people::remove(&shared.engine, &account.district, person).await?;
+    Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,7 +83,7 @@ pub(super) async fn set_area(
     Path(person): Path<String>,
     Body(area): Body<NewArea>,
 ) -> Result<Json<AreaSet>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let person = parse(&person)?;
     let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
     Ok(Json(AreaSet { version }))
@@ -66,6 +93,8 @@ pub(super) async fn set_area(
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeFor {
     person: String,
+    /// The server's address as phones see it.
+    address: Option<String>,
 }
 
 pub(super) async fn enrol_code(
@@ -73,9 +102,10 @@ pub(super) async fn enrol_code(
     account: Account,
     Body(wanted): Body<CodeFor>,
 ) -> Result<Json<EnrolCode>, ApiError> {
-    account.require(MAY)?;
+    account.require(MANAGE)?;
     let person = parse(&wanted.person)?;
-    Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, None).await?))
+    let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
+    Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, reach).await?))
 }
 
 fn parse(person: &str) -> Result<PersonId, ApiError> {

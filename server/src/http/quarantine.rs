@@ -8,11 +8,11 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::Identity;
 
 use super::Shared;
-use super::acts::OFFICE;
 use super::auth::Account;
-use super::conflicts::DECIDE;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, page_size};
+use super::policy::DECIDE;
+use super::policy::OFFICE;
 use crate::store::QuarantinePart;
 use crate::sync::listing::quarantine::{self, Quarantined};
 use crate::sync::office::Act;

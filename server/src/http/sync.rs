@@ -121,7 +121,7 @@ fn delivery(
             claimed_sequence: header.head.map_or(0, |head| head.sequence),
             boot_offset_ms: header.sent.boot.zip(uptime.map(|uptime| received_ms.saturating_sub(uptime))),
         }),
-        acknowledged: (presenter.row.device.persons.clone(), header.acknowledged.clone()),
+        acknowledged: (presenter.row.device.holders(), header.acknowledged.clone()),
     }
 }
 

@@ -136,6 +136,7 @@ mod tests {
             status: crate::domain::DeviceStatus::Active,
             is_forked: false,
             persons: Vec::new(),
+            former: Vec::new(),
             head_sequence: 0,
             head_chain: Chain::START,
             whole_through: 0,

@@ -130,6 +130,21 @@ pub(super) fn re_enrol_notice(person: PersonId, device: DeviceId, now_ms: i64) -
     })
 }
 
+/// Tells a person that they are bound to no phone any more.
+pub fn unbound_notice(person: PersonId, now_ms: i64) -> NoticeDraft {
+    draft(Notice {
+        id: NoticeId([0; 16]),
+        code: Code::AuthorNotBound.as_str().to_owned(),
+        field: None,
+        at_ms: now_ms,
+        person,
+        record: None,
+        operation: None,
+        yours: None,
+        shown: None,
+    })
+}
+
 /// Tells the author that a quarantined operation was released.
 pub(super) fn released_notice(
     person: PersonId,

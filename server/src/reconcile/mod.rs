@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use chain::trusted;
+pub use losses::unbound_notice;
 pub use records::{Draft, Opening};
 pub use row::{derived, tallies};
 pub use sorting::{Fresh, Sorted, needs_spans, sort};

@@ -118,6 +118,9 @@ fn flags(view: &View) -> i64 {
     if !view.conflicts.is_empty() {
         flags |= record_flags::CONFLICT;
     }
+    if !view.missing.is_empty() {
+        flags |= record_flags::MISSING;
+    }
     if view.closure == Some(Closure::Pending) {
         flags |= record_flags::CLOSURE_PENDING;
     }
@@ -145,6 +148,9 @@ pub fn tallies(collection: i64, flags: i64, state: i64, class: i64, mut count: i
     count("hazards");
     if flags & record_flags::PROVISIONAL != 0 {
         count("provisional");
+    }
+    if flags & record_flags::MISSING != 0 {
+        count("missing");
     }
     let state = State::ALL.iter().find(|known| state_number(**known) == state);
     if let Some(state) = state {

@@ -196,8 +196,9 @@ impl Sorter<'_> {
 
     fn quarantine(&mut self, device: &Device, read: &ReadOperation, fault: Fault) {
         let (code, at, record, author) = fault;
-        let author = author.filter(|author| device.persons.contains(author));
-        let told = author.map_or_else(|| device.persons.clone(), |author| vec![author]);
+        let holders = device.holders();
+        let author = author.filter(|author| holders.contains(author));
+        let told = author.map_or(holders, |author| vec![author]);
         for person in told {
             let now_ms = self.situation.now_ms;
             let notice = quarantine_notice(person, code, &at, record, read.identity, now_ms);

@@ -28,7 +28,8 @@ pub struct Visit {
 /// One row a person bound to a device.
 const SELECT_BOUND: &str = "SELECT device, public_key, status, revoked_sequence, revoked_chain, is_forked, \
      head_sequence, head_chain, whole_through, client, continues, enrolled_ms, contact_ms, clock_offset_ms, \
-     claimed_sequence, person FROM devices LEFT JOIN device_persons USING (district, device) WHERE district = ";
+     claimed_sequence, person, removed_ms FROM devices LEFT JOIN device_persons USING (district, device) \
+     LEFT JOIN persons USING (district, person) WHERE district = ";
 const INSERT_DEVICE: &str = "INSERT INTO devices (district, device, public_key, client, continues, status, is_forked, \
      enrolled_ms, head_sequence, head_chain, whole_through, claimed_sequence) \
      VALUES ($1, $2, $3, $4, $5, 'active', 0, $6, 0, $7, 0, 0) ON CONFLICT (district, device) DO NOTHING";
@@ -74,6 +75,7 @@ struct Row {
     clock_offset_ms: Option<i64>,
     claimed_sequence: i64,
     person: Option<Uuid>,
+    removed_ms: Option<i64>,
 }
 
 fn chain(bytes: &[u8]) -> Result<Chain, StoreError> {
@@ -98,6 +100,7 @@ impl Row {
                 status,
                 is_forked: self.is_forked != 0,
                 persons: Vec::new(),
+                former: Vec::new(),
                 head_sequence: unsigned(self.head_sequence),
                 head_chain: chain(&self.head_chain)?,
                 whole_through: unsigned(self.whole_through),
@@ -131,12 +134,14 @@ impl Transaction {
             query.build_query_as().fetch_all(connection).await?
         });
         for row in rows {
-            let person = row.person.map(PersonId);
+            let (person, removed_ms) = (row.person.map(PersonId), row.removed_ms);
             let device = match devices.entry(DeviceId(row.device)) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(row.into_device()?),
             };
-            device.device.persons.extend(person);
+            let device = &mut device.device;
+            let list = if removed_ms.is_none() { &mut device.persons } else { &mut device.former };
+            list.extend(person);
         }
         Ok(devices)
     }

@@ -49,6 +49,8 @@ const INSERT_EPOCH: &str =
     "INSERT INTO epochs (district, epoch, parent, forked_at, started_ms) VALUES ($1, $2, $3, $4, $5)";
 const SELECT_EPOCH_AT: &str =
     "SELECT started_ms FROM epochs WHERE district = $1 AND forked_at = $2 AND parent IS NOT NULL LIMIT 1";
+const SELECT_RESTORES: &str = "SELECT forked_at, started_ms FROM epochs \
+     WHERE district = $1 AND parent IS NOT NULL ORDER BY started_ms, forked_at";
 const INSERT_INCARNATION: &str = "INSERT INTO incarnations (district, ordinal, tag, start_change) \
      SELECT $1, coalesce(max(ordinal), 0) + 1, $2, $3 FROM incarnations WHERE district = $1";
 const SELECT_INCARNATIONS: &str =
@@ -58,6 +60,15 @@ const INSERT_DEPLOYMENT: &str = "INSERT INTO deployment (deployment) VALUES ($1)
 
 /// Tags that a district's row keeps.
 const TAGS_KEPT: usize = 4;
+
+/// A restore from a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Restore {
+    /// The change up to which the histories before and after it are the same.
+    pub from_change: u64,
+    /// When a device proved it.
+    pub proved_ms: i64,
+}
 
 impl Transaction {
     /// Takes the district's counter row and reserves change numbers. Everything read after it in this
@@ -126,6 +137,13 @@ impl Transaction {
     /// Whether an epoch was begun at this fork already.
     pub async fn epochs_forked_at(&mut self, district: DistrictKey, fork: u64) -> Result<bool, StoreError> {
         Ok(fetch_optional!(self, (i64,), SELECT_EPOCH_AT, district.0, signed(fork)).is_some())
+    }
+
+    /// Restores from a backup that devices have proved, oldest first.
+    pub async fn restores(&mut self, district: DistrictKey) -> Result<Vec<Restore>, StoreError> {
+        let rows = fetch_all!(self, (i64, i64), SELECT_RESTORES, district.0);
+        let restore = |(forked_at, proved_ms)| Restore { from_change: unsigned(forked_at), proved_ms };
+        Ok(rows.into_iter().map(restore).collect())
     }
 
     /// Adds a district and gives its key.

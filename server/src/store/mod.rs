@@ -14,6 +14,7 @@ mod listing;
 mod notices;
 mod people;
 mod presenters;
+mod reach;
 mod rows;
 mod runs;
 mod values;
@@ -25,12 +26,14 @@ pub use changes::{FeedRow, Page};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
 pub use devices::Visit;
-pub use districts::{Counter, Lineage};
+pub use districts::{Counter, Lineage, Restore};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
+pub use people::TokenRow;
 pub use presenters::PresenterRow;
+pub use reach::reach;
 pub use runs::{PlacedOperation, Quarantined, RunSpan, SignedRun, StoredOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,

@@ -9,18 +9,40 @@ use crate::domain::{DistrictKey, Person, Role};
 const UPSERT_PERSON: &str = "INSERT INTO persons (district, person, name, role, created_ms) VALUES ($1, $2, $3, $4, $5) \
      ON CONFLICT (district, person) DO NOTHING";
 const SELECT_PERSON: &str = "SELECT person, name, role FROM persons WHERE district = $1 AND person = $2";
-const SELECT_PERSONS: &str = "SELECT person, name, role FROM persons WHERE district = $1 ORDER BY person";
+const SELECT_PRESENT: &str =
+    "SELECT person, name, role FROM persons WHERE district = $1 AND person = $2 AND removed_ms IS NULL";
+const SELECT_PERSONS: &str =
+    "SELECT person, name, role, removed_ms FROM persons WHERE district = $1 ORDER BY person";
+const REMOVE_PERSON: &str =
+    "UPDATE persons SET removed_ms = $3 WHERE district = $1 AND person = $2 AND removed_ms IS NULL";
 const INSERT_TOKEN: &str =
     "INSERT INTO tokens (district, token_hash, person, created_ms) VALUES ($1, $2, $3, $4)";
 const SELECT_TOKEN: &str = "SELECT persons.person, persons.name, persons.role FROM tokens \
      JOIN persons ON persons.district = tokens.district AND persons.person = tokens.person \
-     WHERE tokens.district = $1 AND tokens.token_hash = $2";
+     WHERE tokens.district = $1 AND tokens.token_hash = $2 AND persons.removed_ms IS NULL";
+const SELECT_TOKENS: &str = "SELECT tokens.token_hash, tokens.created_ms, persons.person, persons.name, persons.role \
+     FROM tokens JOIN persons ON persons.district = tokens.district AND persons.person = tokens.person \
+     WHERE tokens.district = $1 ORDER BY tokens.created_ms, tokens.token_hash";
+const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE district = $1 AND token_hash = $2";
+const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE district = $1 AND person = $2";
+const DELETE_CODES: &str = "DELETE FROM enrol_codes WHERE district = $1 AND person = $2";
 const INSERT_CODE: &str =
     "INSERT INTO enrol_codes (district, code_hash, person, expires_ms) VALUES ($1, $2, $3, $4)";
 const SELECT_CODE: &str =
     "SELECT person, expires_ms, device FROM enrol_codes WHERE district = $1 AND code_hash = $2";
 const USE_CODE: &str = "UPDATE enrol_codes SET device = $3 \
      WHERE district = $1 AND code_hash = $2 AND (device IS NULL OR device = $3)";
+
+/// A token as the office lists it.
+#[derive(Clone, Debug)]
+pub struct TokenRow {
+    /// SHA-256 of the token.
+    pub hash: Vec<u8>,
+    /// When it was made.
+    pub created_ms: i64,
+    /// For whom.
+    pub person: Person,
+}
 
 fn person((id, name, role): (Uuid, String, String)) -> Result<Person, StoreError> {
     let role = Role::parse(&role).ok_or(StoreError::Damaged("unknown role"))?;
@@ -56,9 +78,59 @@ impl Transaction {
         fetch_optional!(self, (Uuid, String, String), SELECT_PERSON, district.0, id.0).map(person).transpose()
     }
 
-    /// Every person of the district.
-    pub async fn persons(&mut self, district: DistrictKey) -> Result<Vec<Person>, StoreError> {
-        fetch_all!(self, (Uuid, String, String), SELECT_PERSONS, district.0).into_iter().map(person).collect()
+    /// A person of the district who was not removed.
+    pub async fn present_person(
+        &mut self,
+        district: DistrictKey,
+        id: PersonId,
+    ) -> Result<Option<Person>, StoreError> {
+        fetch_optional!(self, (Uuid, String, String), SELECT_PRESENT, district.0, id.0)
+            .map(person)
+            .transpose()
+    }
+
+    /// Every person of the district, and when they were removed.
+    pub async fn persons(&mut self, district: DistrictKey) -> Result<Vec<(Person, Option<i64>)>, StoreError> {
+        fetch_all!(self, (Uuid, String, String, Option<i64>), SELECT_PERSONS, district.0)
+            .into_iter()
+            .map(|(id, name, role, removed_ms)| Ok((person((id, name, role))?, removed_ms)))
+            .collect()
+    }
+
+    /// Removes a person, their tokens and their enrolment codes. False where they were removed already.
+    pub async fn remove_person(
+        &mut self,
+        district: DistrictKey,
+        id: PersonId,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        execute!(self, DELETE_TOKENS, district.0, id.0);
+        execute!(self, DELETE_CODES, district.0, id.0);
+        Ok(execute!(self, REMOVE_PERSON, district.0, id.0, now_ms) > 0)
+    }
+
+    /// Every token of the district, oldest first.
+    pub async fn tokens(&mut self, district: DistrictKey) -> Result<Vec<TokenRow>, StoreError> {
+        fetch_all!(self, (Vec<u8>, i64, Uuid, String, String), SELECT_TOKENS, district.0)
+            .into_iter()
+            .map(|(hash, created_ms, id, name, role)| {
+                Ok(TokenRow { hash, created_ms, person: person((id, name, role))? })
+            })
+            .collect()
+    }
+
+    /// Deletes a token. False where there is none.
+    pub async fn delete_token(&mut self, district: DistrictKey, hash: &[u8]) -> Result<bool, StoreError> {
+        Ok(execute!(self, DELETE_TOKEN, district.0, hash) > 0)
+    }
+
+    /// Deletes every token of a person; says how many.
+    pub async fn delete_tokens_of(
+        &mut self,
+        district: DistrictKey,
+        person: PersonId,
+    ) -> Result<u64, StoreError> {
+        Ok(execute!(self, DELETE_TOKENS, district.0, person.0))
     }
 
     /// Stores the hash of an office token.

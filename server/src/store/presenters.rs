@@ -47,8 +47,7 @@ impl Transaction {
             query.build_query_as().fetch_all(connection).await?
         });
         let lacking: BTreeSet<DeviceId> = lacking.into_iter().map(|(id,)| DeviceId(id)).collect();
-        let persons: BTreeSet<PersonId> =
-            devices.values().flat_map(|row| row.device.persons.iter().copied()).collect();
+        let persons: BTreeSet<PersonId> = devices.values().flat_map(|row| row.device.holders()).collect();
         let told: Vec<(Uuid,)> = each_backend!(&mut *self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(
                 "SELECT person FROM persons WHERE EXISTS (SELECT 1 FROM notices WHERE notices.district = persons.district \
@@ -63,7 +62,7 @@ impl Transaction {
         holders.extend(devices.keys().map(|id| PresenterRow::holder(*id)));
         let areas = self.areas(district, &holders).await?;
         let row = |id: DeviceId, device: Device| PresenterRow {
-            has_notices: device.persons.iter().any(|person| told.contains(person)),
+            has_notices: device.holders().iter().any(|person| told.contains(person)),
             lacks_photos: lacking.contains(&id),
             areas: device
                 .persons

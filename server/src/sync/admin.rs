@@ -67,23 +67,39 @@ pub async fn add_person(
     let mut transaction = engine.store.begin().await?;
     let counter = transaction.take_counter(district.key, 1).await?;
     transaction.add_person(district.key, &person, now_ms).await?;
-    let view = MapWriter::new().value("name", &person.name).value("role", role.as_str()).finish();
-    let row = RecordRow {
+    let row = person_row(&person, Standing::Present, counter.last, now_ms);
+    transaction.upsert_records(district.key, &[row]).await?;
+    transaction.commit().await?;
+    Ok(person.id)
+}
+
+/// Whether a person is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Present,
+    Removed,
+}
+
+/// The record by which devices learn of a person.
+pub(super) fn person_row(person: &Person, standing: Standing, change: u64, now_ms: i64) -> RecordRow {
+    let mut view = MapWriter::new();
+    view.value("name", &person.name).value("role", person.role.as_str());
+    if standing == Standing::Removed {
+        view.value("removed", &true);
+    }
+    RecordRow {
         record: RecordId(person.id.0),
         collection: Collection::People.number(),
-        change: counter.last,
+        change,
         class: Class::Other.number(),
         state: state_number(sync_protocol::view::State::Recorded),
         flags: record_flags::NOT_HAZARD,
         number: 0,
         received_ms: now_ms,
         place: None,
-        place_since: counter.last,
-        view: view.into(),
-    };
-    transaction.upsert_records(district.key, &[row]).await?;
-    transaction.commit().await?;
-    Ok(person.id)
+        place_since: change,
+        view: view.finish().into(),
+    }
 }
 
 /// Makes a token for a person. It is shown once; the store keeps its hash.
@@ -95,7 +111,7 @@ pub async fn create_token(
     let (token, hash) = tokens::office_token(district.id, engine.keys.random()?);
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    known(transaction.person(district.key, person).await?, person)?;
+    known(transaction.present_person(district.key, person).await?, person)?;
     transaction.add_token(district.key, &hash, person, engine.clock.now_ms()).await?;
     transaction.commit().await?;
     Ok(token)
@@ -112,10 +128,49 @@ pub struct EnrolCode {
     pub deployment: String,
     /// The server's public key, hexadecimal.
     pub server_key: String,
+    /// SHA-256 of the TLS certificate's public key, hexadecimal; absent without TLS.
+    pub pin: Option<String>,
     /// When it ends, milliseconds since 1970.
     pub expires_ms: i64,
     /// The text of the QR.
     pub uri: String,
+}
+
+/// How a phone reaches the server and knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reach<'a> {
+    /// The server's address as phones see it; absent: the person types it in.
+    pub address: Option<&'a str>,
+    /// The pin of its TLS certificate.
+    pub pin: Option<&'a str>,
+}
+
+/// Characters of an address.
+const ADDRESS_CHARACTERS: usize = 200;
+
+impl Reach<'_> {
+    fn address(&self) -> Result<String, SyncError> {
+        let Some(address) = self.address else { return Ok(String::new()) };
+        let is_web = address.starts_with("http://") || address.starts_with("https://");
+        if !is_web || address.chars().count() > ADDRESS_CHARACTERS || address.contains(char::is_control) {
+            return Err(SyncError::RefusedFor(Code::BadParameter, "address".to_owned()));
+        }
+        Ok(format!("address={}&", percent_encoded(address)))
+    }
+}
+
+/// Everything but the unreserved characters of RFC 3986 as `%XX`.
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let _infallible = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 /// Makes an enrolment code for a person.
@@ -123,21 +178,22 @@ pub async fn enrol_code(
     engine: &Arc<Engine>,
     district: &District,
     person: PersonId,
-    address: Option<&str>,
+    reach: Reach<'_>,
 ) -> Result<EnrolCode, SyncError> {
+    let address = reach.address()?;
     let code: [u8; limits::ENROL_CODE_BYTES] = engine.keys.random()?;
     let minutes = i64::try_from(limits::ENROL_CODE_MINUTES).unwrap_or(i64::MAX);
     let expires_ms = engine.clock.now_ms() + minutes * 60_000;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    known(transaction.person(district.key, person).await?, person)?;
+    known(transaction.present_person(district.key, person).await?, person)?;
     transaction.add_enrol_code(district.key, &sha256(&code), person, expires_ms).await?;
     transaction.commit().await?;
     let (code, server_key) = (hex::encode(code), hex::encode(engine.keys.public_key()));
     let deployment = engine.keys.deployment();
-    let address = address.map(|address| format!("address={address}&")).unwrap_or_default();
+    let pin = reach.pin.map(|pin| format!("&pin={pin}")).unwrap_or_default();
     let uri = format!(
-        "firebreak:enrol?{address}code={code}&district={}&deployment={deployment}&server_key={server_key}",
+        "firebreak:enrol?{address}code={code}&district={}&deployment={deployment}&server_key={server_key}{pin}",
         district.id
     );
     Ok(EnrolCode {
@@ -145,6 +201,7 @@ pub async fn enrol_code(
         district: district.id.to_string(),
         deployment: deployment.to_string(),
         server_key,
+        pin: reach.pin.map(str::to_owned),
         expires_ms,
         uri,
     })
@@ -162,7 +219,7 @@ pub async fn set_area(
     }
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    known(transaction.person(district.key, person).await?, person)?;
+    known(transaction.present_person(district.key, person).await?, person)?;
     let version = transaction
         .areas(district.key, &[person])
         .await?
@@ -175,6 +232,6 @@ pub async fn set_area(
     Ok(version)
 }
 
-fn known(person: Option<Person>, id: PersonId) -> Result<Person, SyncError> {
+pub(super) fn known(person: Option<Person>, id: PersonId) -> Result<Person, SyncError> {
     person.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("person {id}")))
 }

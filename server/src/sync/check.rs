@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sync_protocol::fold;
-use sync_protocol::ids::{Identity, RecordId};
+use sync_protocol::ids::{Head, Identity, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
 use sync_protocol::view::{Disposition, View};
@@ -14,10 +14,12 @@ use sync_protocol::view::{Disposition, View};
 use super::{Engine, SyncError};
 use crate::domain::{Collection, District, disposition_of};
 use crate::reconcile;
-use crate::store::{CheckedRecord, StoredOperation};
+use crate::store::{CheckedRecord, Restore, StoredOperation};
 
 /// Lines of a list in the report.
 const LISTED: usize = 100;
+/// Operations listed that name one missing operation.
+const NAMED: usize = 8;
 /// Records checked at a time.
 const PAGE: u32 = 256;
 
@@ -38,9 +40,51 @@ pub struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
     /// Operations that others name and the ledger does not hold, at most a hundred: on their way still, or the
-    /// office's own, lost by a restore. `record operation`, hexadecimal.
+    /// office's own, lost by a restore.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<String>,
+    pub missing: Vec<Missing>,
+    /// Restores from a backup that devices have proved, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restores: Vec<Restore>,
+}
+
+/// An operation that others name and the ledger does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// The record it is of.
+    pub record: String,
+    /// Its head, hexadecimal.
+    pub operation: String,
+    /// Who names it: they, or their phones' copies, know what it was.
+    pub named_by: Vec<Naming>,
+}
+
+/// An operation that names a missing one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Naming {
+    /// Its head, hexadecimal.
+    pub operation: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its author.
+    pub author: String,
+}
+
+impl Missing {
+    fn of(record: RecordId, head: Head, set: &[Identified]) -> Self {
+        let names =
+            |it: &&Identified| it.operation.heads.contains(&head) || it.operation.lacking.contains(&head);
+        let naming = |it: &Identified| Naming {
+            operation: it.head().to_string(),
+            kind: it.operation.kind.as_str().to_owned(),
+            author: it.operation.author.to_string(),
+        };
+        Self {
+            record: record.to_string(),
+            operation: head.to_string(),
+            named_by: set.iter().filter(names).take(NAMED).map(naming).collect(),
+        }
+    }
 }
 
 impl Report {
@@ -72,6 +116,7 @@ pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, 
     }
     let released = transaction.released(district.key).await?;
     let tallies = transaction.tallies(district.key).await?;
+    checker.report.restores = transaction.restores(district.key).await?;
     Ok(checker.finish(stored, quarantined, &released, &tallies))
 }
 
@@ -114,7 +159,7 @@ impl Checker {
         let view = fold::fold(&operations);
         let room = LISTED.saturating_sub(self.report.missing.len());
         let missing = view.missing.iter().take(room);
-        self.report.missing.extend(missing.map(|head| format!("{} {head}", record.record)));
+        self.report.missing.extend(missing.map(|head| Missing::of(record.record, *head, &operations)));
         if view.encode() != record.view {
             self.report.fault(format!("record {} differs from its operations", record.record));
         }

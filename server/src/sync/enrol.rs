@@ -111,7 +111,7 @@ async fn by_code(engine: &Arc<Engine>, code: &[u8], request: &Request) -> Result
         let Some((person, expires_ms, used_by)) = transaction.enrol_code(district.key, &hash).await? else {
             continue;
         };
-        let person = transaction.person(district.key, person).await?;
+        let person = transaction.present_person(district.key, person).await?;
         drop(transaction);
         let person = person.ok_or(SyncError::Refused(Code::EnrolCodeInvalid))?;
         match used_by {

@@ -10,20 +10,19 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::check;
 use sync_protocol::codes::Code;
 use sync_protocol::enrolment::Bearer;
-use sync_protocol::field;
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits;
-use sync_protocol::operation::{Operation, Photo, Stamp, encode_fields};
+use sync_protocol::operation::{Operation, Photo, Stamp};
 use sync_protocol::view::View;
 use uuid::Uuid;
 
 use super::SyncError;
 use super::admit;
 use super::batch::Batch;
-use super::trust;
+use super::{release, trust};
 use crate::domain::{Collection, Device, DeviceStatus};
-use crate::store::{QuarantineListed, StoreError};
+use crate::store::StoreError;
 
 /// What the office or the server does.
 #[derive(Clone, Debug)]
@@ -142,8 +141,10 @@ pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutco
             let identity = write_own(batch, &draft, made_from.as_deref()).await?;
             Ok(ActOutcome { operation: Some(identity), persons: Vec::new() })
         }
-        Act::Release { identity, author } => release(batch, *identity, *author).await,
-        Act::WriteOff { identity, reason, author } => write_off(batch, *identity, reason, *author).await,
+        Act::Release { identity, author } => release::release(batch, *identity, *author).await,
+        Act::WriteOff { identity, reason, author } => {
+            release::write_off(batch, *identity, reason, *author).await
+        }
         Act::Revoke { device, trusted, author } => trust::revoke(batch, *device, *trusted, *author).await,
         Act::Lose { device } => {
             // What was revoked stays so: a lost phone is trusted with what it sent.
@@ -266,100 +267,4 @@ pub fn new_id(now_ms: i64) -> Uuid {
     let now_ms = u64::try_from(now_ms).unwrap_or(0);
     let subsecond = u32::try_from(now_ms % 1_000).unwrap_or(0) * 1_000_000;
     Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, now_ms / 1_000, subsecond))
-}
-
-/// A release embeds what the quarantined operation may still say, and stands where it is made.
-async fn release(
-    batch: &mut Batch<'_>,
-    identity: Identity,
-    author: PersonId,
-) -> Result<ActOutcome, SyncError> {
-    let key = batch.district.key;
-    let row = undecided(batch, identity).await?;
-    let operation = Operation::decode(&row.bytes)
-        .map_err(|code| SyncError::RefusedFor(Code::NotReleasable, code.to_string()))?;
-    let fields: BTreeMap<String, Raw> = operation
-        .fields
-        .iter()
-        .filter(|(name, value)| is_sayable(name, value))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let mut says: BTreeMap<String, Raw> = BTreeMap::new();
-    says.insert("operation".to_owned(), Raw::of(&identity));
-    says.insert("effective_kind".to_owned(), Raw::of(&operation.kind.as_str()));
-    says.insert("effective_author".to_owned(), Raw::of(&operation.author));
-    if !fields.is_empty() {
-        says.insert("effective_fields".to_owned(), Raw::from_checked(&encode_fields(&fields)));
-    }
-    let photos: Vec<Photo> = operation
-        .photos
-        .iter()
-        .filter(|photo| photo.bytes <= limits::PHOTO_BYTES && is_name(&photo.role))
-        .cloned()
-        .collect();
-    let draft = OwnOperation {
-        kind: Kind::Released,
-        record: operation.record,
-        fields: &says,
-        photos: &photos,
-        author,
-    };
-    let release = write_own(batch, &draft, None).await?;
-    batch.transaction.mark_released(key, identity, release, operation.record).await?;
-    // What it becomes from now on is what the release becomes: that is read where totals are.
-    batch.transaction.add_tallies(key, &[("disposition:quarantined", -1)]).await?;
-    Ok(ActOutcome { operation: Some(release), persons: Vec::new() })
-}
-
-/// Writes off a quarantined operation: it never takes effect, is kept, and waits no longer.
-///
-/// The decision stands in the log of the device that signed it, since what cannot be read names no record.
-async fn write_off(
-    batch: &mut Batch<'_>,
-    identity: Identity,
-    reason: &str,
-    author: PersonId,
-) -> Result<ActOutcome, SyncError> {
-    let row = undecided(batch, identity).await?;
-    let fields = BTreeMap::from([
-        ("operation".to_owned(), Raw::of(&identity)),
-        ("reason".to_owned(), Raw::of(&reason)),
-    ]);
-    let draft = OwnOperation {
-        kind: Kind::WrittenOff,
-        record: RecordId(row.device.0),
-        fields: &fields,
-        photos: &[],
-        author,
-    };
-    let decision = write_own(batch, &draft, None).await?;
-    batch.transaction.mark_written_off(batch.district.key, identity, decision).await?;
-    Ok(ActOutcome { operation: Some(decision), persons: Vec::new() })
-}
-
-/// A quarantined operation that nobody has decided about.
-async fn undecided(batch: &mut Batch<'_>, identity: Identity) -> Result<QuarantineListed, SyncError> {
-    let row = batch.transaction.quarantined_whole(batch.district.key, identity).await?;
-    let row = row.ok_or(SyncError::Refused(Code::NotFound))?;
-    if row.released_by.is_some() {
-        return Err(SyncError::RefusedFor(Code::NotReleasable, "it is decided already".to_owned()));
-    }
-    Ok(row)
-}
-
-/// Whether a text may be a name.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= limits::NAME_BYTES && !name.contains('\0')
-}
-
-/// Whether a field of a quarantined operation may take effect: its name, texts, type and range are right.
-fn is_sayable(name: &str, value: &Raw) -> bool {
-    // What a settling names is a name too: with another it settles nothing.
-    let is_short = is_name(name) && (name != "field" || value.as_text().is_none_or(is_name));
-    let has_clean_texts = sync_protocol::prepass::visit_texts(value.as_bytes(), &mut |text| {
-        if text.contains('\0') || text.len() > limits::TEXT_BYTES { Err(Code::TextNul) } else { Ok(()) }
-    })
-    .is_ok();
-    let fits = field::find(name).is_none_or(|field| check::check_value(value, field.value).is_ok());
-    is_short && has_clean_texts && fits
 }

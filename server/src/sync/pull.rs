@@ -90,15 +90,20 @@ pub async fn reply(
         writer.frame(&Frame::Refused(refused.clone()));
     }
     let key = question.district.key;
-    let persons = &question.presenter.device.persons;
+    let device = &question.presenter.device;
     if question.presenter.has_notices {
         let reading = engine.reading(&mut reading).await?;
-        for body in reading.waiting_notices(key, persons, (NOTICES, NOTICE_BYTES)).await? {
+        for body in reading.waiting_notices(key, &device.holders(), (NOTICES, NOTICE_BYTES)).await? {
             let body = Raw::from_checked(&body);
             if let Some(notice) = exchange::Notice::decode(&body) {
                 writer.frame(&Frame::Notice(notice));
             }
         }
+    }
+    if device.is_left() {
+        closing(&engine, &question, &mut writer, true, &mut reading).await?;
+        writer.flush(&mut None).await;
+        return Ok(());
     }
     let areas = settle_areas(&engine, &question).await?;
     writer.flush(&mut reading).await;

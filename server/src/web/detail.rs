@@ -83,9 +83,21 @@ fn lifecycle(record: &Record) -> Markup {
                 }
             }
             @if let Some(closure) = lifecycle.closure { li { "销号：" (term(closure)) } }
-            @if !record.missing.is_empty() { li { "尚缺前序操作 " (record.missing.len()) " 条" } }
+            @for missing in &record.missing {
+                li { "缺前序操作 " code { (missing) } "，提到它的：" (naming(record, missing)) }
+            }
         }
     }
+}
+
+/// Who names an operation that the ledger does not hold: they, or their phones' copies, know what it was.
+fn naming(record: &Record, missing: &str) -> String {
+    let names = |told: &&Told| told.heads.iter().chain(&told.lacking).any(|head| head == missing);
+    let named = record.operations.iter().filter(names);
+    let named: Vec<String> = named
+        .map(|told| format!("{} {}", told.author_name.as_deref().unwrap_or(&told.author), told.kind_zh))
+        .collect();
+    named.join("、")
 }
 
 fn photo_list(photos: &[Photo]) -> Markup {

@@ -75,6 +75,7 @@ pub(super) fn record_link(id: &str, number: Option<&str>) -> Markup {
 pub(super) fn marks(hazard: &Hazard) -> Markup {
     html! {
         @if hazard.provisional { span class="mark warn" { "报告缺失" } }
+        @if hazard.missing { span class="mark warn" { "缺前序操作" } }
         @if hazard.conflict { span class="mark warn" { "冲突" } }
         @if let Some(closure) = hazard.closure { span class="mark" { (term(closure)) } }
     }

@@ -25,6 +25,8 @@ pub struct Overview {
     pub conflicts: Vec<OpenConflict>,
     /// The devices that have been silent for longest.
     pub silent: Vec<DeviceTold>,
+    /// When devices proved that the ledger was restored from a backup, the last first.
+    pub restored_ms: Vec<i64>,
     /// When it was read.
     pub now_ms: i64,
 }
@@ -33,6 +35,7 @@ pub struct Overview {
 pub fn overview(overview: &Overview, district: &str, calendar: &Calendar) -> String {
     let body = html! {
         h1 { "总览" small { "Overview · " (calendar.minute(overview.now_ms)) } }
+        @if let Some(restored_ms) = overview.restored_ms.first() { (restored(*restored_ms, overview.totals.missing, calendar)) }
         section aria-labelledby="totals" {
             h2 id="totals" { "未销号隐患 " (overview.totals.open_in_all()) small { "open hazards" } }
             (open_tiles(&overview.totals))
@@ -61,6 +64,20 @@ pub fn overview(overview: &Overview, district: &str, calendar: &Calendar) -> Str
     page("总览", district, Tab::Overview, &body)
 }
 
+/// Phones bring back what they recorded; what the office had done since the backup, nobody brings.
+fn restored(restored_ms: i64, missing: i64, calendar: &Calendar) -> Markup {
+    html! {
+        section aria-labelledby="restored" {
+            h2 id="restored" { "台账曾从备份恢复" small { "restored from a backup" } }
+            p {
+                "发现于 " (calendar.minute(restored_ms)) "。备份之后由办公室作出的定级、交办、销号、裁定和放行不会自动回来，请逐条核对补录。"
+                " 手机的记录引用了而台账没有的操作，涉及 " b { (missing) } " 处隐患。"
+            }
+            p class="more" { a href="/hazards?missing=true" { "缺前序操作的隐患 Hazards of which operations are missing" } }
+        }
+    }
+}
+
 fn tile(class: &str, path: &str, amount: i64, zh: &str, en: &str) -> Markup {
     html! { li class=(class) { b { (amount) } a href=(path) { (zh) } span class="en" { (en) } } }
 }
@@ -83,6 +100,7 @@ fn other_tiles(totals: &Totals) -> Markup {
         ul class="tiles" {
             (tile("", "/hazards?state=disputed", totals.state(State::Disputed), "销号存疑", "disputed"))
             (tile("", "/hazards?provisional=true", totals.provisional, "报告缺失", "provisional"))
+            (tile("", "/hazards?missing=true", totals.missing, "缺前序操作", "operations missing"))
             (tile("", "/hazards?state=held", totals.state(State::Held), "待补", "held"))
             (tile("", "/conflicts", totals.conflicts, "冲突", "conflicts"))
             (tile("", "/quarantine", quarantined, "隔离", "quarantined"))

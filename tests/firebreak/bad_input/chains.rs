@@ -11,7 +11,7 @@ use sync_protocol::ids::{BundleHash, Chain, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Operation, Position};
 
-use super::Yard;
+use super::{Yard, on_both};
 
 /// Sends one bundle and gives its receipt.
 async fn receipt(yard: &mut Yard, bundle: Vec<u8>) -> Result<Receipt> {
@@ -40,49 +40,53 @@ async fn notices(phone: &mut Phone) -> Result<Vec<String>> {
     Ok(reply.frames.iter().filter_map(code).collect())
 }
 
+pub(super) async fn reused_ids(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let report = yard.bad.report("general");
+    let other = report.clone().with("description", &"另一内容");
+    let seen = yard.bad.on(report.record, Kind::Observed, [head_of(&report)]);
+    let mut same_id = seen.clone().with("species", &"杉木");
+    same_id.heads = Vec::new();
+    let bundle = yard.bad.seal(&[report, other, seen, same_id]);
+    let receipt = receipt(&mut yard, bundle).await?;
+    let reused = Code::FlagIdReused.as_str();
+    let found: Vec<bool> = (0..4).map(|offset| flags(&receipt, offset).contains(&reused)).collect();
+    ensure!(found == [false, true, false, true], "{receipt:?}");
+    yard.settled(4, 0, 1).await?;
+    yard.server.check().await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_used_again_with_other_bytes_is_folded_and_flagged() -> Result<()> {
-    for backend in Backend::ALL {
-        let mut yard = Yard::new(backend).await?;
-        let report = yard.bad.report("general");
-        let other = report.clone().with("description", &"另一内容");
-        let seen = yard.bad.on(report.record, Kind::Observed, [head_of(&report)]);
-        let mut same_id = seen.clone().with("species", &"杉木");
-        same_id.heads = Vec::new();
-        let bundle = yard.bad.seal(&[report, other, seen, same_id]);
-        let receipt = receipt(&mut yard, bundle).await?;
-        let reused = Code::FlagIdReused.as_str();
-        let found: Vec<bool> = (0..4).map(|offset| flags(&receipt, offset).contains(&reused)).collect();
-        ensure!(found == [false, true, false, true], "{receipt:?}");
-        yard.settled(4, 0, 1).await?;
-        yard.server.check().await?;
+    on_both(reused_ids).await
+}
+
+pub(super) async fn forks(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let (one, two, three) =
+        (yard.bad.report("general"), yard.bad.report("serious"), yard.bad.report("critical"));
+    let first = sealed(&yard.bad, 1, Chain::START, &[one.clone(), two]);
+    receipt(&mut yard, first).await?;
+    yard.settled(2, 0, 2).await?;
+    // A clone of the phone went on after the first operation.
+    let after_one = Chain::START.next(&sync_protocol::ids::Identity::of(&one.encode()));
+    let clone = sealed(&yard.bad, 2, after_one, &[three]);
+    let receipt = receipt(&mut yard, clone).await?;
+    for code in [Code::FlagSequenceReused, Code::FlagFork] {
+        ensure!(flags(&receipt, 0).contains(&code.as_str()), "{code}: {receipt:?}");
     }
+    // The server's own note of the fork is one more operation.
+    yard.settled(2, 0, 1).await?;
+    let told = notices(&mut yard.bad).await?;
+    ensure!(told.contains(&Code::NoticeReEnrol.as_str().to_owned()), "{told:?}");
+    yard.server.check().await?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sequence_used_again_and_a_forked_chain_keep_both_branches_and_tell_the_phone() -> Result<()> {
-    for backend in Backend::ALL {
-        let mut yard = Yard::new(backend).await?;
-        let (one, two, three) =
-            (yard.bad.report("general"), yard.bad.report("serious"), yard.bad.report("critical"));
-        let first = sealed(&yard.bad, 1, Chain::START, &[one.clone(), two]);
-        receipt(&mut yard, first).await?;
-        yard.settled(2, 0, 2).await?;
-        // A clone of the phone went on after the first operation.
-        let after_one = Chain::START.next(&sync_protocol::ids::Identity::of(&one.encode()));
-        let clone = sealed(&yard.bad, 2, after_one, &[three]);
-        let receipt = receipt(&mut yard, clone).await?;
-        for code in [Code::FlagSequenceReused, Code::FlagFork] {
-            ensure!(flags(&receipt, 0).contains(&code.as_str()), "{code}: {receipt:?}");
-        }
-        // The server's own note of the fork is one more operation.
-        yard.settled(2, 0, 1).await?;
-        let told = notices(&mut yard.bad).await?;
-        ensure!(told.contains(&Code::NoticeReEnrol.as_str().to_owned()), "{told:?}");
-        yard.server.check().await?;
-    }
-    Ok(())
+    on_both(forks).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,46 +111,45 @@ async fn a_gap_is_taken_named_as_missing_and_closed_by_what_was_missing() -> Res
     Ok(())
 }
 
+pub(super) async fn odd_values(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let phone = &mut yard.bad;
+    let mut reports: Vec<Operation> = (0..6).map(|_| phone.report("general")).collect();
+    reports[0].at.wall_ms = 86_400_000;
+    reports[1].at.wall_ms = 4_102_444_800_000;
+    let at = |lat_e7, lon_e7, accuracy_dm| {
+        sync_protocol::cbor::Raw::of(&Position { lat_e7, lon_e7, accuracy_dm, ..Position::default() })
+    };
+    for (index, position) in
+        [(2, at(0, 0, None)), (3, at(1, 1, Some(151))), (4, at(1, 1, Some(501))), (5, at(1, 1, Some(150)))]
+    {
+        reports[index].fields.insert("position".to_owned(), position);
+    }
+    let bundle = phone.seal(&reports);
+    let receipt = receipt(&mut yard, bundle).await?;
+    ensure!(receipt.exceptions.is_empty(), "{receipt:?}");
+    for (offset, code, is_flagged) in [
+        (0, Code::FlagClock, true),
+        (1, Code::FlagClock, true),
+        (2, Code::FlagDefaultPosition, true),
+        (3, Code::FlagAccuracyPoor, true),
+        (3, Code::FlagAccuracyUnreliable, false),
+        (4, Code::FlagAccuracyUnreliable, true),
+        (5, Code::FlagAccuracyPoor, false),
+        (5, Code::FlagNoPhoto, true),
+        (5, Code::FlagDefaultPosition, false),
+    ] {
+        let found = flags(&receipt, offset).contains(&code.as_str());
+        ensure!(found == is_flagged, "{code} at {offset}: {receipt:?}");
+    }
+    yard.settled(6, 0, 6).await?;
+    yard.server.check().await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_clocks_and_places_are_flagged_and_folded() -> Result<()> {
-    for backend in Backend::ALL {
-        let mut yard = Yard::new(backend).await?;
-        let phone = &mut yard.bad;
-        let mut reports: Vec<Operation> = (0..6).map(|_| phone.report("general")).collect();
-        reports[0].at.wall_ms = 86_400_000;
-        reports[1].at.wall_ms = 4_102_444_800_000;
-        let at = |lat_e7, lon_e7, accuracy_dm| {
-            sync_protocol::cbor::Raw::of(&Position { lat_e7, lon_e7, accuracy_dm, ..Position::default() })
-        };
-        for (index, position) in [
-            (2, at(0, 0, None)),
-            (3, at(1, 1, Some(151))),
-            (4, at(1, 1, Some(501))),
-            (5, at(1, 1, Some(150))),
-        ] {
-            reports[index].fields.insert("position".to_owned(), position);
-        }
-        let bundle = phone.seal(&reports);
-        let receipt = receipt(&mut yard, bundle).await?;
-        ensure!(receipt.exceptions.is_empty(), "{receipt:?}");
-        for (offset, code, is_flagged) in [
-            (0, Code::FlagClock, true),
-            (1, Code::FlagClock, true),
-            (2, Code::FlagDefaultPosition, true),
-            (3, Code::FlagAccuracyPoor, true),
-            (3, Code::FlagAccuracyUnreliable, false),
-            (4, Code::FlagAccuracyUnreliable, true),
-            (5, Code::FlagAccuracyPoor, false),
-            (5, Code::FlagNoPhoto, true),
-            (5, Code::FlagDefaultPosition, false),
-        ] {
-            let found = flags(&receipt, offset).contains(&code.as_str());
-            ensure!(found == is_flagged, "{code} at {offset}: {receipt:?}");
-        }
-        yard.settled(6, 0, 6).await?;
-        yard.server.check().await?;
-    }
-    Ok(())
+    on_both(odd_values).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,35 +195,35 @@ async fn another_districts_record_is_provisional_here_and_nobody_learns_whether_
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_device_is_turned_away_and_what_lies_beyond_its_trusted_point_waits() -> Result<()> {
-    for backend in Backend::ALL {
-        let mut yard = Yard::new(backend).await?;
-        let trusted = yard.bad.reports(2);
-        let (sequence, chain) = (yard.bad.sequence, yard.bad.chain);
-        let beyond = yard.bad.reports(1);
-        let office = fixtures::office::Office::new(&yard.server.url, &yard.server.token)?;
-        office.revoke(yard.bad.device, sequence, chain).await?;
-        // The revocation itself is an operation of the server.
-        yard.before = super::checked(&yard.engine).await?;
-        let reply = yard.bad.client.sync(yard.bad.request(std::slice::from_ref(&trusted))).await?;
-        ensure!(reply.status == 403 && reply.error() == Some(Code::DeviceRevoked.as_str()), "{reply:?}");
-        let late = receipt(&mut yard, beyond).await?;
-        let codes: Vec<_> = late.exceptions.iter().map(|(.., code)| code.as_deref()).collect();
-        ensure!(codes == [Some(Code::AfterRevocation.as_str())], "{late:?}");
-        yard.settled(0, 1, 0).await?;
-        let kept = receipt(&mut yard, trusted).await?;
-        ensure!(kept.exceptions.is_empty(), "{kept:?}");
-        yard.settled(2, 0, 2).await?;
-        yard.server.check().await?;
-    }
+pub(super) async fn revocation(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let trusted = yard.bad.reports(2);
+    let (sequence, chain) = (yard.bad.sequence, yard.bad.chain);
+    let beyond = yard.bad.reports(1);
+    let office = fixtures::office::Office::new(&yard.server.url, &yard.server.token)?;
+    office.revoke(yard.bad.device, sequence, chain).await?;
+    // The revocation itself is an operation of the server.
+    yard.before = super::checked(&yard.engine).await?;
+    let reply = yard.bad.client.sync(yard.bad.request(std::slice::from_ref(&trusted))).await?;
+    ensure!(reply.status == 403 && reply.error() == Some(Code::DeviceRevoked.as_str()), "{reply:?}");
+    let late = receipt(&mut yard, beyond).await?;
+    let codes: Vec<_> = late.exceptions.iter().map(|(.., code)| code.as_deref()).collect();
+    ensure!(codes == [Some(Code::AfterRevocation.as_str())], "{late:?}");
+    yard.settled(0, 1, 0).await?;
+    let kept = receipt(&mut yard, trusted).await?;
+    ensure!(kept.exceptions.is_empty(), "{kept:?}");
+    yard.settled(2, 0, 2).await?;
+    yard.server.check().await?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_enrolment_code_is_good_once_for_one_key_and_ten_minutes() -> Result<()> {
-    use sqlx::Connection as _;
-    let server = Server::start(Backend::Sqlite).await?;
+async fn a_revoked_device_is_turned_away_and_what_lies_beyond_its_trusted_point_waits() -> Result<()> {
+    on_both(revocation).await
+}
+
+pub(super) async fn enrolment(backend: Backend) -> Result<()> {
+    let server = Server::start(backend).await?;
     let person = server.add_person("inspector").await?;
     let code = server.enrol_code(&person).await?;
     Phone::enrol_with(&server, &code).await?;
@@ -229,11 +232,7 @@ async fn an_enrolment_code_is_good_once_for_one_key_and_ten_minutes() -> Result<
     let invalid = Phone::enrol_with(&server, &"00".repeat(16)).await.err().map(|error| format!("{error:#}"));
     ensure!(invalid.as_ref().is_some_and(|it| it.contains(Code::EnrolCodeInvalid.as_str())), "{invalid:?}");
     let late = server.enrol_code(&person).await?;
-    let url = format!("sqlite://{}", server.ledger()?.display());
-    let mut connection = sqlx::SqliteConnection::connect(&url).await?;
-    sqlx::query("UPDATE enrol_codes SET expires_ms = 1 WHERE device IS NULL")
-        .execute(&mut connection)
-        .await?;
+    server.execute("UPDATE enrol_codes SET expires_ms = 1 WHERE device IS NULL").await?;
     let expired = Phone::enrol_with(&server, &late).await.err().map(|error| format!("{error:#}"));
     ensure!(expired.as_ref().is_some_and(|it| it.contains(Code::EnrolCodeExpired.as_str())), "{expired:?}");
     let reply = server.client()?.post("/v1/enrol", &json!({"code": "x"})).await?;
@@ -242,14 +241,23 @@ async fn an_enrolment_code_is_good_once_for_one_key_and_ten_minutes() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_phone_enrols_in_a_district_that_was_added_while_the_server_runs() -> Result<()> {
-    let server = Server::start(Backend::Sqlite).await?;
+async fn an_enrolment_code_is_good_once_for_one_key_and_ten_minutes() -> Result<()> {
+    on_both(enrolment).await
+}
+
+pub(super) async fn later_district(backend: Backend) -> Result<()> {
+    let server = Server::start(backend).await?;
     let district = server.add_district("later").await?;
     let person = ["person", "add", "--district", "later", "--name", "新人", "--role", "inspector"];
     let person = server.command_text(&person, "person").await?;
     let code = ["enrol-code", "--district", "later", "--person", &person];
     let code = server.command_text(&code, "code").await?;
     Phone::enrol_in(&server, &district, &code).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phone_enrols_in_a_district_that_was_added_while_the_server_runs() -> Result<()> {
+    on_both(later_district).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

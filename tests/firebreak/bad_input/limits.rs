@@ -11,8 +11,8 @@ use sync_protocol::ids::{Head, NoticeId, PhotoHash};
 use sync_protocol::limits;
 use sync_protocol::operation::{Operation, Photo};
 
-use super::Yard;
 use super::operations::{changed, remarks};
+use super::{Yard, on_both};
 
 type Row = (&'static str, Vec<u8>, Option<Code>);
 type Set = fn(&mut RequestHeader, usize);
@@ -62,63 +62,65 @@ fn report_of(phone: &mut Phone, length: usize) -> Vec<u8> {
     bytes
 }
 
+pub(super) async fn inside_operations(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let phone = &mut yard.bad;
+    let fixed = phone.report("general").fields.len();
+    let by_change: [(&str, usize, Code, Change<'_>); 8] = [
+        ("text", limits::TEXT_BYTES, Code::TextTooLong, &|it, n| {
+            it.fields.insert("remarks".to_owned(), Raw::of(&"x".repeat(n)));
+        }),
+        ("name of a field", limits::NAME_BYTES, Code::NameTooLong, &|it, n| {
+            it.fields.insert("x".repeat(n), Raw::of(&1));
+        }),
+        ("fields", limits::FIELDS, Code::TooManyFields, &|it, n| {
+            it.fields.extend((fixed..n).map(|number| (format!("f{number}"), Raw::of(&1))));
+        }),
+        ("photos", limits::PHOTOS, Code::TooManyPhotos, &|it, n| it.photos = photos(n, 9)),
+        ("heads", limits::HEADS, Code::TooManyHeads, &|it, n| it.heads = heads(n)),
+        ("lacking", limits::LACKING, Code::TooManyLacking, &|it, n| it.lacking = heads(n)),
+        // The operation and its fields are the first two levels.
+        ("depth", limits::DEPTH, Code::CborTooDeep, &|it, n| {
+            it.fields.insert("deep".to_owned(), Raw::from_checked(&nested(n - 2)));
+        }),
+        ("track points", limits::TRACK_POINTS, Code::TrackTooLong, &|it, n| {
+            it.fields.insert("points".to_owned(), Raw::of(&vec![(0, 0, 0); n]));
+        }),
+    ];
+    let mut rows: Vec<Row> = Vec::new();
+    for (what, n, code, change) in by_change {
+        rows.push((what, changed(phone, |it| change(it, n)), None));
+        rows.push((what, changed(phone, |it| change(it, n + 1)), Some(code)));
+    }
+    let photo = |bytes: u64| move |it: &mut Operation| it.photos = photos(1, bytes);
+    rows.push(("photo bytes", changed(phone, photo(limits::PHOTO_BYTES)), None));
+    rows.push(("photo bytes", changed(phone, photo(limits::PHOTO_BYTES + 1)), Some(Code::PhotoTooLarge)));
+    rows.push(("bytes", report_of(phone, limits::OPERATION_BYTES), None));
+    rows.push(("bytes", report_of(phone, limits::OPERATION_BYTES + 1), Some(Code::OperationTooLarge)));
+    let items = |phone: &mut Phone, count: usize| {
+        let around = count_items(&remarks(phone, &cbor::encode(&Vec::<u8>::new())));
+        remarks(phone, &cbor::encode(&vec![0_u8; count - around]))
+    };
+    let most = items(phone, limits::OPERATION_ITEMS);
+    ensure!(count_items(&most) == limits::OPERATION_ITEMS, "{} items", count_items(&most));
+    rows.push(("items of a text field", most, Some(Code::FieldType)));
+    rows.push(("items", items(phone, limits::OPERATION_ITEMS + 1), Some(Code::CborTooManyItems)));
+    let at = |lat_e7: i64, lon_e7: i64| {
+        let position = sync_protocol::operation::Position { lat_e7, lon_e7, ..Default::default() };
+        move |it: &mut Operation| drop(it.fields.insert("position".to_owned(), Raw::of(&position)))
+    };
+    rows.push(("the pole", changed(phone, at(900_000_000, 0)), None));
+    rows.push(("beyond it", changed(phone, at(900_000_001, 0)), Some(Code::FieldRange)));
+    rows.push(("the date line", changed(phone, at(0, -1_800_000_000)), None));
+    rows.push(("beyond it", changed(phone, at(0, -1_800_000_001)), Some(Code::FieldRange)));
+    yard.reports(&rows).await?;
+    yard.server.check().await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_limit_inside_an_operation_holds_at_n_and_quarantines_at_n_plus_1() -> Result<()> {
-    for backend in Backend::ALL {
-        let mut yard = Yard::new(backend).await?;
-        let phone = &mut yard.bad;
-        let fixed = phone.report("general").fields.len();
-        let by_change: [(&str, usize, Code, Change<'_>); 8] = [
-            ("text", limits::TEXT_BYTES, Code::TextTooLong, &|it, n| {
-                it.fields.insert("remarks".to_owned(), Raw::of(&"x".repeat(n)));
-            }),
-            ("name of a field", limits::NAME_BYTES, Code::NameTooLong, &|it, n| {
-                it.fields.insert("x".repeat(n), Raw::of(&1));
-            }),
-            ("fields", limits::FIELDS, Code::TooManyFields, &|it, n| {
-                it.fields.extend((fixed..n).map(|number| (format!("f{number}"), Raw::of(&1))));
-            }),
-            ("photos", limits::PHOTOS, Code::TooManyPhotos, &|it, n| it.photos = photos(n, 9)),
-            ("heads", limits::HEADS, Code::TooManyHeads, &|it, n| it.heads = heads(n)),
-            ("lacking", limits::LACKING, Code::TooManyLacking, &|it, n| it.lacking = heads(n)),
-            // The operation and its fields are the first two levels.
-            ("depth", limits::DEPTH, Code::CborTooDeep, &|it, n| {
-                it.fields.insert("deep".to_owned(), Raw::from_checked(&nested(n - 2)));
-            }),
-            ("track points", limits::TRACK_POINTS, Code::TrackTooLong, &|it, n| {
-                it.fields.insert("points".to_owned(), Raw::of(&vec![(0, 0, 0); n]));
-            }),
-        ];
-        let mut rows: Vec<Row> = Vec::new();
-        for (what, n, code, change) in by_change {
-            rows.push((what, changed(phone, |it| change(it, n)), None));
-            rows.push((what, changed(phone, |it| change(it, n + 1)), Some(code)));
-        }
-        let photo = |bytes: u64| move |it: &mut Operation| it.photos = photos(1, bytes);
-        rows.push(("photo bytes", changed(phone, photo(limits::PHOTO_BYTES)), None));
-        rows.push(("photo bytes", changed(phone, photo(limits::PHOTO_BYTES + 1)), Some(Code::PhotoTooLarge)));
-        rows.push(("bytes", report_of(phone, limits::OPERATION_BYTES), None));
-        rows.push(("bytes", report_of(phone, limits::OPERATION_BYTES + 1), Some(Code::OperationTooLarge)));
-        let items = |phone: &mut Phone, count: usize| {
-            let around = count_items(&remarks(phone, &cbor::encode(&Vec::<u8>::new())));
-            remarks(phone, &cbor::encode(&vec![0_u8; count - around]))
-        };
-        let most = items(phone, limits::OPERATION_ITEMS);
-        ensure!(count_items(&most) == limits::OPERATION_ITEMS, "{} items", count_items(&most));
-        rows.push(("items of a text field", most, Some(Code::FieldType)));
-        rows.push(("items", items(phone, limits::OPERATION_ITEMS + 1), Some(Code::CborTooManyItems)));
-        let at = |lat_e7: i64, lon_e7: i64| {
-            let position = sync_protocol::operation::Position { lat_e7, lon_e7, ..Default::default() };
-            move |it: &mut Operation| drop(it.fields.insert("position".to_owned(), Raw::of(&position)))
-        };
-        rows.push(("the pole", changed(phone, at(900_000_000, 0)), None));
-        rows.push(("beyond it", changed(phone, at(900_000_001, 0)), Some(Code::FieldRange)));
-        rows.push(("the date line", changed(phone, at(0, -1_800_000_000)), None));
-        rows.push(("beyond it", changed(phone, at(0, -1_800_000_001)), Some(Code::FieldRange)));
-        yard.reports(&rows).await?;
-        yard.server.check().await?;
-    }
-    Ok(())
+    on_both(inside_operations).await
 }
 
 fn count_items(item: &[u8]) -> usize {
@@ -129,59 +131,60 @@ fn count_items(item: &[u8]) -> usize {
     1 + inner.unwrap_or_default().into_iter().map(count_items).sum::<usize>()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bundle_holds_at_its_limits_and_is_refused_beyond_them() -> Result<()> {
-    for backend in Backend::ALL {
-        let mut yard = Yard::new(backend).await?;
-        let comments = |phone: &mut Phone, count: usize| {
-            let record = sync_protocol::ids::RecordId(phone.id());
-            let comment = |phone: &mut Phone| {
-                phone.on(record, sync_protocol::kind::Kind::Commented, []).with("text", &"已阅").encode()
-            };
-            (0..count).map(|_| comment(phone)).collect::<Vec<_>>()
+pub(super) async fn of_bundles(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let comments = |phone: &mut Phone, count: usize| {
+        let record = sync_protocol::ids::RecordId(phone.id());
+        let comment = |phone: &mut Phone| {
+            phone.on(record, sync_protocol::kind::Kind::Commented, []).with("text", &"已阅").encode()
         };
-        let most = comments(&mut yard.bad, limits::OPERATIONS_PER_BUNDLE);
-        let bundle = yard.bad.seal_bytes(most);
-        let reply = yard.send(&[bundle]).await?;
-        ensure!(reply.receipts().len() == 2, "{reply:?}");
-        let count = u64::try_from(limits::OPERATIONS_PER_BUNDLE)?;
-        yard.settled(count, 0, 1).await?;
-        for count in [limits::OPERATIONS_PER_BUNDLE + 1, limits::ENVELOPE_ITEMS + 1] {
-            let bundle = yard.seal_aside(|phone| {
-                let operations = comments(phone, count);
-                phone.seal_bytes(operations)
-            });
-            yard.refuses(&[("operations", bundle, Code::BundleTooManyOperations)]).await?;
-        }
-        let sized = |phone: &mut Phone, length: usize| {
-            // Junk, quarantined one by one, that fills the bundle to the byte.
-            let filled = |phone: &mut Phone, last: usize| {
-                let mut operations = vec![vec![0x80_u8; 60_000]; 69];
-                operations.push(vec![0x80; last]);
-                phone.seal_bytes(operations)
-            };
-            let (chain, sequence) = (phone.chain, phone.sequence);
-            let near = filled(phone, 50_000).len();
-            (phone.chain, phone.sequence) = (chain, sequence);
-            filled(phone, 50_000 + length - near)
-        };
-        let bundle = yard.seal_aside(|phone| sized(phone, limits::BUNDLE_BYTES + 1));
-        ensure!(bundle.len() == limits::BUNDLE_BYTES + 1, "{}", bundle.len());
-        yard.refuses(&[("bytes", bundle, Code::BundleTooLarge)]).await?;
-        let bundle = sized(&mut yard.bad, limits::BUNDLE_BYTES);
-        ensure!(bundle.len() == limits::BUNDLE_BYTES, "{}", bundle.len());
-        let reply = yard.send(&[bundle]).await?;
-        ensure!(reply.receipts().len() == 2, "{reply:?}");
-        // Sixty-nine of the same bytes are one operation.
-        yard.settled(0, 2, 0).await?;
-        yard.server.check().await?;
+        (0..count).map(|_| comment(phone)).collect::<Vec<_>>()
+    };
+    let most = comments(&mut yard.bad, limits::OPERATIONS_PER_BUNDLE);
+    let bundle = yard.bad.seal_bytes(most);
+    let reply = yard.send(&[bundle]).await?;
+    ensure!(reply.receipts().len() == 2, "{reply:?}");
+    let count = u64::try_from(limits::OPERATIONS_PER_BUNDLE)?;
+    yard.settled(count, 0, 1).await?;
+    for count in [limits::OPERATIONS_PER_BUNDLE + 1, limits::ENVELOPE_ITEMS + 1] {
+        let bundle = yard.seal_aside(|phone| {
+            let operations = comments(phone, count);
+            phone.seal_bytes(operations)
+        });
+        yard.refuses(&[("operations", bundle, Code::BundleTooManyOperations)]).await?;
     }
+    let sized = |phone: &mut Phone, length: usize| {
+        // Junk, quarantined one by one, that fills the bundle to the byte.
+        let filled = |phone: &mut Phone, last: usize| {
+            let mut operations = vec![vec![0x80_u8; 60_000]; 69];
+            operations.push(vec![0x80; last]);
+            phone.seal_bytes(operations)
+        };
+        let (chain, sequence) = (phone.chain, phone.sequence);
+        let near = filled(phone, 50_000).len();
+        (phone.chain, phone.sequence) = (chain, sequence);
+        filled(phone, 50_000 + length - near)
+    };
+    let bundle = yard.seal_aside(|phone| sized(phone, limits::BUNDLE_BYTES + 1));
+    ensure!(bundle.len() == limits::BUNDLE_BYTES + 1, "{}", bundle.len());
+    yard.refuses(&[("bytes", bundle, Code::BundleTooLarge)]).await?;
+    let bundle = sized(&mut yard.bad, limits::BUNDLE_BYTES);
+    ensure!(bundle.len() == limits::BUNDLE_BYTES, "{}", bundle.len());
+    let reply = yard.send(&[bundle]).await?;
+    ensure!(reply.receipts().len() == 2, "{reply:?}");
+    // Sixty-nine of the same bytes are one operation.
+    yard.settled(0, 2, 0).await?;
+    yard.server.check().await?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_holds_at_its_limits_and_is_rejected_beyond_them() -> Result<()> {
-    let mut yard = Yard::new(Backend::Sqlite).await?;
+async fn a_bundle_holds_at_its_limits_and_is_refused_beyond_them() -> Result<()> {
+    on_both(of_bundles).await
+}
+
+pub(super) async fn of_requests(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
     let bundles: Vec<Vec<u8>> = (0..=limits::BUNDLES_PER_REQUEST).map(|_| yard.good.reports(1)).collect();
     let reply = yard.good.client.sync(yard.good.request(&bundles)).await?;
     ensure!(reply.status == 413 && reply.error() == Some(Code::TooManyBundles.as_str()), "{reply:?}");
@@ -226,8 +229,12 @@ async fn a_request_holds_at_its_limits_and_is_rejected_beyond_them() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_header_holds_at_its_limits_and_is_rejected_beyond_them() -> Result<()> {
-    let yard = Yard::new(Backend::Sqlite).await?;
+async fn a_request_holds_at_its_limits_and_is_rejected_beyond_them() -> Result<()> {
+    on_both(of_requests).await
+}
+
+pub(super) async fn of_headers(backend: Backend) -> Result<()> {
+    let yard = Yard::new(backend).await?;
     let table: [(&str, usize, Code, Set); 6] = [
         ("client", limits::CLIENT_BYTES, Code::HeaderMalformed, |it, n| it.client = "x".repeat(n)),
         ("collections", limits::COLLECTIONS, Code::HeaderMalformed, |it, n| {
@@ -262,8 +269,12 @@ async fn a_header_holds_at_its_limits_and_is_rejected_beyond_them() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_area_and_an_enrolment_hold_at_their_limits() -> Result<()> {
-    let yard = Yard::new(Backend::Sqlite).await?;
+async fn a_header_holds_at_its_limits_and_is_rejected_beyond_them() -> Result<()> {
+    on_both(of_headers).await
+}
+
+pub(super) async fn of_areas_and_enrolments(backend: Backend) -> Result<()> {
+    let yard = Yard::new(backend).await?;
     let base = &yard.server.url;
     let client = fixtures::office::Office::new(base, &yard.server.token)?;
     let person = yard.bad.person;
@@ -283,4 +294,9 @@ async fn an_area_and_an_enrolment_hold_at_their_limits() -> Result<()> {
     }
     ensure!(yard.server.client()?.post("/v1/people", &json!({})).await?.status < 500);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_area_and_an_enrolment_hold_at_their_limits() -> Result<()> {
+    on_both(of_areas_and_enrolments).await
 }

@@ -1,8 +1,8 @@
 //! What bad input gets: every row of the table in `docs/protocol.md`, from a phone with a real key.
 //!
 //! [`Yard`] sends each bad thing together with a good bundle, and holds that the good one was taken, that the
-//! ledger checks, and that nothing but what the row says has changed. [`coverage`] holds that every code of the
-//! catalogue is produced by a test.
+//! ledger checks, and that nothing but what the row says has changed. A scenario is played on both databases;
+//! [`coverage`] holds that every code of the catalogue is received in one.
 
 #[cfg(test)]
 mod bundles;
@@ -10,6 +10,7 @@ mod chains;
 mod coverage;
 #[cfg(test)]
 mod limits;
+mod notices;
 #[cfg(test)]
 mod operations;
 mod requests;
@@ -124,6 +125,14 @@ impl Yard {
         (self.bad.chain, self.bad.sequence) = (chain, sequence);
         bundle
     }
+}
+
+/// Plays a scenario on each database.
+async fn on_both(scenario: impl AsyncFn(Backend) -> Result<()>) -> Result<()> {
+    for backend in Backend::ALL {
+        scenario(backend).await.with_context(|| format!("on {backend:?}"))?;
+    }
+    Ok(())
 }
 
 async fn checked(engine: &Arc<Engine>) -> Result<Report> {

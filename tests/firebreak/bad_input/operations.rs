@@ -9,7 +9,7 @@ use sync_protocol::ids::{Head, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 
-use super::Yard;
+use super::{Yard, on_both};
 
 type Row = (&'static str, Vec<u8>, Option<Code>);
 
@@ -50,118 +50,117 @@ async fn an_operation_truncated_at_any_byte_is_quarantined_and_the_one_beside_it
     Ok(())
 }
 
+pub(super) async fn encoding(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let phone = &mut yard.bad;
+    let deep = [vec![0x81; 10_000], vec![0]].concat();
+    let mut trailing = phone.report("general").encode();
+    trailing.push(0);
+    let mut nan = vec![0xf9, 0x7e, 0x00];
+    nan.truncate(3);
+    let rows: Vec<Row> = vec![
+        ("not CBOR", vec![0x1c], Some(Code::CborMalformed)),
+        ("text of another protocol", b"{\"kind\":\"reported\"}".to_vec(), Some(Code::CborTruncated)),
+        ("trailing bytes", trailing, Some(Code::CborTrailing)),
+        ("depth bomb", remarks(phone, &deep), Some(Code::CborTooDeep)),
+        ("2^60 bytes", at_the_end(phone, &hex("5b1000000000000000")), Some(Code::CborTruncated)),
+        ("2^60 letters", at_the_end(phone, &hex("7b1000000000000000")), Some(Code::CborTruncated)),
+        ("2^60 elements", at_the_end(phone, &hex("9b1000000000000000")), Some(Code::CborTruncated)),
+        ("2^60 entries", at_the_end(phone, &hex("bb1000000000000000")), Some(Code::CborTruncated)),
+        ("duplicate keys", remarks(phone, &hex("a2616100616101")), Some(Code::CborDuplicateKey)),
+        ("indefinite array", remarks(phone, &hex("9f00ff")), Some(Code::CborIndefinite)),
+        ("indefinite text", remarks(phone, &hex("7f6161ff")), Some(Code::CborIndefinite)),
+        ("longer integer", remarks(phone, &hex("1801")), Some(Code::CborNotDeterministic)),
+        ("longer length", remarks(phone, &hex("780161")), Some(Code::CborNotDeterministic)),
+        ("keys out of order", remarks(phone, &hex("a2616200616100")), Some(Code::CborNotDeterministic)),
+        ("NaN", remarks(phone, &nan), Some(Code::CborFloat)),
+        ("infinity", remarks(phone, &hex("f97c00")), Some(Code::CborFloat)),
+        ("double", remarks(phone, &hex("fb3ff199999999999a")), Some(Code::CborFloat)),
+        ("tag", remarks(phone, &hex("c101")), Some(Code::CborTag)),
+        ("undefined", remarks(phone, &hex("f7")), Some(Code::CborSimple)),
+        ("simple value", remarks(phone, &hex("f8ff")), Some(Code::CborSimple)),
+        ("not UTF-8", remarks(phone, &hex("61ff")), Some(Code::CborText)),
+        ("a good one", phone.report("general").encode(), None),
+    ];
+    yard.reports(&rows).await?;
+    yard.server.check().await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_of_encoding_quarantines_one_operation_with_its_code() -> Result<()> {
-    for backend in Backend::ALL {
-        let mut yard = Yard::new(backend).await?;
-        let phone = &mut yard.bad;
-        let deep = [vec![0x81; 10_000], vec![0]].concat();
-        let mut trailing = phone.report("general").encode();
-        trailing.push(0);
-        let mut nan = vec![0xf9, 0x7e, 0x00];
-        nan.truncate(3);
-        let rows: Vec<Row> = vec![
-            ("not CBOR", vec![0x1c], Some(Code::CborMalformed)),
-            ("text of another protocol", b"{\"kind\":\"reported\"}".to_vec(), Some(Code::CborTruncated)),
-            ("trailing bytes", trailing, Some(Code::CborTrailing)),
-            ("depth bomb", remarks(phone, &deep), Some(Code::CborTooDeep)),
-            ("2^60 bytes", at_the_end(phone, &hex("5b1000000000000000")), Some(Code::CborTruncated)),
-            ("2^60 letters", at_the_end(phone, &hex("7b1000000000000000")), Some(Code::CborTruncated)),
-            ("2^60 elements", at_the_end(phone, &hex("9b1000000000000000")), Some(Code::CborTruncated)),
-            ("2^60 entries", at_the_end(phone, &hex("bb1000000000000000")), Some(Code::CborTruncated)),
-            ("duplicate keys", remarks(phone, &hex("a2616100616101")), Some(Code::CborDuplicateKey)),
-            ("indefinite array", remarks(phone, &hex("9f00ff")), Some(Code::CborIndefinite)),
-            ("indefinite text", remarks(phone, &hex("7f6161ff")), Some(Code::CborIndefinite)),
-            ("longer integer", remarks(phone, &hex("1801")), Some(Code::CborNotDeterministic)),
-            ("longer length", remarks(phone, &hex("780161")), Some(Code::CborNotDeterministic)),
-            ("keys out of order", remarks(phone, &hex("a2616200616100")), Some(Code::CborNotDeterministic)),
-            ("NaN", remarks(phone, &nan), Some(Code::CborFloat)),
-            ("infinity", remarks(phone, &hex("f97c00")), Some(Code::CborFloat)),
-            ("double", remarks(phone, &hex("fb3ff199999999999a")), Some(Code::CborFloat)),
-            ("tag", remarks(phone, &hex("c101")), Some(Code::CborTag)),
-            ("undefined", remarks(phone, &hex("f7")), Some(Code::CborSimple)),
-            ("simple value", remarks(phone, &hex("f8ff")), Some(Code::CborSimple)),
-            ("not UTF-8", remarks(phone, &hex("61ff")), Some(Code::CborText)),
-            ("a good one", phone.report("general").encode(), None),
-        ];
-        yard.reports(&rows).await?;
-        yard.server.check().await?;
-    }
+    on_both(encoding).await
+}
+
+pub(super) async fn shape_and_values(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let phone = &mut yard.bad;
+    let other = RecordId(phone.id());
+    let stranger = sync_protocol::ids::PersonId(phone.id());
+    let office: Vec<Vec<u8>> = Kind::ALL
+        .iter()
+        .filter(|kind| kind.signer() != sync_protocol::kind::Signer::Field)
+        .map(|kind| signed_by_a_device(phone, *kind))
+        .collect();
+    let latitude = |degrees: i64| sync_protocol::operation::Position {
+        lat_e7: degrees * 10_000_000,
+        lon_e7: 0,
+        ..Default::default()
+    };
+    let shape = Some(Code::OperationShape);
+    let mut rows: Vec<Row> = vec![
+        ("no map", vec![0x80], shape),
+        ("an empty map", vec![0xa0], shape),
+        ("no author", without(&phone.report("general").encode(), "author"), shape),
+        ("kind a number", with_key(&phone.report("general").encode(), "kind", &[0x01]), shape),
+        ("id too short", with_key(&phone.report("general").encode(), "id", &[0x41, 0]), shape),
+        ("empty heads", with_key(&phone.report("general").encode(), "heads", &[0x80]), shape),
+        ("empty fields", with_key(&phone.report("general").encode(), "fields", &[0xa0]), shape),
+        ("heads out of order", changed(phone, |it| it.heads = vec![Head([2; 16]), Head([1; 16])]), shape),
+        ("heads twice", changed(phone, |it| it.heads = vec![Head([2; 16]), Head([2; 16])]), shape),
+        ("stamp null", with_key(&phone.report("general").encode(), "at", &[0xf6]), shape),
+        ("U+0000 in a text", remarks(phone, b"\x63a\0b"), Some(Code::TextNul)),
+        ("U+0000 in a name", changed(phone, |it| *it = it.clone().with("a\0b", &1)), Some(Code::TextNul)),
+        ("empty name", changed(phone, |it| *it = it.clone().with("", &1)), Some(Code::NameTooLong)),
+        (
+            "latitude 91",
+            changed(phone, |it| *it = it.clone().with("position", &latitude(91))),
+            Some(Code::FieldRange),
+        ),
+        (
+            "latitude −91",
+            changed(phone, |it| *it = it.clone().with("position", &latitude(-91))),
+            Some(Code::FieldRange),
+        ),
+        (
+            "position a text",
+            changed(phone, |it| *it = it.clone().with("position", &"北坡")),
+            Some(Code::FieldType),
+        ),
+        (
+            "severity a number",
+            changed(phone, |it| *it = it.clone().with("severity", &3)),
+            Some(Code::FieldType),
+        ),
+        ("an unknown severity", changed(phone, |it| *it = it.clone().with("severity", &"特危")), None),
+        ("an unknown field", changed(phone, |it| *it = it.clone().with("of tomorrow", &7)), None),
+        ("another record", changed(phone, |it| it.record = other), Some(Code::ReportIdMismatch)),
+        ("a comment without text", phone.on(other, Kind::Commented, []).encode(), Some(Code::FieldRequired)),
+        ("author not bound", changed(phone, |it| it.author = stranger), Some(Code::AuthorNotBound)),
+    ];
+    rows.extend(office.into_iter().map(|bytes| ("office kind", bytes, Some(Code::KindNotForDevices))));
+    yard.reports(&rows).await?;
+    yard.server.check().await?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_of_shape_or_value_quarantines_one_operation_with_its_code() -> Result<()> {
-    for backend in Backend::ALL {
-        let mut yard = Yard::new(backend).await?;
-        let phone = &mut yard.bad;
-        let other = RecordId(phone.id());
-        let stranger = sync_protocol::ids::PersonId(phone.id());
-        let office: Vec<Vec<u8>> = Kind::ALL
-            .iter()
-            .filter(|kind| kind.signer() != sync_protocol::kind::Signer::Field)
-            .map(|kind| signed_by_a_device(phone, *kind))
-            .collect();
-        let latitude = |degrees: i64| sync_protocol::operation::Position {
-            lat_e7: degrees * 10_000_000,
-            lon_e7: 0,
-            ..Default::default()
-        };
-        let shape = Some(Code::OperationShape);
-        let mut rows: Vec<Row> = vec![
-            ("no map", vec![0x80], shape),
-            ("an empty map", vec![0xa0], shape),
-            ("no author", without(&phone.report("general").encode(), "author"), shape),
-            ("kind a number", with_key(&phone.report("general").encode(), "kind", &[0x01]), shape),
-            ("id too short", with_key(&phone.report("general").encode(), "id", &[0x41, 0]), shape),
-            ("empty heads", with_key(&phone.report("general").encode(), "heads", &[0x80]), shape),
-            ("empty fields", with_key(&phone.report("general").encode(), "fields", &[0xa0]), shape),
-            ("heads out of order", changed(phone, |it| it.heads = vec![Head([2; 16]), Head([1; 16])]), shape),
-            ("heads twice", changed(phone, |it| it.heads = vec![Head([2; 16]), Head([2; 16])]), shape),
-            ("stamp null", with_key(&phone.report("general").encode(), "at", &[0xf6]), shape),
-            ("U+0000 in a text", remarks(phone, b"\x63a\0b"), Some(Code::TextNul)),
-            ("U+0000 in a name", changed(phone, |it| *it = it.clone().with("a\0b", &1)), Some(Code::TextNul)),
-            ("empty name", changed(phone, |it| *it = it.clone().with("", &1)), Some(Code::NameTooLong)),
-            (
-                "latitude 91",
-                changed(phone, |it| *it = it.clone().with("position", &latitude(91))),
-                Some(Code::FieldRange),
-            ),
-            (
-                "latitude −91",
-                changed(phone, |it| *it = it.clone().with("position", &latitude(-91))),
-                Some(Code::FieldRange),
-            ),
-            (
-                "position a text",
-                changed(phone, |it| *it = it.clone().with("position", &"北坡")),
-                Some(Code::FieldType),
-            ),
-            (
-                "severity a number",
-                changed(phone, |it| *it = it.clone().with("severity", &3)),
-                Some(Code::FieldType),
-            ),
-            ("an unknown severity", changed(phone, |it| *it = it.clone().with("severity", &"特危")), None),
-            ("an unknown field", changed(phone, |it| *it = it.clone().with("of tomorrow", &7)), None),
-            ("another record", changed(phone, |it| it.record = other), Some(Code::ReportIdMismatch)),
-            (
-                "a comment without text",
-                phone.on(other, Kind::Commented, []).encode(),
-                Some(Code::FieldRequired),
-            ),
-            ("author not bound", changed(phone, |it| it.author = stranger), Some(Code::AuthorNotBound)),
-        ];
-        rows.extend(office.into_iter().map(|bytes| ("office kind", bytes, Some(Code::KindNotForDevices))));
-        yard.reports(&rows).await?;
-        yard.server.check().await?;
-    }
-    Ok(())
+    on_both(shape_and_values).await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_track_of_a_million_points_is_quarantined_or_refused_by_its_size() -> Result<()> {
-    let mut yard = Yard::new(Backend::Sqlite).await?;
+pub(super) async fn long_tracks(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
     let mut points = hex("9a000f4240");
     for _ in 0..1_000_000 {
         points.extend_from_slice(&[0x83, 0, 0, 0]);
@@ -185,8 +184,12 @@ async fn a_track_of_a_million_points_is_quarantined_or_refused_by_its_size() -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_author_is_told_the_code_of_a_quarantined_operation() -> Result<()> {
-    let mut yard = Yard::new(Backend::Postgres).await?;
+async fn a_track_of_a_million_points_is_quarantined_or_refused_by_its_size() -> Result<()> {
+    on_both(long_tracks).await
+}
+
+pub(super) async fn told_authors(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
     let bytes = remarks(&mut yard.bad, b"\x63a\0b");
     yard.reports(&[("U+0000", bytes, Some(Code::TextNul))]).await?;
     let reply = yard.bad.sync::<Vec<u8>>(&[]).await?;
@@ -197,6 +200,11 @@ async fn the_author_is_told_the_code_of_a_quarantined_operation() -> Result<()> 
     });
     ensure!(told, "the author was not told: {reply:?}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_author_is_told_the_code_of_a_quarantined_operation() -> Result<()> {
+    on_both(told_authors).await
 }
 
 pub(super) fn hex(text: &str) -> Vec<u8> {

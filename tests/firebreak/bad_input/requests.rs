@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Result, ensure};
-use firebreak_tests::http::Client;
+use firebreak_tests::http::{self, Client, Reply};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 use serde_json::json;
@@ -14,7 +14,7 @@ use sync_protocol::limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::operations::hex;
-use super::{Yard, checked};
+use super::{Yard, checked, on_both};
 
 const SEQUENCE: (&str, &str) = ("content-type", "application/cbor-seq");
 
@@ -67,9 +67,8 @@ fn bombs(header: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((zstd.finish()?, gzip.finish()?))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_fault_of_a_request_is_answered_with_its_status_and_takes_nothing() -> Result<()> {
-    let mut yard = Yard::new(Backend::Sqlite).await?;
+pub(super) async fn faults(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
     let plain = with_header(&mut yard, |_| {});
     let malformed = (400, Code::HeaderMalformed);
     for (what, body) in [
@@ -112,6 +111,11 @@ async fn each_fault_of_a_request_is_answered_with_its_status_and_takes_nothing()
     let reply = yard.send(&[]).await?;
     ensure!(reply.refused().is_empty());
     yard.settled(0, 0, 0).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_fault_of_a_request_is_answered_with_its_status_and_takes_nothing() -> Result<()> {
+    on_both(faults).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,9 +184,8 @@ fn compressed_in_two(encoding: &str, (first, second): (&[u8], &[u8]), left: usiz
     Ok(all.into_iter().take(flushed + left).collect())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_byte_string_between_bundles_refuses_the_rest_as_one() -> Result<()> {
-    let mut yard = Yard::new(Backend::Sqlite).await?;
+pub(super) async fn framing(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
     for (junk, code) in [
         (hex("00"), Code::BundleShape),
         (hex("1c"), Code::CborMalformed),
@@ -202,8 +205,12 @@ async fn what_is_no_byte_string_between_bundles_refuses_the_rest_as_one() -> Res
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_without_a_good_token_is_not_read() -> Result<()> {
-    let yard = Yard::new(Backend::Postgres).await?;
+async fn what_is_no_byte_string_between_bundles_refuses_the_rest_as_one() -> Result<()> {
+    on_both(framing).await
+}
+
+pub(super) async fn tokens(backend: Backend) -> Result<()> {
+    let yard = Yard::new(backend).await?;
     let body = yard.good.request::<Vec<u8>>(&[]);
     for token in ["", "fbd1.AAAA", yard.server.token.as_str(), "fbo1.AAAA"] {
         let reply =
@@ -222,8 +229,12 @@ async fn a_request_without_a_good_token_is_not_read() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_office_routes_name_what_is_wrong() -> Result<()> {
-    let server = Server::start(Backend::Sqlite).await?;
+async fn a_request_without_a_good_token_is_not_read() -> Result<()> {
+    on_both(tokens).await
+}
+
+pub(super) async fn office(backend: Backend) -> Result<()> {
+    let server = Server::start(backend).await?;
     let admin = server.client()?;
     let inspector = server.add_person("inspector").await?;
     let inspector = admin.with_token(&server.create_token(&inspector).await?);
@@ -259,8 +270,12 @@ async fn the_office_routes_name_what_is_wrong() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_requests_at_once_than_the_server_reads_are_answered_429() -> Result<()> {
-    let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_SYNC_AT_ONCE", "0")]).await?;
+async fn the_office_routes_name_what_is_wrong() -> Result<()> {
+    on_both(office).await
+}
+
+pub(super) async fn too_many_at_once(backend: Backend) -> Result<()> {
+    let server = Server::start_with(backend, &[("FIREBREAK_SYNC_AT_ONCE", "0")]).await?;
     let mut phone = Phone::enrol(&server).await?;
     let bundle = phone.reports(1);
     let reply = phone.client.post_bytes("/v1/sync", phone.request(&[bundle]), &[SEQUENCE]).await?;
@@ -272,8 +287,12 @@ async fn more_requests_at_once_than_the_server_reads_are_answered_429() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_takes_too_long_is_answered_408() -> Result<()> {
-    let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_REQUEST_TIMEOUT_S", "1")]).await?;
+async fn more_requests_at_once_than_the_server_reads_are_answered_429() -> Result<()> {
+    on_both(too_many_at_once).await
+}
+
+pub(super) async fn too_slow(backend: Backend) -> Result<()> {
+    let server = Server::start_with(backend, &[("FIREBREAK_REQUEST_TIMEOUT_S", "1")]).await?;
     let phone = Phone::enrol(&server).await?;
     // A body that never ends: its length is promised and not kept.
     let mut socket = tokio::net::TcpStream::connect(server.address()?).await?;
@@ -285,6 +304,13 @@ async fn a_request_that_takes_too_long_is_answered_408() -> Result<()> {
     let mut reply = vec![0; 4_096];
     let read = socket.read(&mut reply).await?;
     let text = String::from_utf8_lossy(&reply[..read]).into_owned();
+    let body = text.split_once("\r\n\r\n").map_or(&b""[..], |(_, body)| body.as_bytes());
+    http::note(Reply { status: 408, body: body.to_vec() }.code().as_deref());
     ensure!(text.starts_with("HTTP/1.1 408") && text.contains(Code::TimedOut.as_str()), "{text}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_takes_too_long_is_answered_408() -> Result<()> {
+    on_both(too_slow).await
 }

@@ -51,6 +51,8 @@ pub struct Filter {
     pub provisional: Option<bool>,
     /// With an open conflict, or without.
     pub conflict: Option<bool>,
+    /// Of which operations are named that the ledger does not hold, or not.
+    pub missing: Option<bool>,
     /// With a shown position in this box.
     pub bbox: Option<GeoBox>,
     /// Changed after this.
@@ -91,6 +93,8 @@ pub struct Hazard {
     pub provisional: bool,
     /// It has an open conflict.
     pub conflict: bool,
+    /// Operations of it are named that the ledger does not hold.
+    pub missing: bool,
     /// `pending` or `final`, where it is closed.
     pub closure: Option<&'static str>,
     /// The shown position.
@@ -214,6 +218,7 @@ impl Filter {
             self.class.map(Condition::Class),
             self.provisional.map(|is_set| flag(record_flags::PROVISIONAL, is_set)),
             self.conflict.map(|is_set| flag(record_flags::CONFLICT, is_set)),
+            self.missing.map(|is_set| flag(record_flags::MISSING, is_set)),
             self.bbox.map(|bbox| Condition::PlaceIn(Area::of(&[bbox]).ranges(RANGES))),
             self.since.map(Condition::ChangedAfter),
         ]
@@ -260,6 +265,7 @@ pub(super) fn line(row: &RecordRow, view: &View, position: Option<&Position>, ca
         open: view.state.is_open(),
         provisional: view.is_provisional,
         conflict: !view.conflicts.is_empty(),
+        missing: !view.missing.is_empty(),
         closure: view.closure.map(closure),
         position: position.map(place),
         category: shown("category"),

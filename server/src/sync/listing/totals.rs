@@ -1,5 +1,8 @@
 //! Totals of a district, from the tallies that every write keeps: only releases are counted here.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use sync_protocol::view::{Disposition, State};
 
 use crate::domain::{Class, District, disposition_number};
@@ -16,6 +19,8 @@ pub struct Totals {
     pub states: Vec<(State, i64)>,
     /// Records whose report has not come.
     pub provisional: i64,
+    /// Hazards of which operations are named that the ledger does not hold.
+    pub missing: i64,
     /// Open conflicts.
     pub conflicts: i64,
     /// Operations received.
@@ -65,6 +70,7 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
             .filter(|(_, amount)| *amount != 0)
             .collect(),
         provisional: amount("provisional"),
+        missing: amount("missing"),
         conflicts: amount("conflicts"),
         received: amount("received"),
         dispositions: Disposition::ALL
@@ -72,4 +78,49 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
             .map(|known| (*known, amount(&format!("disposition:{}", known.as_str())) + released(*known)))
             .collect(),
     })
+}
+
+/// When devices proved that the ledger was restored from a backup, the last first.
+///
+/// # Errors
+/// The store's.
+pub async fn restored_ms(engine: &Engine, district: &District) -> Result<Vec<i64>, SyncError> {
+    let restores = engine.store.read().await?.restores(district.key).await?;
+    Ok(restores.into_iter().rev().map(|restore| restore.proved_ms).collect())
+}
+
+/// Totals as JSON.
+#[derive(Debug, Serialize)]
+pub struct TotalsTold {
+    /// Operations received: the sum of the dispositions.
+    pub received: i64,
+    /// Operations by disposition, every one of them.
+    pub dispositions: BTreeMap<&'static str, i64>,
+    /// Hazards.
+    pub hazards: i64,
+    /// Open ones by class.
+    pub open: BTreeMap<&'static str, i64>,
+    /// Hazards by state, those that have any.
+    pub states: BTreeMap<&'static str, i64>,
+    /// Records whose report has not come.
+    pub provisional: i64,
+    /// Hazards of which operations are named that the ledger does not hold.
+    pub missing: i64,
+    /// Open conflicts.
+    pub conflicts: i64,
+}
+
+impl From<Totals> for TotalsTold {
+    fn from(totals: Totals) -> Self {
+        Self {
+            received: totals.received,
+            dispositions: totals.dispositions.iter().map(|(name, amount)| (name.as_str(), *amount)).collect(),
+            hazards: totals.hazards,
+            open: totals.open.iter().map(|(class, amount)| (class.as_str(), *amount)).collect(),
+            states: totals.states.iter().map(|(state, amount)| (state.as_str(), *amount)).collect(),
+            provisional: totals.provisional,
+            missing: totals.missing,
+            conflicts: totals.conflicts,
+        }
+    }
 }

@@ -1,0 +1,77 @@
+//! `firebreak device …`.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde_json::json;
+use sync_protocol::ids::{Chain, DeviceId};
+
+use super::{DistrictArg, find, print_json};
+use crate::sync::Engine;
+use crate::sync::office::{Act, SERVER_AUTHOR};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeviceCommand {
+    /// List the devices of a district.
+    List(DistrictArg),
+    /// Give a device up for lost: what it has not sent is lost too.
+    Lost {
+        /// The device.
+        #[arg(long)]
+        device: DeviceId,
+        #[command(flatten)]
+        district: DistrictArg,
+    },
+    /// Revoke a device; what lies beyond its last trusted point waits for review.
+    Revoke {
+        /// The device.
+        #[arg(long)]
+        device: DeviceId,
+        #[command(flatten)]
+        district: DistrictArg,
+        /// The last trusted sequence; absent: the last received.
+        #[arg(long, requires = "last_chain")]
+        last_sequence: Option<u64>,
+        /// The chain there, hexadecimal.
+        #[arg(long, requires = "last_sequence")]
+        last_chain: Option<String>,
+    },
+}
+
+pub(super) async fn run(engine: &Arc<Engine>, command: DeviceCommand) -> anyhow::Result<()> {
+    match command {
+        DeviceCommand::List(district) => {
+            let district = find(engine, district).await?;
+            let mut transaction = engine.store.read().await?;
+            for id in transaction.device_ids(district.key).await? {
+                if let Some(row) = transaction.device(district.key, id).await? {
+                    print_json(&json!({
+                        "device": id.to_string(), "status": format!("{:?}", row.device.status),
+                        "received_through": row.device.head_sequence, "forked": row.device.is_forked,
+                        "contact_ms": row.contact_ms, "client": row.client,
+                    }))?;
+                }
+            }
+            Ok(())
+        }
+        DeviceCommand::Lost { device, district } => {
+            let district = find(engine, district).await?;
+            engine.act(&district, Act::Lose { device }).await?;
+            print_json(&json!({ "device": device.to_string(), "status": "lost" }))
+        }
+        DeviceCommand::Revoke { device, district, last_sequence, last_chain } => {
+            let district = find(engine, district).await?;
+            let chain = last_chain
+                .map(|text| -> anyhow::Result<Chain> {
+                    Ok(Chain::try_from(
+                        hex::decode(&text).context("the chain is not hexadecimal")?.as_slice(),
+                    )?)
+                })
+                .transpose()?;
+            let trusted = last_sequence.zip(chain);
+            engine.act(&district, Act::Revoke { device, trusted, author: SERVER_AUTHOR }).await?;
+            print_json(&json!({ "device": device.to_string(), "status": "revoked" }))
+        }
+    }
+}

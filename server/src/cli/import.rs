@@ -1,0 +1,53 @@
+//! `firebreak import bundle …`: what came by memory stick, taken as if its phone had sent it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{DistrictArg, find, print_json};
+use crate::domain::District;
+use crate::sync::{Engine, import};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ImportCommand {
+    /// Import bundle files, as a phone exports them.
+    Bundle {
+        #[command(flatten)]
+        district: DistrictArg,
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+pub(super) async fn run(engine: &Arc<Engine>, command: ImportCommand) -> anyhow::Result<()> {
+    let ImportCommand::Bundle { district, files } = command;
+    let district = find(engine, district).await?;
+    import(engine, &district, &files).await
+}
+
+async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) -> anyhow::Result<()> {
+    let mut refused_in_all = 0;
+    for file in files {
+        let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let imported = import::import(engine, district, &bytes).await?;
+        let refused: Vec<_> = imported
+            .refused
+            .iter()
+            .map(|(bundle, code)| {
+                json!({ "bundle": bundle.to_string(), "code": code.as_str(), "zh": code.zh(), "en": code.en() })
+            })
+            .collect();
+        refused_in_all += refused.len();
+        print_json(&json!({
+            "file": file.display().to_string(), "taken": imported.taken.len(), "known": imported.known.len(),
+            "refused": refused,
+        }))?;
+    }
+    // What was refused is kept; a script must notice all the same.
+    anyhow::ensure!(refused_in_all == 0, "{refused_in_all} bundles were refused");
+    Ok(())
+}

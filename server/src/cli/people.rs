@@ -1,0 +1,192 @@
+//! `firebreak person …`, `area …`, `token …`, `enrol-code …`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use sync_protocol::ids::PersonId;
+
+use super::{DistrictArg, find, print_json};
+use crate::config::Settings;
+use crate::domain::Role;
+use crate::geometry::GeoBox;
+use crate::sync::admin::Reach;
+use crate::sync::people::{self, Tokens};
+use crate::sync::{Engine, admin};
+use crate::tls;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PersonCommand {
+    /// Add a person.
+    Add {
+        #[command(flatten)]
+        district: DistrictArg,
+        /// Name.
+        #[arg(long)]
+        name: String,
+        /// inspector, reviewer, clerk, leader or admin.
+        #[arg(long, default_value = "inspector")]
+        role: String,
+    },
+    /// List the people of a district, those who were removed too.
+    List(DistrictArg),
+    /// Remove a person: tokens and enrolment codes end, phones are bound to them no more. What they recorded stays;
+    /// what their phones hand in later waits in quarantine.
+    Remove {
+        /// The person.
+        #[arg(long)]
+        person: PersonId,
+        #[command(flatten)]
+        district: DistrictArg,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AreaCommand {
+    /// Set a person's area; without a box it is the whole district.
+    Set {
+        #[command(flatten)]
+        district: DistrictArg,
+        /// The person.
+        #[arg(long)]
+        person: PersonId,
+        /// `lat_min,lon_min,lat_max,lon_max`, degrees × 1e7; may be repeated.
+        #[arg(long = "box", allow_hyphen_values = true)]
+        boxes: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token. It is shown once.
+    Create {
+        /// The person it speaks for.
+        #[arg(long)]
+        person: PersonId,
+        #[command(flatten)]
+        district: DistrictArg,
+    },
+    /// List the tokens of a district: never the tokens themselves, but ids to revoke them by.
+    List(DistrictArg),
+    /// End tokens at once.
+    #[command(group(clap::ArgGroup::new("which").required(true)))]
+    Revoke {
+        /// The id of one token, from `token list`.
+        #[arg(long, group = "which")]
+        id: Option<String>,
+        /// Every token of this person.
+        #[arg(long, group = "which")]
+        person: Option<PersonId>,
+        #[command(flatten)]
+        district: DistrictArg,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EnrolCodeArgs {
+    /// The person who will use the phone.
+    #[arg(long)]
+    person: PersonId,
+    #[command(flatten)]
+    district: DistrictArg,
+    /// The server's address as phones see it.
+    #[arg(long)]
+    address: Option<String>,
+    /// The TLS certificate that phones will see, to be pinned (PEM). Default: that of the settings.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+}
+
+pub(super) async fn run_person(engine: &Arc<Engine>, command: PersonCommand) -> anyhow::Result<()> {
+    match command {
+        PersonCommand::Add { district, name, role } => {
+            let district = find(engine, district).await?;
+            let role = Role::parse(&role)
+                .with_context(|| format!("`{role}` is no role: inspector, reviewer, clerk, leader, admin"))?;
+            let person = admin::add_person(engine, &district, &name, role).await?;
+            print_json(&json!({ "person": person.to_string() }))
+        }
+        PersonCommand::List(district) => {
+            let district = find(engine, district).await?;
+            for person in people::list(engine, &district).await? {
+                print_json(&serde_json::to_value(person)?)?;
+            }
+            Ok(())
+        }
+        PersonCommand::Remove { person, district } => {
+            let district = find(engine, district).await?;
+            people::remove(engine, &district, person).await?;
+            print_json(&json!({ "person": person.to_string(), "removed": true }))
+        }
+    }
+}
+
+pub(super) async fn run_area(engine: &Arc<Engine>, command: AreaCommand) -> anyhow::Result<()> {
+    let AreaCommand::Set { district, person, boxes } = command;
+    let district = find(engine, district).await?;
+    let boxes = boxes.iter().map(|text| parse_box(text)).collect::<anyhow::Result<_>>()?;
+    let version = admin::set_area(engine, &district, person, boxes).await?;
+    print_json(&json!({ "person": person.to_string(), "version": version }))
+}
+
+pub(super) async fn run_token(engine: &Arc<Engine>, command: TokenCommand) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::Create { person, district } => {
+            let district = find(engine, district).await?;
+            let token = admin::create_token(engine, &district, person).await?;
+            print_json(&json!({ "token": token }))
+        }
+        TokenCommand::List(district) => {
+            let district = find(engine, district).await?;
+            for token in people::tokens(engine, &district).await? {
+                print_json(&serde_json::to_value(token)?)?;
+            }
+            Ok(())
+        }
+        TokenCommand::Revoke { id, person, district } => {
+            let district = find(engine, district).await?;
+            let named = id.map(Tokens::Named).or(person.map(Tokens::Of));
+            let which = named.context("say which: --id ID or --person PERSON")?;
+            let revoked = people::revoke_tokens(engine, &district, &which).await?;
+            print_json(&json!({ "revoked": revoked }))
+        }
+    }
+}
+
+pub(super) async fn run_enrol_code(
+    engine: &Arc<Engine>,
+    settings: &Settings,
+    arguments: EnrolCodeArgs,
+) -> anyhow::Result<()> {
+    let district = find(engine, arguments.district).await?;
+    let certificate = arguments.tls_cert.as_ref().or(settings.tls_cert.as_ref());
+    let pin = certificate.map(|path| tls::pin(path)).transpose()?;
+    let reach = Reach { address: arguments.address.as_deref(), pin: pin.as_deref() };
+    let code = admin::enrol_code(engine, &district, arguments.person, reach).await?;
+    show_qr(&code.uri)?;
+    print_json(&serde_json::to_value(code)?)
+}
+
+fn parse_box(text: &str) -> anyhow::Result<GeoBox> {
+    let parts: Vec<i64> = text
+        .split(',')
+        .map(|part| part.trim().parse())
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("`{text}` is no box"))?;
+    let corners = <[i64; 4]>::try_from(parts).map_err(|_parts| anyhow::anyhow!("`{text}` is no box"))?;
+    Ok(GeoBox(corners))
+}
+
+/// The QR goes to standard error, for people; the JSON to standard output, for scripts.
+fn show_qr(text: &str) -> anyhow::Result<()> {
+    use std::io::{IsTerminal as _, Write as _};
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let code = qrcode::QrCode::new(text)?;
+        let picture = code.render::<qrcode::render::unicode::Dense1x2>().build();
+        writeln!(out, "{picture}\n{text}")?;
+    }
+    Ok(())
+}

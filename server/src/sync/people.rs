@@ -1,0 +1,144 @@
+//! People who leave, and tokens that end. Adding them is in [`super::admin`].
+//!
+//! Nothing that a person recorded goes: their operations stay, their name stays on them. What ends is trust: their
+//! tokens and enrolment codes are deleted, and phones are bound to them no more. An operation of theirs that a phone
+//! hands in later is not lost: it waits in quarantine (`author-not-bound`) until the office releases it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use sync_protocol::codes::Code;
+use sync_protocol::ids::PersonId;
+
+use super::admin::{Standing, known, person_row};
+use super::{Engine, SyncError};
+use crate::domain::District;
+use crate::reconcile::unbound_notice;
+
+/// A person as the office lists them.
+#[derive(Debug, Serialize)]
+pub struct PersonListed {
+    /// Their id.
+    pub person: String,
+    /// Their name.
+    pub name: String,
+    /// Their role.
+    pub role: &'static str,
+    /// When they were removed.
+    pub removed_ms: Option<i64>,
+}
+
+/// Every person of a district, removed ones too.
+///
+/// # Errors
+/// The store's.
+pub async fn list(engine: &Engine, district: &District) -> Result<Vec<PersonListed>, SyncError> {
+    let persons = engine.store.read().await?.persons(district.key).await?;
+    let listed = persons.into_iter().map(|(person, removed_ms)| PersonListed {
+        person: person.id.to_string(),
+        name: person.name,
+        role: person.role.as_str(),
+        removed_ms,
+    });
+    Ok(listed.collect())
+}
+
+/// Removes a person. Their phones are told at their next sync.
+///
+/// # Errors
+/// `not-found` where there is no such person, or they were removed already.
+pub async fn remove(engine: &Arc<Engine>, district: &District, id: PersonId) -> Result<(), SyncError> {
+    let now_ms = engine.clock.now_ms();
+    let mut transaction = engine.store.begin().await?;
+    let counter = transaction.take_counter(district.key, 1).await?;
+    let person = known(transaction.present_person(district.key, id).await?, id)?;
+    transaction.remove_person(district.key, id, now_ms).await?;
+    let row = person_row(&person, Standing::Removed, counter.last, now_ms);
+    transaction.upsert_records(district.key, &[row]).await?;
+    let notice = unbound_notice(id, now_ms);
+    transaction.add_notice(district.key, id, notice.id, now_ms, &notice.body).await?;
+    transaction.commit().await?;
+    tracing::info!(person.id = %id, "person {id} was removed from district {}", district.code);
+    Ok(())
+}
+
+/// A token as the office lists it: never the token itself.
+#[derive(Debug, Serialize)]
+pub struct TokenListed {
+    /// The beginning of its hash, by which it is revoked.
+    pub id: String,
+    /// For whom.
+    pub person: String,
+    /// Their name.
+    pub name: String,
+    /// Their role.
+    pub role: &'static str,
+    /// When it was made.
+    pub created_ms: i64,
+}
+
+/// Bytes of a token's hash that name it.
+const TOKEN_ID_BYTES: usize = 8;
+
+fn token_id(hash: &[u8]) -> String {
+    hex::encode(hash.get(..TOKEN_ID_BYTES).unwrap_or(hash))
+}
+
+/// Every token of a district.
+///
+/// # Errors
+/// The store's.
+pub async fn tokens(engine: &Engine, district: &District) -> Result<Vec<TokenListed>, SyncError> {
+    let tokens = engine.store.read().await?.tokens(district.key).await?;
+    let listed = tokens.into_iter().map(|token| TokenListed {
+        id: token_id(&token.hash),
+        person: token.person.id.to_string(),
+        name: token.person.name,
+        role: token.person.role.as_str(),
+        created_ms: token.created_ms,
+    });
+    Ok(listed.collect())
+}
+
+/// Which tokens to end.
+#[derive(Clone, Debug)]
+pub enum Tokens {
+    /// The one of this id.
+    Named(String),
+    /// Every one of a person.
+    Of(PersonId),
+}
+
+/// Ends tokens at once; says how many.
+///
+/// # Errors
+/// `not-found` where there is no such token or person.
+pub async fn revoke_tokens(
+    engine: &Arc<Engine>,
+    district: &District,
+    which: &Tokens,
+) -> Result<u64, SyncError> {
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    let ended = match which {
+        Tokens::Of(person) => {
+            known(transaction.person(district.key, *person).await?, *person)?;
+            transaction.delete_tokens_of(district.key, *person).await?
+        }
+        Tokens::Named(id) => {
+            let mut ended = 0;
+            for token in transaction.tokens(district.key).await? {
+                if token_id(&token.hash) == *id && transaction.delete_token(district.key, &token.hash).await?
+                {
+                    ended += 1;
+                }
+            }
+            if ended == 0 {
+                return Err(SyncError::RefusedFor(Code::NotFound, format!("token {id}")));
+            }
+            ended
+        }
+    };
+    transaction.commit().await?;
+    Ok(ended)
+}

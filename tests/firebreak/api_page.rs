@@ -1,0 +1,168 @@
+//! The examples of `docs/api.md` are true: each body is sent to the server, with the ids of what is there in place of
+//! those in the example, and each reply has the shape of the one that is printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::phone::{Phone, head_of};
+use firebreak_tests::server::{Backend, Server};
+use serde_json::{Value, json};
+use sync_protocol::kind::Kind;
+
+/// A section of the page about one route.
+#[derive(Debug, Default)]
+struct Section {
+    body: Option<Value>,
+    reply: Option<Value>,
+}
+
+fn page() -> Result<String> {
+    Ok(std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md"))?)
+}
+
+/// Sections with a printed body or reply, by their heading.
+fn sections(page: &str) -> Result<BTreeMap<String, Section>> {
+    let mut sections = BTreeMap::new();
+    for section in page.split("\n## ").skip(1) {
+        let heading = section.lines().next().unwrap_or_default().trim_matches('`').to_owned();
+        let mut found = Section::default();
+        for (before, block) in section.split("```").collect::<Vec<_>>().chunks(2).filter_map(|pair| {
+            let [before, block] = pair else { return None };
+            Some((before.trim_end(), block.strip_prefix("json\n")?))
+        }) {
+            let value = serde_json::from_str(block).with_context(|| format!("{heading}: {block}"))?;
+            if before.ends_with("Body:") {
+                found.body = Some(value);
+            } else if before.ends_with("Reply:") {
+                found.reply = Some(value);
+            } else {
+                anyhow::bail!("{heading}: an example that is neither body nor reply");
+            }
+        }
+        if found.body.is_some() || found.reply.is_some() {
+            sections.insert(heading, found);
+        }
+    }
+    Ok(sections)
+}
+
+/// Maps whose keys are data.
+const FREE: [&str; 3] = ["dispositions", "open", "states"];
+
+/// Where two values differ in shape: keys, and types where neither is null.
+fn differences(at: &str, printed: &Value, real: &Value, found: &mut Vec<String>) {
+    match (printed, real) {
+        (Value::Object(printed), Value::Object(real)) => {
+            let is_free = FREE.iter().any(|free| at.ends_with(free));
+            let names = |map: &serde_json::Map<String, Value>| map.keys().cloned().collect::<BTreeSet<_>>();
+            if !is_free && names(printed) != names(real) {
+                found.push(format!("{at}: {:?} is printed, {:?} is real", names(printed), names(real)));
+            }
+            for (name, value) in printed {
+                if let Some(other) = real.get(name) {
+                    differences(&format!("{at}.{name}"), value, other, found);
+                }
+            }
+        }
+        (Value::Array(printed), Value::Array(real)) => {
+            if let (Some(printed), Some(real)) = (printed.first(), real.first()) {
+                differences(&format!("{at}[]"), printed, real, found);
+            }
+        }
+        (Value::Null, _) | (_, Value::Null) => {}
+        (printed, real) => {
+            if std::mem::discriminant(printed) != std::mem::discriminant(real) {
+                found.push(format!("{at}: {printed} is printed, {real} is real"));
+            }
+        }
+    }
+}
+
+/// The example with what is there in place of what it names.
+fn filled(body: &Value, there: &BTreeMap<&str, Value>) -> Value {
+    let Value::Object(fields) = body else { return body.clone() };
+    let fields = fields.iter().map(|(name, value)| {
+        (name.clone(), there.get(name.as_str()).cloned().unwrap_or_else(|| value.clone()))
+    });
+    Value::Object(fields.collect())
+}
+
+/// Sections in an order in which each finds something to act on.
+const ORDER: [&str; 14] = [
+    "GET /v1/totals",
+    "GET /v1/hazards",
+    "GET /v1/conflicts",
+    "POST /v1/conflicts/{id}/resolve",
+    "POST /v1/hazards/{record}/restore",
+    "POST /v1/hazards/{record}/acts",
+    "POST /v1/quarantine/{operation}/release",
+    "GET /v1/people",
+    "POST /v1/people",
+    "PUT /v1/people/{person}/area",
+    "POST /v1/enrol-codes",
+    "POST /v1/devices/{device}/lose",
+    "POST /v1/devices/{device}/revoke",
+    "DELETE /v1/people/{person}",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_example_of_the_api_page_is_answered_as_the_page_says() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let office = server.client()?;
+    let (mut one, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+    let report = one.report("general").with("township", &"青杠镇");
+    let mine = one.on(report.record, Kind::Observed, [head_of(&report)]).with("township", &"白果镇");
+    let theirs = other.on(report.record, Kind::Observed, [head_of(&report)]).with("township", &"松坪镇");
+    let wrong = other.on(report.record, Kind::Observed, [head_of(&report)]).with("tree_height_dm", &-5);
+    let bundles = [one.seal(&[report.clone(), mine.clone()]), other.seal(&[theirs, wrong])];
+    one.sync(&bundles[..1]).await?;
+    other.sync(&bundles[1..]).await?;
+    let quarantine = office.json("/v1/quarantine").await?;
+    let waiting = quarantine["quarantine"][0]["identity"].as_str().context("nothing waits")?;
+    let names = [
+        ("{id}", format!("{}.township.values", report.record)),
+        ("{record}", report.record.to_string()),
+        ("{operation}", waiting.to_owned()),
+        ("{person}", other.person.to_string()),
+        ("{device}", other.device.to_string()),
+    ];
+    let sections = sections(&page()?)?;
+    let known: BTreeSet<&str> = sections.keys().map(String::as_str).collect();
+    assert_eq!(known, BTreeSet::from(ORDER), "sections with examples");
+    for heading in ORDER {
+        let section = &sections[heading];
+        let (method, route) = heading.split_once(' ').context("no method")?;
+        let path = names.iter().fold(route.to_owned(), |path, (name, value)| path.replace(name, value));
+        let hazard = office.json(&format!("/v1/hazards/{}", report.record)).await?;
+        let there = BTreeMap::from([
+            ("operation", json!(head_of(&mine).to_string())),
+            ("heads", hazard["heads"].clone()),
+            ("person", json!(other.person.to_string())),
+            ("sequence", json!(other.sequence)),
+            ("chain", json!(other.chain.to_string())),
+        ]);
+        let body = section.body.as_ref().map_or_else(|| json!({}), |body| filled(body, &there));
+        let reply = office.call(method, &path, &body).await?;
+        ensure!(reply.status == 200, "{heading}: {body}: {} {}", reply.status, reply.text());
+        let real = reply.json(heading)?;
+        let mut found = Vec::new();
+        differences("", section.reply.as_ref().context(heading)?, &real, &mut found);
+        ensure!(found.is_empty(), "{heading}: {found:#?}\n{real}");
+    }
+    server.check().await.map(drop)
+}
+
+#[test]
+fn every_route_of_the_office_has_a_section() -> Result<()> {
+    let page = page()?;
+    let headings: String = page.lines().filter(|line| line.starts_with("## ")).collect();
+    for (method, route, may) in super::office::TABLE {
+        if !route.starts_with("/v1/") || !may.ends_with('a') || *route == "/v1/enrol" {
+            continue;
+        }
+        let route = route.replace("{conflict}", "{id}");
+        ensure!(headings.contains(&format!("`{method} {route}`")), "no section on {method} {route}");
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Lists of hazards, their filters, the map.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::phone::{Phone, head_of};
+use firebreak_tests::server::{Backend, Server};
+use serde_json::{Value, json};
+use sync_protocol::kind::Kind;
+use sync_protocol::operation::Operation;
+
+use super::{after, all, rows, send, text};
+
+#[tokio::test]
+async fn pages_of_hazards_never_skip_or_repeat_and_come_worst_first() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+        let bundle = phone.reports(131);
+        phone.sync(&[bundle]).await?;
+        let whole = all(&office, "/v1/hazards", "hazards", 500).await?;
+        assert_eq!(whole.len(), 131);
+        let order: Vec<(u8, u64)> = whole
+            .iter()
+            .map(|row| {
+                let rank =
+                    ["critical", "serious", "general"].iter().position(|s| *s == text(row, "severity"));
+                (
+                    u8::try_from(rank.unwrap_or(9)).unwrap_or(9),
+                    row.get("change").and_then(Value::as_u64).unwrap_or(0),
+                )
+            })
+            .collect();
+        assert!(order.is_sorted(), "{order:?}");
+        for limit in [1, 7, 100, 131] {
+            assert_eq!(all(&office, "/v1/hazards", "hazards", limit).await?, whole, "pages of {limit}");
+        }
+        let numbers: BTreeSet<&str> = whole.iter().map(|row| text(row, "number")).collect();
+        assert_eq!(numbers.len(), 131);
+        assert!(
+            numbers.iter().all(|number| number.starts_with("test-20") && number.len() == 16),
+            "{numbers:?}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_read_while_hazards_change_skips_none() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+        let reports: Vec<Operation> = (0..9).map(|_| phone.report("general")).collect();
+        send(&mut phone, &reports).await?;
+        let first = office.json("/v1/hazards?limit=4").await?;
+        // The last becomes critical: it moves to before what was read already.
+        let last = reports.last().context("no report")?;
+        let worse = phone.on(last.record, Kind::Observed, [head_of(last)]).with("severity", &"critical");
+        send(&mut phone, &[worse]).await?;
+        let next = Some(text(&first, "next").to_owned());
+        let rest = after(&office, "/v1/hazards", "hazards", 4, next).await?;
+        let seen: Vec<String> =
+            rows(&first, "hazards")?.iter().chain(&rest).map(|row| text(row, "id").to_owned()).collect();
+        let distinct: BTreeSet<&String> = seen.iter().collect();
+        assert_eq!(distinct.len(), 9, "{backend:?}: {seen:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn filters_keep_what_they_say_and_refuse_what_they_do_not_know() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+        let bundle = phone.reports(9);
+        phone.sync(&[bundle]).await?;
+        let reports = all(&office, "/v1/hazards", "hazards", 500).await?;
+        let newest = reports.iter().filter_map(|row| row.get("change")?.as_u64()).max().unwrap_or(0);
+        let void = text(&reports[0], "id").to_owned();
+        let act = json!({"kind": "void", "fields": {"reason": "不属实"}});
+        ensure!(office.post(&format!("/v1/hazards/{void}/acts"), &act).await?.status == 200);
+        let id = phone.id();
+        let mut unknown = phone.on(id.into(), Kind::Rectified, []);
+        unknown = unknown.with("measures", &"已清理");
+        send(&mut phone, &[unknown]).await?;
+        let patrol = phone.id();
+        let mut started = phone.on(patrol.into(), Kind::PatrolStarted, []);
+        started.id = patrol.into();
+        send(&mut phone, &[started.with("line_name", &"10kV青松线")]).await?;
+        for (query, expected) in [
+            ("", 10),
+            ("?type=all", 11),
+            ("?type=patrol", 1),
+            ("?type=work", 0),
+            ("?state=void", 1),
+            ("?open=false", 1),
+            ("?open=true", 9),
+            ("?severity=critical", 3),
+            ("?severity=critical&open=true", 2),
+            ("?severity=none", 1),
+            ("?provisional=true", 1),
+            ("?provisional=false", 9),
+            ("?conflict=true", 0),
+            ("?bbox=103,29.9,104,30", 9),
+            ("?bbox=103,29.9,103.01,30", 9),
+            ("?bbox=103,29.9,103.0099999,30", 0),
+            ("?bbox=100,20,101,21", 0),
+            (&format!("?since={newest}"), 2),
+        ] {
+            let found = all(&office, &format!("/v1/hazards{query}"), "hazards", 500).await?;
+            assert_eq!(found.len(), expected, "{backend:?} {query}");
+        }
+        for query in [
+            "?state=gone", "?open=yes", "?severity=other", "?type=x", "?bbox=1,2,3", "?bbox=1,95,2,96",
+            "?since=-1", "?limit=0", "?limit=501", "?limit=x", "?sort=number", "?open=true&open=true",
+        ] {
+            let reply = office.get(&format!("/v1/hazards{query}")).await?;
+            assert_eq!((reply.status, reply.code().as_deref()), (400, Some("bad-parameter")), "{query}");
+        }
+        let reply = office.get("/v1/hazards?cursor=AAAA").await?;
+        assert_eq!(reply.code().as_deref(), Some("cursor-invalid"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_map_has_every_hazard_once_in_longitude_and_latitude() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+        for _ in 0..2 {
+            let bundle = phone.reports(600);
+            phone.sync(&[bundle]).await?;
+        }
+        let mut placeless = phone.report("serious");
+        placeless.fields.remove("position");
+        send(&mut phone, &[placeless]).await?;
+        let map = office.json("/v1/hazards.geojson").await?;
+        assert_eq!(text(&map, "type"), "FeatureCollection");
+        let features = rows(&map, "features")?;
+        let ids: BTreeSet<&str> = features.iter().map(|feature| text(feature, "id")).collect();
+        assert_eq!((features.len(), ids.len()), (1_201, 1_201));
+        let without: Vec<_> = features.iter().filter(|feature| feature["geometry"].is_null()).collect();
+        assert_eq!(without.len(), 1);
+        let point = features.iter().find(|feature| !feature["geometry"].is_null()).context("no point")?;
+        assert_eq!(point["geometry"]["type"], "Point");
+        let (lon, lat) = (&point["geometry"]["coordinates"][0], &point["geometry"]["coordinates"][1]);
+        assert!(lon.as_f64().is_some_and(|lon| (103.0..104.0).contains(&lon)), "{point}");
+        assert!(lat.as_f64().is_some_and(|lat| (29.9..30.9).contains(&lat)), "{point}");
+        assert_eq!(rows(&office.json("/v1/hazards.geojson?severity=general").await?, "features")?.len(), 400);
+    }
+    Ok(())
+}
