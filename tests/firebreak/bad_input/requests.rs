@@ -90,11 +90,10 @@ pub(super) async fn faults(backend: Backend) -> Result<()> {
     let body = with_header(&mut yard, |header| header.cursor = Some(vec![1; 20]));
     rejects(&mut yard, ("another's cursor", body, None), (400, Code::CursorInvalid)).await?;
     let broken = gzip(&plain)?;
-    let start = broken[..20].to_vec();
+    let start = broken.iter().copied().take(20).collect();
     rejects(&mut yard, ("the start of a gzip", start, Some("gzip")), malformed).await?;
-    let mut changed = broken;
-    let last = changed.len() - 6;
-    changed[last] ^= 1;
+    let last = broken.len() - 6;
+    let changed = broken.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == last)).collect();
     rejects(&mut yard, ("a gzip with a wrong sum", changed, Some("gzip")), (400, Code::EncodingBroken))
         .await?;
     let not_zstd = plain.clone();
