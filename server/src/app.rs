@@ -1,17 +1,20 @@
 //! Putting the server together: store, keys, engine; serving and stopping.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum_server::Handle;
+use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::net::TcpSocket;
 
 use crate::config::Settings;
 use crate::http;
+use crate::http::socket::Patience;
 use crate::keys::{self, Keyring};
-use crate::store::{self, Store};
+use crate::store::{self, Database, Store};
 use crate::sync::Engine;
 use crate::time::Clock;
 use crate::{telemetry, tls};
@@ -42,6 +45,7 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
 pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     // Before anything else: what is wrong with them shows at once, and never after `listening on`.
     let tls = tls::load(settings)?;
+    let _lock = lock(settings)?;
     let engine = open(settings).await?;
     engine.begin_incarnation().await?;
     let metrics = telemetry::begin_metrics()?;
@@ -53,19 +57,45 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
     let service = router.into_make_service();
+    let patience = Patience(Duration::from_secs(settings.stall_timeout_s));
     let scheme = if tls.is_some() { "https" } else { "http" };
     announce(&format!("listening on {scheme}://{address}"))?;
     tracing::info!(store = engine.store.kind(), "serving on {scheme}://{address}");
     match tls {
         Some(tls) => {
             let config = axum_server::tls_rustls::RustlsConfig::from_config(tls.config);
-            axum_server::from_tcp_rustls(listener, config)?.handle(handle).serve(service).await?;
+            let acceptor = RustlsAcceptor::new(config).acceptor(patience);
+            axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).serve(service).await?;
         }
-        None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
+        None => axum_server::from_tcp(listener)?.acceptor(patience).handle(handle).serve(service).await?,
     }
     engine.store.close().await;
     tracing::info!("stopped: every request was answered, the store is closed");
     Ok(())
+}
+
+/// Two servers on one SQLite file would each hold the district's writing to be theirs. The lock is the operating
+/// system's: it ends with the process, however that ends. Commands beside a server take no lock.
+fn lock(settings: &Settings) -> anyhow::Result<Option<File>> {
+    let Database::Sqlite { path, .. } = settings.database() else { return Ok(None) };
+    std::fs::create_dir_all(&settings.data)
+        .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+    let path = path.with_extension("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("{} cannot be opened", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("another server serves this folder: it holds {}", path.display())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+        }
+    }
 }
 
 /// Connections that may wait to be taken: a whole district that comes into coverage at once. Where there is no room,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+use sync_protocol::limits;
 
 use crate::store::Database;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub default_positions: String,
     /// Seconds that a request may take.
     pub request_timeout_s: u64,
+    /// Seconds without a byte taken after which a connection whose reply waits is ended.
+    pub stall_timeout_s: u64,
     /// Requests of `/v1/sync` that may be read at once; more are answered 429.
     pub sync_at_once: usize,
     /// What the log says: a filter of `tracing`.
@@ -64,6 +67,7 @@ impl Default for Settings {
             max_bytes: None,
             default_positions: String::new(),
             request_timeout_s: 120,
+            stall_timeout_s: limits::STALL_SECONDS,
             sync_at_once: 256,
             log: "info,sqlx=warn".to_owned(),
             log_format: LogFormat::Text,
@@ -193,6 +197,7 @@ impl Settings {
             ("max_bytes", self.max_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string())),
             ("default_positions", self.default_positions.clone()),
             ("request_timeout_s", self.request_timeout_s.to_string()),
+            ("stall_timeout_s", self.stall_timeout_s.to_string()),
             ("sync_at_once", self.sync_at_once.to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),

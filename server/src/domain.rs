@@ -74,6 +74,8 @@ numbered! {
         Rules = 4, "rules";
         /// The server's log of devices; never sent.
         Devices = 5, "devices";
+        /// What is left of a record when its last operation left the folded set; never sent.
+        Gone = 6, "gone";
     }
 }
 

@@ -158,6 +158,12 @@ fn required(operation: &Operation, kind: Kind) -> Result<(), Fault> {
     if kind == Kind::Photographed && operation.photos.is_empty() {
         return Err(fault(Code::FieldRequired, "photos"));
     }
+    if matches!(kind, Kind::Resolved | Kind::Restored)
+        && let Some(settled) = operation.fields.get("field").and_then(Raw::as_text)
+    {
+        // It names a field: the subject of a conflict, which stores keep in an index.
+        name(settled).map_err(|fault| Fault { at: "field".to_owned(), ..fault })?;
+    }
     match required_fields(kind).iter().find(|name| !operation.fields.contains_key(**name)) {
         Some(name) => Err(fault(Code::FieldRequired, name)),
         None => Ok(()),

@@ -14,6 +14,7 @@ use crate::ids::{
 use crate::limits;
 use crate::operation::Stamp;
 use crate::prepass::{self, Bounds};
+use crate::view::Omitted;
 
 const BOUNDS: Bounds = Bounds { depth: limits::DEPTH, items: limits::ENVELOPE_ITEMS };
 
@@ -298,6 +299,30 @@ pub struct Item {
     pub change: u64,
     /// The folded view, as encoded by [`crate::view::View::encode`] where the collection is `records`.
     pub view: Raw,
+    /// What a view that is larger than [`limits::VIEW_BYTES`] leaves out, counted; empty where it is whole.
+    pub abridged: Omitted,
+}
+
+impl Item {
+    fn encode(&self) -> Vec<u8> {
+        let mut map = MapWriter::new();
+        map.raw("view", self.view.as_bytes()).value("change", &self.change).value("record", &self.record);
+        if !self.abridged.is_empty() {
+            map.raw("abridged", &counts(&self.abridged));
+        }
+        map.value("collection", &self.collection).finish()
+    }
+}
+
+/// Counts by name, in encoded order: the shorter name first.
+fn counts(omitted: &Omitted) -> Vec<u8> {
+    let mut ordered: Vec<(&String, &u64)> = omitted.iter().collect();
+    ordered.sort_by_key(|(name, _)| name.len());
+    let mut map = MapWriter::new();
+    for (name, count) in ordered {
+        map.value(name, count);
+    }
+    map.finish()
 }
 
 /// The body of a `cursor` frame.
@@ -374,15 +399,7 @@ impl Frame {
             Self::Refused(body) => frame("refused", &cbor::encode(body)),
             Self::Notice(body) => frame("notice", &body.encode()),
             Self::Leave(record) => frame("leave", &cbor::encode(record)),
-            Self::Item(body) => frame(
-                "item",
-                &MapWriter::new()
-                    .raw("view", body.view.as_bytes())
-                    .value("change", &body.change)
-                    .value("record", &body.record)
-                    .value("collection", &body.collection)
-                    .finish(),
-            ),
+            Self::Item(body) => frame("item", &body.encode()),
             Self::Cursor(body) => frame("cursor", &cbor::encode(body)),
             Self::Areas(version) => frame("areas", &cbor::encode(version)),
             Self::Missing(ranges) => frame("missing", &cbor::encode(ranges)),
@@ -409,6 +426,10 @@ impl Frame {
                 record: raw.get("record")?.decode()?,
                 change: raw.get("change")?.decode()?,
                 view: raw.get("view")?,
+                abridged: match raw.get("abridged") {
+                    Some(omitted) => omitted.decode()?,
+                    None => Omitted::new(),
+                },
             }),
             "cursor" => Self::Cursor(raw.decode()?),
             "areas" => Self::Areas(raw.decode()?),

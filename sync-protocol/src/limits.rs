@@ -21,8 +21,10 @@ pub const OPERATION_BYTES: usize = 64 << 10;
 pub const DEPTH: usize = 16;
 /// Nesting depth in a reply frame: a view wraps a field's value seven deep.
 pub const REPLY_DEPTH: usize = 24;
-/// CBOR data items in one reply frame.
-pub const REPLY_ITEMS: usize = 1 << 26;
+/// CBOR data items in one reply frame: more than the largest view or notice has bytes.
+pub const REPLY_ITEMS: usize = 1 << 19;
+/// Bytes of a view in an `item` frame. A larger one is sent abridged; the server keeps it whole.
+pub const VIEW_BYTES: usize = 256 << 10;
 /// CBOR data items inside one operation.
 pub const OPERATION_ITEMS: usize = 16_384;
 /// CBOR data items in a request header, or in a bundle around its operations.
@@ -61,6 +63,8 @@ pub const BUDGET_MAX: u64 = 64 << 20;
 pub const BUDGET_DEFAULT: u64 = 1 << 20;
 /// A reply is flushed, with a cursor, at least every so many bytes before compression.
 pub const FLUSH_BYTES: usize = 4 << 10;
+/// Seconds for which a device may take nothing of a reply; then the server ends the connection.
+pub const STALL_SECONDS: u64 = 60;
 /// Devices keep what they sent for so many days where no backup is set up (`safe_through` absent).
 pub const KEEP_DAYS_WITHOUT_BACKUP: u64 = 90;
 /// Random bytes of an enrolment code (128 bits at least).

@@ -4,9 +4,12 @@
 //! lifecycle the acts that still count. That is enough to fold the next operation without the earlier ones,
 //! where that operation has seen them all. It holds nothing that depends on the order of arrival.
 
+mod abridge;
 mod codec;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use abridge::Omitted;
 
 use crate::cbor::Raw;
 use crate::ids::{Head, PersonId, PhotoHash};

@@ -5,7 +5,7 @@
 use anyhow::{Context as _, Result, ensure};
 use firebreak::store::{Database, Store};
 use firebreak_tests::phone::Phone;
-use firebreak_tests::server::{Backend, Server};
+use firebreak_tests::server::{Backend, Server, program};
 use firebreak_tests::trace::{self, Step};
 use tempfile::TempDir;
 
@@ -114,4 +114,24 @@ fn interrupted_calls_count_when_they_come_back() {
 17 <... writev resumed>) = 40
 "#;
     assert_eq!(trace::steps(text, ".sqlite-wal"), [LogWritten, Request, LogWritten, LogSynced, Receipt]);
+}
+
+#[tokio::test]
+async fn a_second_server_on_one_folder_is_refused() -> Result<()> {
+    let mut server = Server::start(Backend::Sqlite).await?;
+    let second = tokio::process::Command::new(program("firebreak")?)
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(server.data())
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let second = tokio::time::timeout(std::time::Duration::from_secs(20), second);
+    let second = second.await.context("a second server serves the same folder")??;
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    ensure!(!second.status.success() && said.contains("another server"), "{said}");
+    // Commands beside it go on, and the folder is free once it ended, however it ended.
+    server.check().await?;
+    server.add_person("inspector").await?;
+    server.kill().await?;
+    server.resume().await
 }

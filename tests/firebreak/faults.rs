@@ -11,11 +11,12 @@ use firebreak_tests::phone::Phone;
 use firebreak_tests::proxy::{Fault, Proxy};
 use firebreak_tests::server::{Backend, Server};
 use serde_json::Value;
-use sync_protocol::exchange::Frame;
+use sync_protocol::exchange::{Frame, encode_request};
 use sync_protocol::field::severity_rank;
 use sync_protocol::ids::RecordId;
-use sync_protocol::limits::FLUSH_BYTES;
+use sync_protocol::limits::{self, FLUSH_BYTES};
 use sync_protocol::view::View;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const REPORTS: usize = 8;
 
@@ -183,5 +184,52 @@ async fn a_reply_cut_at_any_4_kib_leaves_a_prefix_by_severity_and_goes_on() -> R
     }
     println!("{cuts} cuts of a reply of {length} bytes, {} records", all.len());
     ensure!(cuts > 10, "only {cuts} cuts");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phone_that_stops_reading_is_given_up() -> Result<()> {
+    let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_STALL_TIMEOUT_S", "1")]).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let text = "长".repeat(1_300);
+    for _ in 0..4 {
+        let reports: Vec<_> = (0..900).map(|_| phone.report("general").with("description", &text)).collect();
+        let bundle = phone.seal(&reports);
+        ensure!(phone.sync(&[bundle]).await?.receipts().len() == 1);
+    }
+    // All of it is asked for, and a small part is read.
+    let mut header = phone.header();
+    (header.budget, header.cursor) = (Some(limits::BUDGET_MAX), None);
+    let body = encode_request::<Vec<u8>>(&header, &[]);
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4 << 10)?;
+    let mut socket = socket.connect(server.address()?).await?;
+    let head = format!(
+        "POST /v1/sync HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        phone.token(),
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).await?;
+    socket.write_all(&body).await?;
+    let mut piece = [0; 1_024];
+    ensure!(socket.read(&mut piece).await? > 0);
+    // The server says that it gave up; what had been on its way comes, and then the end.
+    let office = server.client()?;
+    let given_up = async {
+        loop {
+            let metrics = office.get("/metrics").await?.text();
+            if metrics.lines().any(|line| line == "firebreak_stalled_total 1") {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), given_up).await.context("it waits for ever")??;
+    let mut rest = Vec::new();
+    let _reset = socket.read_to_end(&mut rest).await;
+    ensure!(rest.len() < 14_000_000, "all of it came: {} bytes", rest.len());
+    // And a phone that reads gets everything.
+    phone.cursor = None;
+    ensure!(phone.sync::<Vec<u8>>(&[]).await?.items().len() > 100);
     Ok(())
 }

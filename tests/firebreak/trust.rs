@@ -1,9 +1,18 @@
 //! Trust belongs to a signer, and a code to one phone: what a hostile or careless carrier must not be able to do.
 
-use anyhow::{Result, ensure};
-use firebreak_tests::phone::Phone;
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::district::{Fresh, Ledger, Team};
+use firebreak_tests::phone::{MORNING_MS, Phone};
 use firebreak_tests::server::{Backend, Server};
+use serde_json::{Value, json};
 use sync_protocol::codes::Code;
+use sync_protocol::exchange::Frame;
+use sync_protocol::ids::{Chain, Identity, OperationId, PersonId, RecordId};
+use sync_protocol::kind::Kind;
+use sync_protocol::operation::{Operation, Stamp};
+use uuid::Uuid;
 
 /// Pushes a colleague's operation, signed by himself, before or after the colleague sends it.
 async fn signed_by_another(backend: Backend, is_stolen_first: bool) -> Result<()> {
@@ -49,5 +58,146 @@ async fn a_code_that_many_phones_use_at_once_enrols_one() -> Result<()> {
         let text = format!("{error:#}");
         ensure!(text.contains(Code::EnrolCodeUsed.as_str()), "{text}");
     }
+    Ok(())
+}
+
+/// What happens to a district in a test of trust.
+#[derive(Clone)]
+enum Event {
+    /// A run of a lane.
+    Run(usize, (u64, Chain), Vec<Vec<u8>>),
+    Revoke(usize, (u64, Chain)),
+}
+
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = orders(count - 1);
+    let insert = |order: &Vec<usize>, at: usize| {
+        let mut order = order.clone();
+        order.insert(at, count - 1);
+        order
+    };
+    shorter.iter().flat_map(|order| (0..count).map(move |at| insert(order, at))).collect()
+}
+
+fn chain(from: Chain, operations: &[Vec<u8>]) -> Chain {
+    operations.iter().fold(from, |chain, bytes| chain.next(&Identity::of(bytes)))
+}
+
+fn report(number: u128, author: PersonId) -> Operation {
+    let id = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + number);
+    let stamp = Stamp { wall_ms: MORNING_MS, ..Stamp::default() };
+    Operation::new(OperationId(id), RecordId(id), Kind::Reported, author, stamp).with("type", &"tree")
+}
+
+/// State hash, dispositions, what waits, and what the office counts.
+async fn outcome(fresh: &Fresh) -> Result<(String, String, BTreeSet<String>, usize)> {
+    let report = fresh.check().await?;
+    let page = fresh.office.json("/v1/quarantine").await?;
+    let waiting = page.pointer("/quarantine").and_then(Value::as_array).context("no list")?;
+    let waiting = waiting.iter().map(|row| row["identity"].as_str().unwrap_or_default().to_owned()).collect();
+    let hazards = fresh.office.json("/v1/hazards?type=all").await?;
+    let hazards = hazards.pointer("/hazards").and_then(Value::as_array).context("no list")?.len();
+    Ok((report.state_hash, format!("{} {:?}", report.records, report.dispositions), waiting, hazards))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_leaves_what_another_signer_vouches_for_in_any_order() -> Result<()> {
+    let team = Team::new()?;
+    // One phone's report, which a second phone of the same person signs too, and a report that nobody else signs.
+    let shared = report(1, team.persons[0]).encode();
+    let alone = report(2, team.persons[0]).encode();
+    let again = report(3, team.persons[0]).encode();
+    let (start, own) = (Chain::START, vec![again.clone(), shared.clone(), alone, again]);
+    let trusted = chain(start, &own[..1]);
+    let events = [
+        Event::Run(0, (1, start), own[..1].to_vec()),
+        Event::Run(0, (2, trusted), own[1..].to_vec()),
+        Event::Run(1, (1, start), vec![shared]),
+        Event::Revoke(0, (1, trusted)),
+    ];
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let ledger = Ledger::open(&server).await?;
+        let mut first = None;
+        for (number, order) in orders(events.len()).into_iter().enumerate() {
+            let fresh = ledger.district(&format!("o{number}"), &team).await?;
+            fresh.bind(&team, 1, 0).await?;
+            for index in &order {
+                match events[*index].clone() {
+                    Event::Run(lane, at, operations) => {
+                        let bundle = fresh.seal(&team, lane, at, operations);
+                        let reply = fresh.push(3, &[bundle]).await?;
+                        ensure!(reply.receipts().len() == 1, "{order:?}: {reply:?}");
+                    }
+                    Event::Revoke(lane, at) => fresh.revoke(lane, at).await?,
+                }
+            }
+            let got = outcome(&fresh).await.with_context(|| format!("{backend:?} {order:?}"))?;
+            ensure!(got.2.len() == 1 && got.3 == 2, "{backend:?} {order:?}: {got:?}");
+            let expected = first.get_or_insert_with(|| got.clone());
+            ensure!(*expected == got, "{backend:?} {order:?}: {got:?}, not {expected:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_whose_every_operation_was_expelled_is_gone_and_its_holders_are_told() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let office = server.client()?;
+        let mut thief = Phone::enrol(&server).await?;
+        let mut holder = Phone::enrol(&server).await?;
+        let report = thief.report("critical");
+        let bundle = thief.seal(std::slice::from_ref(&report));
+        holder.sync(&[bundle]).await?;
+        let start = Chain::START.to_string();
+        let revoke = [
+            "device",
+            "revoke",
+            "--device",
+            &thief.device.to_string(),
+            "--last-sequence",
+            "0",
+            "--last-chain",
+            &start,
+        ];
+        server.command_text(&revoke, "status").await?;
+        let hazards = office.json("/v1/hazards?type=all").await?;
+        ensure!(hazards.pointer("/hazards") == Some(&json!([])), "{hazards}");
+        let one = office.get(&format!("/v1/hazards/{}", report.record)).await?;
+        ensure!(one.status == 404, "{}", one.text());
+        let checked = server.check().await?;
+        ensure!(checked["records"] == json!(0), "{checked}");
+        let reply = holder.sync::<Vec<u8>>(&[]).await?;
+        let left = reply.frames.iter().any(|frame| matches!(frame, Frame::Leave(id) if *id == report.record));
+        ensure!(left && reply.items().is_empty(), "{reply:?}");
+        // Who never held it hears nothing of it.
+        let mut other = Phone::enrol(&server).await?;
+        let reply = other.sync::<Vec<u8>>(&[]).await?;
+        ensure!(!reply.frames.iter().any(|frame| matches!(frame, Frame::Leave(_))), "{reply:?}");
+        // What comes to the record later finds nothing of it, and opens it again.
+        let late = other.on(report.record, Kind::Commented, []).with("text", &"补记");
+        let bundle = other.seal(&[late]);
+        let reply = other.sync(&[bundle]).await?;
+        ensure!(reply.items().len() == 1, "{reply:?}");
+        ensure!(server.check().await?["records"] == json!(1));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_phone_that_registers_again_is_refused() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    server.command_text(&["device", "revoke", "--device", &phone.device.to_string()], "status").await?;
+    let client = phone.client.clone();
+    let again = phone.register_again(&client).await;
+    let text = again.err().map(|error| format!("{error:#}")).unwrap_or_default();
+    ensure!(text.contains("403") && text.contains(Code::DeviceRevoked.as_str()), "{text}");
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use firebreak::domain::{District, Person, Role};
 use firebreak::sync::check::{self, Report};
-use firebreak::sync::office::Act;
+use firebreak::sync::office::{Act, SERVER_AUTHOR};
 use firebreak::sync::{Engine, admin, import, tokens};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -144,6 +144,34 @@ impl Fresh {
                 .unwrap_or_default(),
             None => self.engine.keys.sign(message),
         })
+    }
+
+    /// Binds a person of the team to a device as well: a shared phone.
+    pub async fn bind(&self, team: &Team, lane: usize, person: usize) -> Result<()> {
+        let key = team.keys.get(lane).context("no such device")?;
+        let act = Act::Enrol {
+            device: self.devices.get(lane).copied().context("no such device")?,
+            public_key: key.public_key().as_ref().to_vec(),
+            client: "firebreak-tests/0".to_owned(),
+            continues: None,
+            persons: team
+                .persons
+                .get(person)
+                .map(|id| Bearer { id: *id, name: String::new() })
+                .into_iter()
+                .collect(),
+            code_hash: None,
+        };
+        self.engine.act(&self.district, act).await?;
+        Ok(())
+    }
+
+    /// Revokes a device: up to this point of its chain it is trusted.
+    pub async fn revoke(&self, lane: usize, trusted: (u64, Chain)) -> Result<()> {
+        let device = self.devices.get(lane).copied().context("no such device")?;
+        let act = Act::Revoke { device, trusted: Some(trusted), author: SERVER_AUTHOR };
+        self.engine.act(&self.district, act).await?;
+        Ok(())
     }
 
     /// Sends bundles by a device's token.

@@ -48,7 +48,8 @@ pub(super) async fn act(
         .ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?;
     policy::require_act(&account, kind)?;
     let mut transaction = shared.engine.store.read().await?;
-    if transaction.records(account.district.key, &[record]).await?.is_empty() {
+    let known = transaction.records(account.district.key, &[record]).await?.remove(&record);
+    if known.is_none_or(|row| row.is_gone()) {
         return Err(Code::NotFound.into());
     }
     drop(transaction);

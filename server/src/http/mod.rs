@@ -16,6 +16,7 @@ mod people;
 mod policy;
 mod quarantine;
 mod receipts;
+pub mod socket;
 mod sync;
 mod totals;
 
@@ -88,6 +89,7 @@ pub fn router(
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{operation}", get(quarantine::one))
         .route("/v1/quarantine/{operation}/release", post(quarantine::release))
+        .route("/v1/quarantine/{operation}/write-off", post(quarantine::write_off))
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))

@@ -1,12 +1,13 @@
 //! The office's pages for a browser: `/`, lists, one record, sign-in and sign-out.
 //!
 //! A page takes the office token from the `Authorization` header or from a cookie that no script and no other
-//! site can use. Pages only read: whatever changes the ledger takes the header, so no form can be forged.
+//! site can use. Pages only read: whatever changes the ledger takes the header, so no form can be forged. Another
+//! site's form or link signs nobody in or out either: what a victim then enters would go to a stranger's account.
 
 use axum::Form;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sync_protocol::codes::Code;
@@ -72,7 +73,8 @@ fn page(status: StatusCode, text: String) -> Response {
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With `no-referrer` a browser says of our own forms that they come from nowhere.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (status, headers, text).into_response()
@@ -99,10 +101,14 @@ pub(super) async fn style() -> impl IntoResponse {
 
 pub(super) async fn overview(
     State(shared): State<Shared>,
+    headers: HeaderMap,
     Parameters(entry): Parameters<Entry>,
     viewer: Result<Viewer, Response>,
 ) -> Result<Response, PageError> {
     if let Some(token) = entry.token {
+        if !is_own(&headers) {
+            return Ok(asked(Some(Code::Forbidden)));
+        }
         return Ok(enter(&shared, &token).await);
     }
     let account = match viewer {
@@ -194,12 +200,28 @@ pub(super) struct SignIn {
     token: String,
 }
 
-pub(super) async fn login(State(shared): State<Shared>, Form(form): Form<SignIn>) -> Response {
-    enter(&shared, &form.token).await
+pub(super) async fn login(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Form(form): Form<SignIn>,
+) -> Response {
+    if is_own(&headers) { enter(&shared, &form.token).await } else { asked(Some(Code::Forbidden)) }
 }
 
-pub(super) async fn logout(State(shared): State<Shared>) -> Response {
-    entered(&shared, "", "; Max-Age=0")
+pub(super) async fn logout(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    if is_own(&headers) { entered(&shared, "", "; Max-Age=0") } else { asked(Some(Code::Forbidden)) }
+}
+
+/// Whether a request was made by a page of ours, by a person's own hand, or by no browser at all. Browsers say
+/// where a request comes from; those too old for `Sec-Fetch-Site` say it by `Origin` when they send a form.
+fn is_own(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "same-origin" || site == "none";
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let from = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    from.is_some_and(|(_, from)| Some(from) == host)
 }
 
 /// Puts a token that is valid into the cookie.

@@ -1,4 +1,5 @@
-//! `GET /v1/quarantine`, `GET /v1/quarantine/{operation}`, `POST /v1/quarantine/{operation}/release`.
+//! `GET /v1/quarantine`, `GET /v1/quarantine/{operation}`, `POST /v1/quarantine/{operation}/release`,
+//! `POST /v1/quarantine/{operation}/write-off`.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -9,7 +10,7 @@ use sync_protocol::ids::Identity;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Parameters, page_size};
+use super::parameters::{Body, Parameters, page_size};
 use super::policy::DECIDE;
 use super::policy::OFFICE;
 use crate::store::QuarantinePart;
@@ -69,6 +70,29 @@ pub(super) async fn release(
 ) -> Result<Json<Released>, ApiError> {
     account.require(DECIDE)?;
     let act = Act::Release { identity: parse(&operation)?, author: account.person.id };
+    let outcome = shared.engine.act(&account.district, act).await?;
+    Ok(Json(Released { operation: outcome.operation.map(|identity| identity.to_string()) }))
+}
+
+/// Why an operation is written off.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WriteOff {
+    reason: String,
+}
+
+pub(super) async fn write_off(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(operation): Path<String>,
+    Body(said): Body<WriteOff>,
+) -> Result<Json<Released>, ApiError> {
+    account.require(DECIDE)?;
+    let reason = said.reason.trim().to_owned();
+    if reason.is_empty() {
+        return Err(ApiError::with(Code::BadParameter, "reason"));
+    }
+    let act = Act::WriteOff { identity: parse(&operation)?, reason, author: account.person.id };
     let outcome = shared.engine.act(&account.district, act).await?;
     Ok(Json(Released { operation: outcome.operation.map(|identity| identity.to_string()) }))
 }

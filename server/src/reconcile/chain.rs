@@ -26,7 +26,10 @@ pub(super) fn continues(device: &Device, first: u64, previous: Chain) -> bool {
 /// Places a run that may overlap or leave a gap, among the runs known so far.
 pub(super) fn place(spans: &[RunSpan], run: &RunSpan) -> Placement {
     let mut known: BTreeMap<u64, Vec<(Option<Identity>, Chain)>> = BTreeMap::new();
-    for span in spans {
+    let touching = |span: &&RunSpan| {
+        span.last.saturating_add(1) >= run.first && span.first <= run.last.saturating_add(1)
+    };
+    for span in spans.iter().filter(touching) {
         known.entry(span.first.saturating_sub(1)).or_default().push((None, span.previous));
         for (sequence, identity, chain) in links(span) {
             known.entry(sequence).or_default().push((Some(identity), chain));
@@ -63,6 +66,10 @@ pub(super) fn advance(device: &mut Device, spans: &[RunSpan], run: &RunSpan) {
     if run.last > device.head_sequence {
         device.head_sequence = run.last;
         device.head_chain = run.chain;
+    }
+    // Beyond a gap nothing joins the gapless prefix.
+    if run.first > device.whole_through + 1 || run.last <= device.whole_through {
+        return;
     }
     let mut ranges: Vec<(u64, u64)> = spans.iter().chain([run]).map(|span| (span.first, span.last)).collect();
     ranges.sort_unstable();
@@ -115,6 +122,32 @@ mod tests {
         let placement = place(&[whole], &clone);
         assert!(placement.is_fork);
         assert_eq!(placement.reused, BTreeSet::from([0]));
+    }
+
+    #[test]
+    fn the_gapless_prefix_grows_over_what_came_before_the_gap_was_filled() {
+        let first = span(1, Chain::START, &[1, 2]);
+        let second = span(3, first.chain, &[3]);
+        let third = span(4, second.chain, &[4, 5]);
+        let beyond = span(8, Chain([9; 32]), &[8]);
+        let mut device = Device {
+            id: sync_protocol::ids::DeviceId(uuid::Uuid::nil()),
+            public_key: Vec::new(),
+            status: crate::domain::DeviceStatus::Active,
+            is_forked: false,
+            persons: Vec::new(),
+            former: Vec::new(),
+            head_sequence: 0,
+            head_chain: Chain::START,
+            whole_through: 0,
+        };
+        let mut held: Vec<RunSpan> = Vec::new();
+        for (run, whole_through) in [(third, 0), (beyond, 0), (first, 2), (second, 5)] {
+            advance(&mut device, &held, &run);
+            held.push(run);
+            assert_eq!(device.whole_through, whole_through);
+        }
+        assert_eq!(device.head_sequence, 8);
     }
 
     #[test]

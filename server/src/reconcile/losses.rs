@@ -55,9 +55,10 @@ pub(super) fn notices(
     record: RecordId,
     before: &BTreeMap<(Head, String), Loss>,
     after: &BTreeMap<(Head, String), Loss>,
-    now_ms: i64,
+    (change, now_ms): (u64, i64),
 ) -> Vec<NoticeDraft> {
     let mut notices = Vec::new();
+    let draft = |notice| drafted(notice, Some(change));
     for ((head, subject), loss) in after {
         if before.get(&(*head, subject.clone())) == Some(loss) {
             continue;
@@ -164,10 +165,18 @@ pub(super) fn released_notice(
     })
 }
 
-/// Names a notice by what it says, its time apart: the same event twice is one notice.
-fn draft(mut notice: Notice) -> NoticeDraft {
+/// A notice of what happens to an operation once.
+fn draft(notice: Notice) -> NoticeDraft {
+    drafted(notice, None)
+}
+
+/// Names a notice by what it says, its time apart, and by the change of its record that it tells of: the same event
+/// twice is one notice, another event in the same words is another.
+fn drafted(mut notice: Notice, change: Option<u64>) -> NoticeDraft {
     let at_ms = std::mem::take(&mut notice.at_ms);
-    let hash = sha256(&notice.encode());
+    let mut said = notice.encode();
+    said.extend(change.into_iter().flat_map(u64::to_be_bytes));
+    let hash = sha256(&said);
     let mut id = [0; 16];
     id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
     notice.id = NoticeId(id);

@@ -17,8 +17,9 @@ use std::sync::Arc;
 pub use chain::trusted;
 pub use losses::unbound_notice;
 pub use records::{Draft, Opening};
+pub use row::{derived, tallies};
 pub use sorting::{Fresh, Sorted, needs_spans, sort};
-use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, NoticeId, PersonId, RecordId};
+use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, NoticeId, PersonId, PhotoHash, RecordId};
 use uuid::Uuid;
 
 use crate::domain::Device;
@@ -109,6 +110,8 @@ pub struct Plan {
     pub let_out: Vec<Identity>,
     /// New runs, receipts included.
     pub runs: Vec<RunRow>,
+    /// Bundles of runs that are known already: the same operations, signed again.
+    pub copies: HashSet<BundleHash>,
     /// Devices whose chain moved.
     pub devices: Vec<Device>,
     /// Devices whose chain is seen to fork for the first time.
@@ -121,6 +124,8 @@ pub struct Plan {
     pub notices: BTreeSet<NoticeDraft>,
     /// Photos named or settled.
     pub photos: Vec<PhotoRow>,
+    /// Photos that nothing in the folded set names any more.
+    pub dropped_photos: Vec<(RecordId, PhotoHash)>,
     /// Where records were before they moved.
     pub places: Vec<PlaceRow>,
     /// The last 编号, where any was given.

@@ -60,6 +60,8 @@ pub(super) fn write(
             }
         }
         let receipt = cbor::encode(&receipt);
+        let is_copy = plan.copies.contains(&arrival.bundle);
+        let members = arrival.operations.iter().filter(|_| !is_copy);
         plan.runs.push(RunRow {
             bundle: arrival.bundle,
             device: arrival.device,
@@ -67,7 +69,8 @@ pub(super) fn write(
             last: arrival.last,
             previous: arrival.previous,
             chain: arrival.chain,
-            members: arrival.operations.iter().flat_map(|operation| operation.identity.0).collect(),
+            members: members.flat_map(|operation| operation.identity.0).collect(),
+            is_copy,
             proof: arrival.proof.clone(),
             presenter: arrival.presenter,
             received_ms: situation.now_ms,

@@ -50,7 +50,9 @@ fn is_settled(photo: &PhotoView) -> bool {
 #[derive(Debug)]
 struct Change {
     record: RecordId,
-    before: Option<(RecordRow, View)>,
+    row: Option<RecordRow>,
+    /// None where nothing of the record is in the folded set.
+    before: Option<View>,
     fresh: Vec<Fresh>,
     after: After,
 }
@@ -90,17 +92,16 @@ impl Draft {
             .into_iter()
             .map(|record| {
                 let fresh = fresh.remove(&record).unwrap_or_default();
-                let before = situation
-                    .records
-                    .get(&record)
-                    .and_then(|row| Some((row.clone(), View::decode(&row.view)?)));
-                let after = match (&before, fresh.as_slice()) {
+                let row = situation.records.get(&record).cloned();
+                let before =
+                    row.as_ref().filter(|row| !row.is_gone()).and_then(|row| View::decode(&row.view));
+                let after = match (&row, fresh.as_slice()) {
                     _ if removed.contains_key(&record) => After::Wanted,
                     (None, [Fresh { opening: Some(opening), .. }]) => After::Opened(Arc::clone(opening)),
-                    _ => step(before.as_ref().map(|(_, view)| view), &fresh)
+                    _ => step(before.as_ref(), &fresh)
                         .map_or(After::Wanted, |view| After::Folded(Box::new(view))),
                 };
-                Change { record, before, fresh, after }
+                Change { record, row, before, fresh, after }
             })
             .collect();
         Self { sorted_plan: plan, flags, changes, removed }
@@ -253,7 +254,7 @@ fn finish_record(
     removed: Option<&BTreeSet<Identity>>,
     numbers: &mut Numbers,
 ) -> Outcome {
-    let Change { record, before, fresh, after } = change;
+    let Change { record, row, before: view_before, fresh, after } = change;
     let kept: Vec<&StoredOperation> = set
         .iter()
         .filter(|stored| removed.is_none_or(|removed| !removed.contains(&stored.identity)))
@@ -263,15 +264,17 @@ fn finish_record(
         After::Opened(_) | After::Wanted => whole(&kept, &fresh),
     };
     let change = numbers.next_change();
-    let (row, view_before) = match before {
-        Some((row, view)) => (Some(row), Some(view)),
-        None => (None, None),
-    };
-    plan_dispositions(plan, record, view_before.as_ref(), &view, &fresh, &kept);
+    let is_gone = kept.is_empty() && fresh.is_empty() && removed.is_some();
+    if !is_gone {
+        plan_dispositions(plan, record, view_before.as_ref(), &view, &fresh, &kept);
+    }
     plan_conflicts(plan, record, view_before.as_ref(), &view, change);
-    plan_notices(plan, situation, record, view_before.as_ref(), &view, &fresh);
+    plan_notices(plan, (situation.now_ms, change), record, view_before.as_ref(), &view, &fresh);
     plan_photos(plan, record, view_before.as_ref(), &view, &fresh);
-    let next = row::of(situation.now_ms, record, row.as_ref(), Shape::of(&view), change, numbers);
+    let next = match &row {
+        Some(row) if is_gone => row::gone(row, change),
+        _ => row::of(situation.now_ms, record, row.as_ref(), Shape::of(&view), change, numbers),
+    };
     if let Some(row) = &row
         && let Some(place) = row.place
         && row.place != next.place
@@ -355,7 +358,7 @@ fn plan_conflicts(plan: &mut Plan, record: RecordId, before: Option<&View>, afte
 
 fn plan_notices(
     plan: &mut Plan,
-    situation: &Situation,
+    (now_ms, change): (i64, u64),
     record: RecordId,
     before: Option<&View>,
     after: &View,
@@ -365,7 +368,7 @@ fn plan_notices(
         |view: &View| !view.conflicts.is_empty() || view.fields.values().any(|field| field.values.len() > 1);
     if has_contention(after) || before.is_some_and(has_contention) {
         let before = before.map(losses).unwrap_or_default();
-        plan.notices.extend(notices(record, &before, &losses(after), situation.now_ms));
+        plan.notices.extend(notices(record, &before, &losses(after), (change, now_ms)));
     }
     for fresh in fresh {
         let operation = &fresh.operation.operation;
@@ -375,12 +378,15 @@ fn plan_notices(
         let author = operation.fields.get("effective_author").and_then(sync_protocol::cbor::Raw::decode);
         let released = operation.fields.get("operation").and_then(sync_protocol::cbor::Raw::decode);
         if let (Some(author), Some(released)) = (author, released) {
-            plan.notices.insert(released_notice(author, record, released, situation.now_ms));
+            plan.notices.insert(released_notice(author, record, released, now_ms));
         }
     }
 }
 
 fn plan_photos(plan: &mut Plan, record: RecordId, before: Option<&View>, after: &View, fresh: &[Fresh]) {
+    let named_before = before.into_iter().flat_map(|view| view.photos.keys());
+    let dropped = named_before.filter(|sha256| !after.photos.contains_key(*sha256));
+    plan.dropped_photos.extend(dropped.map(|sha256| (record, *sha256)));
     let named: HashMap<_, DeviceId> = fresh
         .iter()
         .flat_map(|fresh| fresh.operation.operation.photos.iter().map(|photo| (photo.sha256, fresh.device)))

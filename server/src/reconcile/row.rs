@@ -76,6 +76,19 @@ pub(super) fn of(
     }
 }
 
+/// What is left of a record when its last operation left the folded set: its number, which is never used again, and
+/// where it was, so that devices that hold it are told to let it go.
+pub(super) fn gone(row: &RecordRow, change: u64) -> RecordRow {
+    RecordRow {
+        collection: Collection::Gone.number(),
+        change,
+        state: state_number(State::Held),
+        flags: 0,
+        view: View::default().encode().into(),
+        ..row.clone()
+    }
+}
+
 fn collection(view: &View) -> Collection {
     match view.record_type {
         Some(RecordType::Device) => Collection::Devices,
@@ -118,31 +131,37 @@ fn flags(view: &View) -> i64 {
 }
 
 pub(super) fn plan_tallies(plan: &mut Plan, before: Option<&RecordRow>, after: &RecordRow) {
-    let mut count = |row: &RecordRow, by: i64| {
-        if row.collection != Collection::Records.number() {
-            return;
-        }
-        plan.tally("records", by);
-        if row.flags & record_flags::NOT_HAZARD != 0 {
-            return;
-        }
-        plan.tally("hazards", by);
-        if row.flags & record_flags::PROVISIONAL != 0 {
-            plan.tally("provisional", by);
-        }
-        if row.flags & record_flags::MISSING != 0 {
-            plan.tally("missing", by);
-        }
-        let state = State::ALL.iter().find(|state| state_number(**state) == row.state);
-        if let Some(state) = state {
-            plan.tally(&format!("state:{}", state.as_str()), by);
-            if let (true, Some(class)) = (state.is_open(), Class::from_number(row.class)) {
-                plan.tally(&format!("open:{}", class.as_str()), by);
-            }
-        }
-    };
-    if let Some(before) = before {
-        count(before, -1);
+    for (row, by) in before.map(|row| (row, -1)).into_iter().chain([(after, 1)]) {
+        tallies(row.collection, row.flags, row.state, row.class, |name| plan.tally(name, by));
     }
-    count(after, 1);
+}
+
+/// The tallies in which a row of these numbers is counted, each given once.
+pub fn tallies(collection: i64, flags: i64, state: i64, class: i64, mut count: impl FnMut(&str)) {
+    if collection != Collection::Records.number() {
+        return;
+    }
+    count("records");
+    if flags & record_flags::NOT_HAZARD != 0 {
+        return;
+    }
+    count("hazards");
+    if flags & record_flags::PROVISIONAL != 0 {
+        count("provisional");
+    }
+    if flags & record_flags::MISSING != 0 {
+        count("missing");
+    }
+    let state = State::ALL.iter().find(|known| state_number(**known) == state);
+    if let Some(state) = state {
+        count(&format!("state:{}", state.as_str()));
+        if let (true, Some(class)) = (state.is_open(), Class::from_number(class)) {
+            count(&format!("open:{}", class.as_str()));
+        }
+    }
+}
+
+/// State, class and flags of a row with this view.
+pub fn derived(view: &View) -> (i64, i64, i64) {
+    (state_number(view.state), class(view).number(), flags(view))
 }

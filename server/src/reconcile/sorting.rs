@@ -47,17 +47,26 @@ pub struct Sorted {
     pub flags: BTreeMap<Identity, i64>,
 }
 
-/// Devices whose runs must be read before [`sort`], each with the sequence from which on.
-pub fn needs_spans(devices: &BTreeMap<DeviceId, Device>, arrivals: &[Arrival]) -> BTreeMap<DeviceId, u64> {
+/// Devices whose runs must be read before [`sort`], each with the sequences that they are to touch: from, and through.
+///
+/// Only a run that fills a gap from below asks for all that lie beyond it: the gapless prefix may grow over them.
+pub fn needs_spans(
+    devices: &BTreeMap<DeviceId, Device>,
+    arrivals: &[Arrival],
+) -> BTreeMap<DeviceId, (u64, u64)> {
     let mut heads = devices.clone();
-    let mut needs: BTreeMap<DeviceId, u64> = BTreeMap::new();
+    let mut needs: BTreeMap<DeviceId, (u64, u64)> = BTreeMap::new();
     for arrival in arrivals {
         let Some(device) = heads.get_mut(&arrival.device) else { continue };
         let is_revoked = matches!(device.status, DeviceStatus::Revoked { .. });
         if is_revoked || !chain::continues(device, arrival.first, arrival.previous) {
             let from = if is_revoked { 0 } else { arrival.first.saturating_sub(1) };
-            let known = needs.entry(arrival.device).or_insert(from);
-            *known = (*known).min(from);
+            let is_filling = arrival.first <= device.whole_through + 1 && arrival.last > device.whole_through;
+            let through = if is_revoked || is_filling { u64::MAX } else { arrival.last.saturating_add(1) };
+            // What the runs before it in this group fill, it may go on from.
+            device.whole_through = if is_filling { u64::MAX - 1 } else { device.whole_through };
+            let known = needs.entry(arrival.device).or_insert((from, through));
+            *known = (known.0.min(from), known.1.max(through));
         } else {
             device.head_sequence = arrival.last;
             device.head_chain = arrival.chain;
@@ -116,8 +125,13 @@ impl Sorter<'_> {
                 self.sorted.plan.notices.insert(notice);
             }
         }
-        chain::advance(device, runs, &run);
-        runs.push(run);
+        if runs.iter().any(|known| known.is_copy_of(&run)) {
+            // Its header and signature are kept; what it names, the first one names.
+            self.sorted.plan.copies.insert(arrival.bundle);
+        } else {
+            chain::advance(device, runs, &run);
+            runs.push(run);
+        }
         self.moved.insert(arrival.device);
         let trusted = match device.status {
             DeviceStatus::Revoked { sequence, chain } => Some(chain::trusted(runs, sequence, chain)),
@@ -240,7 +254,10 @@ fn admitted<'a>(
 
 /// People, areas and the server's own logs share the feed's name space; no device writes them.
 fn is_open_to_devices(situation: &Situation, record: RecordId) -> bool {
-    situation.records.get(&record).is_none_or(|row| row.collection == Collection::Records.number())
+    situation
+        .records
+        .get(&record)
+        .is_none_or(|row| row.is_gone() || row.collection == Collection::Records.number())
 }
 
 /// Whether a record was opened already, by an operation with the same id and other bytes.

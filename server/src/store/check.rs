@@ -13,6 +13,12 @@ pub struct CheckedRecord {
     pub record: RecordId,
     /// The number of its collection.
     pub collection: i64,
+    /// The number of its class.
+    pub class: i64,
+    /// The number of its state.
+    pub state: i64,
+    /// Bits of [`crate::domain::record_flags`].
+    pub flags: i64,
     /// The encoded view.
     pub view: Vec<u8>,
 }
@@ -24,12 +30,16 @@ pub struct CheckedOperation {
     pub bytes: Vec<u8>,
 }
 
-const SELECT_RECORDS: &str = "SELECT record, collection, view FROM records \
+const SELECT_RECORDS: &str = "SELECT record, collection, class, state, flags, view FROM records \
      WHERE district = $1 AND record > $2 ORDER BY record LIMIT $3";
 const COUNT_OPERATIONS: &str = "SELECT count(*) FROM operations WHERE district = $1";
 const COUNT_QUARANTINE: &str = "SELECT count(*) FROM quarantine WHERE district = $1";
 const SELECT_RELEASED: &str = "SELECT identity, released_by, record FROM quarantine \
      WHERE district = $1 AND released_by IS NOT NULL";
+// Releases are made by hand: there are few.
+const COUNT_RELEASED: &str = "SELECT o.disposition, count(*) FROM quarantine q JOIN operations o \
+     ON o.district = q.district AND o.record = q.record AND o.identity = q.released_by \
+     WHERE q.district = $1 AND q.released_by IS NOT NULL GROUP BY o.disposition";
 const SELECT_TALLIES: &str = "SELECT name, amount FROM tallies WHERE district = $1 ORDER BY name";
 
 impl Transaction {
@@ -40,12 +50,13 @@ impl Transaction {
         after: RecordId,
         limit: u32,
     ) -> Result<Vec<CheckedRecord>, StoreError> {
-        let rows =
-            fetch_all!(self, (Uuid, i64, Vec<u8>), SELECT_RECORDS, district.0, after.0, i64::from(limit));
-        Ok(rows
-            .into_iter()
-            .map(|(record, collection, view)| CheckedRecord { record: RecordId(record), collection, view })
-            .collect())
+        type Row = (Uuid, i64, i64, i64, i64, Vec<u8>);
+        let rows = fetch_all!(self, Row, SELECT_RECORDS, district.0, after.0, i64::from(limit));
+        let record = |(record, collection, class, state, flags, view): Row| {
+            let record = RecordId(record);
+            CheckedRecord { record, collection, class, state, flags, view }
+        };
+        Ok(rows.into_iter().map(record).collect())
     }
 
     /// How many operations are stored, in quarantine or out of it.
@@ -62,6 +73,11 @@ impl Transaction {
     ) -> Result<Vec<(Vec<u8>, Vec<u8>, Option<RecordId>)>, StoreError> {
         let rows = fetch_all!(self, (Vec<u8>, Vec<u8>, Option<Uuid>), SELECT_RELEASED, district.0);
         Ok(rows.into_iter().map(|(identity, by, record)| (identity, by, record.map(RecordId))).collect())
+    }
+
+    /// How many released operations have which disposition: that of their release.
+    pub async fn released_counts(&mut self, district: DistrictKey) -> Result<Vec<(i64, i64)>, StoreError> {
+        Ok(fetch_all!(self, (i64, i64), COUNT_RELEASED, district.0))
     }
 
     /// Every tally of the district.

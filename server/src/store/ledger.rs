@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sync_protocol::ids::{Identity, NoticeId, PersonId, RecordId};
+use sync_protocol::ids::{DeviceId, Identity, NoticeId, PersonId, PhotoHash, RecordId};
 
 use super::rows::{Keys as _, RecordTuple, chunks, record_row};
 use super::values::{
@@ -61,7 +61,13 @@ const CLOSE_CONFLICT: &str =
     "DELETE FROM conflicts WHERE district = $1 AND record = $2 AND subject = $3 AND reason = $4";
 const ADD_NOTICE: &str = "INSERT INTO notices (district, person, notice, created_ms, body) VALUES ($1, $2, $3, $4, $5) \
      ON CONFLICT (district, person, notice) DO NOTHING";
-const RELEASE: &str = "UPDATE quarantine SET released_by = $3 WHERE district = $1 AND identity = $2";
+const RELEASE: &str = "UPDATE quarantine SET released_by = $3, record = $4 \
+     WHERE district = $1 AND identity = $2";
+const WRITE_OFF: &str = "UPDATE quarantine SET released_by = $3, is_written_off = 1 \
+     WHERE district = $1 AND identity = $2";
+const DELETE_PHOTO: &str = "DELETE FROM photos WHERE district = $1 AND record = $2 AND sha256 = $3";
+const ATTRIBUTE: &str = "UPDATE operations SET device = $4, sequence = $5 \
+     WHERE district = $1 AND record = $2 AND identity = $3";
 const DELETE_OPERATION: &str = "DELETE FROM operations WHERE district = $1 AND record = $2 AND identity = $3";
 
 impl Transaction {
@@ -189,7 +195,7 @@ impl Transaction {
             self,
             rows,
             "INSERT INTO runs (district, bundle, device, first, last, previous, chain, members, proof, presenter, \
-             received_ms, receipt) ",
+             received_ms, receipt, is_copy) ",
             "",
             |row, item| row
                 .push_bind(district.0)
@@ -204,6 +210,7 @@ impl Transaction {
                 .push_bind(item.presenter.map(|device| device.0))
                 .push_bind(item.received_ms)
                 .push_bind(item.receipt.as_slice())
+                .push_bind(i64::from(item.is_copy))
         );
         Ok(())
     }
@@ -409,14 +416,27 @@ impl Transaction {
         Ok(())
     }
 
-    /// Marks a quarantined operation as released.
+    /// Marks a quarantined operation as released on a record.
     pub async fn mark_released(
         &mut self,
         district: DistrictKey,
         quarantined: Identity,
         release: Identity,
+        record: RecordId,
     ) -> Result<(), StoreError> {
-        execute!(self, RELEASE, district.0, quarantined.0.to_vec(), release.0.to_vec());
+        let (quarantined, release) = (quarantined.0.to_vec(), release.0.to_vec());
+        execute!(self, RELEASE, district.0, quarantined, release, record.0);
+        Ok(())
+    }
+
+    /// Marks a quarantined operation as written off.
+    pub async fn mark_written_off(
+        &mut self,
+        district: DistrictKey,
+        quarantined: Identity,
+        decision: Identity,
+    ) -> Result<(), StoreError> {
+        execute!(self, WRITE_OFF, district.0, quarantined.0.to_vec(), decision.0.to_vec());
         Ok(())
     }
 
@@ -428,6 +448,29 @@ impl Transaction {
         identity: Identity,
     ) -> Result<(), StoreError> {
         execute!(self, DELETE_OPERATION, district.0, record.0, identity.0.to_vec());
+        Ok(())
+    }
+
+    /// Forgets a photo that nothing in the folded set names any more.
+    pub async fn remove_photo(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+        photo: PhotoHash,
+    ) -> Result<(), StoreError> {
+        execute!(self, DELETE_PHOTO, district.0, record.0, photo.0.to_vec());
+        Ok(())
+    }
+
+    /// Says of an operation that another run vouches for it.
+    pub async fn attribute(
+        &mut self,
+        district: DistrictKey,
+        (record, identity): (RecordId, Identity),
+        (device, sequence): (DeviceId, u64),
+    ) -> Result<(), StoreError> {
+        let identity = identity.0.to_vec();
+        execute!(self, ATTRIBUTE, district.0, record.0, identity, device.0, signed(sequence));
         Ok(())
     }
 }

@@ -131,6 +131,8 @@ pub struct QuarantineListed {
     pub bytes: Vec<u8>,
     /// The release that let it take effect.
     pub released_by: Option<Identity>,
+    /// Whether that decision was to write it off.
+    pub is_written_off: bool,
 }
 
 const RECORD_COLUMNS: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
@@ -143,18 +145,18 @@ const SELECT_CONFLICTS: &str = "SELECT opened_change, record, subject, reason, o
 const SELECT_CONFLICTS_OF: &str = "SELECT opened_change, record, subject, reason, opened_ms FROM conflicts \
      WHERE district = $1 AND record = $2 ORDER BY subject, reason";
 const SELECT_QUARANTINE: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by FROM quarantine \
+     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by, is_written_off FROM quarantine \
      WHERE district = $1 AND (received_ms, identity) > ($3, $4) \
      AND ($5 = 0 OR ($5 = 1 AND released_by IS NULL) OR ($5 = 2 AND released_by IS NOT NULL)) \
      ORDER BY received_ms, identity LIMIT $6";
 const SELECT_QUARANTINE_OF: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by FROM quarantine \
+     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by, is_written_off FROM quarantine \
      WHERE district = $1 AND record = $3 ORDER BY received_ms, identity LIMIT $4";
 const SELECT_QUARANTINED: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), bytes, released_by FROM quarantine WHERE district = $1 AND identity = $2";
+     CAST(length(bytes) AS BIGINT), bytes, released_by, is_written_off FROM quarantine WHERE district = $1 AND identity = $2";
 
 type QuarantineColumns =
-    (Vec<u8>, Uuid, i64, Option<Uuid>, Option<Uuid>, String, String, i64, i64, Vec<u8>, Option<Vec<u8>>);
+    (Vec<u8>, Uuid, i64, Option<Uuid>, Option<Uuid>, String, String, i64, i64, Vec<u8>, Option<Vec<u8>>, i64);
 type ConflictColumns = (i64, Uuid, String, String, i64);
 
 fn identity(bytes: &[u8]) -> Result<Identity, StoreError> {
@@ -167,7 +169,20 @@ fn conflict_listed((opened_change, record, subject, reason, opened_ms): Conflict
 }
 
 fn quarantine_listed(row: QuarantineColumns) -> Result<QuarantineListed, StoreError> {
-    let (id, device, sequence, record, author, code, at, received_ms, length, bytes, released_by) = row;
+    let (
+        id,
+        device,
+        sequence,
+        record,
+        author,
+        code,
+        at,
+        received_ms,
+        length,
+        bytes,
+        released_by,
+        written_off,
+    ) = row;
     Ok(QuarantineListed {
         identity: identity(&id)?,
         device: DeviceId(device),
@@ -180,6 +195,7 @@ fn quarantine_listed(row: QuarantineColumns) -> Result<QuarantineListed, StoreEr
         length: unsigned(length),
         bytes,
         released_by: released_by.as_deref().map(identity).transpose()?,
+        is_written_off: written_off != 0,
     })
 }
 

@@ -34,7 +34,7 @@ pub use listing::{
 pub use people::TokenRow;
 pub use presenters::PresenterRow;
 pub use reach::reach;
-pub use runs::{PlacedOperation, Quarantined, RunSpan, StoredOperation, WaitingOperation};
+pub use runs::{PlacedOperation, Quarantined, RunSpan, SignedRun, StoredOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,

@@ -7,23 +7,28 @@ use super::{StoreError, Transaction, each_backend};
 use crate::domain::DistrictKey;
 
 impl Transaction {
-    /// Bodies of the oldest notices that these persons have not acknowledged.
+    /// Bodies of the oldest notices that these persons have not acknowledged: at most so many, and none more once
+    /// they have so many bytes.
     pub async fn waiting_notices(
         &mut self,
         district: DistrictKey,
         persons: &[PersonId],
-        limit: u32,
+        (limit, bytes): (u32, u32),
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         if persons.is_empty() {
             return Ok(Vec::new());
         }
         let rows: Vec<(Vec<u8>,)> = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(
-                "SELECT body FROM notices WHERE acknowledged_ms IS NULL AND district = ",
+                "SELECT body FROM (SELECT body, created_ms, notice, CAST(SUM(length(body)) OVER (ORDER BY created_ms, \
+                 notice, person) AS BIGINT) - length(body) AS before FROM (SELECT body, created_ms, notice, person \
+                 FROM notices WHERE acknowledged_ms IS NULL AND district = ",
             );
             query.push_bind(district.0).push(" AND person");
             Db::push_ids(&mut query, persons.iter().map(|person| person.0));
             query.push(" ORDER BY created_ms, notice LIMIT ").push_bind(i64::from(limit));
+            query.push(") AS oldest) AS summed WHERE before < ").push_bind(i64::from(bytes));
+            query.push(" ORDER BY created_ms, notice");
             query.build_query_as().fetch_all(connection).await?
         });
         Ok(rows.into_iter().map(|(body,)| body).collect())

@@ -24,6 +24,14 @@ pub struct RunSpan {
     pub members: Vec<Identity>,
 }
 
+impl RunSpan {
+    /// Whether it is the same run: the chain says what lies between.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        (self.first, self.last, self.previous, self.chain)
+            == (other.first, other.last, other.previous, other.chain)
+    }
+}
+
 /// An operation as stored, with what the fold said of it last.
 #[derive(Clone, Debug)]
 pub struct StoredOperation {
@@ -48,10 +56,11 @@ pub struct Quarantined {
 const KEYS: usize = 1_024;
 
 const SELECT_RECEIPT: &str = "SELECT receipt FROM runs WHERE district = $1 AND bundle = $2";
-const SELECT_SPANS: &str = "SELECT first, last, previous, chain, members FROM runs \
-     WHERE district = $1 AND device = $2 AND last >= $3 ORDER BY last, first";
-const SELECT_RANGES: &str =
-    "SELECT first, last FROM runs WHERE district = $1 AND device = $2 AND last > $3 ORDER BY first, last";
+// The index leaves copies out: however often a run is signed again, it is read once.
+const SELECT_SPANS: &str = "SELECT first, last, previous, chain, members FROM runs WHERE district = $1 \
+     AND device = $2 AND is_copy = 0 AND last >= $3 AND first <= $4 ORDER BY last, first";
+const SELECT_RANGES: &str = "SELECT first, last FROM runs \
+     WHERE district = $1 AND device = $2 AND is_copy = 0 AND last > $3 ORDER BY first, last";
 
 impl Transaction {
     /// Receipts of bundles that were taken before.
@@ -87,15 +96,15 @@ impl Transaction {
         Ok(row.map(|(receipt,)| receipt))
     }
 
-    /// Runs of a device that end at or after a sequence.
+    /// Runs of a device that touch these sequences, each once.
     pub async fn run_spans(
         &mut self,
         district: DistrictKey,
         device: DeviceId,
-        from: u64,
+        (from, through): (u64, u64),
     ) -> Result<Vec<RunSpan>, StoreError> {
         type Row = (i64, i64, Vec<u8>, Vec<u8>, Vec<u8>);
-        let rows = fetch_all!(self, Row, SELECT_SPANS, district.0, device.0, signed(from));
+        let rows = fetch_all!(self, Row, SELECT_SPANS, district.0, device.0, signed(from), signed(through));
         rows.into_iter()
             .map(|(first, last, previous, chain, members)| {
                 let hash = |bytes: &[u8]| {
@@ -106,7 +115,7 @@ impl Transaction {
                     last: unsigned(last),
                     previous: hash(&previous)?,
                     chain: hash(&chain)?,
-                    members: members.as_chunks::<32>().0.iter().map(|bytes| Identity(*bytes)).collect(),
+                    members: identities(&members),
                 })
             })
             .collect()
@@ -231,21 +240,25 @@ pub struct PlacedOperation {
     pub bytes: Vec<u8>,
 }
 
-/// An operation that waits in quarantine.
+/// A run with who signed it, as far as it says who vouches for an operation.
 #[derive(Clone, Debug)]
-pub struct WaitingOperation {
-    /// Its identity.
-    pub identity: Identity,
-    /// Its sequence at its device.
-    pub sequence: u64,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+pub struct SignedRun {
+    /// SHA-256 of its bundle.
+    pub bundle: BundleHash,
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// First sequence.
+    pub first: u64,
+    /// The identities of its operations, in order.
+    pub members: Vec<Identity>,
 }
 
 const SELECT_OF_DEVICE: &str = "SELECT record, identity, sequence, disposition, received_ms, bytes \
      FROM operations WHERE district = $1 AND device = $2";
-const SELECT_WAITING: &str = "SELECT identity, sequence, bytes FROM quarantine \
-     WHERE district = $1 AND device = $2 AND code = $3 AND released_by IS NULL ORDER BY sequence";
+const SELECT_WAITING: &str =
+    "SELECT identity FROM quarantine WHERE district = $1 AND code = $2 AND released_by IS NULL";
+const SELECT_RUNS: &str = "SELECT bundle, device, first, members FROM runs \
+     WHERE district = $1 AND bundle > $2 ORDER BY bundle LIMIT $3";
 const SELECT_QUARANTINED: &str =
     "SELECT bytes, released_by FROM quarantine WHERE district = $1 AND identity = $2";
 const SELECT_ANY_QUARANTINE: &str = "SELECT sequence FROM quarantine WHERE district = $1 LIMIT 1";
@@ -274,21 +287,33 @@ impl Transaction {
             .collect()
     }
 
-    /// Operations of a device that wait in quarantine for one reason.
-    pub async fn waiting_of_device(
+    /// Operations that wait in quarantine for one reason.
+    pub async fn waiting(
         &mut self,
         district: DistrictKey,
-        device: DeviceId,
         code: &str,
-    ) -> Result<Vec<WaitingOperation>, StoreError> {
-        fetch_all!(self, (Vec<u8>, i64, Vec<u8>), SELECT_WAITING, district.0, device.0, code)
+    ) -> Result<HashSet<Identity>, StoreError> {
+        let mut waiting = HashSet::new();
+        collect_identities(fetch_all!(self, (Vec<u8>,), SELECT_WAITING, district.0, code), &mut waiting)?;
+        Ok(waiting)
+    }
+
+    /// A page of every run of the district, in the order of their bundles' hashes.
+    pub async fn runs_after(
+        &mut self,
+        district: DistrictKey,
+        after: BundleHash,
+        limit: u32,
+    ) -> Result<Vec<SignedRun>, StoreError> {
+        type Row = (Vec<u8>, Uuid, i64, Vec<u8>);
+        let after = after.0.to_vec();
+        fetch_all!(self, Row, SELECT_RUNS, district.0, after, i64::from(limit))
             .into_iter()
-            .map(|(identity, sequence, bytes)| {
-                Ok(WaitingOperation {
-                    identity: identity_of(&identity)?,
-                    sequence: unsigned(sequence),
-                    bytes,
-                })
+            .map(|(bundle, device, first, members)| {
+                let bundle = BundleHash::try_from(bundle.as_slice())
+                    .map_err(|_source| StoreError::Damaged("bundle hash"))?;
+                let (device, first) = (DeviceId(device), unsigned(first));
+                Ok(SignedRun { bundle, device, first, members: identities(&members) })
             })
             .collect()
     }
@@ -324,6 +349,10 @@ fn collect_identities(rows: Vec<(Vec<u8>,)>, into: &mut HashSet<Identity>) -> Re
         into.insert(identity_of(&identity)?);
     }
     Ok(())
+}
+
+fn identities(members: &[u8]) -> Vec<Identity> {
+    members.as_chunks::<32>().0.iter().map(|bytes| Identity(*bytes)).collect()
 }
 
 fn identity_of(bytes: &[u8]) -> Result<Identity, StoreError> {

@@ -5,6 +5,8 @@ use sync_protocol::ids::{
     BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, PhotoHash, RecordId,
 };
 
+use crate::domain::Collection;
+
 /// A row of `operations`.
 #[derive(Clone, Debug)]
 pub struct OperationRow {
@@ -55,6 +57,13 @@ pub struct RecordRow {
     pub view: Bytes,
 }
 
+impl RecordRow {
+    /// Whether no operation of the record is in the folded set.
+    pub const fn is_gone(&self) -> bool {
+        self.collection == Collection::Gone.number()
+    }
+}
+
 /// A changed disposition of an operation that was stored before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DispositionUpdate {
@@ -81,8 +90,10 @@ pub struct RunRow {
     pub previous: Chain,
     /// The chain after.
     pub chain: Chain,
-    /// Identities of its operations, one after the other.
+    /// Identities of its operations, one after the other; of a copy, none.
     pub members: Vec<u8>,
+    /// Another run of the same operations, signed by the same device, is known.
+    pub is_copy: bool,
     /// Protected header and signature.
     pub proof: Vec<u8>,
     /// Who carried it; none for a file and for the server's own.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use sync_protocol::ids::{BundleHash, DeviceId, Identity, RecordId};
 use sync_protocol::operation::Operation;
 
-use super::group::Receipts;
-use super::office::{self};
+use super::group::{Aside, Receipts, is_of_all};
+use super::office::{self, Act};
 use super::trust;
 use super::{Engine, SyncError};
 use crate::domain::{Device, DeviceStatus, District};
 use crate::reconcile::{self, Arrival, Draft, Numbers, Plan, Situation};
-use crate::store::{Counter, StoreError, Transaction};
+use crate::store::{Counter, StoreError, Transaction, Visit};
 
 /// A transaction that holds a district's counter row.
 pub(super) struct Batch<'a> {
@@ -30,44 +30,65 @@ impl Batch<'_> {
         &mut self,
         arrivals: &[Arrival],
         counter: &Counter,
-    ) -> Result<(Receipts, BTreeSet<DeviceId>), SyncError> {
+    ) -> Result<Receipts, SyncError> {
         if arrivals.is_empty() {
-            return Ok((Receipts::new(), BTreeSet::new()));
+            return Ok(Receipts::new());
         }
         let mut plan = self.write_together(arrivals, counter).await?;
-        let written = (std::mem::take(&mut plan.receipts), std::mem::take(&mut plan.forked));
+        self.note_forks(&plan.forked).await?;
+        let receipts = std::mem::take(&mut plan.receipts);
         tokio::task::spawn_blocking(move || drop(plan));
-        Ok(written)
+        Ok(receipts)
     }
 
-    /// Writes each bundle behind a savepoint of its own, after the group as a whole had failed.
-    pub(super) async fn write_one_by_one(
-        &mut self,
-        arrivals: &[Arrival],
-        counter: Counter,
-    ) -> Result<(Receipts, BTreeSet<DeviceId>), SyncError> {
-        let (mut receipts, mut forked) = (Receipts::new(), BTreeSet::new());
-        let mut counter = counter;
+    /// Writes each bundle behind a savepoint of its own, with the note of a fork that it shows, after the group as a
+    /// whole had failed. Each takes its numbers anew from the counter row: what another wrote moved it.
+    pub(super) async fn write_one_by_one(&mut self, arrivals: &[Arrival]) -> Result<Receipts, SyncError> {
+        let mut receipts = Receipts::new();
         for arrival in arrivals {
             self.transaction.savepoint().await?;
-            match self.write_together(std::slice::from_ref(arrival), &counter).await {
-                Ok(plan) => {
+            match self.write_one(arrival).await {
+                Ok(written) => {
                     self.transaction.release().await?;
-                    counter.before += u64::try_from(arrival.operations.len()).unwrap_or(0);
-                    counter.number = plan.number.unwrap_or(counter.number);
-                    receipts.extend(plan.receipts);
-                    forked.extend(plan.forked);
+                    receipts.extend(written);
                 }
-                Err(error @ SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_))) => {
-                    return Err(error);
-                }
+                Err(error) if is_of_all(&error) => return Err(error),
                 Err(error) => {
                     tracing::error!(error = %error, "one bundle could not be written: {error}");
                     self.transaction.rollback_to_savepoint().await?;
                 }
             }
         }
-        Ok((receipts, forked))
+        Ok(receipts)
+    }
+
+    async fn write_one(&mut self, arrival: &Arrival) -> Result<Receipts, SyncError> {
+        let operations = u64::try_from(arrival.operations.len()).unwrap_or(u64::MAX);
+        let counter = self.transaction.take_counter(self.district.key, operations).await?;
+        let plan = self.write_together(std::slice::from_ref(arrival), &counter).await?;
+        self.note_forks(&plan.forked).await?;
+        Ok(plan.receipts)
+    }
+
+    /// A fork is seen once: its note is written with it, or a crash between the two would lose the note.
+    async fn note_forks(&mut self, forked: &BTreeSet<DeviceId>) -> Result<(), SyncError> {
+        for device in forked {
+            office::perform(self, &Act::device_forked(*device)).await?;
+            tracing::warn!(device.id = %device, "the chain of device {device} is forked; it is told to enrol again");
+        }
+        Ok(())
+    }
+
+    /// Writes what stands beside bundles: what was refused, who was in contact, what was acknowledged.
+    pub(super) async fn write_aside(&mut self, aside: &[Aside]) -> Result<(), SyncError> {
+        let key = self.district.key;
+        for (refused, _, (persons, notices)) in aside {
+            self.transaction.insert_refused(key, refused).await?;
+            self.transaction.acknowledge(key, persons, notices, self.now_ms).await?;
+        }
+        let visits: Vec<Visit> = aside.iter().filter_map(|(_, visit, _)| visit.clone()).collect();
+        self.transaction.note_visits(key, &visits).await?;
+        Ok(())
     }
 
     /// Reads, plans and applies.
@@ -124,8 +145,8 @@ impl Batch<'_> {
             devices.insert(own.id, own);
         }
         let mut spans = BTreeMap::new();
-        for (device, from) in reconcile::needs_spans(&devices, arrivals) {
-            spans.insert(device, self.transaction.run_spans(key, device, from).await?);
+        for (device, sequences) in reconcile::needs_spans(&devices, arrivals) {
+            spans.insert(device, self.transaction.run_spans(key, device, sequences).await?);
         }
         let mut named: BTreeSet<RecordId> = BTreeSet::new();
         let mut candidates: Vec<(RecordId, Identity)> = Vec::new();
@@ -181,6 +202,9 @@ impl Batch<'_> {
         transaction.insert_quarantine(key, &plan.quarantine).await?;
         transaction.insert_places(key, &plan.places).await?;
         transaction.upsert_photos(key, &plan.photos).await?;
+        for (record, photo) in &plan.dropped_photos {
+            transaction.remove_photo(key, *record, *photo).await?;
+        }
         for update in &plan.dispositions {
             transaction.update_disposition(key, update).await?;
         }

@@ -1,17 +1,19 @@
 //! Proving the ledger: every record folded again from its operations and compared with what is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sync_protocol::fold;
 use sync_protocol::ids::{Head, Identity, RecordId};
+use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
-use sync_protocol::view::Disposition;
+use sync_protocol::view::{Disposition, View};
 
 use super::{Engine, SyncError};
 use crate::domain::{Collection, District, disposition_of};
+use crate::reconcile;
 use crate::store::{CheckedRecord, Restore, StoredOperation};
 
 /// Lines of a list in the report.
@@ -126,6 +128,10 @@ struct Checker {
     /// Dispositions of releases: what they released has the same.
     effective: BTreeMap<Identity, Disposition>,
     folded: u64,
+    /// What the tallies must be, as far as they count records and conflicts.
+    tallies: BTreeMap<String, i64>,
+    /// Decisions that wrote off what can never be released.
+    written_off: BTreeSet<Identity>,
 }
 
 impl Checker {
@@ -135,6 +141,9 @@ impl Checker {
             Some(Collection::Records | Collection::Devices | Collection::Rules)
         );
         if !is_folded {
+            if !set.is_empty() {
+                self.report.fault(format!("record {} is gone and has operations", record.record));
+            }
             return;
         }
         let mut operations = Vec::with_capacity(set.len());
@@ -154,6 +163,7 @@ impl Checker {
         if view.encode() != record.view {
             self.report.fault(format!("record {} differs from its operations", record.record));
         }
+        self.row(record, &view);
         for stored in set {
             let expected = fold::disposition(&view, stored.identity.head());
             *self.tally.entry(expected).or_default() += 1;
@@ -166,8 +176,10 @@ impl Checker {
                     expected.as_str()
                 ));
             }
-            if is_release(&operations, stored.identity) {
-                self.effective.insert(stored.identity, expected);
+            match kind_of(&operations, stored.identity) {
+                Some(Kind::Released) => drop(self.effective.insert(stored.identity, expected)),
+                Some(Kind::WrittenOff) => drop(self.written_off.insert(stored.identity)),
+                _ => {}
             }
         }
         if record.collection == Collection::Records.number() {
@@ -175,6 +187,20 @@ impl Checker {
             self.hasher.update(record.record.0.as_bytes());
             self.hasher.update(Sha256::digest(&record.view));
         }
+    }
+
+    /// What stands beside a view in its row follows from it, and is counted in the tallies.
+    fn row(&mut self, record: &CheckedRecord, view: &View) {
+        if (record.state, record.class, record.flags) != reconcile::derived(view) {
+            self.report.fault(format!("the row of record {} differs from its view", record.record));
+        }
+        let mut count = |name: &str, by: i64| *self.tallies.entry(name.to_owned()).or_default() += by;
+        reconcile::tallies(record.collection, record.flags, record.state, record.class, |name| {
+            count(name, 1);
+        });
+        let conflicts: BTreeSet<(&str, &str)> =
+            view.conflicts.iter().map(|it| (it.subject.as_str(), it.reason.as_str())).collect();
+        count("conflicts", i64::try_from(conflicts.len()).unwrap_or(i64::MAX));
     }
 
     fn finish(
@@ -190,7 +216,17 @@ impl Checker {
         }
         let waiting = quarantined.saturating_sub(u64::try_from(released.len()).unwrap_or(0));
         *self.tally.entry(Disposition::Quarantined).or_default() += waiting;
-        for (identity, by, _) in released {
+        let is_written_off =
+            |by: &[u8]| Identity::try_from(by).is_ok_and(|by| self.written_off.contains(&by));
+        let written_off = released.iter().filter(|(_, by, _)| is_written_off(by)).count();
+        *self.tally.entry(Disposition::Quarantined).or_default() += u64::try_from(written_off).unwrap_or(0);
+        // The tallies leave out what was released; pages add it.
+        for disposition in Disposition::ALL {
+            let counted = self.tally.get(disposition).copied().unwrap_or(0);
+            let name = format!("disposition:{}", disposition.as_str());
+            self.tallies.insert(name, i64::try_from(counted).unwrap_or(i64::MAX));
+        }
+        for (identity, by, _) in released.iter().filter(|(_, by, _)| !is_written_off(by)) {
             let by = Identity::try_from(by.as_slice()).ok().and_then(|by| self.effective.get(&by));
             match by {
                 Some(disposition) => *self.tally.entry(*disposition).or_default() += 1,
@@ -201,7 +237,8 @@ impl Checker {
         }
         let mut report = self.report;
         report.received = stored + quarantined;
-        check_tallies(&mut report, tallies);
+        self.tallies.insert("received".to_owned(), i64::try_from(report.received).unwrap_or(i64::MAX));
+        check_tallies(&mut report, tallies, &self.tallies);
         let sum: u64 = self.tally.values().sum();
         if sum != report.received {
             report.fault(format!("{} received, but the dispositions sum to {sum}", report.received));
@@ -216,17 +253,18 @@ impl Checker {
     }
 }
 
-fn is_release(operations: &[Identified], identity: Identity) -> bool {
-    operations
-        .iter()
-        .any(|operation| operation.identity == identity && operation.operation.kind.as_str() == "released")
+fn kind_of(operations: &[Identified], identity: Identity) -> Option<Kind> {
+    let found = operations.iter().find(|operation| operation.identity == identity);
+    found.and_then(|found| found.operation.kind.known())
 }
 
-fn check_tallies(report: &mut Report, tallies: &[(String, i64)]) {
-    let tally = |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
-    for (name, counted) in [("received", report.received), ("records", report.records)] {
-        let kept = tally(name);
-        if u64::try_from(kept).ok() != Some(counted) {
+/// Every tally that is kept or must be.
+fn check_tallies(report: &mut Report, kept: &[(String, i64)], counted: &BTreeMap<String, i64>) {
+    let kept: BTreeMap<&str, i64> = kept.iter().map(|(name, amount)| (name.as_str(), *amount)).collect();
+    let names: BTreeSet<&str> = kept.keys().copied().chain(counted.keys().map(String::as_str)).collect();
+    for name in names {
+        let (kept, counted) = (kept.get(name).copied().unwrap_or(0), counted.get(name).copied().unwrap_or(0));
+        if kept != counted {
             report.fault(format!("the tally of {name} is {kept}, counted {counted}"));
         }
     }

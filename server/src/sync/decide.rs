@@ -139,5 +139,7 @@ fn fitting(name: &str, value: Raw) -> Result<Raw, SyncError> {
 async fn view(engine: &Arc<Engine>, district: &District, record: RecordId) -> Result<View, SyncError> {
     let mut transaction = engine.store.read().await?;
     let row = transaction.records(district.key, &[record]).await?.remove(&record);
-    row.and_then(|row| View::decode(&row.view)).ok_or(SyncError::Refused(Code::NotFound))
+    row.filter(|row| !row.is_gone())
+        .and_then(|row| View::decode(&row.view))
+        .ok_or(SyncError::Refused(Code::NotFound))
 }

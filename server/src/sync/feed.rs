@@ -8,6 +8,8 @@ use std::sync::Arc;
 use sync_protocol::cbor::Raw;
 use sync_protocol::exchange::{self, Frame, Item};
 use sync_protocol::ids::RecordId;
+use sync_protocol::limits;
+use sync_protocol::view::{Omitted, View};
 
 use super::cursor::{CLASSES, Cursor};
 use super::pull::{Question, Writer};
@@ -161,7 +163,7 @@ impl<'a> Feed<'a> {
                     let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
                     for row in rows {
                         at = (row.place.unwrap_or(at.0), row.record);
-                        let is_here = change.to.contains(row.place);
+                        let is_here = change.to.contains(row.place) && !is_gone(&row);
                         // What changed since comes with the items.
                         if is_here && !change.surely_held(row.place) && row.change <= known_through {
                             writer.frame(&item(&row));
@@ -215,23 +217,22 @@ impl<'a> Feed<'a> {
                 let reading = self.engine.reading(&mut self.reading).await?;
                 let rows = reading.feed(self.question.district.key, page).await?;
                 let outside: Vec<RecordId> =
-                    rows.iter().filter(|row| !area.contains(row.place)).map(|row| row.record).collect();
+                    rows.iter().filter(|row| !is_in(area, row)).map(|row| row.record).collect();
                 let past = reading.past_places(self.question.district.key, &outside).await?;
                 let is_last = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
                 for row in rows {
                     let change = row.change;
-                    if area.contains(row.place) {
+                    if is_in(area, &row) {
                         if self.is_wanted(&row) {
                             writer.frame(&item(&row));
                         }
                     } else {
-                        let was_here = |since: u64, place: i64| {
-                            let place = Some(place);
+                        let was_here = |since: u64, place: Option<i64>| {
                             since <= known_through && (area.contains(place) || held.contains(place))
                         };
-                        let was_known = row.place.is_some_and(|place| was_here(row.place_since, place))
+                        let was_known = was_here(row.place_since, row.place)
                             || past.get(&row.record).is_some_and(|places| {
-                                places.iter().any(|(since, _, place)| was_here(*since, *place))
+                                places.iter().any(|(since, _, place)| was_here(*since, Some(*place)))
                             });
                         if was_known {
                             writer.frame(&Frame::Leave(row.record));
@@ -282,15 +283,34 @@ impl<'a> Feed<'a> {
     }
 }
 
+/// Whether a device with these areas is to hold a record.
+fn is_in(area: &Area, row: &FeedRow) -> bool {
+    area.contains(row.place) && !is_gone(row)
+}
+
+/// Whether no operation of the record is in the folded set any more: who holds it lets it go.
+const fn is_gone(row: &FeedRow) -> bool {
+    row.collection == Collection::Gone.number()
+}
+
+/// A record as it is sent: the stored bytes, or as much of them as one frame may hold.
 fn item(row: &FeedRow) -> Frame {
+    let whole = || (Raw::from_checked(&row.view), Omitted::new());
+    let (view, abridged) = if row.view.len() <= limits::VIEW_BYTES {
+        whole()
+    } else {
+        View::decode(&row.view).map_or_else(whole, |view| {
+            let (view, abridged) = view.abridged(limits::VIEW_BYTES);
+            (Raw::from_checked(&view.encode()), abridged)
+        })
+    };
+    let collection = Collection::from_number(row.collection).unwrap_or(Collection::Records);
     Frame::Item(Item {
-        collection: Collection::from_number(row.collection)
-            .unwrap_or(Collection::Records)
-            .as_str()
-            .to_owned(),
+        collection: collection.as_str().to_owned(),
         record: row.record,
         change: row.change,
-        view: Raw::from_checked(&row.view),
+        view,
+        abridged,
     })
 }
 

@@ -4,10 +4,12 @@
 //! that fails, it is undone and each bundle is tried behind a savepoint of its own, so that one bad bundle costs
 //! only itself. Replies are sent after the commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures::FutureExt as _;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, DeviceId, NoticeId, PersonId};
 use tokio::sync::{mpsc, oneshot};
@@ -95,6 +97,7 @@ pub struct Writer {
 impl Engine {
     async fn writer(self: &Arc<Self>, district: &District) -> Writer {
         let mut writers = self.writers.lock().await;
+        writers.retain(|_, writer| !writer.jobs.is_closed());
         writers
             .entry(district.key)
             .or_insert_with(|| {
@@ -116,10 +119,7 @@ impl Engine {
     ) -> Result<Delivered, SyncError> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(district).await;
-        writer
-            .jobs
-            .try_send(Job::Delivery(delivery, reply))
-            .map_err(|_source| SyncError::Refused(Code::TooManyRequests))?;
+        writer.jobs.try_send(Job::Delivery(delivery, reply)).map_err(|error| unqueued(&error))?;
         answer.await.map_err(|_source| SyncError::Gone)?
     }
 
@@ -130,10 +130,7 @@ impl Engine {
     pub async fn act(self: &Arc<Self>, district: &District, act: Act) -> Result<ActOutcome, SyncError> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(district).await;
-        writer
-            .jobs
-            .try_send(Job::Act(Box::new(act), reply))
-            .map_err(|_source| SyncError::Refused(Code::TooManyRequests))?;
+        writer.jobs.try_send(Job::Act(Box::new(act), reply)).map_err(|error| unqueued(&error))?;
         answer.await.map_err(|_source| SyncError::Gone)?
     }
 }
@@ -159,7 +156,26 @@ async fn write(engine: Arc<Engine>, district: District, mut waiting: mpsc::Recei
             }
             jobs.push(job);
         }
-        commit(&engine, &district, std::mem::take(&mut jobs)).await;
+        supervised(commit(&engine, &district, std::mem::take(&mut jobs))).await;
+    }
+}
+
+/// Runs a group to its end, whatever that is: a panic costs its jobs, which are answered `internal` since their
+/// senders are gone, and not the district. What was not committed is rolled back as its transaction is dropped.
+async fn supervised(group: impl Future<Output = ()>) {
+    if let Err(panic) = AssertUnwindSafe(group).catch_unwind().await {
+        let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        tracing::error!(panic = %words, "a group panicked and was not written: {words}");
+        metrics::counter!("firebreak_group_panics_total").increment(1);
+    }
+}
+
+/// What a sender is told whose job could not be queued.
+fn unqueued(error: &mpsc::error::TrySendError<Job>) -> SyncError {
+    match error {
+        mpsc::error::TrySendError::Full(_) => SyncError::Refused(Code::TooManyRequests),
+        mpsc::error::TrySendError::Closed(_) => SyncError::Gone,
     }
 }
 
@@ -198,14 +214,13 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
         aside.push((delivery.refused, delivery.visit, delivery.acknowledged));
     }
     match write_group(engine, district, arrivals, &aside, acts).await {
-        Ok(Written { receipts, presenters, lineage, forked, acted }) => {
+        Ok(Written { receipts, presenters, lineage, acted }) => {
             done.extend(acted.into_iter().map(|(result, reply)| Done::Act(result, reply)));
             let seconds = started.elapsed().as_secs_f64();
             metrics::counter!("firebreak_groups_total").increment(1);
             metrics::counter!("firebreak_bundles_total").increment(u64::try_from(bundles).unwrap_or(0));
             metrics::histogram!("firebreak_group_seconds").record(seconds);
             answer(done, &receipts, presenters, &lineage);
-            log_forks(&forked);
         }
         Err((error, acted)) => {
             done.extend(acted.into_iter().map(|reply| Done::Act(Err(SyncError::Gone), reply)));
@@ -224,13 +239,18 @@ fn answer(
         // A client that went away asks again and gets the same receipts.
         match job {
             Done::Delivery(bundles, presenter, reply) => {
+                let has_bundles = !bundles.is_empty();
                 let receipts: Receipts = bundles
                     .into_iter()
                     .filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone())))
                     .collect();
                 let presenter = presenter.and_then(|device| presenters.remove(&device));
                 let standing = presenter.map(|presenter| Standing { presenter, lineage: lineage.clone() });
-                let _gone = reply.send(Ok(Delivered { receipts, standing }));
+                // Where nothing that it brought could be written, its sender is to try again.
+                let has_failed = has_bundles && receipts.is_empty();
+                let delivered = Delivered { receipts, standing };
+                let answer = if has_failed { Err(SyncError::Refused(Code::Internal)) } else { Ok(delivered) };
+                let _gone = reply.send(answer);
             }
             Done::Act(result, reply) => {
                 let _gone = reply.send(result);
@@ -254,23 +274,17 @@ fn fail(done: Vec<Done>, error: &SyncError) {
     }
 }
 
-/// A fork is itself an operation of the server's log.
-fn log_forks(forked: &BTreeSet<DeviceId>) {
-    for device in forked {
-        tracing::warn!(device.id = %device, "the chain of device {device} is forked; it is told to enrol again");
-    }
-}
-
 type ActReply = oneshot::Sender<Result<ActOutcome, SyncError>>;
-type Aside = (Vec<RefusedRow>, Option<Visit>, (Vec<PersonId>, Vec<NoticeId>));
+/// What a delivery wants written beside its bundles.
+pub(super) type Aside = (Vec<RefusedRow>, Option<Visit>, (Vec<PersonId>, Vec<NoticeId>));
+type Acted = Vec<(Result<ActOutcome, SyncError>, ActReply)>;
 
 /// What a group wrote, and how its presenters stand after it.
 struct Written {
     receipts: Receipts,
     presenters: BTreeMap<DeviceId, PresenterRow>,
     lineage: Lineage,
-    forked: BTreeSet<DeviceId>,
-    acted: Vec<(Result<ActOutcome, SyncError>, ActReply)>,
+    acted: Acted,
 }
 
 async fn write_group(
@@ -280,74 +294,94 @@ async fn write_group(
     aside: &[Aside],
     acts: Vec<(Box<Act>, ActReply)>,
 ) -> Result<Written, (SyncError, Vec<ActReply>)> {
-    let mut replies = Vec::new();
     let mut acted = Vec::new();
     let mut pending: Vec<(Box<Act>, Option<ActReply>)> =
         acts.into_iter().map(|(act, reply)| (act, Some(reply))).collect();
     let result: Result<Written, SyncError> = async {
-        let mut transaction = engine.store.begin().await?;
-        let changes = arrivals.iter().map(|arrival| arrival.operations.len()).sum::<usize>();
-        let changes = u64::try_from(changes).unwrap_or(u64::MAX);
-        let counter = transaction.take_counter(district.key, changes).await?;
         let now_ms = engine.clock.now_ms();
-        let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
-        let (receipts, mut forked) = match batch.write_whole(&arrivals, &counter).await {
-            Ok(written) => written,
-            Err(error) if arrivals.len() == 1 || is_of_all(&error) => return Err(error),
-            Err(error) => {
+        let (mut transaction, receipts) = match write_whole(engine, district, &arrivals, aside, now_ms).await
+        {
+            Err(error) if !is_of_all(&error) && arrivals.len() + aside.len() > 1 => {
                 let bundles = arrivals.len();
-                tracing::warn!(error = %error, bundles, "a group failed; its bundles are tried one by one");
-                transaction.rollback().await?;
-                transaction = engine.store.begin().await?;
-                let counter = transaction.take_counter(district.key, changes).await?;
-                batch = Batch { engine, district, transaction: &mut transaction, now_ms };
-                batch.write_one_by_one(&arrivals, counter).await?
+                tracing::warn!(error = %error, bundles, "a group failed; its parts are tried one by one");
+                write_parts(engine, district, &arrivals, aside, now_ms).await?
             }
+            written => written?,
         };
-        forked.retain(|device| arrivals.iter().any(|arrival| arrival.device == *device));
-        // A fork is seen once: its note is written with it, or a crash between the two would lose the note.
-        for device in &forked {
-            office::perform(&mut batch, &Act::device_forked(*device)).await?;
-        }
-        for (refused, _, (persons, notices)) in aside {
-            batch.transaction.insert_refused(district.key, refused).await?;
-            batch.transaction.acknowledge(district.key, persons, notices, now_ms).await?;
-        }
-        let visits: Vec<Visit> = aside.iter().filter_map(|(_, visit, _)| visit.clone()).collect();
-        batch.transaction.note_visits(district.key, &visits).await?;
+        let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
         for (act, reply) in &mut pending {
             batch.transaction.savepoint().await?;
             let result = office::perform(&mut batch, act).await;
             match &result {
                 Ok(_) => batch.transaction.release().await?,
-                Err(SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_))) => {
-                    return Err(result.err().unwrap_or(SyncError::Gone));
-                }
+                Err(error) if is_of_all(error) => return Err(result.err().unwrap_or(SyncError::Gone)),
                 Err(_) => batch.transaction.rollback_to_savepoint().await?,
             }
             acted.push((result, reply.take()));
         }
         // Read here, once for all, what each reply would read by itself.
-        let devices: Vec<DeviceId> = visits.iter().map(|visit| visit.device).collect();
+        let visits = aside.iter().filter_map(|(_, visit, _)| visit.as_ref());
+        let devices: Vec<DeviceId> = visits.map(|visit| visit.device).collect();
         let presenters = transaction.presenters(district.key, &devices).await?;
         let lineage = transaction.lineage(district.key).await?;
         transaction.commit().await?;
         // What a group was made of is many small pieces: nobody waits while they are freed.
         tokio::task::spawn_blocking(move || drop(arrivals));
-        Ok(Written { receipts, presenters, lineage, forked, acted: Vec::new() })
+        Ok(Written { receipts, presenters, lineage, acted: Vec::new() })
     }
     .await;
-    replies.extend(pending.into_iter().filter_map(|(_, reply)| reply));
+    let acted: Acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
     match result {
-        Ok(mut written) => {
-            written.acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
-            Ok(written)
-        }
+        Ok(written) => Ok(Written { acted, ..written }),
         Err(error) => {
-            replies.extend(acted.into_iter().filter_map(|(_, reply)| reply));
-            Err((error, replies))
+            let unheard = pending.into_iter().filter_map(|(_, reply)| reply);
+            Err((error, unheard.chain(acted.into_iter().map(|(_, reply)| reply)).collect()))
         }
     }
+}
+
+/// Writes all bundles and what stands beside them, without a savepoint.
+async fn write_whole(
+    engine: &Arc<Engine>,
+    district: &District,
+    arrivals: &[Arrival],
+    aside: &[Aside],
+    now_ms: i64,
+) -> Result<(Transaction, Receipts), SyncError> {
+    let mut transaction = engine.store.begin().await?;
+    let changes = arrivals.iter().map(|arrival| arrival.operations.len()).sum::<usize>();
+    let changes = u64::try_from(changes).unwrap_or(u64::MAX);
+    let counter = transaction.take_counter(district.key, changes).await?;
+    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+    let receipts = batch.write_whole(arrivals, &counter).await?;
+    batch.write_aside(aside).await?;
+    Ok((transaction, receipts))
+}
+
+/// Writes each part behind a savepoint of its own.
+async fn write_parts(
+    engine: &Arc<Engine>,
+    district: &District,
+    arrivals: &[Arrival],
+    aside: &[Aside],
+    now_ms: i64,
+) -> Result<(Transaction, Receipts), SyncError> {
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+    let receipts = batch.write_one_by_one(arrivals).await?;
+    for aside in aside.chunks(1) {
+        batch.transaction.savepoint().await?;
+        match batch.write_aside(aside).await {
+            Ok(()) => batch.transaction.release().await?,
+            Err(error) if is_of_all(&error) => return Err(error),
+            Err(error) => {
+                tracing::error!(error = %error, "a contact could not be noted: {error}");
+                batch.transaction.rollback_to_savepoint().await?;
+            }
+        }
+    }
+    Ok((transaction, receipts))
 }
 
 /// Whether an error would meet every bundle alike.
@@ -365,4 +399,26 @@ pub fn refused_row(
 ) -> RefusedRow {
     let bytes = bytes.get(..REFUSED_BYTES).unwrap_or(bytes).to_vec();
     RefusedRow { bundle, code: code.as_str(), presenter, received_ms, bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_group_that_panics_is_answered_and_the_next_goes_on() {
+        let (reply, answer) = oneshot::channel::<Result<Delivered, SyncError>>();
+        let job = Done::Delivery(Vec::new(), None, reply);
+        supervised(async move {
+            let _held = job;
+            panic!("a plan that cannot be");
+        })
+        .await;
+        // The receiver hears that the task is gone, which is answered `internal`.
+        assert!(answer.await.is_err());
+        let (reply, answer) = oneshot::channel();
+        supervised(async move { fail(vec![Done::Delivery(Vec::new(), None, reply)], &SyncError::Gone) })
+            .await;
+        assert!(matches!(answer.await, Ok(Err(SyncError::Refused(Code::Internal)))));
+    }
 }

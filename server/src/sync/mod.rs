@@ -19,6 +19,7 @@ pub mod listing;
 pub mod office;
 pub mod people;
 pub mod pull;
+mod release;
 pub mod rollback;
 pub mod tokens;
 mod trust;

@@ -10,18 +10,17 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::check;
 use sync_protocol::codes::Code;
 use sync_protocol::enrolment::Bearer;
-use sync_protocol::field;
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits;
-use sync_protocol::operation::{Operation, Photo, Stamp, encode_fields};
+use sync_protocol::operation::{Operation, Photo, Stamp};
 use sync_protocol::view::View;
 use uuid::Uuid;
 
 use super::SyncError;
 use super::admit;
 use super::batch::Batch;
-use super::trust;
+use super::{release, trust};
 use crate::domain::{Collection, Device, DeviceStatus};
 use crate::store::StoreError;
 
@@ -47,6 +46,15 @@ pub enum Act {
     Release {
         /// The operation.
         identity: Identity,
+        /// The account's person.
+        author: PersonId,
+    },
+    /// Writes off a quarantined operation that will never take effect.
+    WriteOff {
+        /// The operation.
+        identity: Identity,
+        /// Why, in words.
+        reason: String,
         /// The account's person.
         author: PersonId,
     },
@@ -133,16 +141,27 @@ pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutco
             let identity = write_own(batch, &draft, made_from.as_deref()).await?;
             Ok(ActOutcome { operation: Some(identity), persons: Vec::new() })
         }
-        Act::Release { identity, author } => release(batch, *identity, *author).await,
+        Act::Release { identity, author } => release::release(batch, *identity, *author).await,
+        Act::WriteOff { identity, reason, author } => {
+            release::write_off(batch, *identity, reason, *author).await
+        }
         Act::Revoke { device, trusted, author } => trust::revoke(batch, *device, *trusted, *author).await,
         Act::Lose { device } => {
-            known_device(batch, *device).await?;
-            batch.transaction.set_device_status(batch.district.key, *device, DeviceStatus::Lost).await?;
+            // What was revoked stays so: a lost phone is trusted with what it sent.
+            let known = known_device(batch, *device).await?;
+            if !matches!(known.status, DeviceStatus::Revoked { .. }) {
+                let key = batch.district.key;
+                batch.transaction.set_device_status(key, *device, DeviceStatus::Lost).await?;
+            }
             Ok(ActOutcome { operation: None, persons: Vec::new() })
         }
         Act::Enrol { device, public_key, client, continues, persons, code_hash } => {
             let key = batch.district.key;
-            let is_new = batch.transaction.device(key, *device).await?.is_none();
+            let known = batch.transaction.device(key, *device).await?;
+            if known.as_ref().is_some_and(|row| matches!(row.device.status, DeviceStatus::Revoked { .. })) {
+                return Err(SyncError::Refused(Code::DeviceRevoked));
+            }
+            let is_new = known.is_none();
             batch.transaction.add_device(key, *device, public_key, client, *continues, batch.now_ms).await?;
             for person in persons {
                 batch.transaction.bind_person(key, *device, person.id).await?;
@@ -224,7 +243,7 @@ pub(super) async fn write_own(
     }
     operation.fields.clone_from(draft.fields);
     operation.photos = draft.photos.to_vec();
-    check::check(&operation).map_err(|fault| SyncError::RefusedFor(Code::BadParameter, fault.to_string()))?;
+    check::check(&operation).map_err(|fault| SyncError::RefusedFor(draft.refusal(), fault.to_string()))?;
     let own = own_device(batch).await?;
     let bytes = operation.encode();
     Operation::decode(&bytes).map_err(|code| SyncError::RefusedFor(draft.refusal(), code.to_string()))?;
@@ -248,58 +267,4 @@ pub fn new_id(now_ms: i64) -> Uuid {
     let now_ms = u64::try_from(now_ms).unwrap_or(0);
     let subsecond = u32::try_from(now_ms % 1_000).unwrap_or(0) * 1_000_000;
     Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, now_ms / 1_000, subsecond))
-}
-
-/// A release embeds what the quarantined operation may still say, and stands where it is made.
-async fn release(
-    batch: &mut Batch<'_>,
-    identity: Identity,
-    author: PersonId,
-) -> Result<ActOutcome, SyncError> {
-    let key = batch.district.key;
-    let row = batch.transaction.quarantined(key, identity).await?;
-    let (bytes, released_by) = row.ok_or(SyncError::Refused(Code::NotFound))?;
-    if released_by.is_some() {
-        return Err(SyncError::RefusedFor(Code::NotReleasable, "it is released already".to_owned()));
-    }
-    let operation = Operation::decode(&bytes)
-        .map_err(|code| SyncError::RefusedFor(Code::NotReleasable, code.to_string()))?;
-    let fields: BTreeMap<String, Raw> = operation
-        .fields
-        .iter()
-        .filter(|(name, value)| is_sayable(name, value))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let mut says: BTreeMap<String, Raw> = BTreeMap::new();
-    says.insert("operation".to_owned(), Raw::of(&identity));
-    says.insert("effective_kind".to_owned(), Raw::of(&operation.kind.as_str()));
-    says.insert("effective_author".to_owned(), Raw::of(&operation.author));
-    if !fields.is_empty() {
-        says.insert("effective_fields".to_owned(), Raw::from_checked(&encode_fields(&fields)));
-    }
-    let photos: Vec<Photo> =
-        operation.photos.iter().filter(|photo| photo.bytes <= limits::PHOTO_BYTES).cloned().collect();
-    let draft = OwnOperation {
-        kind: Kind::Released,
-        record: operation.record,
-        fields: &says,
-        photos: &photos,
-        author,
-    };
-    let release = write_own(batch, &draft, None).await?;
-    batch.transaction.mark_released(key, identity, release).await?;
-    let moved = [("disposition:quarantined", -1), ("disposition:applied", 1)];
-    batch.transaction.add_tallies(key, &moved).await?;
-    Ok(ActOutcome { operation: Some(release), persons: Vec::new() })
-}
-
-/// Whether a field of a quarantined operation may take effect: its name, texts, type and range are right.
-fn is_sayable(name: &str, value: &Raw) -> bool {
-    let is_short = name.len() <= limits::NAME_BYTES && !name.is_empty();
-    let has_clean_texts = sync_protocol::prepass::visit_texts(value.as_bytes(), &mut |text| {
-        if text.contains('\0') || text.len() > limits::TEXT_BYTES { Err(Code::TextNul) } else { Ok(()) }
-    })
-    .is_ok();
-    let fits = field::find(name).is_none_or(|field| check::check_value(value, field.value).is_ok());
-    is_short && has_clean_texts && fits
 }

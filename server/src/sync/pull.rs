@@ -23,6 +23,8 @@ use crate::store::{Lineage, PresenterRow, Transaction};
 
 /// Notices of one reply.
 const NOTICES: u32 = 200;
+/// Bytes of them after which no other follows: one tells two values, each at most as large as an operation.
+const NOTICE_BYTES: u32 = 128 << 10;
 /// Photos asked for in one reply.
 const PHOTOS: u32 = 200;
 /// Missing ranges of one reply.
@@ -91,7 +93,7 @@ pub async fn reply(
     let device = &question.presenter.device;
     if question.presenter.has_notices {
         let reading = engine.reading(&mut reading).await?;
-        for body in reading.waiting_notices(key, &device.holders(), NOTICES).await? {
+        for body in reading.waiting_notices(key, &device.holders(), (NOTICES, NOTICE_BYTES)).await? {
             let body = Raw::from_checked(&body);
             if let Some(notice) = exchange::Notice::decode(&body) {
                 writer.frame(&Frame::Notice(notice));

@@ -2,22 +2,25 @@
 //!
 //! Both are functions of what is known, not of when it came: the order of arrival does not matter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{Chain, DeviceId, Identity, PersonId, RecordId};
+use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
 
 use super::SyncError;
 use super::batch::Batch;
 use super::office::{ActOutcome, OwnOperation, known_device, write_own};
-use crate::domain::{DeviceStatus, disposition_of};
+use crate::domain::{Device, DeviceStatus, disposition_of};
 use crate::reconcile::{self, Draft, Fresh, Numbers, Situation, Sorted};
-use crate::store::QuarantineRow;
-use crate::validate::{self, Trust};
+use crate::store::{QuarantineRow, RunSpan};
+use crate::validate::{self, SignedBy, Trust};
+
+/// Every sequence.
+const WHOLE_CHAIN: (u64, u64) = (0, u64::MAX);
 
 pub(super) async fn revoke(
     batch: &mut Batch<'_>,
@@ -50,7 +53,7 @@ pub(super) async fn revoke(
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new() })
 }
 
-/// Takes what lies beyond a revocation's trusted point out of the folded set.
+/// Takes what lies beyond a revocation's trusted point out of the folded set, where nobody else vouches for it.
 async fn expel(
     batch: &mut Batch<'_>,
     device: DeviceId,
@@ -58,24 +61,31 @@ async fn expel(
     chain: Chain,
 ) -> Result<(), SyncError> {
     let key = batch.district.key;
-    let spans = batch.transaction.run_spans(key, device, 0).await?;
+    let spans = batch.transaction.run_spans(key, device, WHOLE_CHAIN).await?;
     let trusted = reconcile::trusted(&spans, sequence, chain);
+    let mut rows = batch.transaction.operations_of_device(key, device).await?;
+    rows.retain(|row| !trusted.contains(&row.identity));
+    let candidates: HashMap<Identity, Operation> =
+        rows.iter().filter_map(|row| Some((row.identity, Operation::decode(&row.bytes).ok()?))).collect();
+    let vouchers = vouchers(batch, &candidates).await?;
     let mut removed: BTreeMap<RecordId, BTreeSet<Identity>> = BTreeMap::new();
-    let mut rows = Vec::new();
-    let mut dispositions: Vec<i64> = Vec::new();
-    for row in batch.transaction.operations_of_device(key, device).await? {
-        if trusted.contains(&row.identity) {
+    let mut sorted = Sorted::default();
+    for row in rows {
+        if let Some(voucher) = vouchers.get(&row.identity) {
+            batch.transaction.attribute(key, (row.record, row.identity), *voucher).await?;
             continue;
         }
+        batch.transaction.remove_operation(key, row.record, row.identity).await?;
         removed.entry(row.record).or_default().insert(row.identity);
-        dispositions.push(row.disposition);
-        let author = Operation::decode(&row.bytes).ok().map(|operation| operation.author);
-        rows.push(QuarantineRow {
+        if let Some(disposition) = disposition_of(row.disposition) {
+            *sorted.plan.tallies.entry(format!("disposition:{}", disposition.as_str())).or_default() -= 1;
+        }
+        sorted.plan.quarantine.push(QuarantineRow {
             identity: row.identity,
             device,
             sequence: row.sequence,
             record: Some(row.record),
-            author,
+            author: candidates.get(&row.identity).map(|operation| operation.author),
             code: Code::AfterRevocation.as_str(),
             at: String::new(),
             received_ms: row.received_ms,
@@ -85,18 +95,77 @@ async fn expel(
     if removed.is_empty() {
         return Ok(());
     }
-    let mut sorted = Sorted::default();
-    let moved = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    sorted.plan.quarantine = rows;
-    for disposition in dispositions.into_iter().filter_map(disposition_of) {
-        *sorted.plan.tallies.entry(format!("disposition:{}", disposition.as_str())).or_default() -= 1;
+    let moved = i64::try_from(sorted.plan.quarantine.len()).unwrap_or(i64::MAX);
+    rewrite(batch, sorted, removed, moved).await
+}
+
+/// A device with what it is trusted with.
+struct Signer {
+    device: Device,
+    is_own: bool,
+    /// Of a revoked device: what chains up to its trusted point.
+    trusted: Option<HashSet<Identity>>,
+}
+
+impl Signer {
+    fn of(batch: &Batch<'_>, device: Device, spans: &[RunSpan]) -> Self {
+        let trusted = match device.status {
+            DeviceStatus::Revoked { sequence, chain } => Some(reconcile::trusted(spans, sequence, chain)),
+            DeviceStatus::Active | DeviceStatus::Lost => None,
+        };
+        Self { is_own: device.id == batch.engine.own_device(batch.district), device, trusted }
     }
-    for (record, identities) in &removed {
-        for identity in identities {
-            batch.transaction.remove_operation(key, *record, *identity).await?;
+
+    fn vouches(&self, identity: &Identity, operation: &Operation, sequence: u64) -> bool {
+        let is_trusted = self.trusted.as_ref().is_none_or(|trusted| trusted.contains(identity));
+        let trust = if is_trusted { Trust::Trusted } else { Trust::Untrusted };
+        let signer = if self.is_own { SignedBy::Server } else { SignedBy::Device(&self.device) };
+        validate::admit(operation, sequence, trust, signer).is_ok()
+    }
+}
+
+/// Runs read at a time, while signers are looked for.
+const RUNS: u32 = 256;
+
+/// Who is trusted with these operations, by device and sequence: every run of the district is looked at, since the
+/// first to sign an operation need not be the one who is trusted with it.
+async fn vouchers(
+    batch: &mut Batch<'_>,
+    wanted: &HashMap<Identity, Operation>,
+) -> Result<BTreeMap<Identity, (DeviceId, u64)>, SyncError> {
+    let key = batch.district.key;
+    let mut found = BTreeMap::new();
+    let mut by_device: BTreeMap<DeviceId, BTreeSet<(u64, Identity)>> = BTreeMap::new();
+    let mut after = BundleHash([0; 32]);
+    while !wanted.is_empty() {
+        let runs = batch.transaction.runs_after(key, after, RUNS).await?;
+        let Some(last) = runs.last() else { break };
+        after = last.bundle;
+        for run in &runs {
+            let named = (run.first..).zip(run.members.iter().copied());
+            let named: Vec<(u64, Identity)> =
+                named.filter(|(_, identity)| wanted.contains_key(identity)).collect();
+            if !named.is_empty() {
+                by_device.entry(run.device).or_default().extend(named);
+            }
         }
     }
-    rewrite(batch, sorted, removed, moved).await
+    for (id, runs) in by_device {
+        let Some(row) = batch.transaction.device(key, id).await? else { continue };
+        let spans = match row.device.status {
+            DeviceStatus::Revoked { .. } => batch.transaction.run_spans(key, id, WHOLE_CHAIN).await?,
+            DeviceStatus::Active | DeviceStatus::Lost => Vec::new(),
+        };
+        let signer = Signer::of(batch, row.device, &spans);
+        for (sequence, identity) in runs {
+            let is_trusted =
+                wanted.get(&identity).is_some_and(|operation| signer.vouches(&identity, operation, sequence));
+            if is_trusted {
+                found.entry(identity).or_insert((id, sequence));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Codes of quarantine that say who was not trusted, not what was wrong: trust may come later.
@@ -106,39 +175,39 @@ const TRUST_CODES: [Code; 2] = [Code::AfterRevocation, Code::AuthorNotBound];
 /// point, or its author was bound to the device. So the order of arrival does not matter.
 pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result<(), SyncError> {
     let key = batch.district.key;
-    let mut waiting = Vec::new();
+    let mut waiting = HashSet::new();
     for code in TRUST_CODES {
-        waiting.extend(batch.transaction.waiting_of_device(key, device, code.as_str()).await?);
+        waiting.extend(batch.transaction.waiting(key, code.as_str()).await?);
     }
     if waiting.is_empty() {
         return Ok(());
     }
-    let device_row = known_device(batch, device).await?;
-    let trusted = match device_row.status {
-        DeviceStatus::Revoked { sequence, chain } => {
-            Some(reconcile::trusted(&batch.transaction.run_spans(key, device, 0).await?, sequence, chain))
-        }
-        DeviceStatus::Active | DeviceStatus::Lost => None,
-    };
+    let device = known_device(batch, device).await?;
+    // Whoever was first to sign it waits in the row; this device may be another.
+    let spans = batch.transaction.run_spans(key, device.id, WHOLE_CHAIN).await?;
+    let signer = Signer::of(batch, device, &spans);
     let mut sorted = Sorted::default();
     let mut moved = 0;
-    for row in waiting {
-        let Ok(operation) = Operation::decode(&row.bytes) else { continue };
-        let is_trusted = trusted.as_ref().is_none_or(|trusted| trusted.contains(&row.identity));
-        let trust = if is_trusted { Trust::Trusted } else { Trust::Untrusted };
-        let signer = validate::SignedBy::Device(&device_row);
-        if validate::admit(&operation, row.sequence, trust, signer).is_err() {
+    for (sequence, identity) in spans.iter().flat_map(|span| (span.first..).zip(&span.members)) {
+        if !waiting.contains(identity) {
+            continue;
+        }
+        let Some((bytes, _)) = batch.transaction.quarantined(key, *identity).await? else { continue };
+        let Ok(operation) = Operation::decode(&bytes) else { continue };
+        if !signer.vouches(identity, &operation, sequence) {
             continue;
         }
         moved += 1;
-        batch.transaction.remove_quarantined(key, row.identity).await?;
+        waiting.remove(identity);
+        batch.transaction.remove_quarantined(key, *identity).await?;
         let record = operation.record;
+        let flags = validate::flags(&operation, &batch.engine.default_positions);
         sorted.fresh.entry(record).or_default().push(Fresh {
-            operation: Arc::new(Identified { identity: row.identity, operation }),
-            bytes: row.bytes.into(),
-            device,
-            sequence: row.sequence,
-            flags: 0,
+            operation: Arc::new(Identified { identity: *identity, operation }),
+            bytes: bytes.into(),
+            device: signer.device.id,
+            sequence,
+            flags,
             opening: None,
         });
         if !sorted.order.contains(&record) {

@@ -223,7 +223,8 @@ pub(super) fn quarantine_table(quarantine: &[Quarantined], calendar: &Calendar) 
                         td data-label="原因" {
                             span {
                                 (item.zh) " " code { (item.code) } @if !item.at.is_empty() { " · " code { (item.at) } }
-                                @if item.released_by.is_some() { " " span class="mark" { "已放行" } }
+                                @if item.written_off { " " span class="mark" { "已核销" } }
+                                @else if item.released_by.is_some() { " " span class="mark" { "已放行" } }
                             }
                         }
                         td data-label="隐患" { @if let Some(record) = &item.record { (record_link(record, None)) } }

@@ -9,6 +9,7 @@ use crate::cbor::Raw;
 use crate::field;
 use crate::ids::PersonId;
 use crate::kind::Kind;
+use crate::limits;
 use crate::operation::{self, KindName, Operation};
 
 /// The field that a grading's `severity` writes. Nothing else writes it: only a grading lowers a grading.
@@ -98,8 +99,12 @@ impl<'a> Effective<'a> {
     }
 }
 
+/// A name too long for a field is none: it would be the subject of a conflict.
 fn is_record_field(name: &str) -> bool {
-    name != GRADED_SEVERITY && name != LIFECYCLE && !field::is_argument(name)
+    name.len() <= limits::NAME_BYTES
+        && name != GRADED_SEVERITY
+        && name != LIFECYCLE
+        && !field::is_argument(name)
 }
 
 /// Whether a kind's fields are writes of the record's fields.

@@ -80,8 +80,9 @@ impl Op<'_> {
     fn writes(&self) -> BTreeMap<&str, &Raw> {
         const SILENT: &[Kind] =
             &[Kind::Commented, Kind::Photographed, Kind::PatrolTrack, Kind::Withdrawn, Kind::PhotoVerified];
-        let is_field =
-            |name: &str| !field::is_argument(name) && name != "graded_severity" && name != "lifecycle";
+        let is_field = |name: &str| {
+            !field::is_argument(name) && !["graded_severity", "lifecycle"].contains(&name) && name.len() <= 64
+        };
         if self.kind.is_none() || self.is(SILENT) {
             return BTreeMap::new();
         }

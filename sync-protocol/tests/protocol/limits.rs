@@ -1,16 +1,20 @@
 //! Every limit that the protocol itself enforces, at n and at n + 1.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync_protocol::bundle::{self, Run};
 use sync_protocol::cbor::{self, Raw};
 use sync_protocol::codes::Code;
-use sync_protocol::exchange::{self, AreaState, FrameReader, RequestHeader};
-use sync_protocol::ids::{Chain, Head, NoticeId};
+use sync_protocol::exchange::{self, AreaState, Frame, FrameReader, Item, RequestHeader};
+use sync_protocol::ids::{Chain, Head, NoticeId, PhotoHash};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits;
 use sync_protocol::operation::{Operation, Photo};
 use sync_protocol::prepass::{self, Bounds};
+use sync_protocol::view::{
+    Act, Conflict, FieldValue, FieldView, Omitted, PhotoState, PhotoView, Stage, Standing, State, View,
+    Writer,
+};
 
 use crate::bad_envelopes::{sealed, taken};
 use crate::bad_input::{operation_bytes, reported, verdict};
@@ -188,6 +192,117 @@ fn limits_of_a_reply_frame_hold_at_n_and_fail_at_n_plus_1() {
     holds(limits::REPLY_ITEMS, Code::CborTooManyItems, |count| frame(cbor::encode(&vec![0_u8; count - 3])));
 }
 
+/// A record that many wrote at once, each of everything: what a hostile crew may do.
+fn crowded(writers: u32) -> View {
+    let every: BTreeSet<u32> = (0..writers).collect();
+    let text = |writer: u32| "满".repeat(if writer == 0 { 300 } else { 20 });
+    let value = |writer: u32| FieldValue { writer, value: Raw::of(&text(writer)) };
+    let field = || FieldView { values: (0..writers.min(400)).map(value).collect(), base: Some(Raw::of(&1)) };
+    let writer =
+        |head: Head| Writer { head, kind: "k".repeat(64).as_str().into(), author: story::inspector() };
+    let all = heads(usize::try_from(writers).unwrap());
+    let hashes: BTreeSet<PhotoHash> = (0..writers)
+        .map(|number| {
+            let mut hash = [0; 32];
+            hash[..4].copy_from_slice(&number.to_be_bytes());
+            PhotoHash(hash)
+        })
+        .collect();
+    let act = |writer| Act {
+        writer,
+        standing: Standing::Closed,
+        is_sound: true,
+        has_unseen: true,
+        is_outranked: false,
+        pending: hashes.clone(),
+    };
+    let photo = PhotoView { state: PhotoState::Named, named: Some(("r".repeat(64), 9)) };
+    let conflict = |number| Conflict {
+        subject: format!("{number:064}"),
+        reason: "values".to_owned(),
+        writers: every.iter().copied().collect(),
+    };
+    View {
+        heads: all.clone(),
+        missing: all.clone(),
+        writers: all.iter().copied().map(writer).collect(),
+        fields: (0..40)
+            .map(|number| (format!("{number:064}"), field()))
+            .chain([("type".into(), field())])
+            .collect(),
+        unanswered: every.clone(),
+        severity: Some("x".repeat(100)),
+        dangers: every.clone(),
+        acts: (0..writers.min(50)).map(act).collect(),
+        stage: every.iter().map(|writer| Stage { writer: *writer, state: State::Ordered }).collect(),
+        conflicts: (0..writers.min(50)).map(conflict).collect(),
+        photos: hashes.iter().map(|hash| (*hash, photo.clone())).collect(),
+        held: every,
+        withdrawn: all.into_iter().collect(),
+        ..View::default()
+    }
+}
+
+#[test]
+fn a_view_is_sent_whole_at_the_limit_and_abridged_above_it() {
+    let mut view = crowded(1);
+    let size = |view: &mut View, bytes: usize| {
+        let now = view.encode().len();
+        let text = view.severity.as_mut().unwrap();
+        *text = "x".repeat(text.len() + bytes - now);
+    };
+    view.fields.clear();
+    for _until_the_length_of_the_length_is_right in 0..2 {
+        size(&mut view, limits::VIEW_BYTES);
+    }
+    assert_eq!(view.encode().len(), limits::VIEW_BYTES);
+    assert_eq!(view.abridged(limits::VIEW_BYTES), (view.clone(), Omitted::new()));
+    // One above.
+    let mut view = crowded(400);
+    view.severity = None;
+    for bytes in [view.encode().len(), view.encode().len() - 1] {
+        let (sent, omitted) = view.abridged(bytes);
+        assert!(sent.encode().len() <= bytes, "{} bytes", sent.encode().len());
+        assert_eq!(omitted.is_empty(), sent == view, "{omitted:?}");
+        assert_eq!(omitted.is_empty(), bytes == view.encode().len(), "{omitted:?}");
+    }
+}
+
+#[test]
+fn an_abridged_view_fits_shows_what_it_has_and_counts_the_rest() {
+    for writers in [30, 400, 4_000] {
+        let view = crowded(writers);
+        for bytes in [8 << 10, 64 << 10, limits::VIEW_BYTES] {
+            let (sent, omitted) = view.abridged(bytes);
+            let encoded = sent.encode();
+            assert!(encoded.len() <= bytes, "{writers} writers: {} bytes of {bytes}", encoded.len());
+            assert_eq!(View::decode(&encoded).as_ref(), Some(&sent), "{writers} writers in {bytes}");
+            assert_eq!(prepass::exact(&encoded, Bounds { depth: 8, items: limits::REPLY_ITEMS }), Ok(()));
+            // What shows of a field of this version comes before all else.
+            assert_eq!(sent.shown("type"), view.shown("type"), "{writers} writers in {bytes}");
+            assert_eq!((sent.state, &sent.severity), (view.state, &view.severity));
+            let values = |view: &View| view.fields.values().map(|field| field.values.len()).sum::<usize>();
+            let left = omitted.get("values").copied().unwrap_or(0);
+            assert_eq!(left, u64::try_from(values(&view) - values(&sent)).unwrap());
+            // Who wrote a value is who wrote it in the whole.
+            for (name, field) in &sent.fields {
+                let whole = &view.fields[name].values[0];
+                assert_eq!(sent.writer(field.values[0].writer), view.writer(whole.writer), "{name}");
+            }
+            // Too many missing ancestors to name are still too many.
+            assert_eq!(sent.missing.len() > limits::LACKING, view.missing.len() > limits::LACKING);
+            let frame = Frame::Item(Item {
+                collection: "records".to_owned(),
+                record: story::hazard(),
+                change: 1,
+                view: Raw::from_checked(&encoded),
+                abridged: omitted,
+            });
+            assert_eq!(FrameReader::new().push(&frame.encode()).map(|frames| frames == [frame]), Ok(true));
+        }
+    }
+}
+
 #[test]
 fn the_deepest_value_of_an_operation_fits_into_a_reply() {
     // Seven levels of frame, item, view and field are around a value, two of operation and fields.
@@ -208,6 +323,8 @@ fn every_limit_is_enforced_here_or_by_the_server() {
         "BUDGET_MAX",
         "BUDGET_DEFAULT",
         "FLUSH_BYTES",
+        "STALL_SECONDS",
+        "VIEW_BYTES",
         "KEEP_DAYS_WITHOUT_BACKUP",
         "ENROL_CODE_BYTES",
         "ENROL_CODE_MINUTES",

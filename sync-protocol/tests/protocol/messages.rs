@@ -12,7 +12,7 @@ use sync_protocol::exchange::{
 };
 use sync_protocol::ids::{BundleHash, NoticeId, PersonId, RecordId, sha256};
 use sync_protocol::operation::Stamp;
-use sync_protocol::view::Disposition;
+use sync_protocol::view::{Disposition, Omitted};
 
 use crate::files;
 use crate::keys::{self, Key};
@@ -213,6 +213,7 @@ pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
         ("frame-notice-plain", Frame::Notice(plain_notice())),
         ("frame-leave", Frame::Leave(RecordId(story::numbered(700)))),
         ("frame-item", Frame::Item(item("records", story::hazard(), Raw::from_checked(&view().encode())))),
+        ("frame-item-abridged", Frame::Item(abridged_item())),
         ("frame-item-person", Frame::Item(item("people", RecordId(reviewer().0), person(reviewer())))),
         (
             "frame-cursor",
@@ -233,7 +234,17 @@ pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
 }
 
 fn item(collection: &str, record: RecordId, view: Raw) -> Item {
-    Item { collection: collection.into(), record, change: 8, view }
+    Item { collection: collection.into(), record, change: 8, view, abridged: Omitted::new() }
+}
+
+/// A view without what was too much: the township's other value, its conflict's reason to be looked up.
+fn abridged_item() -> Item {
+    let mut view = view_with_every_part();
+    if let Some(township) = view.fields.get_mut("township") {
+        (township.values, township.base) = (township.values[..1].to_vec(), None);
+    }
+    let abridged = Omitted::from([("values".to_owned(), 1), ("heads".to_owned(), 900)]);
+    Item { abridged, ..item("records", story::hazard(), Raw::from_checked(&view.encode())) }
 }
 
 fn person(id: PersonId) -> Raw {

@@ -9,7 +9,7 @@ use firebreak_tests::server::{Backend, Server};
 use serde_json::json;
 use sync_protocol::cbor;
 use sync_protocol::codes::Code;
-use sync_protocol::exchange::{RequestHeader, encode_request};
+use sync_protocol::exchange::{Frame, FrameReader, RequestHeader, encode_request};
 use sync_protocol::limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -90,8 +90,12 @@ pub(super) async fn faults(backend: Backend) -> Result<()> {
     let body = with_header(&mut yard, |header| header.cursor = Some(vec![1; 20]));
     rejects(&mut yard, ("another's cursor", body, None), (400, Code::CursorInvalid)).await?;
     let broken = gzip(&plain)?;
-    let half = broken[..broken.len() / 2].to_vec();
-    rejects(&mut yard, ("half a gzip", half, Some("gzip")), (400, Code::EncodingBroken)).await?;
+    let start = broken.iter().copied().take(20).collect();
+    rejects(&mut yard, ("the start of a gzip", start, Some("gzip")), malformed).await?;
+    let last = broken.len() - 6;
+    let changed = broken.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == last)).collect();
+    rejects(&mut yard, ("a gzip with a wrong sum", changed, Some("gzip")), (400, Code::EncodingBroken))
+        .await?;
     let not_zstd = plain.clone();
     rejects(&mut yard, ("no zstd", not_zstd, Some("zstd")), (400, Code::EncodingBroken)).await?;
     rejects(&mut yard, ("brotli", plain.clone(), Some("br")), (415, Code::EncodingUnsupported)).await?;
@@ -133,6 +137,50 @@ async fn a_body_cut_at_any_byte_after_the_header_keeps_what_came_before() -> Res
         yard.server.check().await?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compressed_body_that_is_cut_keeps_the_bundles_before_the_cut() -> Result<()> {
+    let mut yard = Yard::new(Backend::Sqlite).await?;
+    for encoding in ["gzip", "zstd"] {
+        let cut_one = yard.seal_aside(|phone| phone.reports(20));
+        for left in [1, 9, 40, 80] {
+            let good = yard.good.reports(1);
+            let whole = encode_request(&yard.good.header(), &[&good, &cut_one]);
+            // Flushed after the first bundle: what follows is the second alone.
+            let first = whole.len() - cut_one.len() - 3;
+            let body = compressed_in_two(encoding, whole.split_at(first), left)?;
+            let headers = [SEQUENCE, ("content-encoding", encoding)];
+            let reply = yard.good.client.post_bytes("/v1/sync", body, &headers).await?;
+            ensure!(reply.status == 200, "{encoding}, {left} bytes more: {:?}", reply.code());
+            let frames = FrameReader::new().push(&reply.body).map_err(|code| anyhow::anyhow!("{code}"))?;
+            let receipts = frames.iter().filter(|frame| matches!(frame, Frame::Receipt(_))).count();
+            ensure!(receipts == 1, "{encoding}, {left} bytes more: {frames:?}");
+            yard.settled(0, 0, 0).await?;
+        }
+    }
+    yard.server.check().await.map(drop)
+}
+
+/// The first part compressed and flushed, and so many bytes of what the second adds.
+fn compressed_in_two(encoding: &str, (first, second): (&[u8], &[u8]), left: usize) -> Result<Vec<u8>> {
+    let (flushed, all) = if encoding == "gzip" {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(first)?;
+        encoder.flush()?;
+        let flushed = encoder.get_ref().len();
+        encoder.write_all(second)?;
+        (flushed, encoder.finish()?)
+    } else {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3)?;
+        encoder.write_all(first)?;
+        encoder.flush()?;
+        let flushed = encoder.get_ref().len();
+        encoder.write_all(second)?;
+        (flushed, encoder.finish()?)
+    };
+    ensure!(flushed + left < all.len(), "nothing is cut");
+    Ok(all.into_iter().take(flushed + left).collect())
 }
 
 pub(super) async fn framing(backend: Backend) -> Result<()> {

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod clock;
 mod feed;
+mod large;
 #[cfg(test)]
 mod order;
 mod quarantine;

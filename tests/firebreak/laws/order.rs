@@ -28,6 +28,8 @@ struct Carried {
     recut: usize,
     duplicated: usize,
     out_of_order: usize,
+    /// Revocations before all of the phone's bundles had come.
+    revoked: usize,
     imported: usize,
 }
 
@@ -59,8 +61,8 @@ async fn any_order_carrier_and_cut_gives_the_same_ledger_on_both_databases() -> 
     for schedule in Schedule::ALL {
         assert!(met.get(&schedule).is_some_and(|count| *count > 0), "{schedule:?} was never met");
     }
-    let Carried { relayed, recut, duplicated, out_of_order, imported } = carried;
-    assert!(imported > 0, "{carried:?}");
+    let Carried { relayed, recut, duplicated, out_of_order, revoked, imported } = carried;
+    assert!(imported > 0 && revoked > 0, "{carried:?}");
     assert!(relayed > 0 && recut > 0 && duplicated > 0 && out_of_order > 0, "{carried:?}");
     Ok(())
 }
@@ -115,11 +117,26 @@ async fn deliver(
     }
     let mut sent: BTreeSet<Identity> = BTreeSet::new();
     let mut rest = pieces.as_slice();
-    let empty = fresh.check().await?.received;
-    while !rest.is_empty() {
+    let mut empty = fresh.check().await?.received;
+    // A revocation is an event like the others; in the first order it comes last.
+    let mut revocation = scenario.revoked;
+    let after = if order == 0 { pieces.len() } else { dice.index(pieces.len() + 1) };
+    while !rest.is_empty() || revocation.is_some() {
+        if let Some((lane, trusted)) = revocation.filter(|_| pieces.len() - rest.len() >= after) {
+            fresh.revoke(lane, trusted).await?;
+            revocation = None;
+            carried.revoked += usize::from(!rest.is_empty());
+            // Its note is an operation of the server's own.
+            empty += 1;
+            fresh.check().await?;
+            continue;
+        }
         let (going, later) = rest.split_at((1 + dice.index(3)).min(rest.len()));
         rest = later;
         let bearer = if order == 0 { going[0].lane.min(DEVICES - 1) } else { dice.index(DEVICES) };
+        // A revoked phone carries nothing, its own neither.
+        let is_turned_away = scenario.revoked.is_some_and(|(lane, _)| lane == bearer);
+        let bearer = if is_turned_away { DEVICES - 1 } else { bearer };
         carried.relayed += going.iter().filter(|piece| piece.lane != bearer && piece.lane != OFFICE).count();
         let bundles: Vec<Vec<u8>> = going
             .iter()

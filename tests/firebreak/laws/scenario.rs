@@ -9,7 +9,7 @@ use firebreak_tests::district::{DEVICES, OFFICE, Team};
 use firebreak_tests::phone::MORNING_MS;
 use fixtures::dice::Dice;
 use sync_protocol::cbor::Raw;
-use sync_protocol::ids::{Head, Identity, OperationId, PhotoHash, RecordId};
+use sync_protocol::ids::{Chain, Head, Identity, OperationId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation, Photo, Position, Stamp};
 
@@ -56,6 +56,8 @@ pub(super) struct Step {
 /// Operations in the order in which they were made.
 pub(super) struct Scenario {
     pub(super) steps: Vec<Step>,
+    /// A lane whose phone is revoked, and the point of its chain up to which it is trusted.
+    pub(super) revoked: Option<(usize, (u64, Chain))>,
     record: RecordId,
     dice: Dice,
     team: Vec<sync_protocol::ids::PersonId>,
@@ -66,7 +68,8 @@ impl Scenario {
     pub(super) fn new(seed: u64, number: usize, team: &Team) -> Self {
         let mut dice = Dice::named(seed, &format!("scenario {number}"));
         let record = RecordId(dice.uuid_at(MORNING_MS));
-        let mut scenario = Self { steps: Vec::new(), record, dice, team: team.persons.clone() };
+        let mut scenario =
+            Self { steps: Vec::new(), revoked: None, record, dice, team: team.persons.clone() };
         let report = scenario.report();
         let report = scenario.add(0, 0, report);
         scenario.heart(Schedule::ALL[number % Schedule::ALL.len()], report);
@@ -77,7 +80,29 @@ impl Scenario {
         if scenario.dice.chance(15) && scenario.steps.iter().filter(|step| step.lane == 0).count() == 1 {
             scenario.steps.remove(0);
         }
+        if number >= Schedule::ALL.len() {
+            scenario.revoke();
+        }
         scenario
+    }
+
+    /// Revokes the phone of lane 1 or 2 somewhere in its chain: what lies beyond waits, whatever comes first.
+    fn revoke(&mut self) {
+        let lane = 1 + self.dice.index(2);
+        let main = |step: &&Step| step.lane == lane && step.branch == 0;
+        let identities: Vec<Identity> =
+            self.steps.iter().filter(main).map(|step| step.made.identity).collect();
+        let is_alone = self.steps.iter().all(|step| step.lane == lane || step.is_quarantined);
+        if identities.is_empty() || is_alone {
+            return;
+        }
+        let kept = self.dice.index(identities.len());
+        let (trusted, beyond) = identities.split_at(kept);
+        let chain = trusted.iter().fold(Chain::START, |chain, identity| chain.next(identity));
+        self.revoked = Some((lane, (u64::try_from(kept).unwrap(), chain)));
+        for step in self.steps.iter_mut().filter(|step| step.lane == lane) {
+            step.is_quarantined |= step.branch > 0 || beyond.contains(&step.made.identity);
+        }
     }
 
     fn heart(&mut self, schedule: Schedule, report: Head) {

@@ -101,3 +101,74 @@ async fn the_overridden_is_told_on_any_phone_until_it_is_acknowledged_and_can_be
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_words_for_another_event_are_told_again() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (mut author, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+        let report = author.report("general");
+        let bundle = author.seal(std::slice::from_ref(&report));
+        author.sync(&[bundle]).await?;
+        let head = head_of(&report);
+        let mine = author.on(report.record, Kind::Observed, [head]).with("severity", &"general");
+        let bundle = author.seal(std::slice::from_ref(&mine));
+        author.sync(&[bundle]).await?;
+        // Worse, less bad, and as bad as before: the third time says the words of the first.
+        let (mut seen, mut last): (Vec<Notice>, _) = (Vec::new(), head);
+        for severity in ["critical", "serious", "critical"] {
+            let theirs = other.on(report.record, Kind::Observed, [last]).with("severity", &severity);
+            last = head_of(&theirs);
+            let bundle = other.seal(&[theirs]);
+            other.sync(&[bundle]).await?;
+            let notices = told(&author, &seen.iter().collect::<Vec<_>>()).await?;
+            let overridden = of(&notices, report.record, "severity", Code::NoticeOverridden);
+            let overridden = overridden.with_context(|| format!("{backend:?} {severity}: {notices:?}"))?;
+            let shown = overridden.shown.as_ref().and_then(|raw| raw.as_text());
+            ensure!(shown == Some(severity) && notices.len() == 1, "{backend:?} {severity}: {notices:?}");
+            ensure!(told(&author, &[]).await? == notices, "one event is told as two");
+            seen.extend(notices);
+        }
+        // The same operation again is no event.
+        let bundle = author.seal(&[mine]);
+        author.sync(&[bundle]).await?;
+        ensure!(told(&author, &seen.iter().collect::<Vec<_>>()).await?.is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notices_of_one_reply_are_bounded_and_all_of_them_come() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (mut author, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+        let report = author.report("general");
+        let head = head_of(&report);
+        let bundle = author.seal(std::slice::from_ref(&report));
+        author.sync(&[bundle]).await?;
+        // Each is told of twelve fields, ten kilobytes each way.
+        for (phone, letter) in [(&mut author, "甲"), (&mut other, "乙")] {
+            let mut all = Vec::new();
+            for nth in 0..40 {
+                let texts = vec![letter.repeat(1_300); 3];
+                let field = format!("of_tomorrow_{nth}");
+                all.push(phone.on(report.record, Kind::Corrected, [head]).with(&field, &texts));
+            }
+            let bundle = phone.seal(&all);
+            phone.sync(&[bundle]).await?;
+        }
+        let (mut seen, mut replies): (Vec<Notice>, _) = (Vec::new(), 0);
+        loop {
+            let notices = told(&author, &seen.iter().collect::<Vec<_>>()).await?;
+            let bytes: usize = notices.iter().map(|notice| notice.encode().len()).sum();
+            ensure!(bytes <= 320 << 10, "{bytes} bytes of notices in a reply");
+            if notices.is_empty() {
+                break;
+            }
+            replies += 1;
+            seen.extend(notices);
+        }
+        ensure!(seen.len() == 40 && replies > 1, "{} notices in {replies} replies", seen.len());
+    }
+    Ok(())
+}

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use serde_json::json;
 use sync_protocol::kind::Kind;
+use sync_protocol::operation::Operation;
 
 use super::{contend, rows, send, text};
 
@@ -92,6 +93,46 @@ async fn a_dispute_is_settled_by_an_act_of_the_office() -> Result<()> {
         let record = office.json(&format!("/v1/hazards/{}", report.record)).await?;
         assert_eq!(text(&record, "state"), "rectifying");
         assert_eq!(rows(&record, "operations")?.len(), 4);
+        server.check().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subject_of_a_conflict_is_no_longer_than_a_name() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+        let report = phone.report("general");
+        // More heads than an operation names: then acts of the office do not all see each other.
+        let mut operations = vec![report.clone()];
+        for _ in 0..500 {
+            operations.push(phone.on(report.record, Kind::Commented, []).with("text", &"已阅"));
+        }
+        send(&mut phone, &operations).await?;
+        // Long, and no compression makes it short enough for an index.
+        let noise: Vec<u8> = (0..1_950_u64).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[5]).collect();
+        let field = hex::encode(noise);
+        let settlings: Vec<Operation> = (0..6)
+            .map(|value: u64| {
+                let settling = phone.on(report.record, Kind::Resolved, [head_of(&report)]);
+                settling.with("field", &field).with("value", &value)
+            })
+            .collect();
+        send(&mut phone, &settlings).await?;
+        for settling in &settlings {
+            let identity = sync_protocol::ids::Identity::of(&settling.encode());
+            let reply = office.post(&format!("/v1/quarantine/{identity}/release"), &json!({})).await?;
+            ensure!(
+                reply.status == 200 || reply.status == 409,
+                "{backend:?}: {} {}",
+                reply.status,
+                reply.text()
+            );
+        }
+        let conflicts = office.json("/v1/conflicts").await?;
+        let subjects = rows(&conflicts, "conflicts")?;
+        ensure!(subjects.iter().all(|row| text(row, "subject").len() <= 64), "{conflicts}");
         server.check().await?;
     }
     Ok(())

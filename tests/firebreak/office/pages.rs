@@ -1,6 +1,7 @@
 //! The pages for people.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use firebreak_tests::http::Client;
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 
@@ -43,5 +44,30 @@ async fn the_pages_show_what_they_must_and_escape_what_people_write() -> Result<
     let stranger = office.with_token("nobody").get("/").await?;
     assert_eq!(stranger.status, 401);
     assert!(stranger.text().contains("name=\"token\"") && !stranger.text().contains("白果镇"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_signs_nobody_in() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let client = Client::new(&server.url, "")?;
+    let own = server.url.clone();
+    for (headers, status) in [
+        (vec![("origin", "https://elsewhere.example")], 403),
+        (vec![("origin", "null")], 403),
+        (vec![("sec-fetch-site", "cross-site")], 403),
+        (vec![("sec-fetch-site", "same-site")], 403),
+        (vec![("sec-fetch-site", "same-origin"), ("origin", own.as_str())], 303),
+        (vec![("origin", own.as_str())], 303),
+        (vec![], 303),
+    ] {
+        let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
+        all.extend(&headers);
+        let form = format!("token={}", server.token).into_bytes();
+        let reply = client.post_bytes("/login", form, &all).await?;
+        ensure!(reply.status == status, "{headers:?}: {}", reply.status);
+        let reply = client.post_bytes("/logout", Vec::new(), &all).await?;
+        ensure!(reply.status == status, "sign-out, {headers:?}: {}", reply.status);
+    }
     Ok(())
 }

@@ -33,6 +33,7 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/quarantine", "---rcla"),
     ("GET", "/v1/quarantine/{operation}", "---rcla"),
     ("POST", "/v1/quarantine/{operation}/release", "---r-la"),
+    ("POST", "/v1/quarantine/{operation}/write-off", "---r-la"),
     ("GET", "/v1/devices", "---rcla"),
     ("POST", "/v1/devices/{device}/revoke", "-----la"),
     ("POST", "/v1/devices/{device}/lose", "-----la"),
@@ -57,6 +58,7 @@ fn body_of(path: &str) -> Value {
         "/v1/conflicts/{conflict}/resolve" => json!({"value": "x"}),
         "/v1/people" => json!({"name": "测试员", "role": "inspector"}),
         "/v1/people/{person}/area" => json!({"boxes": []}),
+        "/v1/quarantine/{operation}/write-off" => json!({"reason": "无法辨认"}),
         "/v1/enrol-codes" => json!({"person": uuid::Uuid::nil()}),
         _ => json!({}),
     }

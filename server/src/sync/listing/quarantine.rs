@@ -48,8 +48,10 @@ pub struct Quarantined {
     pub cut: bool,
     /// The bytes in diagnostic notation, where they are whole and well formed.
     pub diagnostic: Option<String>,
-    /// The release that let it take effect.
+    /// The decision about it: the release that let it take effect, or what wrote it off.
     pub released_by: Option<String>,
+    /// Whether that decision was to write it off.
+    pub written_off: bool,
 }
 
 /// A page of the quarantine.
@@ -114,5 +116,6 @@ pub(super) fn told(row: &QuarantineListed, names: &Names) -> Quarantined {
         cut: !is_whole,
         diagnostic: is_readable.then(|| cbor::diagnostic(&row.bytes)),
         released_by: row.released_by.map(|release| release.to_string()),
+        written_off: row.is_written_off,
     }
 }

@@ -1,11 +1,11 @@
-//! Totals of a district, from the tallies that every write keeps: nothing is counted here.
+//! Totals of a district, from the tallies that every write keeps: only releases are counted here.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sync_protocol::view::{Disposition, State};
 
-use crate::domain::{Class, District};
+use crate::domain::{Class, District, disposition_number};
 use crate::sync::{Engine, SyncError};
 
 /// Totals of a district.
@@ -51,7 +51,14 @@ impl Totals {
 /// # Errors
 /// The store's.
 pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, SyncError> {
-    let tallies = engine.store.read().await?.tallies(district.key).await?;
+    let mut transaction = engine.store.read().await?;
+    let tallies = transaction.tallies(district.key).await?;
+    // What was released has the disposition of its release, whatever becomes of that.
+    let released = transaction.released_counts(district.key).await?;
+    let released = |disposition: Disposition| {
+        let number = disposition_number(disposition);
+        released.iter().find(|(known, _)| *known == number).map_or(0, |(_, count)| *count)
+    };
     let amount =
         |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
     Ok(Totals {
@@ -68,7 +75,7 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
         received: amount("received"),
         dispositions: Disposition::ALL
             .iter()
-            .map(|known| (*known, amount(&format!("disposition:{}", known.as_str()))))
+            .map(|known| (*known, amount(&format!("disposition:{}", known.as_str())) + released(*known)))
             .collect(),
     })
 }

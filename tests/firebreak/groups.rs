@@ -1,0 +1,91 @@
+//! What a group of bundles costs when one part of it cannot be written: that part, and nothing else.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::phone::Phone;
+use firebreak_tests::server::{Backend, Server};
+use serde_json::Value;
+use sqlx::Connection as _;
+use sync_protocol::ids::{BundleHash, Chain, Identity};
+use sync_protocol::operation::Operation;
+
+/// Lets the database refuse the rows that this condition describes.
+async fn refuse(server: &Server, table: &str, condition: &str) -> Result<()> {
+    let mut ledger =
+        sqlx::SqliteConnection::connect(&format!("sqlite://{}", server.ledger()?.display())).await?;
+    let trigger = format!(
+        "CREATE TRIGGER refuse_{table} BEFORE INSERT ON {table} WHEN {condition} \
+         BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(trigger)).execute(&mut ledger).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_that_cannot_be_written_costs_itself_and_no_number_twice() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let (mut revoked, mut carrier) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+    let own: Vec<Operation> = (0..3).map(|_| revoked.report("general")).collect();
+    let [first, second, third] = [0, 1, 2].map(|nth: usize| revoked.seal(std::slice::from_ref(&own[nth])));
+    let (sequence, chain) = ("3".to_owned(), revoked.chain.to_string());
+    let device = revoked.device.to_string();
+    let revoke =
+        ["device", "revoke", "--device", &device, "--last-sequence", &sequence, "--last-chain", &chain];
+    server.command_text(&revoke, "status").await?;
+    // The first waits: nothing connects it to the trusted point until the second comes.
+    carrier.sync(&[first, third]).await?;
+    let bad = carrier.report("serious");
+    refuse(&server, "operations", &format!("NEW.identity = x'{}'", Identity::of(&bad.encode()))).await?;
+    let bad = carrier.seal(&[bad]);
+    let good = carrier.reports(2);
+    let reply = carrier.sync(&[&bad, &second, &good]).await?;
+    ensure!(reply.status == 200 && reply.receipts().len() == 2, "{} {:?}", reply.status, reply.receipts());
+    let hazards = server.client()?.json("/v1/hazards?type=all").await?;
+    let hazards = hazards.pointer("/hazards").and_then(Value::as_array).context("no list")?;
+    let numbers: BTreeSet<&str> = hazards.iter().filter_map(|row| row.get("number")?.as_str()).collect();
+    ensure!(hazards.len() == 5 && numbers.len() == 5, "{numbers:?} for {} hazards", hazards.len());
+    server.check().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_noted_beside_a_bundle_costs_no_bundle() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    refuse(&server, "refused", "1 = 1").await?;
+    let good = phone.reports(2);
+    let reply = phone.sync(&[good.as_slice(), b"no bundle"]).await?;
+    ensure!(reply.receipts().len() == 1 && reply.refused().len() == 1, "{reply:?}");
+    server.check().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_signed_again_and_again_is_read_once() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let operations: Vec<Vec<u8>> = (0..20).map(|_| phone.report("general").encode()).collect();
+        for _ in 0..12 {
+            (phone.sequence, phone.chain) = (0, Chain::START);
+            let bundle = phone.seal_bytes(operations.clone());
+            ensure!(phone.sync(&[bundle]).await?.receipts().len() == 1);
+        }
+        let engine = firebreak::app::open(&server.library_settings()).await?;
+        let district = engine.district(&server.district).await?;
+        let mut transaction = engine.store.read().await?;
+        let spans = transaction.run_spans(district.key, phone.device, (0, u64::MAX)).await?;
+        ensure!(
+            spans.len() == 1 && spans.iter().all(|span| span.members.len() == 20),
+            "{} runs",
+            spans.len()
+        );
+        // Each signature is kept all the same.
+        let mut kept = transaction.runs_after(district.key, BundleHash([0; 32]), 100).await?;
+        kept.retain(|run| run.device == phone.device);
+        ensure!(kept.len() == 12, "{} kept", kept.len());
+        server.check().await?;
+    }
+    Ok(())
+}
