@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sync_protocol::check;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{Chain, Identity, PersonId, RecordId};
+use sync_protocol::ids::{Chain, Identity, OperationId, PersonId, RecordId};
 use sync_protocol::kind::{Kind, Signer};
-use sync_protocol::operation::{Identified, Operation, Position};
+use sync_protocol::operation::{Identified, KindName, Operation, Position, Stamp};
 
 use crate::domain::{Device, DeviceStatus, operation_flags};
 
@@ -25,7 +25,42 @@ pub struct ReadOperation {
     /// As it came.
     pub bytes: Bytes,
     /// The operation, or what is wrong with it.
-    pub content: Result<Arc<Identified>, Unreadable>,
+    pub content: Result<Content, Unreadable>,
+}
+
+/// What is kept of an operation that could be read: enough to sort it.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Its id.
+    pub id: OperationId,
+    /// The record it is about.
+    pub record: RecordId,
+    /// Its kind.
+    pub kind: KindName,
+    /// Its author.
+    pub author: PersonId,
+    /// When, by its device.
+    pub at: Stamp,
+    /// Flags that follow from its own values.
+    pub flags: i64,
+    /// All of it. Nothing where it was folded already: decoded it takes many times the room of its bytes, and they
+    /// are seldom needed again.
+    pub decoded: Option<Arc<Identified>>,
+}
+
+impl Content {
+    /// Keeps an operation whole.
+    pub fn of(identity: Identity, operation: Operation, default_positions: &[(i64, i64)]) -> Self {
+        Self {
+            id: operation.id,
+            record: operation.record,
+            kind: operation.kind.clone(),
+            author: operation.author,
+            at: operation.at,
+            flags: flags(&operation, default_positions),
+            decoded: Some(Arc::new(Identified { identity, operation })),
+        }
+    }
 }
 
 /// An operation whose structure or values are not acceptable, whoever signed it.
@@ -74,7 +109,8 @@ pub enum SignedBy<'a> {
 /// # Errors
 /// The code to quarantine it with.
 pub fn admit(
-    operation: &Operation,
+    kind: &KindName,
+    author: PersonId,
     sequence: u64,
     is_trusted: Trust,
     signer: SignedBy<'_>,
@@ -88,10 +124,10 @@ pub fn admit(
     {
         return Err(Code::AfterRevocation);
     }
-    if operation.kind.known().is_some_and(|kind: Kind| kind.signer() != Signer::Field) {
+    if kind.known().is_some_and(|kind: Kind| kind.signer() != Signer::Field) {
         return Err(Code::KindNotForDevices);
     }
-    if !device.persons.contains(&operation.author) {
+    if !device.persons.contains(&author) {
         return Err(Code::AuthorNotBound);
     }
     Ok(())
@@ -122,7 +158,7 @@ const POOR_DM: u64 = 150;
 const UNRELIABLE_DM: u64 = 500;
 
 /// Flags that follow from an operation's own values.
-pub fn flags(operation: &Operation, default_positions: &[(i64, i64)]) -> i64 {
+fn flags(operation: &Operation, default_positions: &[(i64, i64)]) -> i64 {
     let mut flags = 0;
     let mut flag = |code: Code| flags |= operation_flags::bit(code);
     if let Some(position) =

@@ -4,8 +4,10 @@
 
 mod acts;
 mod auth;
+mod body;
 mod conflicts;
 mod devices;
+mod encoding;
 mod enrol;
 mod error;
 mod hazards;
@@ -46,7 +48,7 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
-    rooms: sync::Rooms,
+    rooms: body::Rooms,
     timeout: Duration,
     /// The pin of the certificate, where the server itself ends TLS.
     pin: Option<Arc<str>>,
@@ -68,7 +70,7 @@ pub fn router(
         engine: Arc::clone(engine),
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
-        rooms: sync::Rooms::new(),
+        rooms: body::Rooms::new(),
         timeout: Duration::from_secs(settings.request_timeout_s),
         pin: pin.map(Arc::from),
     };

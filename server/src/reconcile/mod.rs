@@ -73,8 +73,6 @@ pub struct Situation {
     pub used_ids: HashSet<Uuid>,
     /// Rows of the records that the bundles name.
     pub records: HashMap<RecordId, RecordRow>,
-    /// Positions that mean "place unknown" here.
-    pub default_positions: Vec<(i64, i64)>,
 }
 
 impl Situation {

@@ -6,7 +6,6 @@ use sync_protocol::cbor;
 use sync_protocol::exchange::Receipt;
 use sync_protocol::fold;
 use sync_protocol::ids::{Identity, RecordId};
-use sync_protocol::operation::Operation;
 use sync_protocol::view::{Disposition, View};
 
 use super::records::Outcome;
@@ -45,8 +44,8 @@ pub(super) fn write(
                 situation.waiting_code(&read.identity).filter(|_| !let_out.contains(&read.identity))
             });
             let disposition = match (code, &read.content) {
-                (None, Ok(identified)) => match outcomes.get(&identified.operation.record) {
-                    None => stored_disposition(situation, &identified.operation, read.identity),
+                (None, Ok(operation)) => match outcomes.get(&operation.record) {
+                    None => stored_disposition(situation, operation.record, read.identity),
                     Some(outcome) => outcome.disposition(read.identity.head()),
                 },
                 (Some(_), _) | (None, Err(_)) => Disposition::Quarantined,
@@ -80,10 +79,10 @@ pub(super) fn write(
     }
 }
 
-fn stored_disposition(situation: &Situation, operation: &Operation, identity: Identity) -> Disposition {
+fn stored_disposition(situation: &Situation, record: RecordId, identity: Identity) -> Disposition {
     situation
         .records
-        .get(&operation.record)
+        .get(&record)
         .and_then(|row| View::decode(&row.view))
         .map_or(Disposition::Applied, |view| fold::disposition(&view, identity.head()))
 }

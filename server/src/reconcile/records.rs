@@ -182,19 +182,14 @@ const STEPS: usize = 16;
 /// Folds the new operations one after the other onto the view; None where the set is needed.
 fn step(before: Option<&View>, fresh: &[Fresh]) -> Option<View> {
     if fresh.len() > STEPS {
-        let set: Vec<Identified> = fresh.iter().map(|fresh| fresh.operation.as_ref().clone()).collect();
-        return before.is_none().then(|| fold::fold(&set));
+        return before.is_none().then(|| whole(&[], fresh));
     }
     let mut view: Option<View> = before.cloned();
-    for operation in fresh {
-        match fold::advance(view.as_ref(), &operation.operation) {
+    for operation in fresh.iter().filter_map(Fresh::operation) {
+        match fold::advance(view.as_ref(), &operation) {
             Some(next) => view = Some(next),
             // A record of this group alone needs no other operations than these.
-            None if before.is_none() => {
-                let set: Vec<Identified> =
-                    fresh.iter().map(|fresh| fresh.operation.as_ref().clone()).collect();
-                return Some(fold::fold(&set));
-            }
+            None if before.is_none() => return Some(whole(&[], fresh)),
             None => return None,
         }
     }
@@ -235,8 +230,8 @@ fn append(plan: &mut Plan, situation: &Situation, record: RecordId, fresh: &Fres
     plan.tally(&format!("disposition:{}", disposition.as_str()), 1);
     plan.operations.push(OperationRow {
         record,
-        identity: fresh.operation.identity,
-        operation: fresh.operation.operation.id,
+        identity: fresh.identity,
+        operation: fresh.id,
         device: fresh.device,
         sequence: fresh.sequence,
         disposition: disposition_number(disposition),
@@ -284,7 +279,7 @@ fn finish_record(
     row::plan_tallies(plan, row.as_ref(), &next);
     plan.records.push(next);
     for fresh in fresh {
-        append(plan, situation, record, &fresh, fold::disposition(&view, fresh.operation.head()));
+        append(plan, situation, record, &fresh, fold::disposition(&view, fresh.identity.head()));
     }
     Outcome::of(view)
 }
@@ -295,7 +290,7 @@ fn whole(kept: &[&StoredOperation], fresh: &[Fresh]) -> View {
         let operation = Operation::decode(&stored.bytes).ok()?;
         Some(Identified { identity: stored.identity, operation })
     });
-    let fresh = fresh.iter().map(|fresh| fresh.operation.as_ref().clone());
+    let fresh = fresh.iter().filter_map(Fresh::operation).map(|operation| operation.as_ref().clone());
     fold::fold(&stored.chain(fresh).collect::<Vec<_>>())
 }
 
@@ -329,7 +324,7 @@ fn plan_dispositions(
         .filter_map(|index| before.writer(*index))
         .chain(after.dispositions.keys().filter_map(|index| after.writer(*index)))
         .map(|writer| writer.head)
-        .filter(|head| fresh.iter().all(|fresh| fresh.operation.head() != *head))
+        .filter(|head| fresh.iter().all(|fresh| fresh.identity.head() != *head))
         .collect();
     for head in heads {
         update(head, fold::disposition(before, head), fold::disposition(after, head));
@@ -370,8 +365,9 @@ fn plan_notices(
         let before = before.map(losses).unwrap_or_default();
         plan.notices.extend(notices(record, &before, &losses(after), (change, now_ms)));
     }
-    for fresh in fresh {
-        let operation = &fresh.operation.operation;
+    // A release opens nothing, so that it was kept as it was decoded.
+    for identified in fresh.iter().filter_map(|fresh| fresh.decoded.as_deref()) {
+        let operation = &identified.operation;
         if operation.kind.known() != Some(Kind::Released) {
             continue;
         }
@@ -389,7 +385,11 @@ fn plan_photos(plan: &mut Plan, record: RecordId, before: Option<&View>, after: 
     plan.dropped_photos.extend(dropped.map(|sha256| (record, *sha256)));
     let named: HashMap<_, DeviceId> = fresh
         .iter()
-        .flat_map(|fresh| fresh.operation.operation.photos.iter().map(|photo| (photo.sha256, fresh.device)))
+        .filter_map(|fresh| Some((fresh.operation()?, fresh.device)))
+        .flat_map(|(identified, device)| {
+            let photos = identified.operation.photos.iter().map(|photo| (photo.sha256, device));
+            photos.collect::<Vec<_>>()
+        })
         .collect();
     for (sha256, photo) in &after.photos {
         if before.and_then(|view| view.photos.get(sha256)) == Some(photo) {

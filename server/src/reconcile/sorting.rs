@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{BundleHash, DeviceId, Identity, PersonId, RecordId};
+use sync_protocol::ids::{BundleHash, DeviceId, Identity, OperationId, PersonId, RecordId};
 use sync_protocol::operation::{Identified, Operation};
 use uuid::Uuid;
 
@@ -15,13 +15,17 @@ use super::{Arrival, Opening, Plan, Situation, chain};
 use crate::domain::{Collection, Device, DeviceStatus, operation_flags};
 use crate::store::{QuarantineRow, RunSpan};
 use crate::time;
-use crate::validate::{self, ReadOperation, SignedBy, Trust};
+use crate::validate::{self, Content, ReadOperation, SignedBy, Trust};
 
 /// A new operation that may be folded.
 #[derive(Clone, Debug)]
 pub struct Fresh {
-    /// The operation.
-    pub operation: Arc<Identified>,
+    /// SHA-256 of its bytes.
+    pub identity: Identity,
+    /// Its id.
+    pub id: OperationId,
+    /// All of it, where it was kept so.
+    pub decoded: Option<Arc<Identified>>,
     /// As it came.
     pub bytes: Bytes,
     /// The device that signed it.
@@ -32,6 +36,16 @@ pub struct Fresh {
     pub flags: i64,
     /// The record that it opens, if it is alone.
     pub opening: Option<Arc<Opening>>,
+}
+
+impl Fresh {
+    /// The operation, decoded again where it was not kept. What could be read once can be read again.
+    pub fn operation(&self) -> Option<Arc<Identified>> {
+        self.decoded.clone().or_else(|| {
+            let operation = Operation::decode(&self.bytes).ok()?;
+            Some(Arc::new(Identified { identity: self.identity, operation }))
+        })
+    }
 }
 
 /// What sorting a group gave.
@@ -162,7 +176,7 @@ impl Sorter<'_> {
                         self.let_out(read.identity);
                     }
                     self.seen.insert(read.identity);
-                    let flags = chain_flags(&placement, offset) | self.flags(read, &operation.operation);
+                    let flags = chain_flags(&placement, offset) | self.flags(read, operation);
                     take(&mut self.sorted, arrival, read, operation, flags);
                 }
                 Err(_) if waiting.is_some() => {}
@@ -182,8 +196,8 @@ impl Sorter<'_> {
         }
     }
 
-    fn flags(&mut self, read: &ReadOperation, operation: &Operation) -> i64 {
-        let mut flags = validate::flags(operation, &self.situation.default_positions);
+    fn flags(&mut self, read: &ReadOperation, operation: &Content) -> i64 {
+        let mut flags = operation.flags;
         let is_used = !self.used_ids.insert(operation.id.0);
         if is_used || is_report_id_reused(self.situation, &self.sorted, read, operation) {
             flags |= operation_flags::bit(Code::FlagIdReused);
@@ -237,16 +251,15 @@ fn admitted<'a>(
     read: &'a ReadOperation,
     trust: Trust,
     signer: SignedBy<'_>,
-) -> Result<&'a Arc<Identified>, Fault> {
+) -> Result<&'a Content, Fault> {
     match &read.content {
         Err(fault) => Err((fault.code, fault.at.clone(), fault.record, fault.author)),
-        Ok(identified) => {
-            let operation = &identified.operation;
+        Ok(operation) => {
             if matches!(signer, SignedBy::Device(_)) && !is_open_to_devices(situation, operation.record) {
                 return Err((Code::OperationShape, "record".to_owned(), None, Some(operation.author)));
             }
-            validate::admit(operation, read.sequence, trust, signer)
-                .map(|()| identified)
+            validate::admit(&operation.kind, operation.author, read.sequence, trust, signer)
+                .map(|()| operation)
                 .map_err(|code| (code, String::new(), Some(operation.record), Some(operation.author)))
         }
     }
@@ -265,7 +278,7 @@ fn is_report_id_reused(
     situation: &Situation,
     sorted: &Sorted,
     read: &ReadOperation,
-    operation: &Operation,
+    operation: &Content,
 ) -> bool {
     let opens = operation.id.0 == operation.record.0;
     let is_opened_before = || {
@@ -275,22 +288,14 @@ fn is_report_id_reused(
     };
     let is_opened_here = || {
         sorted.fresh.get(&operation.record).is_some_and(|fresh| {
-            fresh.iter().any(|other| {
-                other.operation.operation.id == operation.id && other.operation.identity != read.identity
-            })
+            fresh.iter().any(|other| other.id == operation.id && other.identity != read.identity)
         })
     };
     opens && (is_opened_here() || is_opened_before())
 }
 
-fn take(
-    sorted: &mut Sorted,
-    arrival: &Arrival,
-    read: &ReadOperation,
-    operation: &Arc<Identified>,
-    flags: i64,
-) {
-    let record = operation.operation.record;
+fn take(sorted: &mut Sorted, arrival: &Arrival, read: &ReadOperation, operation: &Content, flags: i64) {
+    let record = operation.record;
     if flags != 0 {
         sorted.flags.insert(read.identity, flags);
     }
@@ -299,7 +304,9 @@ fn take(
         Vec::new()
     });
     fresh.push(Fresh {
-        operation: Arc::clone(operation),
+        identity: read.identity,
+        id: operation.id,
+        decoded: operation.decoded.clone(),
         bytes: read.bytes.clone(),
         device: arrival.device,
         sequence: read.sequence,

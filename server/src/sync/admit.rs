@@ -10,13 +10,12 @@ use sync_protocol::bundle::{self, Binding};
 use sync_protocol::codes::Code;
 use sync_protocol::exchange;
 use sync_protocol::ids::{BundleHash, DeviceId, Identity};
-use sync_protocol::operation::Identified;
 
 use super::{Engine, SyncError};
 use crate::domain::{Device, District};
 use crate::keys;
 use crate::reconcile::{Arrival, Opening};
-use crate::validate::{self, ReadOperation};
+use crate::validate::{self, Content, ReadOperation};
 
 /// A bundle that was refused, with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,11 +103,14 @@ pub async fn open(
     let own = engine.own_device(district);
     public_keys.insert(own, engine.keys.public_key().to_vec());
     let binding = engine.binding(district);
+    let positions = engine.default_positions.clone();
     let opened = away(bytes, move || {
         new.into_iter()
-            .map(|(hash, bytes)| match open_one(hash, &bytes, &binding, &public_keys, own, presenter) {
-                Ok(arrival) => Ok(arrival),
-                Err(code) => Err(Refusal { bundle: hash, code, bytes }),
+            .map(|(hash, bytes)| {
+                match open_one(hash, &bytes, &binding, &public_keys, own, presenter, &positions) {
+                    Ok(arrival) => Ok(arrival),
+                    Err(code) => Err(Refusal { bundle: hash, code, bytes }),
+                }
             })
             .collect::<Vec<_>>()
     })
@@ -145,6 +147,7 @@ pub fn open_one(
     public_keys: &BTreeMap<DeviceId, Vec<u8>>,
     own: DeviceId,
     presenter: Option<DeviceId>,
+    default_positions: &[(i64, i64)],
 ) -> Result<Arrival, Code> {
     let opened = bundle::open(bytes)?;
     let device = opened.device;
@@ -158,18 +161,23 @@ pub fn open_one(
     }
     let last = run.last();
     let mut chain = run.previous;
+    let mut openings = HashMap::new();
     let operations: Vec<ReadOperation> = (run.first..)
         .zip(run.operations)
         .map(|(sequence, bytes)| {
             let identity = Identity::of(&bytes);
             chain = chain.next(&identity);
-            let content =
-                validate::read(&bytes).map(|operation| Arc::new(Identified { identity, operation }));
+            let mut content =
+                validate::read(&bytes).map(|operation| Content::of(identity, operation, default_positions));
+            if let Ok(content) = &mut content
+                && let Some(opening) = content.decoded.as_deref().and_then(Opening::of)
+            {
+                openings.insert(identity, Arc::new(opening));
+                content.decoded = None;
+            }
             ReadOperation { identity, sequence, chain, bytes: bytes.into(), content }
         })
         .collect();
-    let readable = operations.iter().filter_map(|read| read.content.as_deref().ok());
-    let openings = readable.filter_map(|read| Some((read.identity, Arc::new(Opening::of(read)?)))).collect();
     Ok(Arrival {
         bundle: hash,
         device,

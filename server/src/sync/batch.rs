@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sync_protocol::ids::{BundleHash, DeviceId, Identity, RecordId};
-use sync_protocol::operation::Operation;
 
 use super::group::{Aside, Receipts, is_of_all};
 use super::office::{self, Act};
@@ -15,6 +14,7 @@ use super::{Engine, SyncError};
 use crate::domain::{Device, DeviceStatus, District};
 use crate::reconcile::{self, Arrival, Draft, Numbers, Plan, Situation};
 use crate::store::{Counter, StoreError, Transaction, Visit};
+use crate::validate::Content;
 
 /// A transaction that holds a district's counter row.
 pub(super) struct Batch<'a> {
@@ -154,8 +154,7 @@ impl Batch<'_> {
         let mut unreadable: Vec<Identity> = Vec::new();
         for read in arrivals.iter().flat_map(|arrival| &arrival.operations) {
             match &read.content {
-                Ok(identified) => {
-                    let Operation { record, id, .. } = &identified.operation;
+                Ok(Content { record, id, .. }) => {
                     named.insert(*record);
                     candidates.push((*record, read.identity));
                     if id.0 != record.0 {
@@ -177,16 +176,7 @@ impl Batch<'_> {
             quarantined = self.transaction.known_quarantined(key, &unreadable).await?;
         }
         let used_ids = self.transaction.used_operation_ids(key, &ids).await?;
-        Ok(Situation {
-            now_ms: self.now_ms,
-            devices,
-            spans,
-            known,
-            quarantined,
-            used_ids,
-            records,
-            default_positions: self.engine.default_positions.clone(),
-        })
+        Ok(Situation { now_ms: self.now_ms, devices, spans, known, quarantined, used_ids, records })
     }
 
     /// Writes a plan. Nothing is decided here.

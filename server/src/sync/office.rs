@@ -257,7 +257,15 @@ pub(super) async fn write_own(
     let binding = batch.engine.binding(batch.district);
     let sealed = bundle::seal(&run, &binding, |message| batch.engine.keys.sign(message));
     let public_keys = BTreeMap::from([(own.id, own.public_key.clone())]);
-    let arrival = admit::open_one(BundleHash::of(&sealed), &sealed, &binding, &public_keys, own.id, None)?;
+    let arrival = admit::open_one(
+        BundleHash::of(&sealed),
+        &sealed,
+        &binding,
+        &public_keys,
+        own.id,
+        None,
+        &batch.engine.default_positions,
+    )?;
     Box::pin(batch.write_together(&[arrival], &counter)).await?;
     Ok(identity)
 }

@@ -3,13 +3,12 @@
 //! Both are functions of what is known, not of when it came: the order of arrival does not matter.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, PersonId, RecordId};
 use sync_protocol::kind::Kind;
-use sync_protocol::operation::{Identified, Operation};
+use sync_protocol::operation::Operation;
 
 use super::SyncError;
 use super::batch::Batch;
@@ -17,7 +16,7 @@ use super::office::{ActOutcome, OwnOperation, known_device, write_own};
 use crate::domain::{Device, DeviceStatus, disposition_of};
 use crate::reconcile::{self, Draft, Fresh, Numbers, Situation, Sorted};
 use crate::store::{QuarantineRow, RunSpan};
-use crate::validate::{self, SignedBy, Trust};
+use crate::validate::{self, Content, SignedBy, Trust};
 
 /// Every sequence.
 const WHOLE_CHAIN: (u64, u64) = (0, u64::MAX);
@@ -120,7 +119,7 @@ impl Signer {
         let is_trusted = self.trusted.as_ref().is_none_or(|trusted| trusted.contains(identity));
         let trust = if is_trusted { Trust::Trusted } else { Trust::Untrusted };
         let signer = if self.is_own { SignedBy::Server } else { SignedBy::Device(&self.device) };
-        validate::admit(operation, sequence, trust, signer).is_ok()
+        validate::admit(&operation.kind, operation.author, sequence, trust, signer).is_ok()
     }
 }
 
@@ -201,13 +200,15 @@ pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result
         waiting.remove(identity);
         batch.transaction.remove_quarantined(key, *identity).await?;
         let record = operation.record;
-        let flags = validate::flags(&operation, &batch.engine.default_positions);
+        let content = Content::of(*identity, operation, &batch.engine.default_positions);
         sorted.fresh.entry(record).or_default().push(Fresh {
-            operation: Arc::new(Identified { identity: *identity, operation }),
+            identity: *identity,
+            id: content.id,
+            decoded: content.decoded,
             bytes: bytes.into(),
             device: signer.device.id,
             sequence,
-            flags,
+            flags: content.flags,
             opening: None,
         });
         if !sorted.order.contains(&record) {

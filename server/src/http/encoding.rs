@@ -1,0 +1,174 @@
+//! The encodings of bodies: gzip (RFC 1952) and zstd (RFC 8878), bounded on the way in, flushed on the way out.
+
+use std::io::{Read as _, Write as _};
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, header};
+use sync_protocol::codes::Code;
+
+/// The encodings that bodies may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+impl Encoding {
+    /// The encoding of a request's body.
+    ///
+    /// # Errors
+    /// [`Code::EncodingUnsupported`].
+    pub(super) fn of_body(headers: &HeaderMap) -> Result<Self, Code> {
+        match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+            None | Some(b"identity") => Ok(Self::Identity),
+            Some(b"gzip") => Ok(Self::Gzip),
+            Some(b"zstd") => Ok(Self::Zstd),
+            Some(_) => Err(Code::EncodingUnsupported),
+        }
+    }
+
+    /// Its name in headers; none where nothing is encoded.
+    pub(super) const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+}
+
+/// Decompresses up to a bound and not a byte more, whatever the body promises. A body that is cut gives what comes
+/// out of what there is; whether that is whole bundles shows then.
+pub(super) fn decompress(body: &[u8], encoding: Encoding, bound: usize) -> Result<Vec<u8>, Code> {
+    let take = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
+    let mut decoded = Vec::new();
+    let read = match encoding {
+        Encoding::Identity => return Ok(body.to_vec()),
+        Encoding::Gzip => read_all(flate2::read::MultiGzDecoder::new(body).take(take), &mut decoded),
+        Encoding::Zstd => zstd::stream::read::Decoder::with_buffer(body)
+            .and_then(|decoder| read_all(decoder.take(take), &mut decoded)),
+    };
+    match read {
+        _ if decoded.len() > bound => Err(Code::DecodedBodyTooLarge),
+        Ok(()) => Ok(decoded),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(decoded),
+        Err(_broken) => Err(Code::EncodingBroken),
+    }
+}
+
+/// Reads to the end; what came before an error stays.
+fn read_all(mut reader: impl std::io::Read, into: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut piece = vec![0; DECODED_PIECE];
+    loop {
+        match reader.read(&mut piece)? {
+            0 => return Ok(()),
+            read => into.extend_from_slice(piece.get(..read).unwrap_or_default()),
+        }
+    }
+}
+
+/// Bytes decompressed at a time.
+const DECODED_PIECE: usize = 32 << 10;
+
+/// The encoding of the reply: zstd before gzip where the device takes both.
+pub(super) fn accepted(headers: &HeaderMap) -> Encoding {
+    let accepts = |name: &str| {
+        headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+            value.split(',').any(|part| {
+                let mut words = part.split(';').map(str::trim);
+                words.next() == Some(name) && !words.any(|word| word == "q=0")
+            })
+        })
+    };
+    if accepts("zstd") {
+        Encoding::Zstd
+    } else if accepts("gzip") {
+        Encoding::Gzip
+    } else {
+        Encoding::Identity
+    }
+}
+
+/// Compresses part by part; what was given is decodable as soon as it arrives.
+pub(super) enum Compressor {
+    Identity,
+    Gzip(flate2::write::GzEncoder<Vec<u8>>),
+    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+}
+
+const ZSTD_LEVEL: i32 = 3;
+
+impl Compressor {
+    pub(super) fn new(encoding: Encoding) -> std::io::Result<Self> {
+        Ok(match encoding {
+            Encoding::Identity => Self::Identity,
+            Encoding::Gzip => {
+                Self::Gzip(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()))
+            }
+            Encoding::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
+        })
+    }
+
+    pub(super) fn part(&mut self, part: Bytes) -> std::io::Result<Bytes> {
+        Ok(match self {
+            Self::Identity => part,
+            Self::Gzip(encoder) => {
+                encoder.write_all(&part)?;
+                encoder.flush()?;
+                std::mem::take(encoder.get_mut()).into()
+            }
+            Self::Zstd(encoder) => {
+                encoder.write_all(&part)?;
+                encoder.flush()?;
+                std::mem::take(encoder.get_mut()).into()
+            }
+        })
+    }
+
+    pub(super) fn finish(self) -> std::io::Result<Bytes> {
+        Ok(match self {
+            Self::Identity => Bytes::new(),
+            Self::Gzip(encoder) => encoder.finish()?.into(),
+            Self::Zstd(encoder) => encoder.finish()?.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_protocol::limits;
+
+    use super::*;
+
+    #[test]
+    fn a_bomb_is_refused_at_the_limit() {
+        let zeros = vec![0; limits::DECODED_BODY_BYTES + 1];
+        let zstd = zstd::stream::encode_all(zeros.as_slice(), 1).unwrap();
+        let limit = limits::DECODED_BODY_BYTES;
+        assert_eq!(decompress(&zstd, Encoding::Zstd, limit), Err(Code::DecodedBodyTooLarge));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&zeros).unwrap();
+        let gzip = gzip.finish().unwrap();
+        assert_eq!(decompress(&gzip, Encoding::Gzip, limit), Err(Code::DecodedBodyTooLarge));
+        // A bomb that is cut is one as far as it bursts; what is cut before that is what came out of it.
+        let half = &gzip[..gzip.len() / 2];
+        assert_eq!(decompress(half, Encoding::Gzip, limit / 4), Err(Code::DecodedBodyTooLarge));
+        let cut = decompress(half, Encoding::Gzip, limit).unwrap();
+        assert!(cut.len() > limit / 4 && cut.len() < limit, "{}", cut.len());
+        let exact = zstd::stream::encode_all(&zeros[1..], 1).unwrap();
+        assert_eq!(decompress(&exact, Encoding::Zstd, limit).map(|body| body.len()), Ok(limit));
+    }
+
+    #[test]
+    fn the_reply_is_encoded_as_the_device_takes_it() {
+        for (value, expected) in [
+            ("gzip, zstd", Encoding::Zstd),
+            ("gzip;q=1.0, zstd;q=0", Encoding::Gzip),
+            ("br", Encoding::Identity),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!(accepted(&headers), expected, "{value}");
+        }
+    }
+}
