@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use firebreak::store::{Database, Store};
+use firebreak::store::{Database, Store, Transaction};
 use sqlx::Connection as _;
 use uuid::Uuid;
 
@@ -105,7 +105,7 @@ macro_rules! insert {
             for $row in chunk {
                 $query = $bind;
             }
-            $query.execute(&mut *$connection).await?;
+            $query.execute(&mut **$connection).await?;
         }
     };
 }
@@ -199,18 +199,16 @@ pub(crate) async fn write(database: &Database, rows: &Rows, transactions: usize)
         let records = part(&rows.records, nth, transactions);
         let runs = part(&rows.runs, nth, transactions);
         let photos = part(&rows.photos, nth, transactions);
-        match &store {
-            Store::Sqlite { writer, .. } => {
-                let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-                write_part!(transaction, Marks::Plain, operations, records, runs, photos);
-                transaction.commit().await?;
+        let mut transaction = store.begin().await?;
+        match &mut transaction {
+            Transaction::Sqlite(held) => {
+                write_part!(held, Marks::Plain, operations, records, runs, photos);
             }
-            Store::Postgres(pool) => {
-                let mut transaction = pool.begin().await?;
-                write_part!(transaction, Marks::Numbered, operations, records, runs, photos);
-                transaction.commit().await?;
+            Transaction::Postgres(held) => {
+                write_part!(held, Marks::Numbered, operations, records, runs, photos);
             }
         }
+        transaction.commit().await?;
     }
     let took = started.elapsed();
     store.close().await;
