@@ -304,7 +304,7 @@ pub(super) async fn too_slow(backend: Backend) -> Result<()> {
     let read = socket.read(&mut reply).await?;
     let text = String::from_utf8_lossy(&reply[..read]).into_owned();
     let body = text.split_once("\r\n\r\n").map_or(&b""[..], |(_, body)| body.as_bytes());
-    http::note(Reply { status: 408, body: body.to_vec() }.code().as_deref());
+    http::note(Reply { status: 408, body: body.to_vec(), ..Reply::default() }.code().as_deref());
     ensure!(text.starts_with("HTTP/1.1 408") && text.contains(Code::TimedOut.as_str()), "{text}");
     Ok(())
 }
