@@ -3,10 +3,6 @@
 use clap::Parser as _;
 use firebreak::cli::Cli;
 
-/// A group is made of very many small pieces, made on one thread and freed on another.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let cli = Cli::parse();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(cli.run())

@@ -1,7 +1,6 @@
 //! Phones whose requests are generated, encoded, signed and compressed before any clock starts.
 
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -10,16 +9,20 @@ use firebreak_tests::phone::Phone;
 use firebreak_tests::server::Server;
 use fixtures::builders::MORNING_MS;
 use fixtures::generator;
+use hyper::body::Bytes;
 use sync_protocol::exchange::encode_request;
 use sync_protocol::limits;
 use sync_protocol::operation::Operation;
 use tokio::task::JoinSet;
 
+use crate::link::Link;
+
 /// One phone and what it will send.
 pub(crate) struct Sender {
-    client: Client,
+    url: String,
+    token: String,
     /// Compressed bodies, in the order of the chain.
-    pub(crate) requests: Arc<Vec<Vec<u8>>>,
+    pub(crate) requests: Vec<Bytes>,
 }
 
 /// How a load took.
@@ -55,10 +58,11 @@ pub(crate) fn prepare(
                 .map(|_| {
                     let encoded = reports.by_ref().take(operations).map(|report| Operation::encode(&report));
                     let bundle = phone.seal_bytes(encoded.collect());
-                    gzip(&request(phone, &[bundle]))
+                    Ok(gzip(&request(phone, &[bundle]))?.into())
                 })
                 .collect::<Result<Vec<_>>>()?;
-            Ok(Sender { client: phone.client.keeping_connections()?, requests: Arc::new(requests) })
+            let (url, token) = (phone.client.base().to_owned(), phone.client.token().to_owned());
+            Ok(Sender { url, token, requests })
         })
         .collect()
 }
@@ -77,17 +81,21 @@ pub(crate) fn gzip(body: &[u8]) -> Result<Vec<u8>> {
     Ok(encoder.finish()?)
 }
 
-/// Sends everything: every phone at once, each one request after the other. Every request must succeed.
+/// Sends everything: every phone at once on a connection of its own, one request after the other. Every request must
+/// succeed. Phones have connected before the clock starts.
 pub(crate) async fn send(senders: &[Sender]) -> Result<Sent> {
+    let mut links = Vec::with_capacity(senders.len());
+    for sender in senders {
+        links.push((Link::open(&sender.url, &sender.token).await?, sender.requests.clone()));
+    }
     let mut tasks = JoinSet::new();
     let started = Instant::now();
-    for sender in senders {
-        let (client, requests) = (sender.client.clone(), Arc::clone(&sender.requests));
+    for (mut link, requests) in links {
         tasks.spawn(async move {
             let mut latencies = Vec::with_capacity(requests.len());
-            for body in requests.iter() {
+            for body in requests {
                 let began = Instant::now();
-                post(&client, body.clone()).await?;
+                link.sync(body).await?;
                 latencies.push(began.elapsed());
             }
             anyhow::Ok(latencies)

@@ -90,7 +90,8 @@ fn costs(figures: &mut Figures, name: &str, load: &Load, rows: usize) {
     let operations = number(load.operations);
     let cpu = load.cost.cpu_s / load.sent.took.as_secs_f64();
     let groups = load.cost.groups.max(1.0);
-    let sent: usize = load.senders.iter().flat_map(|sender| sender.requests.iter()).map(Vec::len).sum();
+    let sent: usize =
+        load.senders.iter().flat_map(|sender| sender.requests.iter()).map(|body| body.len()).sum();
     figures.print(
         &format!("{name}_cpu"),
         load.cost.cpu_s * 1e6 / operations,
@@ -131,6 +132,14 @@ async fn small(figures: &mut Figures, server: &Server, large: f64) -> Result<()>
         "us/operation",
         load.cost.cpu_s / load.sent.took.as_secs_f64(),
         "one_core",
+    );
+    let own = load.cost.own_cpu_s * 1e6 / number(load.operations);
+    figures.print(
+        "ingest_small_load_cpu",
+        own,
+        "us/operation",
+        load.cost.own_cpu_s / load.cost.cpu_s,
+        "server",
     );
     let syncs = rate(load.operations / SMALL_OPERATIONS, load.sent.took);
     let commits = load.cost.groups / load.sent.took.as_secs_f64();

@@ -9,6 +9,7 @@ mod crew;
 mod figure;
 mod ingest;
 mod large;
+mod link;
 mod process;
 mod refold;
 mod rival;

@@ -11,6 +11,8 @@ const TICKS: f64 = 100.0;
 pub(crate) struct Counted {
     /// Processor seconds, user and system.
     pub(crate) cpu_s: f64,
+    /// Those of this process: what the load itself costs.
+    pub(crate) own_cpu_s: f64,
     /// Bytes handed to the disk.
     pub(crate) written: f64,
     /// Transactions that wrote bundles.
@@ -23,15 +25,11 @@ impl Counted {
     /// Reads the counters of a server.
     pub(crate) async fn of(server: &Server) -> Result<Self> {
         let id = server.id().context("the server does not run")?;
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-        let after_name = stat.rsplit(") ").next().unwrap_or_default();
-        let field = |at: usize| -> f64 {
-            after_name.split(' ').nth(at).and_then(|text| text.parse().ok()).unwrap_or(0.0)
-        };
         let io = std::fs::read_to_string(format!("/proc/{id}/io")).unwrap_or_default();
         let metrics = server.client()?.get("/metrics").await?.text();
         Ok(Self {
-            cpu_s: (field(11) + field(12)) / TICKS,
+            cpu_s: cpu_s(&id.to_string())?,
+            own_cpu_s: cpu_s("self")?,
             written: value_after(&io, "write_bytes: "),
             groups: value_after(&metrics, "firebreak_groups_total "),
             bundles: value_after(&metrics, "firebreak_bundles_total "),
@@ -42,11 +40,22 @@ impl Counted {
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             cpu_s: self.cpu_s - before.cpu_s,
+            own_cpu_s: self.own_cpu_s - before.own_cpu_s,
             written: self.written - before.written,
             groups: self.groups - before.groups,
             bundles: self.bundles - before.bundles,
         }
     }
+}
+
+/// Processor seconds of a process, user and system.
+fn cpu_s(process: &str) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = |at: usize| -> f64 {
+        after_name.split(' ').nth(at).and_then(|text| text.parse().ok()).unwrap_or(0.0)
+    };
+    Ok((ticks(11) + ticks(12)) / TICKS)
 }
 
 fn value_after(text: &str, name: &str) -> f64 {

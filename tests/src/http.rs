@@ -1,5 +1,4 @@
-//! A small HTTP client: JSON for the office, CBOR sequences for devices. One connection a request, if nothing else
-//! is asked for.
+//! A small HTTP client: JSON for the office, CBOR sequences for devices. One connection a request.
 //!
 //! It reads a reply as far as it comes: a cut is part of the answer, not an error.
 
@@ -112,13 +111,9 @@ impl Client {
         Ok(Self { base: base.trim_end_matches('/').to_owned(), token: token.to_owned(), http })
     }
 
-    /// The same, with connections of its own that stay open between requests.
-    ///
-    /// # Errors
-    /// Where the client cannot be made.
-    pub fn keeping_connections(&self) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-        Ok(Self { http, ..self.clone() })
+    /// The address that it asks.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The same token at another address.

@@ -4,19 +4,25 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, header};
 use sync_protocol::codes::Code;
+use sync_protocol::ids::DeviceId;
 
 use super::Shared;
 use super::error::{ApiError, DeviceError};
-use crate::domain::{DeviceRow, DeviceStatus, District, Person, Role};
+use crate::domain::{Device, DeviceStatus, District, Person, Role};
 use crate::sync::SyncError;
 use crate::sync::tokens::{self, Claim};
 
-/// A device that presents bundles.
+/// A device that asks, as it stands now.
 #[derive(Debug)]
 pub(super) struct Presenter {
     pub(super) district: District,
-    pub(super) row: DeviceRow,
+    pub(super) device: Device,
 }
+
+/// A device that presents bundles, as its last sync left it: how it stands now is read with what it brings, before
+/// anything is told to it.
+#[derive(Debug)]
+pub(super) struct Remembered(pub(super) Presenter);
 
 /// An office account.
 #[derive(Debug)]
@@ -79,21 +85,58 @@ fn unknown_district(error: SyncError) -> ApiError {
     }
 }
 
-impl FromRequestParts<Shared> for Presenter {
-    type Rejection = DeviceError;
-
-    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, DeviceError> {
+impl Presenter {
+    /// The district and the device that a request's token names.
+    async fn claim(parts: &Parts, shared: &Shared) -> Result<(District, DeviceId), ApiError> {
         let claim = header_token(parts).and_then(|token| tokens::read(&shared.engine.keys, token));
         let Some(Claim::Device(district, device)) = claim else {
             return Err(Code::Unauthenticated.into());
         };
         let district = shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
+        Ok((district, device))
+    }
+
+    async fn read(shared: &Shared, district: District, device: DeviceId) -> Result<Self, ApiError> {
         let mut reading = shared.engine.store.glance().await?;
         let row = reading.device(district.key, device).await?.ok_or(Code::Unauthenticated)?;
-        match row.device.status {
-            DeviceStatus::Revoked { .. } => Err(Code::DeviceRevoked.into()),
-            DeviceStatus::Active | DeviceStatus::Lost => Ok(Self { district, row }),
-        }
+        Self { district, device: row.device }.unless_revoked()
+    }
+
+    /// # Errors
+    /// [`Code::DeviceRevoked`].
+    fn unless_revoked(self) -> Result<Self, ApiError> {
+        require_trusted(&self.device).map(|()| self)
+    }
+}
+
+/// # Errors
+/// [`Code::DeviceRevoked`].
+pub(super) fn require_trusted(device: &Device) -> Result<(), ApiError> {
+    match device.status {
+        DeviceStatus::Revoked { .. } => Err(Code::DeviceRevoked.into()),
+        DeviceStatus::Active | DeviceStatus::Lost => Ok(()),
+    }
+}
+
+impl FromRequestParts<Shared> for Presenter {
+    type Rejection = DeviceError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, DeviceError> {
+        let (district, device) = Self::claim(parts, shared).await?;
+        Ok(Self::read(shared, district, device).await?)
+    }
+}
+
+impl FromRequestParts<Shared> for Remembered {
+    type Rejection = DeviceError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, DeviceError> {
+        let (district, device) = Presenter::claim(parts, shared).await?;
+        let presenter = match shared.engine.presenters.recall(district.key, device) {
+            Some(device) => Presenter { district, device }.unless_revoked()?,
+            None => Presenter::read(shared, district, device).await?,
+        };
+        Ok(Self(presenter))
     }
 }
 

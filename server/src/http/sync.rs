@@ -13,7 +13,7 @@ use sync_protocol::limits;
 use tokio::sync::mpsc;
 
 use super::Shared;
-use super::auth::Presenter;
+use super::auth::{Presenter, Remembered, require_trusted};
 use super::body::read_body;
 use super::encoding::{Compressor, Encoding, accepted};
 use super::error::{ApiError, DeviceError};
@@ -32,14 +32,14 @@ const PARTS_WAITING: usize = 4;
 
 pub(super) async fn sync(
     State(shared): State<Shared>,
-    presenter: Presenter,
+    Remembered(presenter): Remembered,
     request: Request,
 ) -> Result<Response, DeviceError> {
     let _slot =
         Arc::clone(&shared.sync_slots).try_acquire_owned().map_err(|_source| Code::TooManyRequests)?;
     let received_ms = shared.engine.clock.now_ms();
     let reply_encoding = accepted(request.headers());
-    let device = presenter.row.device.id;
+    let device = presenter.device.id;
     let body = read_body(&shared.rooms, request).await?;
     let request = exchange::decode_request(&body.bytes)?;
     let header = request.header;
@@ -56,6 +56,8 @@ pub(super) async fn sync(
         let reading = shared.engine.reading(&mut reading).await?;
         Standing::of(reading, presenter.district.key, device).await?
     };
+    shared.engine.presenters.remember(presenter.district.key, &standing.presenter.device);
+    require_trusted(&standing.presenter.device)?;
     let cursor = header.cursor.as_deref();
     let (cursor, lineage) =
         rollback::settle(&shared.engine, &presenter.district, cursor, standing.lineage, &mut reading).await?;
@@ -102,13 +104,13 @@ async fn take(
         let _room = shared.rooms.open(slice.iter().map(|bundle| bundle.len()).sum()).await?;
         let bundles = slice.iter().map(|bundle| bundle.to_vec()).collect();
         let broken = if left.is_empty() { broken.take() } else { None };
-        let device = Some(&presenter.row.device);
+        let device = Some(&presenter.device);
         let mut admitted = admit::open(&shared.engine, &presenter.district, device, bundles, broken).await?;
         taken.refused.extend(admitted.refusals.iter().map(refused_frame));
-        let mut delivery = delivery(presenter.row.device.id, &mut admitted, received_ms);
+        let mut delivery = delivery(presenter.device.id, &mut admitted, received_ms);
         if left.is_empty() {
-            delivery.visit = Some(visit(presenter.row.device.id, header, received_ms));
-            delivery.acknowledged = (presenter.row.device.holders(), header.acknowledged.clone());
+            delivery.visit = Some(visit(presenter.device.id, header, received_ms));
+            delivery.acknowledged = (presenter.device.holders(), header.acknowledged.clone());
         }
         let delivered = deliver(shared, presenter, delivery).await?;
         taken.order.extend(admitted.order);

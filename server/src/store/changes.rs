@@ -103,11 +103,10 @@ impl Transaction {
         let mut places: HashMap<RecordId, Vec<(u64, u64, i64)>> = HashMap::new();
         for chunk in records.chunks(1_024) {
             let rows: Vec<(Uuid, i64, i64, i64)> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(
+                let mut query = Db::by_ids(
                     "SELECT record, since_change, until_change, place FROM places WHERE district = ",
+                    district, "record", chunk.iter().map(|key| key.0),
                 );
-                query.push_bind(district.0).push(" AND record");
-                Db::push_ids(&mut query, chunk.iter().map(|key| key.0));
                 query.build_query_as().fetch_all(connection).await?
             });
             for (record, since, until, place) in rows {

@@ -206,7 +206,11 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
 }
 
 async fn open_postgres(address: &str) -> Result<Store, StoreError> {
-    let options = PgConnectOptions::from_str(address)?.statement_cache_capacity(STATEMENTS_CACHED);
+    let options = PgConnectOptions::from_str(address)?
+        .statement_cache_capacity(STATEMENTS_CACHED)
+        // Every statement has its index. A plan made for the values at hand, while the statistics know nothing of the
+        // table yet, reads a whole district for a thousand keys; and planning costs more than running.
+        .options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]);
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(Duration::from_secs(30))

@@ -80,12 +80,11 @@ impl Transaction {
         let mut records = HashMap::new();
         for chunk in ids.chunks(1_024) {
             let rows: Vec<RecordTuple> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(
+                let mut query = Db::by_ids(
                     "SELECT record, collection, change, class, state, flags, number, received_ms, place, place_since, view \
                     FROM records WHERE district = ",
+                    district, "record", chunk.iter().map(|key| key.0),
                 );
-                query.push_bind(district.0).push(" AND record");
-                Db::push_ids(&mut query, chunk.iter().map(|key| key.0));
                 query.build_query_as().fetch_all(connection).await?
             });
             records.extend(rows.into_iter().map(record_row).map(|row| (row.record, row)));

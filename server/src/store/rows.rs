@@ -1,12 +1,15 @@
 //! Rows as tuples, and many rows in one statement: chunks of powers of two, so that few texts are prepared and
 //! all stay cached.
 
+use std::collections::BTreeSet;
+
 use sqlx::{Database, Postgres, QueryBuilder, Sqlite};
 use sync_protocol::ids::{Identity, RecordId};
 use uuid::Uuid;
 
 use super::unsigned;
 use super::values::RecordRow;
+use crate::domain::DistrictKey;
 
 /// The columns of `records` behind its district, in the order of the table.
 pub(super) type RecordTuple = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>);
@@ -47,15 +50,37 @@ pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// How a database is asked for rows of many keys.
+///
+/// The `by_…` begin a query from a text that ends with `district = `, for tables that grow without bound.
 pub(super) trait Keys: Database {
-    /// Appends `IN (…)` or `= ANY(…)` behind a column of ids.
+    /// Appends a list of ids behind a column.
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>);
 
-    /// Appends `IN (…)` or `= ANY(…)` behind a column of hashes.
+    /// Appends a list of hashes behind a column.
     fn push_hashes<'k>(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = &'k [u8]>);
 
-    /// Appends a list of pairs behind `(record, identity) IN `.
-    fn push_pairs(query: &mut QueryBuilder<Self>, keys: &[(RecordId, Identity)]);
+    /// Rows whose column is one of these ids.
+    fn by_ids(
+        select: &str,
+        district: DistrictKey,
+        column: &str,
+        keys: impl Iterator<Item = Uuid>,
+    ) -> QueryBuilder<Self>;
+
+    /// Rows whose column is one of these hashes.
+    fn by_hashes<'k>(
+        select: &str,
+        district: DistrictKey,
+        column: &str,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> QueryBuilder<Self>;
+
+    /// Rows of these operations.
+    fn by_operations(
+        select: &str,
+        district: DistrictKey,
+        keys: &[(RecordId, Identity)],
+    ) -> QueryBuilder<Self>;
 }
 
 impl Keys for Sqlite {
@@ -77,16 +102,48 @@ impl Keys for Sqlite {
         query.push(")");
     }
 
-    fn push_pairs(query: &mut QueryBuilder<Self>, keys: &[(RecordId, Identity)]) {
-        query.push("(");
+    fn by_ids(
+        select: &str,
+        district: DistrictKey,
+        column: &str,
+        keys: impl Iterator<Item = Uuid>,
+    ) -> QueryBuilder<Self> {
+        let mut query = QueryBuilder::new(select);
+        query.push_bind(district.0).push(" AND ").push(column);
+        Self::push_ids(&mut query, keys);
+        query
+    }
+
+    fn by_hashes<'k>(
+        select: &str,
+        district: DistrictKey,
+        column: &str,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> QueryBuilder<Self> {
+        let mut query = QueryBuilder::new(select);
+        query.push_bind(district.0).push(" AND ").push(column);
+        Self::push_hashes(&mut query, keys);
+        query
+    }
+
+    fn by_operations(
+        select: &str,
+        district: DistrictKey,
+        keys: &[(RecordId, Identity)],
+    ) -> QueryBuilder<Self> {
+        let mut query = QueryBuilder::new(select);
+        query.push_bind(district.0).push(" AND (record, identity) IN (");
         query.push_values(padded(keys), |mut row, (record, identity)| {
             row.push_bind(record.0).push_bind(&identity.0[..]);
         });
         query.push(")");
+        query
     }
 }
 
-/// One array instead of a thousand parameters, which it would parse and plan on each connection.
+/// One array instead of a thousand parameters, which it would parse on each connection. Each key is looked up by
+/// itself: a plan is made before the statistics know anything of a table, and one for the whole list reads the
+/// district from one end to the other.
 impl Keys for Postgres {
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {
         query.push(" = ANY(").push_bind(keys.collect::<Vec<_>>()).push(")");
@@ -96,11 +153,52 @@ impl Keys for Postgres {
         query.push(" = ANY(").push_bind(keys.collect::<Vec<_>>()).push(")");
     }
 
-    fn push_pairs(query: &mut QueryBuilder<Self>, keys: &[(RecordId, Identity)]) {
-        query.push("(SELECT * FROM UNNEST(");
-        query.push_bind(keys.iter().map(|(record, _)| record.0).collect::<Vec<_>>()).push("::uuid[], ");
-        query.push_bind(keys.iter().map(|(_, identity)| &identity.0[..]).collect::<Vec<_>>());
-        query.push("::bytea[]))");
+    fn by_ids(
+        select: &str,
+        district: DistrictKey,
+        column: &str,
+        keys: impl Iterator<Item = Uuid>,
+    ) -> QueryBuilder<Self> {
+        let keys: BTreeSet<Uuid> = keys.collect();
+        let mut query = QueryBuilder::new("SELECT found.* FROM UNNEST(");
+        query
+            .push_bind(keys.into_iter().collect::<Vec<_>>())
+            .push(") AS wanted (wanted) CROSS JOIN LATERAL (");
+        query.push(select).push_bind(district.0).push(" AND ").push(column);
+        query.push(" = wanted OFFSET 0) AS found");
+        query
+    }
+
+    fn by_hashes<'k>(
+        select: &str,
+        district: DistrictKey,
+        column: &str,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> QueryBuilder<Self> {
+        let keys: BTreeSet<&[u8]> = keys.collect();
+        let mut query = QueryBuilder::new("SELECT found.* FROM UNNEST(");
+        query
+            .push_bind(keys.into_iter().collect::<Vec<_>>())
+            .push(") AS wanted (wanted) CROSS JOIN LATERAL (");
+        query.push(select).push_bind(district.0).push(" AND ").push(column);
+        query.push(" = wanted OFFSET 0) AS found");
+        query
+    }
+
+    fn by_operations(
+        select: &str,
+        district: DistrictKey,
+        keys: &[(RecordId, Identity)],
+    ) -> QueryBuilder<Self> {
+        let keys: BTreeSet<(Uuid, &[u8])> =
+            keys.iter().map(|(record, identity)| (record.0, &identity.0[..])).collect();
+        let (records, identities): (Vec<Uuid>, Vec<&[u8]>) = keys.into_iter().unzip();
+        let mut query = QueryBuilder::new("SELECT found.* FROM UNNEST(");
+        query.push_bind(records).push(", ").push_bind(identities);
+        query.push(") AS wanted (of_record, wanted) CROSS JOIN LATERAL (");
+        query.push(select).push_bind(district.0);
+        query.push(" AND record = of_record AND identity = wanted OFFSET 0) AS found");
+        query
     }
 }
 

@@ -72,9 +72,10 @@ impl Transaction {
         let mut receipts = HashMap::new();
         for chunk in bundles.chunks(KEYS) {
             let rows: Vec<(Vec<u8>, Vec<u8>)> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new("SELECT bundle, receipt FROM runs WHERE district = ");
-                query.push_bind(district.0).push(" AND bundle");
-                Db::push_hashes(&mut query, chunk.iter().map(|key| &key.0[..]));
+                let mut query = Db::by_hashes(
+                    "SELECT bundle, receipt FROM runs WHERE district = ",
+                    district, "bundle", chunk.iter().map(|key| &key.0[..]),
+                );
                 query.build_query_as().fetch_all(connection).await?
             });
             for (bundle, receipt) in rows {
@@ -141,9 +142,7 @@ impl Transaction {
         let mut known = HashSet::new();
         for chunk in candidates.chunks(KEYS / 2) {
             let rows: Vec<(Vec<u8>,)> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity FROM operations WHERE district = ");
-                query.push_bind(district.0).push(" AND (record, identity) IN ");
-                Db::push_pairs(&mut query, chunk);
+                let mut query = Db::by_operations("SELECT identity FROM operations WHERE district = ", district, chunk);
                 query.build_query_as().fetch_all(connection).await?
             });
             collect_identities(rows, &mut known)?;
@@ -160,9 +159,10 @@ impl Transaction {
         let mut known = HashMap::new();
         for chunk in candidates.chunks(KEYS) {
             let rows: Vec<(Vec<u8>, String, Option<Vec<u8>>)> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new("SELECT identity, code, released_by FROM quarantine WHERE district = ");
-                query.push_bind(district.0).push(" AND identity");
-                Db::push_hashes(&mut query, chunk.iter().map(|key| &key.0[..]));
+                let mut query = Db::by_hashes(
+                    "SELECT identity, code, released_by FROM quarantine WHERE district = ",
+                    district, "identity", chunk.iter().map(|key| &key.0[..]),
+                );
                 query.build_query_as().fetch_all(connection).await?
             });
             for (identity, code, released_by) in rows {
@@ -182,11 +182,10 @@ impl Transaction {
         let mut used = HashSet::new();
         for chunk in ids.chunks(KEYS) {
             let rows: Vec<(Uuid,)> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(
-                    "SELECT operation FROM operations WHERE operation <> record AND district = "
+                let mut query = Db::by_ids(
+                    "SELECT operation FROM operations WHERE operation <> record AND district = ",
+                    district, "operation", chunk.iter().copied(),
                 );
-                query.push_bind(district.0).push(" AND operation");
-                Db::push_ids(&mut query, chunk.iter().copied());
                 query.build_query_as().fetch_all(connection).await?
             });
             used.extend(rows.into_iter().map(|(id,)| id));
@@ -203,11 +202,10 @@ impl Transaction {
         let mut sets: BTreeMap<RecordId, Vec<StoredOperation>> = BTreeMap::new();
         for chunk in records.chunks(KEYS) {
             let rows: Vec<(Uuid, Vec<u8>, Vec<u8>, i64)> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(
-                    "SELECT record, identity, bytes, disposition FROM operations WHERE district = "
+                let mut query = Db::by_ids(
+                    "SELECT record, identity, bytes, disposition FROM operations WHERE district = ",
+                    district, "record", chunk.iter().map(|key| key.0),
                 );
-                query.push_bind(district.0).push(" AND record");
-                Db::push_ids(&mut query, chunk.iter().map(|key| key.0));
                 query.build_query_as().fetch_all(connection).await?
             });
             for (record, identity, bytes, disposition) in rows {

@@ -18,6 +18,7 @@ pub mod json;
 pub mod listing;
 pub mod office;
 pub mod people;
+pub mod presenters;
 pub mod pull;
 mod release;
 pub mod rollback;
@@ -27,6 +28,7 @@ mod trust;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use presenters::Presenters;
 use sync_protocol::bundle::Binding;
 use sync_protocol::codes::Code;
 use sync_protocol::enrolment;
@@ -75,6 +77,8 @@ pub struct Engine {
     pub clock: Clock,
     /// Positions that mean "place unknown", degrees × 1e7.
     pub default_positions: Vec<(i64, i64)>,
+    /// Devices as their last sync left them.
+    pub presenters: Presenters,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
 }
@@ -106,6 +110,7 @@ impl Engine {
             keys,
             clock,
             default_positions,
+            presenters: Presenters::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
         }))
