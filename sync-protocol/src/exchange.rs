@@ -62,7 +62,8 @@ pub struct ChainHead {
 /// Which version of its areas a device holds, and how far it is in changing to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AreaState {
-    /// The version it holds whole; 0 before any.
+    /// The version it holds whole; 0, or absent, before any.
+    #[serde(default)]
     pub version: u64,
     /// The token of the last `cursor` frame within an area change.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]

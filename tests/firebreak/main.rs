@@ -12,6 +12,7 @@ mod laws;
 mod memory_stick;
 mod office;
 mod page;
+mod page_says;
 mod people;
 mod python_client;
 mod real_records;

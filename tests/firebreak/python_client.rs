@@ -61,7 +61,13 @@ async fn enrols_pushes_and_pulls(backend: Backend) -> Result<()> {
     }
     let [offer, again] = offers.as_slice() else { anyhow::bail!("two offers") };
     let said = client(&["run", "--enrol", offer, "--enrol-again", again]).await?;
-    ensure!(said.get("operations").and_then(Value::as_u64) == Some(5), "{said}");
+    let count = |name: &str| said.get(name).and_then(Value::as_u64);
+    ensure!(count("operations") == Some(5), "{said}");
+    ensure!(
+        count("errors") == Some(21),
+        "faults of requests and bundles, each answered as the page says: {said}"
+    );
+    ensure!(count("persons") == Some(2), "{said}");
     let check = server.check().await?;
     let quarantined = check.pointer("/dispositions/quarantined").and_then(Value::as_u64);
     ensure!(quarantined == Some(1), "one operation is quarantined: {check}");

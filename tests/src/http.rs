@@ -64,10 +64,12 @@ pub struct Client {
 }
 
 /// A plain reply.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
+    /// What the body is said to be; nothing where it is not said.
+    pub content_type: String,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -185,7 +187,9 @@ impl Client {
 
 async fn reply(response: reqwest::Response) -> Result<Reply> {
     let status = response.status().as_u16();
-    let reply = Reply { status, body: response.bytes().await?.to_vec() };
+    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_owned();
+    let reply = Reply { status, content_type, body: response.bytes().await?.to_vec() };
     if status >= 400 {
         note(reply.code().as_deref());
     }

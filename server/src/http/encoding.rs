@@ -52,9 +52,21 @@ pub(super) fn decompress(body: &[u8], encoding: Encoding, bound: usize) -> Resul
     match read {
         _ if decoded.len() > bound => Err(Code::DecodedBodyTooLarge),
         Ok(()) => Ok(decoded),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(decoded),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && begins_as(body, encoding) => {
+            Ok(decoded)
+        }
         Err(_broken) => Err(Code::EncodingBroken),
     }
+}
+
+/// Whether a body, perhaps cut short, begins as one of this encoding does: what does not was never one that was cut.
+fn begins_as(body: &[u8], encoding: Encoding) -> bool {
+    let magic: &[u8] = match encoding {
+        Encoding::Identity => &[],
+        Encoding::Gzip => &[0x1f, 0x8b, 0x08],
+        Encoding::Zstd => &[0x28, 0xb5, 0x2f, 0xfd],
+    };
+    magic.iter().zip(body).all(|(expected, found)| expected == found)
 }
 
 /// Reads to the end; what came before an error stays.
@@ -158,6 +170,29 @@ mod tests {
         assert!(cut.len() > limit / 4 && cut.len() < limit, "{}", cut.len());
         let exact = zstd::stream::encode_all(&zeros[1..], 1).unwrap();
         assert_eq!(decompress(&exact, Encoding::Zstd, limit).map(|body| body.len()), Ok(limit));
+    }
+
+    #[test]
+    fn what_is_cut_gives_what_came_and_what_never_was_compressed_is_broken() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"a request").unwrap();
+        let whole = [
+            (Encoding::Gzip, gzip.finish().unwrap()),
+            (Encoding::Zstd, zstd::stream::encode_all(&b"a request"[..], 1).unwrap()),
+        ];
+        for (encoding, body) in &whole {
+            for length in 0..body.len() {
+                let decoded = decompress(&body[..length], *encoding, 100);
+                assert!(
+                    decoded.is_ok_and(|decoded| b"a request".starts_with(&decoded)),
+                    "{encoding:?} {length}"
+                );
+            }
+            for length in 1..8 {
+                let decoded = decompress(&b"no gzip!"[..length], *encoding, 100);
+                assert_eq!(decoded, Err(Code::EncodingBroken), "{encoding:?} {length}");
+            }
+        }
     }
 
     #[test]

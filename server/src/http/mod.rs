@@ -27,15 +27,16 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use error::DeviceError;
 pub use error::{ApiError, status_of};
 
 use crate::config::Settings;
@@ -113,23 +114,37 @@ pub fn router(
         .route("/healthz", get(health::healthy))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(|| async { ApiError::from(Code::NotFound) })
-        .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
+        .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
+        .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
         .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), watch))
         .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
             tracing::error!("a handler panicked");
-            axum::response::IntoResponse::into_response(ApiError::from(Code::Internal))
+            ApiError::from(Code::Internal).into_response()
         }))
         .with_state(shared)
+}
+
+/// The first parts after `/v1/` of the routes that devices use.
+const DEVICE_ROUTES: [&str; 3] = ["enrol", "sync", "receipts"];
+
+/// What no handler answers: as devices read it on their routes and below them, as the office reads it elsewhere.
+fn refused(path: &str, code: Code) -> Response {
+    let first = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+    if first.is_some_and(|first| DEVICE_ROUTES.contains(&first)) {
+        DeviceError::from(code).into_response()
+    } else {
+        ApiError::from(code).into_response()
+    }
 }
 
 /// Counts every request and bounds its time.
 async fn watch(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let uri = request.uri().clone();
     let response = match tokio::time::timeout(shared.timeout, next.run(request)).await {
         Ok(response) => response,
-        Err(_elapsed) => axum::response::IntoResponse::into_response(ApiError::from(Code::TimedOut)),
+        Err(_elapsed) => refused(uri.path(), Code::TimedOut),
     };
     let status: StatusCode = response.status();
     metrics::counter!("firebreak_requests_total", "status" => status.as_str().to_owned()).increment(1);

@@ -6,7 +6,7 @@ use sync_protocol::codes::{Code, Scope};
 use sync_protocol::field::{self, Field, FieldType, Rule};
 use sync_protocol::kind::{Kind, Signer};
 use sync_protocol::operation::{Operation, Photo};
-use sync_protocol::view::{Disposition, State};
+use sync_protocol::view::{Disposition, Standing, State};
 
 use crate::{files, story};
 
@@ -199,6 +199,15 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Flag => "flag",
         Scope::Notice => "notice",
     }
+}
+
+/// The page's table of standings.
+pub(crate) fn page_standings() -> String {
+    let mut text = String::from("| standing | 中文 |\n|---|---|\n");
+    for standing in Standing::ALL {
+        text += &format!("| `{}` | {} |\n", standing.as_str(), standing.zh());
+    }
+    text
 }
 
 /// The page's table of states.

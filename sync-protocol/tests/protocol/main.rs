@@ -15,6 +15,7 @@ mod bad_input;
 mod catalogue;
 mod cddl;
 mod diagnostic;
+mod dispute;
 mod files;
 mod golden;
 mod keys;

@@ -10,7 +10,7 @@ use sync_protocol::{enrolment, field};
 
 use crate::keys::Key;
 use crate::messages::{self, bundle_aad, bundle_bytes};
-use crate::{catalogue, diagnostic, files, story};
+use crate::{catalogue, diagnostic, dispute, files, story};
 
 const PATH: &str = "docs/protocol.md";
 
@@ -22,6 +22,7 @@ fn the_tables_of_the_page_are_those_of_the_source() {
     files::assert_part_is(PATH, "limits", &catalogue::page_limits());
     files::assert_part_is(PATH, "codes", &catalogue::page_codes());
     files::assert_part_is(PATH, "states", &catalogue::page_states());
+    files::assert_part_is(PATH, "standings", &catalogue::page_standings());
 }
 
 #[test]
@@ -167,4 +168,9 @@ fn the_worked_example_is_that_of_the_golden_files() {
         golden.verify(&bundle_aad(), |signature, message| Key::Device.verifies(signature, message)).is_ok()
     );
     files::assert_part_is(PATH, "example", &example());
+}
+
+#[test]
+fn the_view_in_dispute_is_what_the_fold_gives() {
+    files::assert_part_is(PATH, "dispute", &dispute::example());
 }

@@ -303,9 +303,15 @@ pub(super) async fn too_slow(backend: Backend) -> Result<()> {
     let mut reply = vec![0; 4_096];
     let read = socket.read(&mut reply).await?;
     let text = String::from_utf8_lossy(&reply[..read]).into_owned();
-    let body = text.split_once("\r\n\r\n").map_or(&b""[..], |(_, body)| body.as_bytes());
-    http::note(Reply { status: 408, body: body.to_vec() }.code().as_deref());
-    ensure!(text.starts_with("HTTP/1.1 408") && text.contains(Code::TimedOut.as_str()), "{text}");
+    let body =
+        reply[..read].windows(4).position(|end| end == b"\r\n\r\n").map(|at| reply[at + 4..read].to_vec());
+    let reply = Reply { status: 408, body: body.unwrap_or_default(), ..Reply::default() };
+    http::note(reply.code().as_deref());
+    ensure!(
+        text.starts_with("HTTP/1.1 408") && text.contains("content-type: application/cbor-seq"),
+        "{text}"
+    );
+    ensure!(reply.code().as_deref() == Some(Code::TimedOut.as_str()), "{text}");
     Ok(())
 }
 
