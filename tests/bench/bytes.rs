@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use firebreak_tests::server::{Backend, Server};
+use hyper::body::Bytes;
 
 use crate::crew;
 use crate::figure::{Figures, number};
@@ -17,8 +18,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> Result<()> {
     let mut phones = crew::enrol(&server, 1).await?;
     let mut each = |seed, bundles, operations| -> Result<f64> {
         let senders = crew::prepare(&mut phones, seed, bundles, operations)?;
-        let bytes: usize =
-            senders.iter().flat_map(|sender| sender.requests.iter()).map(|body| body.len()).sum();
+        let bytes: usize = senders.iter().flat_map(|sender| sender.requests.iter()).map(Bytes::len).sum();
         Ok(number(bytes) / number(bundles * operations))
     };
     let together = each(1, TOGETHER, 1_000)?;

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use firebreak::store::Database;
 use firebreak_tests::postgres;
 use firebreak_tests::server::{Backend, Server};
+use hyper::body::Bytes;
 use tempfile::TempDir;
 
 use crate::crew::{self, Sender, Sent};
@@ -90,8 +91,7 @@ fn costs(figures: &mut Figures, name: &str, load: &Load, rows: usize) {
     let operations = number(load.operations);
     let cpu = load.cost.cpu_s / load.sent.took.as_secs_f64();
     let groups = load.cost.groups.max(1.0);
-    let sent: usize =
-        load.senders.iter().flat_map(|sender| sender.requests.iter()).map(|body| body.len()).sum();
+    let sent: usize = load.senders.iter().flat_map(|sender| sender.requests.iter()).map(Bytes::len).sum();
     figures.print(
         &format!("{name}_cpu"),
         load.cost.cpu_s * 1e6 / operations,
