@@ -21,7 +21,7 @@ use crate::domain::Collection;
 use crate::store::{Transaction, Visit};
 use crate::sync::admit::{self, Admitted};
 use crate::sync::cursor::Cursor;
-use crate::sync::group::{self, Delivered, Delivery, Standing};
+use crate::sync::delivery::{self, Delivered, Delivery, Standing};
 use crate::sync::pull::{self, Question};
 use crate::sync::rollback;
 
@@ -80,7 +80,7 @@ pub(super) async fn sync(
 /// What became of the bundles of a request.
 #[derive(Default)]
 struct Taken {
-    receipts: group::Receipts,
+    receipts: delivery::Receipts,
     refused: Vec<exchange::Refused>,
     order: Vec<BundleHash>,
     standing: Option<Standing>,
@@ -142,7 +142,7 @@ fn delivery(device: DeviceId, admitted: &mut Admitted, received_ms: i64) -> Deli
         metrics::counter!("firebreak_refused_total", "code" => refusal.code.as_str()).increment(1);
     }
     let refused = admitted.refusals.iter().map(|refusal| {
-        group::refused_row(refusal.bundle, refusal.code, &refusal.bytes, Some(device), received_ms)
+        delivery::refused_row(refusal.bundle, refusal.code, &refusal.bytes, Some(device), received_ms)
     });
     Delivery {
         refused: refused.collect(),
@@ -174,7 +174,7 @@ async fn deliver(shared: &Shared, presenter: &Presenter, delivery: Delivery) -> 
                 tracing::warn!(error = %error, "a contact was not noted: {error}");
             }
         });
-        return Ok(Delivered { receipts: group::Receipts::new(), standing: None });
+        return Ok(Delivered { receipts: delivery::Receipts::new(), standing: None });
     }
     Ok(shared.engine.deliver(&presenter.district, delivery).await?)
 }

@@ -6,6 +6,7 @@
 
 mod chain;
 mod losses;
+mod opening;
 mod receipts;
 mod records;
 mod row;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 
 pub use chain::trusted;
 pub use losses::unbound_notice;
-pub use records::{Draft, Opening};
+pub use opening::Opening;
+pub use records::Draft;
 pub use row::{derived, tallies};
 pub use sorting::{Fresh, Sorted, needs_spans, sort};
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, NoticeId, PersonId, PhotoHash, RecordId};

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sync_protocol::fold;
-use sync_protocol::ids::{DeviceId, Head, Identity, PhotoHash, RecordId};
+use sync_protocol::ids::{DeviceId, Head, Identity, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
-use sync_protocol::view::{Disposition, PhotoState, PhotoView, State, View};
+use sync_protocol::view::{Disposition, State, View};
 
 use super::losses::{losses, notices, released_notice};
+use super::opening::{Opening, is_settled};
 use super::row::Shape;
 use super::sorting::{Fresh, Sorted};
 use super::{Arrival, Numbers, Plan, Situation, receipts, row};
@@ -17,34 +18,6 @@ use crate::domain::disposition_number;
 use crate::store::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, RecordRow, StoredOperation,
 };
-
-/// A record that one operation opens, folded before any lock is held: nothing that the ledger holds matters to it
-/// but that the record is not there.
-#[derive(Debug)]
-pub struct Opening {
-    shape: Shape,
-    disposition: Disposition,
-    photos: Vec<(PhotoHash, bool)>,
-}
-
-impl Opening {
-    /// None where the operation opens no record.
-    pub fn of(operation: &Identified) -> Option<Self> {
-        if operation.operation.id.0 != operation.operation.record.0 {
-            return None;
-        }
-        let view = fold::advance(None, operation)?;
-        Some(Self {
-            shape: Shape::of(&view),
-            disposition: fold::disposition(&view, operation.head()),
-            photos: view.photos.iter().map(|(sha256, photo)| (*sha256, is_settled(photo))).collect(),
-        })
-    }
-}
-
-fn is_settled(photo: &PhotoView) -> bool {
-    photo.state != PhotoState::Named
-}
 
 /// One record of a group.
 #[derive(Debug)]

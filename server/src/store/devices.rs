@@ -52,10 +52,6 @@ const KEEP_SMALLER_OFFSET: &str = " ON CONFLICT (district, device, boot) DO UPDA
 const SELECT_CONTACT: &str =
     "SELECT offset_ms FROM contacts WHERE district = $1 AND device = $2 AND boot = $3";
 const SELECT_DEVICE_IDS: &str = "SELECT device FROM devices WHERE district = $1 ORDER BY device";
-const SELECT_MISSING_PHOTOS: &str = "SELECT sha256 FROM photos WHERE district = $1 AND device = $2 AND is_settled = 0 \
-     ORDER BY record, sha256 LIMIT $3";
-const COUNT_MISSING_PHOTOS: &str =
-    "SELECT device, count(*) FROM photos WHERE district = $1 AND is_settled = 0 GROUP BY device";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -294,26 +290,5 @@ impl Transaction {
     ) -> Result<Option<i64>, StoreError> {
         let row = fetch_optional!(self, (i64,), SELECT_CONTACT, district.0, device.0, boot.to_vec());
         Ok(row.map(|(offset,)| offset))
-    }
-
-    /// Photos that a device named and the server lacks.
-    pub async fn missing_photos(
-        &mut self,
-        district: DistrictKey,
-        device: DeviceId,
-        limit: u32,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let rows =
-            fetch_all!(self, (Vec<u8>,), SELECT_MISSING_PHOTOS, district.0, device.0, i64::from(limit));
-        Ok(rows.into_iter().map(|(hash,)| hash).collect())
-    }
-
-    /// How many photos each device named that the server lacks.
-    pub async fn missing_photo_counts(
-        &mut self,
-        district: DistrictKey,
-    ) -> Result<BTreeMap<DeviceId, u64>, StoreError> {
-        let rows = fetch_all!(self, (Uuid, i64), COUNT_MISSING_PHOTOS, district.0);
-        Ok(rows.into_iter().map(|(device, count)| (DeviceId(device), unsigned(count))).collect())
     }
 }

@@ -2,29 +2,12 @@
 
 use std::collections::HashMap;
 
-use sync_protocol::ids::{DeviceId, Identity, NoticeId, PersonId, PhotoHash, RecordId};
+use sync_protocol::ids::{DeviceId, Identity, RecordId};
 
-use super::rows::{Keys as _, RecordTuple, chunks, record_row};
-use super::values::{
-    ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
-    RunRow,
-};
+use super::rows::{COLUMN_ROWS, Keys as _, RecordTuple, column, insert_rows, record_row};
+use super::values::{ConflictRow, DispositionUpdate, OperationRow, PlaceRow, RecordRow};
 use super::{StoreError, Transaction, each_backend, execute, signed};
 use crate::domain::DistrictKey;
-
-/// Runs a multi-row statement: `$head` before the values, `$tail` after them.
-macro_rules! insert_rows {
-    ($transaction:expr, $rows:expr, $head:literal, $tail:literal, |$row:ident, $item:ident| $push:expr) => {
-        for chunk in chunks($rows) {
-            each_backend!(&mut *$transaction, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new($head);
-                query.push_values(chunk.iter(), |mut $row, $item| { $push; });
-                query.push($tail);
-                query.build().execute(connection).await?;
-            });
-        }
-    };
-}
 
 // PostgreSQL takes whole columns: one short text, prepared once, instead of thousands of parameters to parse and
 // plan on each connection. SQLite has no arrays.
@@ -37,35 +20,13 @@ const RECORDS_BY_COLUMN: &str = "INSERT INTO records (district, record, collecti
      ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
      change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
      number = excluded.number, place = excluded.place, place_since = excluded.place_since, view = excluded.view";
-const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, device, is_settled) \
-     SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[]) \
-     ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
-     CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
-/// Rows of one statement of columns.
-const COLUMN_ROWS: usize = 1_024;
 
-/// One column of many rows.
-fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
-    rows.iter().map(value).collect()
-}
-
-/// Refused bundles that a district keeps.
-const REFUSED_KEPT: i64 = 400;
-const FORGET_REFUSED: &str = "DELETE FROM refused WHERE district = $1 AND bundle IN (SELECT bundle FROM refused \
-     WHERE district = $1 ORDER BY received_ms DESC, bundle LIMIT 1000000 OFFSET $2)";
 const UPDATE_DISPOSITION: &str = "UPDATE operations SET disposition = $5 \
      WHERE district = $1 AND record = $2 AND identity >= $3 AND identity <= $4";
 const OPEN_CONFLICT: &str = "INSERT INTO conflicts (district, record, subject, reason, opened_change, opened_ms) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (district, record, subject, reason) DO NOTHING";
 const CLOSE_CONFLICT: &str =
     "DELETE FROM conflicts WHERE district = $1 AND record = $2 AND subject = $3 AND reason = $4";
-const ADD_NOTICE: &str = "INSERT INTO notices (district, person, notice, created_ms, body) VALUES ($1, $2, $3, $4, $5) \
-     ON CONFLICT (district, person, notice) DO NOTHING";
-const RELEASE: &str = "UPDATE quarantine SET released_by = $3, record = $4 \
-     WHERE district = $1 AND identity = $2";
-const WRITE_OFF: &str = "UPDATE quarantine SET released_by = $3, is_written_off = 1 \
-     WHERE district = $1 AND identity = $2";
-const DELETE_PHOTO: &str = "DELETE FROM photos WHERE district = $1 AND record = $2 AND sha256 = $3";
 const ATTRIBUTE: &str = "UPDATE operations SET device = $4, sequence = $5 \
      WHERE district = $1 AND record = $2 AND identity = $3";
 const DELETE_OPERATION: &str = "DELETE FROM operations WHERE district = $1 AND record = $2 AND identity = $3";
@@ -188,84 +149,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// Appends runs.
-    pub async fn insert_runs(&mut self, district: DistrictKey, rows: &[RunRow]) -> Result<(), StoreError> {
-        insert_rows!(
-            self,
-            rows,
-            "INSERT INTO runs (district, bundle, device, first, last, previous, chain, members, proof, presenter, \
-             received_ms, receipt, is_copy) ",
-            "",
-            |row, item| row
-                .push_bind(district.0)
-                .push_bind(&item.bundle.0[..])
-                .push_bind(item.device.0)
-                .push_bind(signed(item.first))
-                .push_bind(signed(item.last))
-                .push_bind(&item.previous.0[..])
-                .push_bind(&item.chain.0[..])
-                .push_bind(item.members.as_slice())
-                .push_bind(item.proof.as_slice())
-                .push_bind(item.presenter.map(|device| device.0))
-                .push_bind(item.received_ms)
-                .push_bind(item.receipt.as_slice())
-                .push_bind(i64::from(item.is_copy))
-        );
-        Ok(())
-    }
-
-    /// Puts operations into quarantine; one that is there already stays as it is.
-    pub async fn insert_quarantine(
-        &mut self,
-        district: DistrictKey,
-        rows: &[QuarantineRow],
-    ) -> Result<(), StoreError> {
-        insert_rows!(
-            self,
-            rows,
-            "INSERT INTO quarantine (district, identity, device, sequence, record, author, code, at, received_ms, \
-             bytes) ",
-            " ON CONFLICT (district, identity) DO NOTHING",
-            |row, item| row
-                .push_bind(district.0)
-                .push_bind(&item.identity.0[..])
-                .push_bind(item.device.0)
-                .push_bind(signed(item.sequence))
-                .push_bind(item.record.map(|record| record.0))
-                .push_bind(item.author.map(|author| author.0))
-                .push_bind(item.code)
-                .push_bind(item.at.as_str())
-                .push_bind(item.received_ms)
-                .push_bind(&item.bytes[..])
-        );
-        Ok(())
-    }
-
-    /// Keeps refused bundles, the newest of them.
-    pub async fn insert_refused(
-        &mut self,
-        district: DistrictKey,
-        rows: &[RefusedRow],
-    ) -> Result<(), StoreError> {
-        insert_rows!(
-            self,
-            rows,
-            "INSERT INTO refused (district, bundle, code, presenter, received_ms, bytes) ",
-            " ON CONFLICT (district, bundle) DO NOTHING",
-            |row, item| row
-                .push_bind(district.0)
-                .push_bind(&item.bundle.0[..])
-                .push_bind(item.code)
-                .push_bind(item.presenter.map(|device| device.0))
-                .push_bind(item.received_ms)
-                .push_bind(item.bytes.as_slice())
-        );
-        if !rows.is_empty() {
-            execute!(self, FORGET_REFUSED, district.0, REFUSED_KEPT);
-        }
-        Ok(())
-    }
-
     /// Notes where records were before they moved.
     pub async fn insert_places(
         &mut self,
@@ -283,41 +166,6 @@ impl Transaction {
                 .push_bind(signed(item.until_change))
                 .push_bind(signed(item.since_change))
                 .push_bind(item.place)
-        );
-        Ok(())
-    }
-
-    /// Notes photos that were named or settled; a settled one stays settled.
-    pub async fn upsert_photos(
-        &mut self,
-        district: DistrictKey,
-        rows: &[PhotoRow],
-    ) -> Result<(), StoreError> {
-        if let Self::Postgres(transaction) = self {
-            for rows in rows.chunks(COLUMN_ROWS) {
-                sqlx::query(PHOTOS_BY_COLUMN)
-                    .bind(district.0)
-                    .bind(column(rows, |row| &row.sha256.0[..]))
-                    .bind(column(rows, |row| row.record.0))
-                    .bind(column(rows, |row| row.device.0))
-                    .bind(column(rows, |row| i64::from(row.is_settled)))
-                    .execute(&mut **transaction)
-                    .await?;
-            }
-            return Ok(());
-        }
-        insert_rows!(
-            self,
-            rows,
-            "INSERT INTO photos (district, sha256, record, device, is_settled) ",
-            " ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
-             CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END",
-            |row, item| row
-                .push_bind(district.0)
-                .push_bind(&item.sha256.0[..])
-                .push_bind(item.record.0)
-                .push_bind(item.device.0)
-                .push_bind(i64::from(item.is_settled))
         );
         Ok(())
     }
@@ -386,19 +234,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// Adds a notice; the same event twice is one notice.
-    pub async fn add_notice(
-        &mut self,
-        district: DistrictKey,
-        person: PersonId,
-        notice: NoticeId,
-        now_ms: i64,
-        body: &[u8],
-    ) -> Result<(), StoreError> {
-        execute!(self, ADD_NOTICE, district.0, person.0, notice.0.to_vec(), now_ms, body);
-        Ok(())
-    }
-
     /// Adds to tallies.
     pub async fn add_tallies(
         &mut self,
@@ -415,30 +250,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// Marks a quarantined operation as released on a record.
-    pub async fn mark_released(
-        &mut self,
-        district: DistrictKey,
-        quarantined: Identity,
-        release: Identity,
-        record: RecordId,
-    ) -> Result<(), StoreError> {
-        let (quarantined, release) = (quarantined.0.to_vec(), release.0.to_vec());
-        execute!(self, RELEASE, district.0, quarantined, release, record.0);
-        Ok(())
-    }
-
-    /// Marks a quarantined operation as written off.
-    pub async fn mark_written_off(
-        &mut self,
-        district: DistrictKey,
-        quarantined: Identity,
-        decision: Identity,
-    ) -> Result<(), StoreError> {
-        execute!(self, WRITE_OFF, district.0, quarantined.0.to_vec(), decision.0.to_vec());
-        Ok(())
-    }
-
     /// Takes an operation out of the folded set; it must be in quarantine by then.
     pub async fn remove_operation(
         &mut self,
@@ -447,17 +258,6 @@ impl Transaction {
         identity: Identity,
     ) -> Result<(), StoreError> {
         execute!(self, DELETE_OPERATION, district.0, record.0, identity.0.to_vec());
-        Ok(())
-    }
-
-    /// Forgets a photo that nothing in the folded set names any more.
-    pub async fn remove_photo(
-        &mut self,
-        district: DistrictKey,
-        record: RecordId,
-        photo: PhotoHash,
-    ) -> Result<(), StoreError> {
-        execute!(self, DELETE_PHOTO, district.0, record.0, photo.0.to_vec());
         Ok(())
     }
 

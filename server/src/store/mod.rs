@@ -13,7 +13,9 @@ mod ledger;
 mod listing;
 mod notices;
 mod people;
+mod photos;
 mod presenters;
+mod quarantine;
 mod reach;
 mod rows;
 mod runs;
@@ -33,8 +35,9 @@ pub use listing::{
 };
 pub use people::TokenRow;
 pub use presenters::PresenterRow;
+pub use quarantine::Quarantined;
 pub use reach::reach;
-pub use runs::{PlacedOperation, Quarantined, RunSpan, SignedRun, StoredOperation};
+pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,

@@ -3,8 +3,11 @@
 use sync_protocol::ids::{NoticeId, PersonId};
 
 use super::rows::Keys as _;
-use super::{StoreError, Transaction, each_backend};
+use super::{StoreError, Transaction, each_backend, execute};
 use crate::domain::DistrictKey;
+
+const ADD_NOTICE: &str = "INSERT INTO notices (district, person, notice, created_ms, body) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (district, person, notice) DO NOTHING";
 
 impl Transaction {
     /// Bodies of the oldest notices that these persons have not acknowledged: at most so many, and none more once
@@ -54,6 +57,19 @@ impl Transaction {
             Db::push_hashes(&mut query, notices.iter().map(|notice| &notice.0[..]));
             query.build().execute(connection).await?;
         });
+        Ok(())
+    }
+
+    /// Adds a notice; the same event twice is one notice.
+    pub async fn add_notice(
+        &mut self,
+        district: DistrictKey,
+        person: PersonId,
+        notice: NoticeId,
+        now_ms: i64,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        execute!(self, ADD_NOTICE, district.0, person.0, notice.0.to_vec(), now_ms, body);
         Ok(())
     }
 }

@@ -33,6 +33,32 @@ pub(super) fn record_row(
     }
 }
 
+/// Runs a multi-row statement: `$head` before the values, `$tail` after them.
+macro_rules! insert_rows {
+    ($transaction:expr, $rows:expr, $head:literal, $tail:literal, |$row:ident, $item:ident| $push:expr) => {
+        for chunk in $crate::store::rows::chunks($rows) {
+            $crate::store::each_backend!(&mut *$transaction, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new($head);
+                query.push_values(chunk.iter(), |mut $row, $item| { $push; });
+                query.push($tail);
+                query.build().execute(connection).await?;
+            });
+        }
+    };
+}
+pub(super) use insert_rows;
+
+/// Rows of one statement of columns.
+pub(super) const COLUMN_ROWS: usize = 1_024;
+
+/// One column of many rows.
+pub(super) fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+/// Keys of one `IN` list.
+pub(super) const KEYS: usize = 1_024;
+
 /// Rows of the largest chunk.
 const LARGEST: usize = 256;
 

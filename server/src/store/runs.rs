@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, RecordId};
 use uuid::Uuid;
 
-use super::rows::Keys as _;
-use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
+use super::rows::{KEYS, Keys as _, insert_rows};
+use super::values::RunRow;
+use super::{StoreError, Transaction, each_backend, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::DistrictKey;
 
 /// Where a run lies in its device's chain.
@@ -43,18 +44,6 @@ pub struct StoredOperation {
     pub disposition: i64,
 }
 
-/// What is known of an operation in quarantine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantined {
-    /// Why it is there.
-    pub code: String,
-    /// It took effect by a release.
-    pub is_released: bool,
-}
-
-/// Keys of one `IN` list.
-const KEYS: usize = 1_024;
-
 const SELECT_RECEIPT: &str = "SELECT receipt FROM runs WHERE district = $1 AND bundle = $2";
 // The index leaves copies out: however often a run is signed again, it is read once.
 const SELECT_SPANS: &str = "SELECT first, last, previous, chain, members FROM runs WHERE district = $1 \
@@ -63,6 +52,32 @@ const SELECT_RANGES: &str = "SELECT first, last FROM runs \
      WHERE district = $1 AND device = $2 AND is_copy = 0 AND last > $3 ORDER BY first, last";
 
 impl Transaction {
+    /// Appends runs.
+    pub async fn insert_runs(&mut self, district: DistrictKey, rows: &[RunRow]) -> Result<(), StoreError> {
+        insert_rows!(
+            self,
+            rows,
+            "INSERT INTO runs (district, bundle, device, first, last, previous, chain, members, proof, presenter, \
+             received_ms, receipt, is_copy) ",
+            "",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(&item.bundle.0[..])
+                .push_bind(item.device.0)
+                .push_bind(signed(item.first))
+                .push_bind(signed(item.last))
+                .push_bind(&item.previous.0[..])
+                .push_bind(&item.chain.0[..])
+                .push_bind(item.members.as_slice())
+                .push_bind(item.proof.as_slice())
+                .push_bind(item.presenter.map(|device| device.0))
+                .push_bind(item.received_ms)
+                .push_bind(item.receipt.as_slice())
+                .push_bind(i64::from(item.is_copy))
+        );
+        Ok(())
+    }
+
     /// Receipts of bundles that were taken before.
     pub async fn receipts(
         &mut self,
@@ -150,29 +165,6 @@ impl Transaction {
         Ok(known)
     }
 
-    /// Which of these operations are in quarantine, released or not, each with its code.
-    pub async fn known_quarantined(
-        &mut self,
-        district: DistrictKey,
-        candidates: &[Identity],
-    ) -> Result<HashMap<Identity, Quarantined>, StoreError> {
-        let mut known = HashMap::new();
-        for chunk in candidates.chunks(KEYS) {
-            let rows: Vec<(Vec<u8>, String, Option<Vec<u8>>)> = each_backend!(self, connection => {
-                let mut query = Db::by_hashes(
-                    "SELECT identity, code, released_by FROM quarantine WHERE district = ",
-                    district, "identity", chunk.iter().map(|key| &key.0[..]),
-                );
-                query.build_query_as().fetch_all(connection).await?
-            });
-            for (identity, code, released_by) in rows {
-                let is_released = released_by.is_some();
-                known.insert(identity_of(&identity)?, Quarantined { code, is_released });
-            }
-        }
-        Ok(known)
-    }
-
     /// Which of these operation ids are used by operations that open no record.
     pub async fn used_operation_ids(
         &mut self,
@@ -253,14 +245,8 @@ pub struct SignedRun {
 
 const SELECT_OF_DEVICE: &str = "SELECT record, identity, sequence, disposition, received_ms, bytes \
      FROM operations WHERE district = $1 AND device = $2";
-const SELECT_WAITING: &str =
-    "SELECT identity FROM quarantine WHERE district = $1 AND code = $2 AND released_by IS NULL";
 const SELECT_RUNS: &str = "SELECT bundle, device, first, members FROM runs \
      WHERE district = $1 AND bundle > $2 ORDER BY bundle LIMIT $3";
-const SELECT_QUARANTINED: &str =
-    "SELECT bytes, released_by FROM quarantine WHERE district = $1 AND identity = $2";
-const SELECT_ANY_QUARANTINE: &str = "SELECT sequence FROM quarantine WHERE district = $1 LIMIT 1";
-const DELETE_QUARANTINED: &str = "DELETE FROM quarantine WHERE district = $1 AND identity = $2";
 
 impl Transaction {
     /// Every folded operation of a device. Reads the whole ledger: for revocations alone.
@@ -285,17 +271,6 @@ impl Transaction {
             .collect()
     }
 
-    /// Operations that wait in quarantine for one reason.
-    pub async fn waiting(
-        &mut self,
-        district: DistrictKey,
-        code: &str,
-    ) -> Result<HashSet<Identity>, StoreError> {
-        let mut waiting = HashSet::new();
-        collect_identities(fetch_all!(self, (Vec<u8>,), SELECT_WAITING, district.0, code), &mut waiting)?;
-        Ok(waiting)
-    }
-
     /// A page of every run of the district, in the order of their bundles' hashes.
     pub async fn runs_after(
         &mut self,
@@ -315,34 +290,12 @@ impl Transaction {
             })
             .collect()
     }
-
-    /// A quarantined operation: its bytes, and the release that let it take effect.
-    pub async fn quarantined(
-        &mut self,
-        district: DistrictKey,
-        identity: Identity,
-    ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, StoreError> {
-        type Row = (Vec<u8>, Option<Vec<u8>>);
-        Ok(fetch_optional!(self, Row, SELECT_QUARANTINED, district.0, identity.0.to_vec()))
-    }
-
-    /// Whether anything was ever quarantined.
-    pub async fn has_quarantine(&mut self, district: DistrictKey) -> Result<bool, StoreError> {
-        Ok(fetch_optional!(self, (i64,), SELECT_ANY_QUARANTINE, district.0).is_some())
-    }
-
-    /// Takes an operation out of quarantine; it must be in the folded set by the end of the transaction.
-    pub async fn remove_quarantined(
-        &mut self,
-        district: DistrictKey,
-        identity: Identity,
-    ) -> Result<(), StoreError> {
-        execute!(self, DELETE_QUARANTINED, district.0, identity.0.to_vec());
-        Ok(())
-    }
 }
 
-fn collect_identities(rows: Vec<(Vec<u8>,)>, into: &mut HashSet<Identity>) -> Result<(), StoreError> {
+pub(super) fn collect_identities(
+    rows: Vec<(Vec<u8>,)>,
+    into: &mut HashSet<Identity>,
+) -> Result<(), StoreError> {
     for (identity,) in rows {
         into.insert(identity_of(&identity)?);
     }
@@ -353,6 +306,6 @@ fn identities(members: &[u8]) -> Vec<Identity> {
     members.as_chunks::<32>().0.iter().map(|bytes| Identity(*bytes)).collect()
 }
 
-fn identity_of(bytes: &[u8]) -> Result<Identity, StoreError> {
+pub(super) fn identity_of(bytes: &[u8]) -> Result<Identity, StoreError> {
     Identity::try_from(bytes).map_err(|_source| StoreError::Damaged("identity"))
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use sync_protocol::ids::{BundleHash, DeviceId, Identity, RecordId};
 
-use super::group::{Aside, Receipts, is_of_all};
+use super::delivery::Receipts;
+use super::group::{Aside, is_of_all};
 use super::office::{self, Act};
 use super::trust;
 use super::{Engine, SyncError};

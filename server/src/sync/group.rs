@@ -4,7 +4,7 @@
 //! that fails, it is undone and each bundle is tried behind a savepoint of its own, so that one bad bundle costs
 //! only itself. Replies are sent after the commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,9 +15,10 @@ use sync_protocol::ids::{BundleHash, DeviceId, NoticeId, PersonId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
+use super::delivery::{Delivered, Delivery, Receipts, Standing};
 use super::office::{self, Act, ActOutcome};
 use super::{Engine, SyncError};
-use crate::domain::{District, DistrictKey};
+use crate::domain::District;
 use crate::reconcile::Arrival;
 use crate::store::{Lineage, PresenterRow, RefusedRow, StoreError, Transaction, Visit};
 
@@ -27,58 +28,6 @@ const QUEUE: usize = 4_096;
 const GROUP_OPERATIONS: usize = 4_000;
 /// Jobs of one group.
 const GROUP_JOBS: usize = 512;
-/// Bytes of a refused bundle that are kept.
-const REFUSED_BYTES: usize = 256 << 10;
-
-/// What one request wants written.
-#[derive(Debug, Default)]
-pub struct Delivery {
-    /// Verified bundles.
-    pub arrivals: Vec<Arrival>,
-    /// Bundles to refuse and keep.
-    pub refused: Vec<RefusedRow>,
-    /// The presenter's contact.
-    pub visit: Option<Visit>,
-    /// Notices that these persons have seen.
-    pub acknowledged: (Vec<PersonId>, Vec<NoticeId>),
-}
-
-/// Receipts of a delivery, by bundle; a bundle whose own writing failed has none.
-pub type Receipts = HashMap<BundleHash, Vec<u8>>;
-
-/// What a delivery gave.
-#[derive(Debug)]
-pub struct Delivered {
-    /// Its receipts.
-    pub receipts: Receipts,
-    /// How its presenter stands after it.
-    pub standing: Option<Standing>,
-}
-
-/// How a presenter and the district's feed stand.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    /// The presenter.
-    pub presenter: PresenterRow,
-    /// The feed.
-    pub lineage: Lineage,
-}
-
-impl Standing {
-    /// Reads it for a presenter that brought nothing to write.
-    ///
-    /// # Errors
-    /// [`Code::Unauthenticated`] where the device is gone; the store's.
-    pub async fn of(
-        reading: &mut Transaction,
-        district: DistrictKey,
-        device: DeviceId,
-    ) -> Result<Self, SyncError> {
-        let lineage = reading.lineage(district).await?;
-        let presenter = reading.presenters(district, &[device]).await?.remove(&device);
-        Ok(Self { presenter: presenter.ok_or(Code::Unauthenticated)?, lineage })
-    }
-}
 
 type DeliveryReply = oneshot::Sender<Result<Delivered, SyncError>>;
 
@@ -387,18 +336,6 @@ async fn write_parts(
 /// Whether an error would meet every bundle alike.
 pub(super) const fn is_of_all(error: &SyncError) -> bool {
     matches!(error, SyncError::Store(StoreError::Full(_) | StoreError::Unavailable(_)))
-}
-
-/// A run of refused bundles, cut to what is kept.
-pub fn refused_row(
-    bundle: BundleHash,
-    code: Code,
-    bytes: &[u8],
-    presenter: Option<DeviceId>,
-    received_ms: i64,
-) -> RefusedRow {
-    let bytes = bytes.get(..REFUSED_BYTES).unwrap_or(bytes).to_vec();
-    RefusedRow { bundle, code: code.as_str(), presenter, received_ms, bytes }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::BundleHash;
 
-use super::group::{self, Delivery, Receipts};
+use super::delivery::{self, Delivery, Receipts};
 use super::{Engine, SyncError, admit};
 use crate::domain::District;
 
@@ -28,7 +28,7 @@ pub async fn import(engine: &Arc<Engine>, district: &District, file: &[u8]) -> R
     let admitted = admit::open_file(engine, district, file).await?;
     let now_ms = engine.clock.now_ms();
     let row = |refusal: &admit::Refusal| {
-        group::refused_row(refusal.bundle, refusal.code, &refusal.bytes, None, now_ms)
+        delivery::refused_row(refusal.bundle, refusal.code, &refusal.bytes, None, now_ms)
     };
     let delivery = Delivery {
         arrivals: admitted.arrivals,

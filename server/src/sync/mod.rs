@@ -10,6 +10,7 @@ mod batch;
 pub mod check;
 pub mod cursor;
 pub mod decide;
+pub mod delivery;
 pub mod enrol;
 mod feed;
 pub mod group;

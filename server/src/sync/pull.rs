@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::cursor::Cursor;
+use super::delivery::Receipts;
 use super::feed::{Feed, settle_areas};
-use super::group::Receipts;
 use super::{Engine, SyncError};
 use crate::domain::{Collection, Device, District};
 use crate::store::{Lineage, PresenterRow, Transaction};

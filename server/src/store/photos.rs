@@ -1,0 +1,90 @@
+//! Photos that operations named, as far as their files are concerned.
+
+use std::collections::BTreeMap;
+
+use sync_protocol::ids::{DeviceId, PhotoHash, RecordId};
+use uuid::Uuid;
+
+use super::rows::{COLUMN_ROWS, column, insert_rows};
+use super::values::PhotoRow;
+use super::{StoreError, Transaction, execute, fetch_all, unsigned};
+use crate::domain::DistrictKey;
+
+const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, device, is_settled) \
+     SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[]) \
+     ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
+     CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
+const DELETE_PHOTO: &str = "DELETE FROM photos WHERE district = $1 AND record = $2 AND sha256 = $3";
+const SELECT_MISSING_PHOTOS: &str = "SELECT sha256 FROM photos WHERE district = $1 AND device = $2 AND is_settled = 0 \
+     ORDER BY record, sha256 LIMIT $3";
+const COUNT_MISSING_PHOTOS: &str =
+    "SELECT device, count(*) FROM photos WHERE district = $1 AND is_settled = 0 GROUP BY device";
+
+impl Transaction {
+    /// Notes photos that were named or settled; a settled one stays settled.
+    pub async fn upsert_photos(
+        &mut self,
+        district: DistrictKey,
+        rows: &[PhotoRow],
+    ) -> Result<(), StoreError> {
+        if let Self::Postgres(transaction) = self {
+            for rows in rows.chunks(COLUMN_ROWS) {
+                sqlx::query(PHOTOS_BY_COLUMN)
+                    .bind(district.0)
+                    .bind(column(rows, |row| &row.sha256.0[..]))
+                    .bind(column(rows, |row| row.record.0))
+                    .bind(column(rows, |row| row.device.0))
+                    .bind(column(rows, |row| i64::from(row.is_settled)))
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+            return Ok(());
+        }
+        insert_rows!(
+            self,
+            rows,
+            "INSERT INTO photos (district, sha256, record, device, is_settled) ",
+            " ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
+             CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(&item.sha256.0[..])
+                .push_bind(item.record.0)
+                .push_bind(item.device.0)
+                .push_bind(i64::from(item.is_settled))
+        );
+        Ok(())
+    }
+
+    /// Forgets a photo that nothing in the folded set names any more.
+    pub async fn remove_photo(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+        photo: PhotoHash,
+    ) -> Result<(), StoreError> {
+        execute!(self, DELETE_PHOTO, district.0, record.0, photo.0.to_vec());
+        Ok(())
+    }
+
+    /// Photos that a device named and the server lacks.
+    pub async fn missing_photos(
+        &mut self,
+        district: DistrictKey,
+        device: DeviceId,
+        limit: u32,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let rows =
+            fetch_all!(self, (Vec<u8>,), SELECT_MISSING_PHOTOS, district.0, device.0, i64::from(limit));
+        Ok(rows.into_iter().map(|(hash,)| hash).collect())
+    }
+
+    /// How many photos each device named that the server lacks.
+    pub async fn missing_photo_counts(
+        &mut self,
+        district: DistrictKey,
+    ) -> Result<BTreeMap<DeviceId, u64>, StoreError> {
+        let rows = fetch_all!(self, (Uuid, i64), COUNT_MISSING_PHOTOS, district.0);
+        Ok(rows.into_iter().map(|(device, count)| (DeviceId(device), unsigned(count))).collect())
+    }
+}
