@@ -190,8 +190,7 @@ impl Keys for Postgres {
         query
             .push_bind(keys.into_iter().collect::<Vec<_>>())
             .push(") AS wanted (wanted) CROSS JOIN LATERAL (");
-        query.push(select).push_bind(district.0).push(" AND ").push(column);
-        query.push(" = wanted OFFSET 0) AS found");
+        push_each(&mut query, select, district, column);
         query
     }
 
@@ -206,8 +205,7 @@ impl Keys for Postgres {
         query
             .push_bind(keys.into_iter().collect::<Vec<_>>())
             .push(") AS wanted (wanted) CROSS JOIN LATERAL (");
-        query.push(select).push_bind(district.0).push(" AND ").push(column);
-        query.push(" = wanted OFFSET 0) AS found");
+        push_each(&mut query, select, district, column);
         query
     }
 
@@ -226,6 +224,12 @@ impl Keys for Postgres {
         query.push(" AND record = of_record AND identity = wanted OFFSET 0) AS found");
         query
     }
+}
+
+/// The rows of one wanted key.
+fn push_each(query: &mut QueryBuilder<Postgres>, select: &str, district: DistrictKey, column: &str) {
+    query.push(select).push_bind(district.0).push(" AND ").push(column);
+    query.push(" = wanted OFFSET 0) AS found");
 }
 
 /// Pads keys to a power of two by repeating the last: for `IN` lists, where a repetition changes nothing.
