@@ -183,9 +183,11 @@ CREATE TABLE places (
     record UUID NOT NULL,
     until_change BIGINT NOT NULL,
     since_change BIGINT NOT NULL,
-    place BIGINT NOT NULL,
+    -- None: its place was not known, and every device had it.
+    place BIGINT,
     PRIMARY KEY (district, record, until_change)
 );
+CREATE INDEX places_by_change ON places (district, until_change);
 
 CREATE TABLE conflicts (
     district BIGINT NOT NULL,

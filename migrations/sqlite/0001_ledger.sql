@@ -183,9 +183,11 @@ CREATE TABLE places (
     record BLOB NOT NULL,
     until_change INTEGER NOT NULL,
     since_change INTEGER NOT NULL,
-    place INTEGER NOT NULL,
+    -- None: its place was not known, and every device had it.
+    place INTEGER,
     PRIMARY KEY (district, record, until_change)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX places_by_change ON places (district, until_change);
 
 CREATE TABLE conflicts (
     district INTEGER NOT NULL,

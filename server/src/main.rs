@@ -5,5 +5,8 @@ use firebreak::cli::Cli;
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let cli = Cli::parse();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(cli.run())
+    // What blocks here computes; more threads than cores can use only keep more memory, since each keeps its own.
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().max_blocking_threads(threads + 1).build()?.block_on(cli.run())
 }

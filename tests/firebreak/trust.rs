@@ -9,9 +9,9 @@ use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::Frame;
-use sync_protocol::ids::{Chain, Identity, OperationId, PersonId, RecordId};
+use sync_protocol::ids::{Chain, Identity, OperationId, PersonId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
-use sync_protocol::operation::{Operation, Stamp};
+use sync_protocol::operation::{Operation, Photo, Stamp};
 use uuid::Uuid;
 
 /// Pushes a colleague's operation, signed by himself, before or after the colleague sends it.
@@ -199,5 +199,64 @@ async fn a_revoked_phone_that_registers_again_is_refused() -> Result<()> {
     let again = phone.register_again(&client).await;
     let text = again.err().map(|error| format!("{error:#}")).unwrap_or_default();
     ensure!(text.contains("403") && text.contains(Code::DeviceRevoked.as_str()), "{text}");
+    Ok(())
+}
+
+/// Two phones of one person that both signed one report with a photo, the stolen one first or last.
+async fn signed_by_both(server: &Server, is_stolen_first: bool) -> Result<(String, Phone, Phone, Operation)> {
+    let person = server.add_person("inspector").await?;
+    let (mut stolen, mut kept) =
+        (Phone::enrol_for(server, &person).await?, Phone::enrol_for(server, &person).await?);
+    let mut report = stolen.report("general");
+    report.photos = vec![Photo { role: "before".to_owned(), bytes: 9, sha256: PhotoHash([7; 32]) }];
+    let bundles = (stolen.seal_bytes(vec![report.encode()]), kept.seal_bytes(vec![report.encode()]));
+    for is_stolen in [is_stolen_first, !is_stolen_first] {
+        let reply =
+            if is_stolen { stolen.sync(&[&bundles.0]).await? } else { kept.sync(&[&bundles.1]).await? };
+        ensure!(reply.receipts().len() == 1, "{reply:?}");
+    }
+    Ok((person, stolen, kept, report))
+}
+
+async fn revoke_whole(server: &Server, phone: &Phone) -> Result<()> {
+    let (device, start) = (phone.device.to_string(), hex::encode([0; 32]));
+    let revoke =
+        ["device", "revoke", "--device", &device, "--last-sequence", "0", "--last-chain", start.as_str()];
+    server.command_text(&revoke, "status").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_vouches_for_an_operation_of_a_revoked_phone_is_asked_for_its_photos() -> Result<()> {
+    for is_stolen_first in [true, false] {
+        let server = Server::start(Backend::Sqlite).await?;
+        let (_, stolen, mut kept, report) = signed_by_both(&server, is_stolen_first).await?;
+        revoke_whole(&server, &stolen).await?;
+        let reply = kept.sync::<Vec<u8>>(&[]).await?;
+        let asked = reply.frames.iter().any(|frame| {
+            matches!(frame, Frame::Photos(hashes)
+                if report.photos.iter().all(|photo| hashes.contains(&photo.sha256)))
+        });
+        ensure!(asked, "stolen first {is_stolen_first}: {reply:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_before_its_author_left_stays_when_another_signer_is_revoked() -> Result<()> {
+    for backend in Backend::ALL {
+        for is_stolen_first in [true, false] {
+            let server = Server::start(backend).await?;
+            let (person, stolen, _kept, _) = signed_by_both(&server, is_stolen_first).await?;
+            ensure!(server.command(&["person", "remove", "--person", &person]).await?.0, "not removed");
+            revoke_whole(&server, &stolen).await?;
+            let checked = server.check().await?;
+            let count = |path: &str| checked.pointer(path).and_then(serde_json::Value::as_u64);
+            ensure!(
+                count("/records") == Some(1) && count("/dispositions/quarantined") == Some(0),
+                "stolen first {is_stolen_first}: {checked}"
+            );
+        }
+    }
     Ok(())
 }

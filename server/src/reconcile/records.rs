@@ -244,10 +244,10 @@ fn finish_record(
         _ => row::of(situation.now_ms, record, row.as_ref(), Shape::of(&view), change, numbers),
     };
     if let Some(row) = &row
-        && let Some(place) = row.place
         && row.place != next.place
     {
-        plan.places.push(PlaceRow { record, until_change: change, since_change: row.place_since, place });
+        let (since_change, place) = (row.place_since, row.place);
+        plan.places.push(PlaceRow { record, until_change: change, since_change, place });
     }
     row::plan_tallies(plan, row.as_ref(), &next);
     plan.records.push(next);

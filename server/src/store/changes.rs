@@ -39,6 +39,29 @@ pub struct Page {
     pub limit: u32,
 }
 
+/// Where a record was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastPlace {
+    /// The change from which on it was there.
+    pub since: u64,
+    /// Its Morton key; none while it was not known.
+    pub place: Option<i64>,
+}
+
+/// A record that left a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The change by which it left.
+    pub until: u64,
+    /// The record.
+    pub record: RecordId,
+    /// The place.
+    pub from: PastPlace,
+}
+
+const SELECT_MOVES: &str = "SELECT until_change, record, since_change, place FROM places \
+     WHERE district = $1 AND (until_change, record) > ($2, $3) ORDER BY until_change, record LIMIT $4";
+
 type Row = (Uuid, i64, i64, Option<i64>, i64, Vec<u8>);
 
 const SELECT_FEED: &str = "SELECT record, collection, change, place, place_since, view FROM records \
@@ -94,25 +117,46 @@ impl Transaction {
         Ok(rows.into_iter().map(feed_row).collect())
     }
 
-    /// Where these records were before: (since change, until change, place) each.
+    /// Where these records were before.
     pub async fn past_places(
         &mut self,
         district: DistrictKey,
         records: &[RecordId],
-    ) -> Result<HashMap<RecordId, Vec<(u64, u64, i64)>>, StoreError> {
-        let mut places: HashMap<RecordId, Vec<(u64, u64, i64)>> = HashMap::new();
+    ) -> Result<HashMap<RecordId, Vec<PastPlace>>, StoreError> {
+        let mut places: HashMap<RecordId, Vec<PastPlace>> = HashMap::new();
         for chunk in records.chunks(1_024) {
-            let rows: Vec<(Uuid, i64, i64, i64)> = each_backend!(self, connection => {
+            let rows: Vec<(Uuid, i64, Option<i64>)> = each_backend!(self, connection => {
                 let mut query = Db::by_ids(
-                    "SELECT record, since_change, until_change, place FROM places WHERE district = ",
+                    "SELECT record, since_change, place FROM places WHERE district = ",
                     district, "record", chunk.iter().map(|key| key.0),
                 );
                 query.build_query_as().fetch_all(connection).await?
             });
-            for (record, since, until, place) in rows {
-                places.entry(RecordId(record)).or_default().push((unsigned(since), unsigned(until), place));
+            for (record, since, place) in rows {
+                let since = unsigned(since);
+                places.entry(RecordId(record)).or_default().push(PastPlace { since, place });
             }
         }
         Ok(places)
+    }
+
+    /// A page of the moves after a change and record, ascending: which records left which places.
+    pub async fn moves(
+        &mut self,
+        district: DistrictKey,
+        after: (u64, RecordId),
+        limit: u32,
+    ) -> Result<Vec<Move>, StoreError> {
+        type Row = (i64, Uuid, i64, Option<i64>);
+        let rows =
+            fetch_all!(self, Row, SELECT_MOVES, district.0, signed(after.0), after.1.0, i64::from(limit));
+        Ok(rows
+            .into_iter()
+            .map(|(until, record, since, place)| Move {
+                until: unsigned(until),
+                record: RecordId(record),
+                from: PastPlace { since: unsigned(since), place },
+            })
+            .collect())
     }
 }

@@ -23,8 +23,8 @@ const POSTGRES_CONNECTIONS: u32 = 12;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENTS_CACHED: usize = 256;
 /// The page cache of one SQLite connection, KiB (negative: the unit of the pragma).
-const WRITER_CACHE: &str = "-32768";
-const READER_CACHE: &str = "-8192";
+const WRITER_CACHE: &str = "-16384";
+const READER_CACHE: &str = "-4096";
 
 /// Which database, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ mod values;
 use std::ops::{Deref, DerefMut};
 
 pub use areas::AreaVersion;
-pub use changes::{FeedRow, Page};
+pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
 pub use devices::Visit;

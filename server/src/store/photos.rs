@@ -14,6 +14,7 @@ const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, de
      SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[]) \
      ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
      CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
+const ASK_ANOTHER: &str = "UPDATE photos SET device = $4 WHERE district = $1 AND record = $2 AND sha256 = $3";
 const DELETE_PHOTO: &str = "DELETE FROM photos WHERE district = $1 AND record = $2 AND sha256 = $3";
 const SELECT_MISSING_PHOTOS: &str = "SELECT sha256 FROM photos WHERE district = $1 AND device = $2 AND is_settled = 0 \
      ORDER BY record, sha256 LIMIT $3";
@@ -53,6 +54,18 @@ impl Transaction {
                 .push_bind(item.device.0)
                 .push_bind(i64::from(item.is_settled))
         );
+        Ok(())
+    }
+
+    /// Asks another device for a photo.
+    pub async fn ask_for_photo(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+        photo: PhotoHash,
+        device: DeviceId,
+    ) -> Result<(), StoreError> {
+        execute!(self, ASK_ANOTHER, district.0, record.0, photo.0.to_vec(), device.0);
         Ok(())
     }
 

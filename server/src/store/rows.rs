@@ -49,7 +49,7 @@ macro_rules! insert_rows {
 pub(super) use insert_rows;
 
 /// Rows of one statement of columns.
-pub(super) const COLUMN_ROWS: usize = 1_024;
+pub(super) const COLUMN_ROWS: usize = 4_096;
 
 /// One column of many rows.
 pub(super) fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {

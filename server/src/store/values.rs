@@ -151,8 +151,8 @@ pub struct PlaceRow {
     pub until_change: u64,
     /// The change from which on it was there.
     pub since_change: u64,
-    /// The Morton key.
-    pub place: i64,
+    /// The Morton key; none while its place was not known.
+    pub place: Option<i64>,
 }
 
 /// An open conflict.

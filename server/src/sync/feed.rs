@@ -16,7 +16,7 @@ use super::pull::{Question, Writer};
 use super::{Engine, SyncError};
 use crate::domain::{Class, Collection};
 use crate::geometry::{Area, GeoBox};
-use crate::store::{AreaVersion, FeedRow, Page, PresenterRow, Transaction};
+use crate::store::{AreaVersion, FeedRow, Page, PastPlace, PresenterRow, Transaction};
 
 /// Rows read at a time.
 const PAGE_ROWS: u32 = 200;
@@ -132,13 +132,43 @@ impl<'a> Feed<'a> {
         }
         self.progress = Some(progress_token(change.version, (i64::MAX, RecordId(uuid::Uuid::max()))));
         let held = if change.is_interrupted { &Area::everywhere() } else { &change.from };
-        if !self.items(writer, &change.to, held).await? {
+        if !self.items(writer, &change.to, held).await? || !self.moved_away(writer, change, held).await? {
             return Ok(false);
         }
         self.progress = None;
         writer.frame(&Frame::Areas(change.version));
         writer.frame(&self.cursor_frame());
         Ok(true)
+    }
+
+    /// Leaves of what moved while this reply was written: the scan may have missed it, and the next reply no longer
+    /// knows the old areas. What stays in the new ones comes again with that reply. False where the receiver is gone.
+    async fn moved_away(
+        &mut self,
+        writer: &mut Writer,
+        change: &AreaChange,
+        held: &Area,
+    ) -> Result<bool, SyncError> {
+        let known_through = self.question.cursor.newest();
+        let mut after = (self.question.lineage.change, RecordId(uuid::Uuid::max()));
+        loop {
+            let reading = self.engine.reading(&mut self.reading).await?;
+            let moves = reading.moves(self.question.district.key, after, PAGE_ROWS).await?;
+            let is_last = moves.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
+            for gone in moves {
+                after = (gone.until, gone.record);
+                let PastPlace { since, place } = gone.from;
+                if since <= known_through && held.contains(place) && !change.to.contains(place) {
+                    writer.frame(&Frame::Leave(gone.record));
+                }
+                if writer.is_full() && !writer.flush(&mut self.reading).await {
+                    return Ok(false);
+                }
+            }
+            if is_last {
+                return Ok(true);
+            }
+        }
     }
 
     /// Enters and leaves of a change of areas. False where the budget ended it.
@@ -232,7 +262,7 @@ impl<'a> Feed<'a> {
                         };
                         let was_known = was_here(row.place_since, row.place)
                             || past.get(&row.record).is_some_and(|places| {
-                                places.iter().any(|(since, _, place)| was_here(*since, Some(*place)))
+                                places.iter().any(|past| was_here(past.since, past.place))
                             });
                         if was_known {
                             writer.frame(&Frame::Leave(row.record));

@@ -72,6 +72,10 @@ async fn expel(
     for row in rows {
         if let Some(voucher) = vouchers.get(&row.identity) {
             batch.transaction.attribute(key, (row.record, row.identity), *voucher).await?;
+            // Who vouches for an operation is asked for its photos.
+            for photo in candidates.get(&row.identity).iter().flat_map(|operation| &operation.photos) {
+                batch.transaction.ask_for_photo(key, row.record, photo.sha256, voucher.0).await?;
+            }
             continue;
         }
         batch.transaction.remove_operation(key, row.record, row.identity).await?;
@@ -115,6 +119,13 @@ impl Signer {
         Self { is_own: device.id == batch.engine.own_device(batch.district), device, trusted }
     }
 
+    /// The same, trusted with the authors who left too. What was taken while they were bound stays what it was, whatever
+    /// becomes of another signer: leaving takes nothing back.
+    fn of_all_times(mut self) -> Self {
+        self.device.persons = self.device.holders();
+        self
+    }
+
     fn vouches(&self, identity: &Identity, operation: &Operation, sequence: u64) -> bool {
         let is_trusted = self.trusted.as_ref().is_none_or(|trusted| trusted.contains(identity));
         let trust = if is_trusted { Trust::Trusted } else { Trust::Untrusted };
@@ -155,7 +166,7 @@ async fn vouchers(
             DeviceStatus::Revoked { .. } => batch.transaction.run_spans(key, id, WHOLE_CHAIN).await?,
             DeviceStatus::Active | DeviceStatus::Lost => Vec::new(),
         };
-        let signer = Signer::of(batch, row.device, &spans);
+        let signer = Signer::of(batch, row.device, &spans).of_all_times();
         for (sequence, identity) in runs {
             let is_trusted =
                 wanted.get(&identity).is_some_and(|operation| signer.vouches(&identity, operation, sequence));
@@ -167,37 +178,36 @@ async fn vouchers(
     Ok(found)
 }
 
-/// Codes of quarantine that say who was not trusted, not what was wrong: trust may come later.
-const TRUST_CODES: [Code; 2] = [Code::AfterRevocation, Code::AuthorNotBound];
-
 /// Folds what was not trusted when it came and is now: a gap's filling connected it to a revoked device's trusted
 /// point, or its author was bound to the device. So the order of arrival does not matter.
 pub(super) async fn requalify(batch: &mut Batch<'_>, device: DeviceId) -> Result<(), SyncError> {
     let key = batch.district.key;
-    let mut waiting = HashSet::new();
-    for code in TRUST_CODES {
-        waiting.extend(batch.transaction.waiting(key, code.as_str()).await?);
-    }
-    if waiting.is_empty() {
+    let mut unbound = batch.transaction.waiting(key, Code::AuthorNotBound.as_str()).await?;
+    let mut revoked = batch.transaction.waiting(key, Code::AfterRevocation.as_str()).await?;
+    if unbound.is_empty() && revoked.is_empty() {
         return Ok(());
     }
     let device = known_device(batch, device).await?;
     // Whoever was first to sign it waits in the row; this device may be another.
     let spans = batch.transaction.run_spans(key, device.id, WHOLE_CHAIN).await?;
-    let signer = Signer::of(batch, device, &spans);
+    let now = Signer::of(batch, device.clone(), &spans);
+    let ever = Signer::of(batch, device, &spans).of_all_times();
     let mut sorted = Sorted::default();
     let mut moved = 0;
     for (sequence, identity) in spans.iter().flat_map(|span| (span.first..).zip(&span.members)) {
-        if !waiting.contains(identity) {
-            continue;
-        }
+        let signer = match (unbound.contains(identity), revoked.contains(identity)) {
+            (true, _) => &now,
+            (false, true) => &ever,
+            (false, false) => continue,
+        };
         let Some((bytes, _)) = batch.transaction.quarantined(key, *identity).await? else { continue };
         let Ok(operation) = Operation::decode(&bytes) else { continue };
         if !signer.vouches(identity, &operation, sequence) {
             continue;
         }
         moved += 1;
-        waiting.remove(identity);
+        unbound.remove(identity);
+        revoked.remove(identity);
         batch.transaction.remove_quarantined(key, *identity).await?;
         let record = operation.record;
         let content = Content::of(*identity, operation, &batch.engine.default_positions);

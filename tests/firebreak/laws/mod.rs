@@ -7,6 +7,7 @@
 mod clock;
 mod feed;
 mod large;
+mod moves;
 #[cfg(test)]
 mod order;
 mod quarantine;
