@@ -47,7 +47,7 @@ impl Rooms {
 
 const KIB: usize = 1 << 10;
 /// Bytes of bundles that are opened at a time.
-const OPENED_BYTES: usize = 2 * limits::BUNDLE_BYTES;
+const OPENED_BYTES: usize = limits::BUNDLE_BYTES + limits::BUNDLE_BYTES / 2;
 /// Less than this is decompressed sooner than it is handed to another thread.
 const LITTLE_BYTES: usize = 128 << 10;
 /// A body is expected to grow by so much; one that grows more is decompressed again with the whole limit's room.
