@@ -72,7 +72,7 @@ async fn a_run_that_is_signed_again_and_again_is_read_once() -> Result<()> {
             let bundle = phone.seal_bytes(operations.clone());
             ensure!(phone.sync(&[bundle]).await?.receipts().len() == 1);
         }
-        let engine = firebreak::app::open(&server.library_settings()).await?;
+        let engine = firebreak::app::open(&server.settings()).await?;
         let district = engine.district(&server.district).await?;
         let mut transaction = engine.store.read().await?;
         let spans = transaction.run_spans(district.key, phone.device, (0, u64::MAX)).await?;

@@ -69,7 +69,7 @@ pub struct Ledger {
 impl Ledger {
     /// Opens it beside the server.
     pub async fn open(server: &Server) -> Result<Self> {
-        let engine = firebreak::app::open(&server.library_settings()).await?;
+        let engine = firebreak::app::open(&server.settings()).await?;
         Ok(Self { engine, url: server.url.clone() })
     }
 

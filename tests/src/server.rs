@@ -206,7 +206,7 @@ impl Server {
     }
 
     /// The settings that the process runs with, for the library's own doors to the same ledger.
-    pub fn library_settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         Settings { data: self.data().to_owned(), database: self.database.clone(), ..Settings::default() }
     }
 

@@ -134,8 +134,7 @@ impl Keys for Sqlite {
         column: &str,
         keys: impl Iterator<Item = Uuid>,
     ) -> QueryBuilder<Self> {
-        let mut query = QueryBuilder::new(select);
-        query.push_bind(district.0).push(" AND ").push(column);
+        let mut query = of_district(select, district, column);
         Self::push_ids(&mut query, keys);
         query
     }
@@ -146,8 +145,7 @@ impl Keys for Sqlite {
         column: &str,
         keys: impl Iterator<Item = &'k [u8]>,
     ) -> QueryBuilder<Self> {
-        let mut query = QueryBuilder::new(select);
-        query.push_bind(district.0).push(" AND ").push(column);
+        let mut query = of_district(select, district, column);
         Self::push_hashes(&mut query, keys);
         query
     }
@@ -185,11 +183,8 @@ impl Keys for Postgres {
         column: &str,
         keys: impl Iterator<Item = Uuid>,
     ) -> QueryBuilder<Self> {
-        let keys: BTreeSet<Uuid> = keys.collect();
         let mut query = QueryBuilder::new("SELECT found.* FROM UNNEST(");
-        query
-            .push_bind(keys.into_iter().collect::<Vec<_>>())
-            .push(") AS wanted (wanted) CROSS JOIN LATERAL (");
+        query.push_bind(distinct(keys));
         push_each(&mut query, select, district, column);
         query
     }
@@ -200,11 +195,8 @@ impl Keys for Postgres {
         column: &str,
         keys: impl Iterator<Item = &'k [u8]>,
     ) -> QueryBuilder<Self> {
-        let keys: BTreeSet<&[u8]> = keys.collect();
         let mut query = QueryBuilder::new("SELECT found.* FROM UNNEST(");
-        query
-            .push_bind(keys.into_iter().collect::<Vec<_>>())
-            .push(") AS wanted (wanted) CROSS JOIN LATERAL (");
+        query.push_bind(distinct(keys));
         push_each(&mut query, select, district, column);
         query
     }
@@ -226,10 +218,22 @@ impl Keys for Postgres {
     }
 }
 
-/// The rows of one wanted key.
+/// The rows of a district, as far as a condition on a column follows.
+fn of_district(select: &str, district: DistrictKey, column: &str) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(select);
+    query.push_bind(district.0).push(" AND ").push(column);
+    query
+}
+
+/// Each key once: an array says twice what stands in it twice.
+fn distinct<K: Ord>(keys: impl Iterator<Item = K>) -> Vec<K> {
+    keys.collect::<BTreeSet<K>>().into_iter().collect()
+}
+
+/// The rows of each wanted key by itself.
 fn push_each(query: &mut QueryBuilder<Postgres>, select: &str, district: DistrictKey, column: &str) {
-    query.push(select).push_bind(district.0).push(" AND ").push(column);
-    query.push(" = wanted OFFSET 0) AS found");
+    query.push(") AS wanted (wanted) CROSS JOIN LATERAL (").push(select).push_bind(district.0);
+    query.push(" AND ").push(column).push(" = wanted OFFSET 0) AS found");
 }
 
 /// Pads keys to a power of two by repeating the last: for `IN` lists, where a repetition changes nothing.

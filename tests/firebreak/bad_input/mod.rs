@@ -44,7 +44,7 @@ impl Yard {
     async fn new(backend: Backend) -> Result<Self> {
         let server = Server::start(backend).await?;
         let (bad, good) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
-        let engine = firebreak::app::open(&server.library_settings()).await?;
+        let engine = firebreak::app::open(&server.settings()).await?;
         let before = checked(&engine).await?;
         Ok(Self { server, engine, bad, good, before })
     }

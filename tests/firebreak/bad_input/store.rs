@@ -54,7 +54,7 @@ pub(super) async fn unavailable(backend: Backend) -> Result<()> {
             sqlx::query("ROLLBACK").execute(&mut holder).await?;
         }
         Backend::Postgres => {
-            let url = server.library_settings().database.unwrap_or_default();
+            let url = server.settings().database.unwrap_or_default();
             let (base, name) = url.rsplit_once('/').unwrap_or_default();
             let mut connection = sqlx::PgConnection::connect(&format!("{base}/postgres")).await?;
             let mut run =
