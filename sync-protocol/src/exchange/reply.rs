@@ -171,7 +171,7 @@ pub struct Cursor {
     /// Present it in the next request.
     #[serde(with = "serde_bytes")]
     pub cursor: Vec<u8>,
-    /// Present it in [`AreaState::progress`]; absent outside an area change.
+    /// Present it in [`AreaState::progress`](super::AreaState::progress); absent outside an area change.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
     pub progress: Option<Vec<u8>>,
 }
