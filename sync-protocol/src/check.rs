@@ -83,6 +83,7 @@ pub fn check_value(value: &Raw, expected: FieldType) -> Result<(), Code> {
         FieldType::Integer(low, high) => in_range(value.as_integer(), low, high),
         FieldType::Position => position(value),
         FieldType::Track => track(value),
+        FieldType::Path => path(value),
     }
 }
 
@@ -130,6 +131,21 @@ fn track(value: &Raw) -> Result<(), Code> {
         if !optional {
             return Err(Code::FieldType);
         }
+    }
+    Ok(())
+}
+
+/// Something drawn: pairs of latitude and longitude, degrees × 1e7.
+fn path(value: &Raw) -> Result<(), Code> {
+    let points = prepass::elements(value.as_bytes()).ok_or(Code::FieldType)?;
+    if points.len() > limits::TRACK_POINTS {
+        return Err(Code::TrackTooLong);
+    }
+    for point in points {
+        let parts = prepass::elements(point).ok_or(Code::FieldType)?;
+        let [latitude, longitude] = parts.as_slice() else { return Err(Code::FieldType) };
+        in_range(prepass::integer(latitude), -LATITUDE_E7, LATITUDE_E7)?;
+        in_range(prepass::integer(longitude), -LONGITUDE_E7, LONGITUDE_E7)?;
     }
     Ok(())
 }

@@ -36,6 +36,8 @@ pub enum FieldType {
     Position,
     /// An array of track points.
     Track,
+    /// An array of latitude and longitude pairs: something drawn on a map.
+    Path,
     /// Any value: the field carries another's value.
     Any,
 }
@@ -107,11 +109,13 @@ pub const FIELDS: &[Field] = &[
     field("elevation_dm", FieldType::Integer(-5_000, 100_000), "海拔", "elevation"),
     field("forest", FieldType::Bool, "林区", "forest"),
     field("recurs", FieldType::Id, "再次出现自", "recurs"),
+    field("inspection", FieldType::Id, "督导检查", "found by inspection"),
     field("external_id", FieldType::Text, "外部编号", "external id"),
     // The line.
     field("owner_unit", FieldType::Text, "产权单位", "owner"),
     field("operator_unit", FieldType::Text, "运维单位", "operator"),
     field("line_name", FieldType::Text, "线路名称", "line"),
+    field("line_id", FieldType::Text, "线路编号", "line number"),
     field("voltage", FieldType::Text, "电压等级", "voltage"),
     field("structure_from", FieldType::Text, "起始杆号", "from structure"),
     field("structure_to", FieldType::Text, "终止杆号", "to structure"),
@@ -157,6 +161,7 @@ pub const FIELDS: &[Field] = &[
     field("length_dm", FieldType::Integer(0, 100_000_000), "长度", "length"),
     field("chainage_from_dm", FieldType::Integer(0, 100_000_000), "起点里程", "from chainage"),
     field("chainage_to_dm", FieldType::Integer(0, 100_000_000), "终点里程", "to chainage"),
+    field("drawing", FieldType::Path, "图上绘制", "drawing"),
     field("project", FieldType::Text, "项目", "project"),
     field("quantity", COUNT, "工程量", "quantity"),
     field("unit", FieldType::Text, "受检单位", "inspected unit"),

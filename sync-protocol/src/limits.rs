@@ -43,7 +43,7 @@ pub const PHOTO_BYTES: u64 = 32 << 20;
 pub const HEADS: usize = 64;
 /// Lacking ancestors named by one operation.
 pub const LACKING: usize = 64;
-/// Points of one track piece.
+/// Points of one track piece or of one drawing.
 pub const TRACK_POINTS: usize = 1_000;
 /// Bytes of an opaque cursor.
 pub const CURSOR_BYTES: usize = 64;

@@ -18,7 +18,7 @@ fn sample(field: &Field) -> Raw {
         FieldType::Bool => Raw::of(&true),
         FieldType::Id => Raw::of(&story::hazard()),
         FieldType::Hash => Raw::of(&story::photo("x")),
-        FieldType::Position | FieldType::Track => Raw::null(),
+        FieldType::Position | FieldType::Track | FieldType::Path => Raw::null(),
     }
 }
 
@@ -92,6 +92,7 @@ fn cddl_type(field: &Field) -> String {
         FieldType::Hash => "hash",
         FieldType::Position => "position",
         FieldType::Track => "track",
+        FieldType::Path => "path",
         FieldType::Any => return "any".into(),
     };
     format!("{name} / null")
@@ -148,6 +149,7 @@ fn page_type(value: FieldType) -> String {
         FieldType::Hash => "hash, 32 bytes".into(),
         FieldType::Position => "position".into(),
         FieldType::Track => "track".into(),
+        FieldType::Path => "path".into(),
         FieldType::Any => "any".into(),
     }
 }

@@ -70,6 +70,9 @@ fn limits_inside_an_operation_hold_at_n_and_fail_at_n_plus_1() {
     holds(limits::TRACK_POINTS, Code::TrackTooLong, |count| {
         report(|operation| drop(operation.fields.insert("points".into(), Raw::of(&vec![[0, 0, 0]; count]))))
     });
+    holds(limits::TRACK_POINTS, Code::TrackTooLong, |count| {
+        report(|operation| drop(operation.fields.insert("drawing".into(), Raw::of(&vec![[0, 0]; count]))))
+    });
 }
 
 fn photo(bytes: u64) -> Photo {

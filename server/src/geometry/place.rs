@@ -1,7 +1,7 @@
 //! Places: the Morton key of a position, and the boxes of an area.
 //!
 //! A place is one `i64`: 31-bit web-mercator x and y, interleaved, y in the odd bits. Every tile z/x/y is one
-//! range of keys. No lines here yet.
+//! range of keys.
 
 use serde::{Deserialize, Serialize};
 
