@@ -39,6 +39,10 @@ pub fn advance(view: Option<&View>, operation: &Identified) -> Option<View> {
     if said.heads != view.heads {
         return beside(view, operation, &effective, record_type);
     }
+    if effective.kind == Some(Kind::Retracted) {
+        // What it takes back is not in the view, nor what shows again without that.
+        return None;
+    }
     if !is_decidable(view, &effective) {
         return None;
     }
