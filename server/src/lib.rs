@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod geometry;
+pub mod grid;
 pub mod http;
 pub mod keys;
 pub mod reconcile;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use ::csv::{ReaderBuilder, StringRecord};
 use sync_protocol::codes::Code;
 use wkt::types::{Coord, LineString, Polygon};
-use wkt::{Geometry, Wkt};
+use wkt::Wkt;
 
 use super::mapping::{Mapping, Role};
 use super::{FEATURE_BYTES, Feature, FileFault, Point, Read, Shape};
@@ -99,6 +99,7 @@ fn shape(text: &str) -> Result<Shape, (Code, String)> {
     const READ: [&str; 6] =
         ["POINT", "LINESTRING", "MULTILINESTRING", "POLYGON", "MULTIPOLYGON", "MULTIPOINT"];
     let name: String = text.chars().take_while(char::is_ascii_alphabetic).take(20).collect();
+    let name = name.trim_end_matches(['Z', 'M']).to_owned();
     if text.len() > FEATURE_BYTES {
         return Err((Code::ImportRowTooLarge, format!("{} bytes", text.len())));
     }
@@ -114,7 +115,7 @@ fn shape(text: &str) -> Result<Shape, (Code, String)> {
         Wkt::MultiLineString(it) => Shape::Lines(it.line_strings().iter().map(line).collect()),
         Wkt::Polygon(it) => Shape::Polygons(vec![polygon(&it)]),
         Wkt::MultiPolygon(it) => Shape::Polygons(it.polygons().iter().map(polygon).collect()),
-        Geometry::MultiPoint(_) | Geometry::GeometryCollection(_) => Shape::None,
+        Wkt::MultiPoint(_) | Wkt::GeometryCollection(_) => Shape::None,
     })
 }
 

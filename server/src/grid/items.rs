@@ -9,7 +9,7 @@ use sync_protocol::reference::{LineKind, Vertex};
 
 use super::mapping::{Mapping, Role};
 use super::{Feature, Point, Refusal, Shape};
-use crate::geometry::Datum;
+use super::datum::Datum;
 use crate::rules::voltage;
 
 /// A line as it was given, its positions in WGS-84.

@@ -7,6 +7,7 @@
 
 pub mod assemble;
 pub mod csv;
+pub mod datum;
 pub mod geojson;
 pub mod geopackage;
 pub mod items;

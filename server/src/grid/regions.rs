@@ -11,7 +11,7 @@ use super::assemble::{Assembled, NO_VERSION, RETIRED_BYTES};
 use super::items::{Fault, checked, text, vertex};
 use super::mapping::{Mapping, Role};
 use super::{Feature, Point, Refusal, Shape};
-use crate::geometry::Datum;
+use super::datum::Datum;
 
 /// The least vertices of a ring: a triangle, and its first vertex again.
 const RING_VERTICES: usize = 4;
