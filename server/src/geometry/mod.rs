@@ -4,14 +4,17 @@
 //! Pure. It knows no voltage, no rule and no record. Start at [`place()`] for the boxes of an area, at
 //! [`GridIndex::locate`] for a hazard and at `docs/geometry.md` for the rules.
 
+mod datum;
 mod ecef;
 mod intervals;
 mod line;
 mod matching;
 mod pieces;
 mod place;
+mod suspicion;
 mod units;
 
+pub use datum::{AxisOrder, Converter, Datum, DatumError, Degrees};
 pub use intervals::Intervals;
 pub use line::{Line, LineError, Span, UNTRACED_SPAN_MM, Vertex, destination, distance_mm};
 pub use matching::{
@@ -20,3 +23,4 @@ pub use matching::{
     certainty,
 };
 pub use place::{Area, GeoBox, place};
+pub use suspicion::{Suspicion, suspicions};
