@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["validate", "reconcile", "store"],
     &["domain"],
+    &["rules", "duplicates", "grid"],
     &["geometry", "keys", "time"],
 ];
 
@@ -32,7 +33,7 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile", "store")];
 
 /// The functional core: values in, values out.
-const PURE: &[&str] = &["validate", "reconcile"];
+const PURE: &[&str] = &["validate", "reconcile", "rules", "duplicates"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[
