@@ -9,6 +9,7 @@ pub mod config;
 pub mod domain;
 pub mod duplicates;
 pub mod geometry;
+pub mod grid;
 pub mod http;
 pub mod keys;
 pub mod reconcile;

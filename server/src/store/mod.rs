@@ -9,6 +9,8 @@ mod check;
 mod connect;
 mod devices;
 mod districts;
+pub mod geopackage;
+mod grid;
 mod ledger;
 mod listing;
 mod notices;
@@ -29,6 +31,7 @@ pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
+pub use grid::{ReferenceKind, ReferenceVersion};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,

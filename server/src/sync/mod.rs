@@ -13,6 +13,7 @@ pub mod decide;
 pub mod delivery;
 pub mod enrol;
 mod feed;
+pub mod grid;
 pub mod group;
 pub mod import;
 pub mod json;
@@ -37,6 +38,7 @@ use sync_protocol::ids::DeviceId;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::domain::{District, DistrictKey};
+use crate::grid::snapshot::Grid;
 use crate::keys::{KeyError, Keyring};
 use crate::store::{Store, StoreError, Transaction};
 use crate::time::Clock;
@@ -82,6 +84,8 @@ pub struct Engine {
     pub presenters: Presenters,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
+    /// The grid of each district as it was last asked for.
+    grids: Mutex<HashMap<DistrictKey, Arc<Grid>>>,
 }
 
 impl Engine {
@@ -114,6 +118,7 @@ impl Engine {
             presenters: Presenters::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
+            grids: Mutex::new(HashMap::new()),
         }))
     }
 
