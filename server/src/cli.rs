@@ -6,6 +6,7 @@ mod districts;
 mod grid;
 mod import;
 mod people;
+mod rules;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use devices::DeviceCommand;
 use districts::DistrictCommand;
 use import::ImportCommand;
 use people::{AreaCommand, EnrolCodeArgs, PersonCommand, TokenCommand};
+use rules::RulesCommand;
 
 use crate::config::{Flags, ServeFlags, Settings};
 use crate::domain::District;
@@ -56,6 +58,9 @@ enum Command {
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// The rules of a district.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Fold every record again and compare; exit status 1 where anything disagrees.
     Check(DistrictArg),
     /// Print the settings in force, secrets hidden.
@@ -106,6 +111,7 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,
         Command::Import(command) => import::run(engine, command).await,
         Command::Device(command) => devices::run(engine, command).await,
+        Command::Rules(command) => rules::run(engine, command).await,
         Command::Serve(_) | Command::Check(_) | Command::Config => Ok(()),
     }
 }

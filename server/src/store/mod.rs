@@ -17,9 +17,11 @@ mod notices;
 mod people;
 mod photos;
 mod presenters;
+mod proposals;
 mod quarantine;
 mod reach;
 mod rows;
+mod rules;
 mod runs;
 mod values;
 
@@ -38,6 +40,7 @@ pub use listing::{
 };
 pub use people::TokenRow;
 pub use presenters::PresenterRow;
+pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
 pub use quarantine::Quarantined;
 pub use reach::reach;
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};

@@ -21,9 +21,11 @@ pub mod listing;
 pub mod office;
 pub mod people;
 pub mod presenters;
+pub mod proposals;
 pub mod pull;
 mod release;
 pub mod rollback;
+pub mod rules;
 pub mod tokens;
 mod trust;
 
@@ -40,6 +42,7 @@ use tokio::sync::{Mutex, RwLock};
 use crate::domain::{District, DistrictKey};
 use crate::grid::snapshot::Grid;
 use crate::keys::{KeyError, Keyring};
+use crate::rules::Rules;
 use crate::store::{Store, StoreError, Transaction};
 use crate::time::Clock;
 
@@ -86,6 +89,8 @@ pub struct Engine {
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
     grids: Mutex<HashMap<DistrictKey, Arc<Grid>>>,
+    /// The rules of each district as they were last asked for.
+    rules: Mutex<HashMap<DistrictKey, Arc<Rules>>>,
 }
 
 impl Engine {
@@ -119,6 +124,7 @@ impl Engine {
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),
+            rules: Mutex::new(HashMap::new()),
         }))
     }
 
