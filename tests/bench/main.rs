@@ -6,6 +6,7 @@
 
 mod bytes;
 mod crew;
+mod duplicates;
 mod figure;
 mod ingest;
 mod large;
@@ -36,6 +37,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("postgres", &["ingest_http_postgres"]),
     ("refold", &["refold", "refold_http"]),
     ("bytes", &["report_bytes"]),
+    ("duplicates", &["duplicates_recall", "duplicates_precision", "duplicates_boston", "duplicates_firms"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -61,6 +63,7 @@ async fn main() -> Result<()> {
             "postgres" => ingest::postgres(&mut figures).await?,
             "refold" => refold::measure(&mut figures).await?,
             "bytes" => bytes::measure(&mut figures).await?,
+            "duplicates" => duplicates::measure(&mut figures)?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }
