@@ -1,7 +1,9 @@
 //! What is derived beside the records: how far it follows the ledger, and its rows. What they mean and how they come
 //! to be is in `sync::derive`; the report reads them with queries of its own.
 
-use sync_protocol::ids::{PersonId, RecordId};
+use std::collections::HashMap;
+
+use sync_protocol::ids::{DeviceId, PersonId, RecordId};
 use uuid::Uuid;
 
 use super::rows::{KEYS, Keys as _, RecordTuple, insert_rows, record_row};
@@ -106,6 +108,19 @@ pub struct StretchRow {
     pub person: Option<PersonId>,
 }
 
+/// Where and when hazards may be that are one with another.
+#[derive(Clone, Copy, Debug)]
+pub struct Near<'a> {
+    /// Ranges of place keys, both ends included.
+    pub places: &'a [(i64, i64)],
+    /// The category.
+    pub subtype: &'a str,
+    /// Found on these local days, both included.
+    pub days: (i64, i64),
+    /// So many at most, by record.
+    pub limit: u32,
+}
+
 /// A row of `proposals`: a pair that is probably one hazard, `record` < `other`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposalRow {
@@ -128,9 +143,11 @@ const SELECT_NEXT: &str =
     "SELECT min(change) FROM records WHERE district = $1 AND class = $2 AND change > $3";
 const SELECT_CHANGED: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
      place_since, view FROM records WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4";
-const SELECT_PLACED: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
-     place_since, view FROM records WHERE district = $1 AND place >= $2 AND place <= $3 \
-     ORDER BY place, record LIMIT $4 + 0";
+const SELECT_NEAR: &str = "SELECT r.record, r.collection, r.change, r.class, r.state, r.flags, r.number, \
+     r.received_ms, r.place, r.place_since, r.view, o.device FROM records r \
+     JOIN facts f ON f.district = r.district AND f.record = r.record \
+     LEFT JOIN operations o ON o.district = r.district AND o.record = r.record AND o.operation = r.record \
+     WHERE r.district = ";
 const SELECT_PLACEMENT: &str = "SELECT line, span, structure_from, structure_to, chainage_mm, offset_mm, side, \
      in_zone, certainty, rival, rival_offset_mm, is_named, notes, suggested, reasons FROM placements \
      WHERE district = $1 AND record = $2";
@@ -182,15 +199,52 @@ impl Transaction {
         Ok(rows.into_iter().map(record_row).collect())
     }
 
-    /// Records whose place lies in a range of keys, at most `limit`, ascending.
-    pub async fn records_placed(
+    /// Hazards at places and times, as far as they are derived, with the device that reported each.
+    pub async fn records_near(
         &mut self,
         district: DistrictKey,
-        (low, high): (i64, i64),
-        limit: u32,
-    ) -> Result<Vec<RecordRow>, StoreError> {
-        let rows = fetch_all!(self, RecordTuple, SELECT_PLACED, district.0, low, high, i64::from(limit));
-        Ok(rows.into_iter().map(record_row).collect())
+        near: &Near<'_>,
+    ) -> Result<Vec<(RecordRow, Option<DeviceId>)>, StoreError> {
+        if near.places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<NearTuple> = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_NEAR);
+            query.push_bind(district.0).push(" AND (");
+            let mut ranges = query.separated(" OR ");
+            for (low, high) in near.places {
+                ranges.push("(r.place >= ").push_bind_unseparated(*low);
+                ranges.push_unseparated(" AND r.place <= ").push_bind_unseparated(*high);
+                ranges.push_unseparated(")");
+            }
+            query.push(") AND f.record_type = 0 AND f.subtype = ").push_bind(near.subtype);
+            query.push(" AND f.day >= ").push_bind(near.days.0);
+            query.push(" AND f.day <= ").push_bind(near.days.1);
+            query.push(" ORDER BY r.record LIMIT 0 + ").push_bind(i64::from(near.limit));
+            query.build_query_as().fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(near_row).collect())
+    }
+
+    /// The devices that opened these records.
+    pub async fn openers(
+        &mut self,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<HashMap<RecordId, DeviceId>, StoreError> {
+        let mut openers = HashMap::new();
+        for chunk in records.chunks(KEYS) {
+            let rows: Vec<(Uuid, Uuid, Uuid)> = each_backend!(self, connection => {
+                let mut query = Db::by_ids(
+                    "SELECT record, operation, device FROM operations WHERE district = ",
+                    district, "record", chunk.iter().map(|key| key.0),
+                );
+                query.build_query_as().fetch_all(connection).await?
+            });
+            let opening = rows.into_iter().filter(|(record, operation, _)| record == operation);
+            openers.extend(opening.map(|(record, _, device)| (RecordId(record), DeviceId(device))));
+        }
+        Ok(openers)
     }
 
     /// Writes where hazards stand.
@@ -370,6 +424,17 @@ impl Transaction {
         let row = fetch_optional!(self, PlacementTuple, SELECT_PLACEMENT, district.0, record.0);
         Ok(row.map(|row| placement(record, row)))
     }
+}
+
+type NearTuple = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>, Option<Uuid>);
+
+fn near_row(row: NearTuple) -> (RecordRow, Option<DeviceId>) {
+    let (record, collection, change, class, state, flags, number, received_ms, place, since, view, device) =
+        row;
+    let row = record_row((
+        record, collection, change, class, state, flags, number, received_ms, place, since, view,
+    ));
+    (row, device.map(DeviceId))
 }
 
 type PlacementTuple = (

@@ -29,9 +29,7 @@ use crate::grid::mapping::Mapping;
 use crate::grid::plan::{self, Plan};
 use crate::grid::report::{Report, Warning};
 use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, regions};
-use crate::store::{
-    RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage,
-};
+use crate::store::{RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage};
 
 /// Rows of reference data of one kind in a district.
 const REFERENCE_ROWS: usize = 400_000;
@@ -147,7 +145,8 @@ pub async fn import_regions(
     if import.missing == Missing::Kept {
         let named: BTreeMap<RecordId, ()> =
             items.iter().map(|item| (plan::record_of(district.id, item), ())).collect();
-        let held = writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
+        let held =
+            writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
         items.extend(held.map(|(_, (_, reference))| reference.clone().standing(false, NO_VERSION)));
     }
     report.warnings.sort_by(|one, other| one.code.cmp(&other.code));

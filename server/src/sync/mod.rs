@@ -11,6 +11,7 @@ pub mod check;
 pub mod cursor;
 pub mod decide;
 pub mod delivery;
+pub mod derive;
 pub mod enrol;
 mod feed;
 pub mod grid;

@@ -10,7 +10,7 @@ use sync_protocol::kind::{Kind, RecordType};
 use sync_protocol::view::View;
 
 use super::stretches::Walk;
-use super::{Context, hazards, pairs, stretches};
+use super::{Context, hazards, stretches};
 use crate::domain::{Collection, DistrictKey};
 use crate::store::{
     FactRow, PlacementRow, ProposalRow, RecordRow, StoreError, StoredOperation, StretchRow, Transaction,
@@ -47,9 +47,9 @@ impl Derived {
         context: &Context,
         rows: &[RecordRow],
         operations: &BTreeMap<RecordId, Vec<StoredOperation>>,
-        neighbours: &BTreeMap<RecordId, Vec<RecordRow>>,
+        (compared, proposals): (Vec<RecordId>, Vec<ProposalRow>),
     ) -> Self {
-        let mut derived = Self::default();
+        let mut derived = Self { proposals, compared, ..Self::default() };
         for row in rows {
             if row.is_gone() {
                 derived.gone.push(row.record);
@@ -62,7 +62,7 @@ impl Derived {
             let operations = operations.get(&row.record).map_or(&[][..], Vec::as_slice);
             match view.record_type {
                 None | Some(RecordType::Hazard) => {
-                    derived.hazard(context, row, &view, neighbours.get(&row.record).map_or(&[], Vec::as_slice));
+                    derived.hazard(context, row, &view);
                 }
                 Some(RecordType::Patrol) => {
                     derived.walk(context, row, &view, stretches::patrol(context, row, &view, operations));
@@ -79,11 +79,9 @@ impl Derived {
         derived
     }
 
-    fn hazard(&mut self, context: &Context, row: &RecordRow, view: &View, neighbours: &[RecordRow]) {
+    fn hazard(&mut self, context: &Context, row: &RecordRow, view: &View) {
         let placement = hazards::placement(context, row, view);
         let line = placement.on_line.as_ref().map(|at| at.line);
-        self.compared.push(row.record);
-        self.proposals.extend(pairs::proposals(context, row, view, neighbours));
         self.facts.push(FactRow {
             line,
             subtype: text(view, "category"),
@@ -149,7 +147,7 @@ fn fact(context: &Context, row: &RecordRow, view: &View, record_type: RecordType
 }
 
 /// The number of a record's type in `facts`.
-pub const fn record_type_number(record_type: RecordType) -> i64 {
+const fn record_type_number(record_type: RecordType) -> i64 {
     match record_type {
         RecordType::Hazard => 0,
         RecordType::Patrol => 1,
@@ -170,6 +168,11 @@ fn believed_ms(view: &View, fields: &[&str], received_ms: i64) -> i64 {
         .unwrap_or(received_ms)
 }
 
+/// When a hazard was found, as far as it is believed.
+pub(super) fn found_ms(view: &View, received_ms: i64) -> i64 {
+    believed_ms(view, &["found_at_ms"], received_ms)
+}
+
 /// The local day on which a record says that it was found or done.
 pub(super) fn day_of(context: &Context, row: &RecordRow, view: &View) -> Date {
     let times: &[&str] = match view.record_type {
@@ -182,7 +185,7 @@ pub(super) fn day_of(context: &Context, row: &RecordRow, view: &View) -> Date {
 
 /// The local day of a moment.
 pub(super) fn local_day(at_ms: i64, zone: &TimeZone) -> Date {
-    Timestamp::from_millisecond(at_ms).unwrap_or_default().to_zoned(zone.clone()).date()
+    Timestamp::from_millisecond(at_ms).unwrap_or_default().to_zoned_datetime(zone.clone()).date()
 }
 
 /// A day, counted from 1970-01-01.

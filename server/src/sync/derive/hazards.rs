@@ -3,6 +3,7 @@
 //! What the inspector named by hand wins: line, then span. A contradiction with the position is a note for the office.
 //! The rules of matching are in `docs/geometry.md`, those of clearance in `rules`.
 
+use sync_protocol::cbor::Raw;
 use sync_protocol::operation::Position;
 use sync_protocol::reference::LineView;
 use sync_protocol::view::View;
@@ -24,7 +25,7 @@ const UNKNOWN_ACCURACY_DM: i64 = 300;
 
 /// What the office should look at. The code of each is stored; its words are for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note {
+pub(in crate::sync) enum Note {
     /// The position is one that means "place unknown".
     PositionDefault,
     /// No line of the grid has the number or name that the inspector gave.
@@ -43,7 +44,7 @@ pub enum Note {
 
 impl Note {
     /// Every note.
-    pub const ALL: &'static [Self] = &[
+    pub(in crate::sync) const ALL: &'static [Self] = &[
         Self::PositionDefault,
         Self::LineUnknown,
         Self::LineAmbiguous,
@@ -54,7 +55,7 @@ impl Note {
     ];
 
     /// How it is stored.
-    pub const fn code(self) -> &'static str {
+    pub(in crate::sync) const fn code(self) -> &'static str {
         match self {
             Self::PositionDefault => "position-default",
             Self::LineUnknown => "line-unknown",
@@ -67,7 +68,7 @@ impl Note {
     }
 
     /// For the office.
-    pub const fn zh(self) -> &'static str {
+    pub(in crate::sync) const fn zh(self) -> &'static str {
         match self {
             Self::PositionDefault => "坐标为默认值，位置未知",
             Self::LineUnknown => "线路台账中没有所填的线路",
@@ -80,7 +81,7 @@ impl Note {
     }
 
     /// The same in English.
-    pub const fn en(self) -> &'static str {
+    pub(in crate::sync) const fn en(self) -> &'static str {
         match self {
             Self::PositionDefault => "the position is one that means that the place is not known",
             Self::LineUnknown => "the grid has no line of the number or name given",
@@ -93,7 +94,7 @@ impl Note {
     }
 
     /// The note of a stored code.
-    pub fn parse(code: &str) -> Option<Self> {
+    pub(in crate::sync) fn parse(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|note| note.code() == code)
     }
 }
@@ -106,7 +107,7 @@ pub(super) fn position(context: &Context, view: &View) -> Option<Position> {
 }
 
 /// Where a hazard stands.
-pub(super) fn placement(context: &Context, row: &RecordRow, view: &View) -> PlacementRow {
+pub(in crate::sync) fn placement(context: &Context, row: &RecordRow, view: &View) -> PlacementRow {
     let mut notes = Vec::new();
     let position = position(context, view);
     if position.is_none() && view.shown("position").is_some_and(|value| !value.is_null()) {
@@ -204,9 +205,9 @@ fn located(context: &Context, position: &Position) -> Option<OnLine> {
     let index: &GridIndex = context.grid.index()?;
     let found = index.locate(position.lat_e7, position.lon_e7, accuracy_dm, MatchOptions::default())?;
     let line = context.grid.lines.get(found.line)?;
-    let rival = found.rival.and_then(|(key, offset_mm)| {
-        context.grid.lines.get(key).map(|line| (line.record.0, offset_mm))
-    });
+    let rival = found
+        .rival
+        .and_then(|(key, offset_mm)| context.grid.lines.get(key).map(|line| (line.record.0, offset_mm)));
     let span = found.span;
     Some(OnLine {
         certainty: found.certainty.number(),
@@ -224,7 +225,7 @@ fn on_named(context: &Context, key: usize, position: &Position) -> Option<OnLine
     let side = index.side_of(key, position.lat_e7, position.lon_e7).map_or(0, Side::number);
     let span = line.line.span_at(hit.chainage_mm)?;
     let certainty = Certainty::Certain.number();
-    Some(OnLine { certainty, side, ..on(line, span, hit.chainage_mm, hit.offset_mm) })
+    Some(OnLine { side, certainty, ..on(line, span, hit.chainage_mm, hit.offset_mm) })
 }
 
 /// On the line that was named, with nothing known of where.
@@ -319,7 +320,13 @@ fn plain_number(number: &str) -> String {
 }
 
 /// Whether a place beside a line is inside the protection zone of its voltage.
-fn zone(context: &Context, row: &RecordRow, view: &View, line: &GridRow, offset_mm: Option<i64>) -> Option<bool> {
+fn zone(
+    context: &Context,
+    row: &RecordRow,
+    view: &View,
+    line: &GridRow,
+    offset_mm: Option<i64>,
+) -> Option<bool> {
     let class = line.view.class.as_deref()?;
     let width_dm = context.rules.zone_dm(class, day_of(context, row, view))?;
     Some(offset_mm? <= i64::from(width_dm) * 100)
@@ -332,16 +339,15 @@ fn suggestion(
     line: Option<&LineView>,
     is_in_zone: Option<bool>,
 ) -> Option<Suggestion> {
-    let whole = |field: &str| {
-        view.shown(field).and_then(|value| value.as_integer()).and_then(|value| u32::try_from(value).ok())
-    };
+    let whole =
+        |field: &str| view.shown(field).and_then(Raw::as_integer).and_then(|value| u32::try_from(value).ok());
     let said = text(view, "voltage");
     let voltage = if said.is_empty() {
         line.map_or_else(VoltageReading::default, of_line)
     } else {
         voltage::read_by(&context.rules, &said)
     };
-    let forest = view.shown("forest").and_then(|value| value.as_bool());
+    let forest = view.shown("forest").and_then(Raw::as_bool);
     let measured = Measured {
         kind: Some(text(view, "type")).filter(|kind| !kind.is_empty()),
         cover: forest.map(|is_forest| if is_forest { Cover::Forest } else { Cover::Street }),
@@ -367,7 +373,7 @@ fn of_line(line: &LineView) -> VoltageReading {
 }
 
 /// What shows, where the rules suggest a severity: never less than what a person set.
-pub fn worse(set: Option<&str>, suggested: Option<&str>) -> Option<Severity> {
+pub(in crate::sync) fn worse(set: Option<&str>, suggested: Option<&str>) -> Option<Severity> {
     clearance::worse(set.map(Severity::of_term), suggested.map(Severity::of_term))
 }
 

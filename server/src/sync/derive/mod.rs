@@ -8,6 +8,7 @@
 
 mod facts;
 mod hazards;
+mod pairs;
 mod stretches;
 
 use std::collections::BTreeMap;
@@ -20,20 +21,18 @@ use sync_protocol::kind::RecordType;
 use sync_protocol::view::View;
 
 use super::{Engine, SyncError};
-use crate::domain::{Class, Collection, District, DistrictKey};
-use crate::geometry::Area;
+use crate::domain::{Class, Collection, District};
 use crate::grid::snapshot::{Grid, GridRow};
 use crate::rules::Rules;
-use crate::store::{Derivation, RecordRow, StoredOperation};
+use crate::store::{Derivation, ProposalRow, RecordRow, StoredOperation};
 
 use facts::Derived;
+pub(super) use hazards::{Note, placement, worse};
 
 /// Our own rules of deriving: a change of them derives everything anew.
 const ALGORITHM: u32 = 1;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
-/// Hazards in the neighbourhood of one that are compared with it.
-const NEIGHBOURS: u32 = 200;
 /// While phones sync, deriving waits until they pause for so long…
 const QUIET: Duration = Duration::from_millis(100);
 /// …or until so long has passed; then it takes its [`SHARE`].
@@ -47,7 +46,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// What records are derived by.
 #[derive(Debug)]
-struct Context {
+pub(super) struct Context {
     grid: Arc<Grid>,
     rules: Arc<Rules>,
     zone: TimeZone,
@@ -57,9 +56,9 @@ struct Context {
 }
 
 impl Context {
-    async fn of(engine: &Arc<Engine>, district: &District) -> Result<Self, SyncError> {
+    pub(super) async fn of(engine: &Arc<Engine>, district: &District) -> Result<Self, SyncError> {
         let grid = engine.grid(district).await?;
-        let rules = engine.rules(district).await?;
+        let rules = Arc::new(Rules::standard().clone());
         let (grid_change, regions_change) = grid.basis;
         let basis =
             format!("{ALGORITHM} grid {grid_change} regions {regions_change} rules {}", rules.version());
@@ -70,7 +69,7 @@ impl Context {
 
 impl Context {
     /// A line in force.
-    fn line(&self, line: uuid::Uuid) -> Option<&GridRow> {
+    pub(super) fn line(&self, line: uuid::Uuid) -> Option<&GridRow> {
         self.grid.line(RecordId(line))
     }
 }
@@ -138,11 +137,10 @@ impl Engine {
 async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncError> {
     let context = Arc::new(Context::of(engine, district).await?);
     let Some(window) = read(engine, district, &context).await? else { return Ok(Step::Current) };
-    let Window { before, after, last, rows, operations, neighbours } = window;
+    let Window { before, after, last, rows, operations, pairs } = window;
     let is_current = after.through >= last;
     let deriving = Arc::clone(&context);
-    let derived =
-        tokio::task::spawn_blocking(move || Derived::of(&deriving, &rows, &operations, &neighbours));
+    let derived = tokio::task::spawn_blocking(move || Derived::of(&deriving, &rows, &operations, pairs));
     let derived = derived.await.map_err(|_source| SyncError::Gone)?;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
@@ -164,16 +162,12 @@ struct Window {
     rows: Vec<RecordRow>,
     /// Operations of patrols, whose tracks are not in their views.
     operations: BTreeMap<RecordId, Vec<StoredOperation>>,
-    /// Records near each hazard.
-    neighbours: BTreeMap<RecordId, Vec<RecordRow>>,
+    /// Hazards that were compared with those near them, and what is proposed of them.
+    pairs: (Vec<RecordId>, Vec<ProposalRow>),
 }
 
 /// Reads the next window; none where everything is derived.
-async fn read(
-    engine: &Engine,
-    district: &District,
-    context: &Context,
-) -> Result<Option<Window>, SyncError> {
+async fn read(engine: &Engine, district: &District, context: &Context) -> Result<Option<Window>, SyncError> {
     let key = district.key;
     let mut transaction = engine.store.read().await?;
     let last = transaction.lineage(key).await?.change;
@@ -202,30 +196,13 @@ async fn read(
     let patrols: Vec<RecordId> =
         rows.iter().filter(|row| is(row, RecordType::Patrol)).map(|row| row.record).collect();
     let operations = transaction.operation_sets(key, &patrols).await?;
-    let mut neighbours = BTreeMap::new();
-    for row in &rows {
-        let Some(area) = pairs::neighbourhood(context, row) else { continue };
-        neighbours.insert(row.record, near(&mut transaction, key, &area).await?);
-    }
-    Ok(Some(Window { before, after: after(through), last, rows, operations, neighbours }))
-}
-
-async fn near(
-    transaction: &mut crate::store::Transaction,
-    district: DistrictKey,
-    area: &Area,
-) -> Result<Vec<RecordRow>, SyncError> {
-    let mut found = Vec::new();
-    for range in area.ranges(pairs::RANGES) {
-        let room = NEIGHBOURS.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
-        found.extend(transaction.records_placed(district, range, room).await?);
-    }
-    Ok(found)
+    let pairs = pairs::of_window(&mut transaction, key, context, &rows).await?;
+    Ok(Some(Window { before, after: after(through), last, rows, operations, pairs }))
 }
 
 impl Window {
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
-        let (rows, operations, neighbours) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { before, after, last, rows, operations, neighbours }
+        let (rows, operations, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
+        Self { before, after, last, rows, operations, pairs }
     }
 }

@@ -20,15 +20,15 @@ use crate::geometry::{Fix, Intervals, Piece, Walked, clean, follow};
 use crate::store::{RecordRow, StoredOperation, StretchRow};
 
 /// The numbers of stretches' kinds in the store.
-pub mod kinds {
+mod kinds {
     /// 巡线
-    pub const PATROL: i64 = 0;
+    pub(super) const PATROL: i64 = 0;
     /// 通道砍伐
-    pub const CORRIDOR_FELLING: i64 = 1;
+    pub(super) const CORRIDOR_FELLING: i64 = 1;
     /// 通道易燃物清理
-    pub const FUEL_CLEARANCE: i64 = 2;
+    pub(super) const FUEL_CLEARANCE: i64 = 2;
     /// 绝缘化改造
-    pub const COVERED_CONVERSION: i64 = 3;
+    pub(super) const COVERED_CONVERSION: i64 = 3;
 }
 
 /// A walk longer than this in days is no walk but a clock that stood wrong; it counts on its first day.
@@ -114,11 +114,12 @@ fn between(context: &Context, key: usize, view: &View) -> Option<(i64, i64)> {
     let line = context.grid.lines.get(key)?;
     let chainage = |field: &str| {
         view.shown(field)
-            .and_then(|value| value.as_integer())
+            .and_then(Raw::as_integer)
             .and_then(|dm| i64::try_from(dm).ok())
             .map(|dm| dm.saturating_mul(100))
     };
-    let structure = |field: &str| structure_named(line, &text(view, field)).map(|(_, chainage_mm)| chainage_mm);
+    let structure =
+        |field: &str| structure_named(line, &text(view, field)).map(|(_, chainage_mm)| chainage_mm);
     let ends = chainage("chainage_from_dm")
         .zip(chainage("chainage_to_dm"))
         .or_else(|| structure("structure_from").zip(structure("structure_to")))?;
@@ -167,7 +168,8 @@ fn by_day(context: &Context, part: &Walked, day: Date) -> Vec<(Date, i64, i64)> 
     let (mut at_mm, mut day) = (part.from_mm, first);
     while day < last {
         let Ok(next) = day.checked_add(1.day()) else { break };
-        let midnight = next.to_zoned(context.zone.clone()).map_or(end_ms, |at| at.timestamp().as_millisecond());
+        let midnight =
+            next.to_zoned_datetime(context.zone.clone()).map_or(end_ms, |at| at.timestamp().as_millisecond());
         let share = length * i128::from(midnight - start_ms) / took;
         let to_mm = part.from_mm + i64::try_from(share).unwrap_or(0);
         if at_mm < to_mm {

@@ -286,14 +286,17 @@ pub async fn line(
     let vertices: Vec<usize> =
         view.structures.iter().filter_map(|it| usize::try_from(it.vertex).ok()).collect();
     let spans = match Line::new(view.vertices.clone(), &vertices) {
-        Ok(line) => line.spans().map(|span| SpanListed {
-            span: span.index,
-            structure_from: span.structure_from,
-            structure_to: span.structure_to,
-            from_mm: span.from_mm,
-            to_mm: span.to_mm,
-            is_untraced: span.is_untraced(),
-        }).collect(),
+        Ok(line) => line
+            .spans()
+            .map(|span| SpanListed {
+                span: span.index,
+                structure_from: span.structure_from,
+                structure_to: span.structure_to,
+                from_mm: span.from_mm,
+                to_mm: span.to_mm,
+                is_untraced: span.is_untraced(),
+            })
+            .collect(),
         Err(_no_line) => Vec::new(),
     };
     Ok(LineDetail {

@@ -8,6 +8,7 @@ pub mod devices;
 mod fields;
 pub mod hazards;
 mod operations;
+pub mod placement;
 pub mod quarantine;
 pub mod record;
 pub mod totals;
