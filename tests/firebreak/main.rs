@@ -6,6 +6,7 @@ mod complaints;
 mod durability;
 mod faults;
 mod grid;
+mod geometry;
 mod groups;
 mod harness;
 mod kills;
