@@ -24,7 +24,8 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["validate", "reconcile", "store"],
     &["domain"],
-    &["rules", "duplicates", "grid"],
+    &["grid"],
+    &["rules", "duplicates"],
     &["geometry", "keys", "time"],
 ];
 
@@ -33,7 +34,7 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile", "store")];
 
 /// The functional core: values in, values out.
-const PURE: &[&str] = &["validate", "reconcile", "rules", "duplicates"];
+const PURE: &[&str] = &["validate", "reconcile", "rules", "duplicates", "grid"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[
