@@ -11,6 +11,7 @@ pub mod geometry;
 pub mod http;
 pub mod keys;
 pub mod reconcile;
+pub mod report;
 pub mod store;
 pub mod sync;
 pub mod telemetry;
