@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::units::degrees;
+
 /// Bits of each coordinate.
 const BITS: u32 = 31;
 /// Latitude at which web mercator is square, degrees.
@@ -22,11 +24,6 @@ fn mercator(lat_e7: i64, lon_e7: i64) -> (u32, u32) {
     let x = (degrees(lon_e7) + 180.0) / 360.0;
     let y = 0.5 - latitude.tan().asinh() / std::f64::consts::TAU;
     (grid(x), grid(y))
-}
-
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "|e7| ≤ 1.8e9 is exact in f64")]
-fn degrees(e7: i64) -> f64 {
-    e7 as f64 / 1e7
 }
 
 #[expect(
