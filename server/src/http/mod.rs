@@ -10,6 +10,7 @@ mod devices;
 mod encoding;
 mod enrol;
 mod error;
+mod facts;
 mod hazards;
 mod health;
 mod pages;
@@ -18,6 +19,7 @@ mod people;
 mod policy;
 mod quarantine;
 mod receipts;
+mod reports;
 pub mod socket;
 mod sync;
 mod totals;
@@ -100,6 +102,15 @@ pub fn router(
         .route("/v1/people/{person}", delete(people::remove))
         .route("/v1/people/{person}/area", put(people::set_area))
         .route("/v1/enrol-codes", post(people::enrol_code))
+        .route("/v1/patrols", get(facts::patrols))
+        .route("/v1/works", get(facts::works))
+        .route("/v1/inspections", get(facts::inspections))
+        .route("/v1/activities", get(facts::activities))
+        .route("/v1/stretches", get(facts::stretches))
+        .route("/v1/reports", get(reports::list))
+        .route("/v1/reports/work", get(reports::draft).post(reports::issue))
+        .route("/v1/reports/work/{number}", get(reports::one))
+        .route("/v1/reports/work/{number}/late", get(reports::late))
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))

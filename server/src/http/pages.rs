@@ -19,6 +19,7 @@ use super::hazards::{self as api, Wanted};
 use super::parameters::Parameters;
 use super::policy::OFFICE;
 use crate::store::QuarantinePart;
+use crate::sync::listing::devices::DeviceFilter;
 use crate::sync::listing::hazards::Filter;
 use crate::sync::listing::{Calendar, conflicts, devices, hazards, quarantine, record, totals};
 use crate::web::{self, lists};
@@ -174,7 +175,8 @@ pub(super) async fn device_list(
     Parameters(from): Parameters<Onward>,
 ) -> Result<Response, PageError> {
     let district = &account.district;
-    let rows = devices::page(&shared.engine, district, from.cursor.as_deref(), ROWS).await?;
+    let rows = devices::page(&shared.engine, district, DeviceFilter::default(), from.cursor.as_deref(), ROWS)
+        .await?;
     Ok(page(StatusCode::OK, lists::devices(&rows, &district.name, &Calendar::of(district))))
 }
 
@@ -185,7 +187,7 @@ pub(super) async fn quarantine_list(
 ) -> Result<Response, PageError> {
     let district = &account.district;
     let cursor = from.cursor.as_deref();
-    let rows = quarantine::page(&shared.engine, district, QuarantinePart::Whole, cursor, ROWS).await?;
+    let rows = quarantine::page(&shared.engine, district, QuarantinePart::Whole, None, cursor, ROWS).await?;
     Ok(page(StatusCode::OK, lists::quarantine(&rows, &district.name, &Calendar::of(district))))
 }
 

@@ -16,6 +16,8 @@ use Role::{Admin, Clerk, Leader, Reviewer};
 pub(super) const OFFICE: &[Role] = &[Reviewer, Clerk, Leader, Admin];
 /// Settles conflicts, restores values and releases from quarantine.
 pub(super) const DECIDE: &[Role] = &[Reviewer, Leader, Admin];
+/// Issues reports, and records what no device made.
+pub(super) const ISSUE: &[Role] = &[Clerk, Leader, Admin];
 /// Manages people, their areas, their phones.
 pub(super) const MANAGE: &[Role] = &[Leader, Admin];
 

@@ -46,11 +46,10 @@ impl Standing {
     }
 
     /// Every count with its words and the list that shows its rows.
-    pub fn counts(&self, period: &Period) -> [Against; 7] {
+    pub fn counts(&self, period: &Period, limits: Limits) -> [Against; 7] {
         let of_hazards = |filter: &str| {
             format!("/v1/hazards?counted=true&{filter}&found_from={}&found_to={}", period.from, period.to)
         };
-        let of_devices = |filter: &str| format!("/v1/devices?{filter}={}", period.to);
         let against = |key, zh, unit_zh, en, value, query| Against { key, zh, unit_zh, en, value, query };
         [
             against("open", "未销号隐患", "处", "open hazards", self.open, of_hazards("open=true")),
@@ -77,7 +76,7 @@ impl Standing {
                 "条",
                 "operations in quarantine",
                 self.quarantined,
-                format!("/v1/quarantine?waiting_since={}", period.from),
+                format!("/v1/quarantine?released=false&since_ms={}", limits.quarantined_since_ms),
             ),
             against(
                 "devices_unsent",
@@ -93,10 +92,19 @@ impl Standing {
                 "台",
                 "devices not heard of since",
                 self.devices_silent,
-                of_devices("silent_since"),
+                format!("/v1/devices?silent_before_ms={}", limits.heard_since_ms),
             ),
         ]
     }
+}
+
+/// From when on things of the period may have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// What was received at or after this moment may be of the period: its first midnight.
+    pub quarantined_since_ms: i64,
+    /// A device that was heard of at or after this moment has handed in what it had of the period.
+    pub heard_since_ms: i64,
 }
 
 /// A count that stands against the claim where it is not 0.

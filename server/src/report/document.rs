@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::catalogue::{Figure, Unit};
-use super::claim::{Against, Standing};
+use super::claim::{Against, Limits, Standing};
 use super::figures::Figures;
 use super::period::Period;
 use super::rows::Rows;
@@ -56,6 +56,8 @@ pub struct Source {
     pub before: Rows,
     /// Operations in quarantine, and devices, that stand against the claim.
     pub standing: Standing,
+    /// From when on these were looked for.
+    pub limits: Limits,
     /// Names of lines.
     pub line_names: BTreeMap<Uuid, String>,
     /// What came late for earlier reports.
@@ -118,7 +120,7 @@ pub struct Report {
 impl Report {
     /// Counts and says.
     pub fn of(source: Source) -> Self {
-        let Source { frame, rows, before, standing, line_names, late } = source;
+        let Source { frame, rows, before, standing, limits, line_names, late } = source;
         let figures = Figures::of(&rows);
         let figures_before = Figures::of(&before);
         let standing = Standing {
@@ -148,7 +150,7 @@ impl Report {
             sentence_zh: sentence::zh(&figures, &standing),
             sentence_en: sentence::en(&figures, &standing),
             eliminated: standing.is_eliminated(),
-            against: standing.counts(&frame.period).to_vec(),
+            against: standing.counts(&frame.period, limits).to_vec(),
             figures: Figure::ALL.iter().map(line).collect(),
             townships: by_township(&rows),
             lines: by_line(&rows, &line_names),

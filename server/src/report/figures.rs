@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use super::catalogue::Figure;
 use super::rows::{Category, Deed, Hazards, Rows, Stretch, StretchKind};
+use crate::geometry::Intervals;
 
 /// A line counts as walked once so much of it was: 100 m.
 pub const WALKED_MM: i64 = 100_000;
 /// Millimetres of a decimetre.
-const MM_PER_DM: i64 = 100;
+pub const MM_PER_DM: i64 = 100;
 
 /// The figures of one period.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,20 +184,8 @@ pub fn lengths(stretches: &[Stretch]) -> BTreeMap<(StretchKind, Uuid), i64> {
     for stretch in stretches {
         by_line.entry((stretch.kind, stretch.line)).or_default().push((stretch.from_mm, stretch.to_mm));
     }
-    by_line.into_iter().map(|(key, stretches)| (key, union_mm(stretches))).collect()
-}
-
-/// The length of the union of stretches of one line.
-fn union_mm(mut stretches: Vec<(i64, i64)>) -> i64 {
-    stretches.sort_unstable();
-    let mut length = 0_i64;
-    let mut reached = i64::MIN;
-    for (from, to) in stretches {
-        let from = from.max(reached);
-        if to > from {
-            length = length.saturating_add(to.saturating_sub(from));
-            reached = to;
-        }
-    }
-    length
+    by_line
+        .into_iter()
+        .map(|(key, stretches)| (key, stretches.into_iter().collect::<Intervals>().total_mm()))
+        .collect()
 }

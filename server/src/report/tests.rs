@@ -7,7 +7,7 @@ use sync_protocol::view::State;
 use uuid::Uuid;
 
 use super::catalogue::Figure;
-use super::claim::Standing;
+use super::claim::{Limits, Standing};
 use super::document::{Frame, Late, Report, Source};
 use super::figures::Figures;
 use super::period::Period;
@@ -114,6 +114,7 @@ fn report(rows: Rows, standing: Standing) -> Report {
         rows,
         before: Rows { hazards: vec![hazards(Category::Corridor, State::Reported, 5)], ..Rows::default() },
         standing,
+        limits: Limits::default(),
         line_names: BTreeMap::from([(FIRST, "10kV 青杠线".to_owned()), (SECOND, "<二线> & 支线".to_owned())]),
         late: vec![Late { number: "test-2026-000".to_owned(), count: 3 }],
     })

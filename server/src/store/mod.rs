@@ -9,6 +9,7 @@ mod check;
 mod connect;
 mod devices;
 mod districts;
+mod facts;
 mod ledger;
 mod listing;
 mod notices;
@@ -17,6 +18,7 @@ mod photos;
 mod presenters;
 mod quarantine;
 mod reach;
+mod reports;
 mod rows;
 mod runs;
 mod values;
@@ -29,6 +31,7 @@ pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
+pub use facts::{FactFilter, FactRow, FactType, StretchRow, deed};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
@@ -37,6 +40,7 @@ pub use people::TokenRow;
 pub use presenters::PresenterRow;
 pub use quarantine::Quarantined;
 pub use reach::reach;
+pub use reports::ReportRow;
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,

@@ -22,6 +22,7 @@ pub mod people;
 pub mod presenters;
 pub mod pull;
 mod release;
+pub mod reports;
 pub mod rollback;
 pub mod tokens;
 mod trust;

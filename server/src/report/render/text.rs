@@ -13,9 +13,10 @@ pub(super) fn text(report: &Report) -> String {
         report.sentence_en
     );
     for grid in grids(report) {
-        text.push_str(&format!("\n{} {}\n{}\n", grid.title, grid.title_en, grid.heading.join("\t")));
-        for row in &grid.rows {
-            text.push_str(&row.join("\t"));
+        let rows = grid.rows.iter().map(|row| row.join("\t"));
+        let lines = [String::new(), format!("{} {}", grid.title, grid.title_en), grid.heading.join("\t")];
+        for line in lines.into_iter().chain(rows) {
+            text.push_str(&line);
             text.push('\n');
         }
     }
