@@ -182,9 +182,14 @@ impl GridIndex {
 
     /// The nearest point of every line within `radius_mm`, nearest first.
     pub fn around(&self, lat_e7: i64, lon_e7: i64, radius_mm: i64) -> Vec<Hit> {
+        self.feet_around(lat_e7, lon_e7, radius_mm).into_iter().map(|(hit, _)| hit).collect()
+    }
+
+    /// Likewise, each with its place in space.
+    pub(super) fn feet_around(&self, lat_e7: i64, lon_e7: i64, radius_mm: i64) -> Vec<(Hit, Point3)> {
         let point = at(lat_e7, lon_e7);
         let found = self.inner.pieces.around(&point, chord_m(metres(radius_mm)));
-        found.into_iter().filter_map(|near| self.foot(near, point)).map(|foot| foot.hit).collect()
+        found.into_iter().filter_map(|near| self.foot(near, point)).map(|foot| (foot.hit, foot.at)).collect()
     }
 
     /// The nearest point of one line, however far.

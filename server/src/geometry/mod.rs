@@ -4,14 +4,20 @@
 //! Pure. It knows no voltage, no rule and no record. Start at [`place()`] for the boxes of an area, at
 //! [`GridIndex::locate`] for a hazard and at `docs/geometry.md` for the rules.
 
+mod datum;
 mod ecef;
+mod follow;
 mod intervals;
 mod line;
 mod matching;
 mod pieces;
 mod place;
+mod suspicion;
+mod track;
 mod units;
 
+pub use datum::{AxisOrder, Converter, Datum, DatumError, Degrees};
+pub use follow::{CORRIDOR_MM, LAPSE_MM, SAME_STRUCTURES_MM, SHORTEST_RUN_MM, Walked, follow};
 pub use intervals::Intervals;
 pub use line::{Line, LineError, Span, UNTRACED_SPAN_MM, Vertex, destination, distance_mm};
 pub use matching::{
@@ -20,3 +26,8 @@ pub use matching::{
     certainty,
 };
 pub use place::{Area, GeoBox, place};
+pub use suspicion::{Suspicion, suspicions};
+pub use track::{
+    FASTEST_M_S, Fix, LONGEST_HOP_MM, Piece, STANDING_AT_MOST_MM, STANDING_MM, WORST_ACCURACY_DM, assembled,
+    clean,
+};
