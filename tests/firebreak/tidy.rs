@@ -25,6 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["validate", "reconcile", "store"],
     &["report"],
     &["domain"],
+    &["rules", "duplicates", "grid"],
     &["geometry", "keys", "time"],
 ];
 
@@ -33,7 +34,7 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile", "store")];
 
 /// The functional core: values in, values out.
-const PURE: &[&str] = &["validate", "reconcile", "report"];
+const PURE: &[&str] = &["validate", "reconcile", "report", "rules", "duplicates"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[

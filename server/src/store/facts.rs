@@ -56,7 +56,7 @@ impl FactType {
 
 /// A fact of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FactRow {
+pub struct FactListed {
     /// The record.
     pub record: RecordId,
     /// What it is.
@@ -109,7 +109,7 @@ impl FactFilter {
 
 /// A stretch with the record it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StretchRow {
+pub struct StretchListed {
     /// The record.
     pub record: RecordId,
     /// The stretch.
@@ -138,9 +138,9 @@ const COUNT_WAITING: &str = "SELECT CAST(count(*) AS BIGINT) FROM quarantine \
 
 type FactTuple = (Uuid, i64, i64, String, String, Option<Uuid>, Option<Uuid>, String, i64);
 
-fn fact_row(row: FactTuple) -> Result<FactRow, StoreError> {
+fn fact_listed(row: FactTuple) -> Result<FactListed, StoreError> {
     let (record, fact_type, day, subtype, township, line, person, amounts, is_placed) = row;
-    Ok(FactRow {
+    Ok(FactListed {
         record: RecordId(record),
         fact_type: FactType::ALL
             .into_iter()
@@ -177,9 +177,9 @@ pub fn deed(subtype: String, amounts: &str, is_placed: bool) -> Result<Deed, Sto
 
 fn stretch(
     (record, line, kind, from_mm, to_mm): (Uuid, Uuid, i64, i64, i64),
-) -> Result<StretchRow, StoreError> {
+) -> Result<StretchListed, StoreError> {
     let kind = StretchKind::from_number(kind).ok_or(StoreError::Damaged("kind of a stretch"))?;
-    Ok(StretchRow { record: RecordId(record), stretch: Stretch { line, kind, from_mm, to_mm } })
+    Ok(StretchListed { record: RecordId(record), stretch: Stretch { line, kind, from_mm, to_mm } })
 }
 
 /// Appends what a filter asks of `facts` to a query that has its district and type already.
@@ -276,7 +276,7 @@ impl Transaction {
         district: DistrictKey,
         kind: StretchKind,
         (from_day, to_day): (i64, i64),
-    ) -> Result<Vec<StretchRow>, StoreError> {
+    ) -> Result<Vec<StretchListed>, StoreError> {
         fetch_all!(
             self,
             (Uuid, Uuid, i64, i64, i64),
@@ -311,7 +311,7 @@ impl Transaction {
         filter: &FactFilter,
         after: Option<(i64, RecordId)>,
         limit: u32,
-    ) -> Result<Vec<FactRow>, StoreError> {
+    ) -> Result<Vec<FactListed>, StoreError> {
         let rows: Vec<FactTuple> = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_FACTS);
             query.push_bind(district.0).push(" AND record_type = ").push_bind(fact_type.number());
@@ -322,7 +322,7 @@ impl Transaction {
             query.push(" ORDER BY day, record LIMIT ").push_bind(i64::from(limit));
             query.build_query_as().fetch_all(connection).await?
         });
-        rows.into_iter().map(fact_row).collect()
+        rows.into_iter().map(fact_listed).collect()
     }
 
     /// The facts of these records, in their order; a record without one is left out.
@@ -330,7 +330,7 @@ impl Transaction {
         &mut self,
         district: DistrictKey,
         records: &[RecordId],
-    ) -> Result<Vec<FactRow>, StoreError> {
+    ) -> Result<Vec<FactListed>, StoreError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -344,7 +344,7 @@ impl Transaction {
             query.push(") ORDER BY record");
             query.build_query_as().fetch_all(connection).await?
         });
-        rows.into_iter().map(fact_row).collect()
+        rows.into_iter().map(fact_listed).collect()
     }
 
     /// Operations in quarantine that came at or after this moment and wait for a decision.

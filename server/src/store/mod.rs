@@ -10,6 +10,8 @@ mod connect;
 mod devices;
 mod districts;
 mod facts;
+pub mod geopackage;
+mod grid;
 mod ledger;
 mod listing;
 mod notices;
@@ -31,7 +33,8 @@ pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
-pub use facts::{FactFilter, FactRow, FactType, StretchRow, deed};
+pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
+pub use grid::{ReferenceKind, ReferenceVersion};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,

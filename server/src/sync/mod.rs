@@ -13,6 +13,7 @@ pub mod decide;
 pub mod delivery;
 pub mod enrol;
 mod feed;
+pub mod grid;
 pub mod group;
 pub mod import;
 pub mod json;
@@ -38,6 +39,7 @@ use sync_protocol::ids::DeviceId;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::domain::{District, DistrictKey};
+use crate::grid::snapshot::Grid;
 use crate::keys::{KeyError, Keyring};
 use crate::store::{Store, StoreError, Transaction};
 use crate::time::Clock;
@@ -83,6 +85,8 @@ pub struct Engine {
     pub presenters: Presenters,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
+    /// The grid of each district as it was last asked for.
+    grids: Mutex<HashMap<DistrictKey, Arc<Grid>>>,
 }
 
 impl Engine {
@@ -115,6 +119,7 @@ impl Engine {
             presenters: Presenters::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
+            grids: Mutex::new(HashMap::new()),
         }))
     }
 

@@ -15,7 +15,7 @@ use crate::geometry::Intervals;
 use crate::report::figures::{MM_PER_DM, is_110_kv};
 use crate::report::period::{Period, day_of};
 use crate::report::rows::StretchKind;
-use crate::store::{FactFilter, FactRow, FactType, StoreError, Transaction, deed};
+use crate::store::{FactFilter, FactListed, FactType, StoreError, Transaction, deed};
 use crate::sync::{Engine, SyncError};
 
 /// A patrol, work, inspection or activity.
@@ -93,12 +93,12 @@ pub async fn page(
 pub(crate) async fn told(
     transaction: &mut Transaction,
     district: DistrictKey,
-    rows: Vec<FactRow>,
+    rows: Vec<FactListed>,
 ) -> Result<Vec<Fact>, StoreError> {
     let lines: Vec<Uuid> = rows.iter().filter_map(|row| row.line).collect();
     let line_names = line_names(transaction, district, lines).await?;
     let names = Names::of(transaction, district, rows.iter().filter_map(|row| row.person)).await?;
-    let fact = |row: FactRow| Fact {
+    let fact = |row: FactListed| Fact {
         id: row.record.to_string(),
         record_type: row.fact_type.as_str(),
         day: day_of(row.day).map(|day| day.to_string()),

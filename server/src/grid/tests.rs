@@ -1,0 +1,1 @@
+//! Files in, lines out: tables of what is read, refused and assumed.

@@ -1,0 +1,366 @@
+//! Importing lines, structures and regions, and the snapshot of them that everything else goes by.
+//!
+//! An import is one transaction under the district's counter row: it reads what is held, plans in `grid::plan`, writes
+//! the rows that are another than before, and logs the version as an operation. A file that is refused whole changes
+//! nothing; an import that changes nothing spends no change number.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sync_protocol::cbor::Raw;
+use sync_protocol::codes::Code;
+use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::kind::Kind;
+use sync_protocol::reference::{LineView, Reference, RegionLevel};
+
+use super::batch::Batch;
+use super::office::{self, OwnOperation};
+use super::{Engine, SyncError};
+use crate::domain::District;
+use crate::grid::assemble::{self, Assembled, NO_VERSION};
+use crate::grid::datum::Datum;
+use crate::grid::items::{self, Items};
+use crate::grid::mapping::Mapping;
+use crate::grid::plan::{self, Plan};
+use crate::grid::report::Report;
+use crate::grid::snapshot::Grid;
+use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, regions};
+use crate::rules::Rules;
+use crate::store::{
+    RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage,
+};
+
+/// Rows of reference data of one kind in a district.
+const REFERENCE_ROWS: usize = 400_000;
+
+/// A file to import.
+#[derive(Clone, Debug)]
+pub struct ImportFile {
+    /// What its sender calls it.
+    pub name: String,
+    /// Where its bytes are.
+    pub path: PathBuf,
+    /// What it is.
+    pub format: Format,
+}
+
+/// What becomes of what the files do not name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// It is retired: the files are all there is.
+    #[default]
+    Retired,
+    /// It stays: the files are a part.
+    Kept,
+}
+
+/// What to import, and how to read it.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The files.
+    pub files: Vec<ImportFile>,
+    /// The datum of their positions; none: what the file says, else WGS-84.
+    pub datum: Option<Datum>,
+    /// Which column means what.
+    pub mapping: Mapping,
+    /// What becomes of what they do not name.
+    pub missing: Missing,
+    /// Of regions: what those are that do not say it.
+    pub level: Option<RegionLevel>,
+    /// Whose import it is; nil for an operator.
+    pub author: PersonId,
+}
+
+/// A file as it was read.
+struct ReadFile {
+    name: String,
+    datum: Datum,
+    read: Read,
+}
+
+/// Imports lines and structures.
+///
+/// # Errors
+/// `import-…` where a file is refused whole; the store's.
+pub async fn import_lines(
+    engine: &Arc<Engine>,
+    district: &District,
+    import: Import,
+) -> Result<Report, SyncError> {
+    let files = read_files(&import).await?;
+    let mapping = import.mapping.clone();
+    let (items, mut report) = blocking(move || read_items(&files, &mapping)).await?;
+    if items.lines.is_empty() && items.structures.is_empty() {
+        return Err(empty(&report));
+    }
+    let writing = Writing::begin(engine, district, ReferenceKind::Grid).await?;
+    let held: Vec<Reference> = writing.held.values().map(|(_, reference)| reference.clone()).collect();
+    let missing = import.missing;
+    let is_first = held.is_empty();
+    let assembled = blocking(move || {
+        let mut items = items;
+        if missing == Missing::Kept {
+            assemble::keep(&mut items, &held);
+        }
+        assemble::assemble(items)
+    })
+    .await?;
+    let has_line = assembled.items.iter().any(|item| matches!(item, Reference::Line(_)));
+    if !has_line && !is_first && missing == Missing::Retired {
+        return Err(empty(&report));
+    }
+    describe(&mut report, &assembled);
+    writing.write(assembled.items, report, import.author).await
+}
+
+/// Imports districts and townships.
+///
+/// # Errors
+/// `import-…` where a file is refused whole; the store's.
+pub async fn import_regions(
+    engine: &Arc<Engine>,
+    district: &District,
+    import: Import,
+) -> Result<Report, SyncError> {
+    let files = read_files(&import).await?;
+    let (mapping, level) = (import.mapping.clone(), import.level);
+    let (mut items, mut report) = blocking(move || {
+        let mut report = Report::default();
+        let mut items = Vec::new();
+        for file in &files {
+            begin(&mut report, file);
+            let regions = regions::of(&file.read.features, &mapping, file.datum, level);
+            report.refuse(&file.name, &regions.refused);
+            items.extend(regions.items);
+        }
+        (items, report)
+    })
+    .await?;
+    if items.is_empty() {
+        return Err(empty(&report));
+    }
+    let writing = Writing::begin(engine, district, ReferenceKind::Regions).await?;
+    if import.missing == Missing::Kept {
+        let named: BTreeMap<RecordId, ()> =
+            items.iter().map(|item| (plan::record_of(district.id, item), ())).collect();
+        let held = writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
+        items.extend(held.map(|(_, (_, reference))| reference.clone().standing(false, NO_VERSION)));
+    }
+    report.warnings.sort_by(|one, other| one.code.cmp(&other.code));
+    writing.write(items, report, import.author).await
+}
+
+/// Runs what takes long on a thread for that.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SyncError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_source| SyncError::Gone)
+}
+
+fn refused(file: &str, fault: &FileFault) -> SyncError {
+    SyncError::RefusedFor(fault.code(), format!("{file}: {fault}"))
+}
+
+/// Nothing in the files can be imported: the first reasons say why.
+fn empty(report: &Report) -> SyncError {
+    let reasons = report.refused_rows.iter().take(3).map(|row| format!("row {}: {} {}", row.row, row.code, row.at));
+    SyncError::RefusedFor(Code::ImportEmpty, reasons.collect::<Vec<_>>().join("; "))
+}
+
+async fn read_files(import: &Import) -> Result<Vec<ReadFile>, SyncError> {
+    if import.files.is_empty() || import.files.len() > FILES {
+        return Err(SyncError::RefusedFor(Code::BadParameter, format!("1 to {FILES} files")));
+    }
+    let mut files = Vec::with_capacity(import.files.len());
+    for file in &import.files {
+        let read = read_file(&file.path, file.format, &import.mapping).await;
+        let read = read.map_err(|fault| refused(&file.name, &fault))?;
+        let datum = import.datum.or_else(|| Datum::parse(read.system.as_deref()?)).unwrap_or_default();
+        files.push(ReadFile { name: file.name.clone(), datum, read });
+    }
+    Ok(files)
+}
+
+async fn read_file(path: &Path, format: Format, mapping: &Mapping) -> Result<Read, FileFault> {
+    let gone = |error: std::io::Error| FileFault::Unreadable(error.to_string());
+    let length = tokio::fs::metadata(path).await.map_err(gone)?.len();
+    if usize::try_from(length).is_ok_and(|length| length > FILE_BYTES) {
+        return Err(FileFault::TooLarge);
+    }
+    if format == Format::GeoPackage {
+        return geopackage::read(path).await;
+    }
+    let bytes = tokio::fs::read(path).await.map_err(gone)?;
+    let mapping = mapping.clone();
+    let reading = tokio::task::spawn_blocking(move || grid::read(&bytes, format, &mapping));
+    reading.await.unwrap_or_else(|error| Err(FileFault::Unreadable(error.to_string())))
+}
+
+fn begin(report: &mut Report, file: &ReadFile) {
+    report.read += file.read.rows;
+    report.refuse(&file.name, &file.read.refused);
+    let is_gb18030 = u64::from(file.read.is_gb18030);
+    report.warn("gb18030", "文件按 GB 18030 编码读取", "the file was read as GB 18030", is_gb18030);
+}
+
+fn read_items(files: &[ReadFile], mapping: &Mapping) -> (Items, Report) {
+    let mut report = Report::default();
+    let mut all = Items::default();
+    for file in files {
+        begin(&mut report, file);
+        let items = items::of(&file.read.features, mapping, file.datum);
+        report.refuse(&file.name, &items.refused);
+        for (what, count) in items.passed_over {
+            *report.passed_over.entry(what).or_default() += count;
+        }
+        all.in_parts += items.in_parts;
+        all.lines.extend(items.lines);
+        all.structures.extend(items.structures);
+    }
+    (all, report)
+}
+
+fn describe(report: &mut Report, assembled: &Assembled) {
+    report.refuse("", &assembled.refused);
+    report.warn(
+        "untraced",
+        "档距过长，线路可能未按杆塔绘制",
+        "a span is too long to be one: structures between are missing",
+        assembled.untraced,
+    );
+    report.warn(
+        "beside-line",
+        "杆塔所属线路不在其附近",
+        "structures stand far from the line that they name",
+        assembled.beside_their_line,
+    );
+}
+
+/// An import that holds the counter row.
+struct Writing<'e> {
+    engine: &'e Arc<Engine>,
+    district: &'e District,
+    kind: ReferenceKind,
+    transaction: Transaction,
+    held: BTreeMap<RecordId, (RecordRow, Reference)>,
+}
+
+impl<'e> Writing<'e> {
+    async fn begin(
+        engine: &'e Arc<Engine>,
+        district: &'e District,
+        kind: ReferenceKind,
+    ) -> Result<Self, SyncError> {
+        let mut transaction = engine.store.begin().await?;
+        transaction.take_counter(district.key, 0).await?;
+        let mut held = BTreeMap::new();
+        for row in transaction.reference_rows(district.key, kind).await? {
+            let reference = Reference::decode(&row.view).ok_or(StoreError::Damaged("reference view"))?;
+            held.insert(row.record, (row, reference));
+        }
+        Ok(Self { engine, district, kind, transaction, held })
+    }
+
+    async fn write(
+        mut self,
+        items: Vec<Reference>,
+        mut report: Report,
+        author: PersonId,
+    ) -> Result<Report, SyncError> {
+        report.count(&items);
+        let held = self.held.iter().map(|(record, (_, reference))| (*record, reference.clone())).collect();
+        let district = self.district.id;
+        let plan = blocking(move || plan::plan(district, &held, items)).await?;
+        if self.held.len() + usize::try_from(plan.added).unwrap_or(usize::MAX) > REFERENCE_ROWS {
+            return Err(SyncError::RefusedFor(Code::ImportTooLarge, format!("more than {REFERENCE_ROWS}")));
+        }
+        report.planned(&plan);
+        if report.has_changed {
+            self.apply(&plan, &report, author).await?;
+            self.transaction.commit().await?;
+        }
+        Ok(report)
+    }
+
+    async fn apply(&mut self, plan: &Plan, report: &Report, author: PersonId) -> Result<(), SyncError> {
+        let key = self.district.key;
+        let now_ms = self.engine.clock.now_ms();
+        let count = u64::try_from(plan.rows.len()).unwrap_or(u64::MAX);
+        let counter = self.transaction.take_counter(key, count).await?;
+        let mut change = counter.before;
+        let mut rows = Vec::with_capacity(plan.rows.len());
+        for (record, reference) in &plan.rows {
+            change += 1;
+            let view = reference.encode();
+            rows.push(match self.held.get(record) {
+                Some((row, _)) => RecordRow { change, view: view.into(), ..row.clone() },
+                None => RecordRow::reference(*record, self.kind, change, now_ms, view),
+            });
+        }
+        self.transaction.upsert_records(key, &rows).await?;
+        let version = ReferenceVersion {
+            change: counter.last,
+            version: report.version.clone(),
+            imported_ms: now_ms,
+            report: serde_json::to_string(report).unwrap_or_default(),
+        };
+        self.transaction.insert_reference_version(key, self.kind, &version).await?;
+        let fields = BTreeMap::from([
+            ("version".to_owned(), Raw::of(&report.version)),
+            ("source".to_owned(), Raw::of(&self.kind.as_str())),
+        ]);
+        let draft = OwnOperation {
+            kind: Kind::GridVersion,
+            record: plan::named_record(self.district.id, "versions", self.kind.as_str()),
+            fields: &fields,
+            photos: &[],
+            author,
+        };
+        let transaction = &mut self.transaction;
+        let mut batch = Batch { engine: self.engine, district: self.district, transaction, now_ms };
+        office::write_own(&mut batch, &draft, None).await?;
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// The grid and the regions of a district as they are in force. Cheap where they are as when they were last asked for.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn grid(self: &Arc<Self>, district: &District) -> Result<Arc<Grid>, SyncError> {
+        let key = district.key;
+        let mut reading = self.store.read().await?;
+        let grid = reading.reference_version(key, ReferenceKind::Grid).await?.unwrap_or_default();
+        let regions = reading.reference_version(key, ReferenceKind::Regions).await?.unwrap_or_default();
+        let basis = (grid.0, regions.0);
+        if let Some(known) = self.grids.lock().await.get(&key).filter(|known| known.basis == basis) {
+            return Ok(Arc::clone(known));
+        }
+        let mut rows = reading.reference_rows(key, ReferenceKind::Grid).await?;
+        rows.extend(reading.reference_rows(key, ReferenceKind::Regions).await?);
+        drop(reading);
+        let day = self.clock.now_ms();
+        let snapshot = blocking(move || {
+            let decoded: Option<Vec<(RecordId, Reference)>> = rows
+                .iter()
+                .map(|row| Some((row.record, Reference::decode(&row.view)?)))
+                .collect();
+            let mut snapshot = Grid::of(decoded?, |line| zone_mm(line, day));
+            (snapshot.basis, snapshot.versions) = (basis, (grid.1, regions.1));
+            Some(snapshot)
+        })
+        .await?;
+        let snapshot = Arc::new(snapshot.ok_or(StoreError::Damaged("reference view"))?);
+        self.grids.lock().await.insert(key, Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+}
+
+/// The protection zone of a line by the standard rules, each side.
+fn zone_mm(line: &LineView, now_ms: i64) -> Option<i64> {
+    let class = line.class.as_deref()?;
+    let day = TimeZone::UTC.to_datetime(Timestamp::from_millisecond(now_ms).ok()?).date();
+    Rules::standard().zone_dm(class, day).map(|width| i64::from(width) * 100)
+}
