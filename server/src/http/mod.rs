@@ -9,6 +9,7 @@ mod conflicts;
 mod devices;
 mod encoding;
 mod enrol;
+mod entry;
 mod error;
 mod facts;
 mod hazards;
@@ -62,6 +63,9 @@ const FORM_BYTES: usize = 4 << 10;
 /// JSON bodies of the office.
 const OFFICE_BODY_BYTES: usize = 1 << 20;
 
+/// A patrol recorded as GPX.
+const GPX_BYTES: usize = crate::geometry::LARGEST_FILE;
+
 /// Every route.
 pub fn router(
     engine: &Arc<Engine>,
@@ -84,7 +88,7 @@ pub fn router(
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
         // The office.
         .route("/v1/totals", get(totals::totals))
-        .route("/v1/hazards", get(hazards::list))
+        .route("/v1/hazards", get(hazards::list).post(entry::hazard))
         .route("/v1/hazards.geojson", get(hazards::geojson))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
@@ -102,10 +106,10 @@ pub fn router(
         .route("/v1/people/{person}", delete(people::remove))
         .route("/v1/people/{person}/area", put(people::set_area))
         .route("/v1/enrol-codes", post(people::enrol_code))
-        .route("/v1/patrols", get(facts::patrols))
-        .route("/v1/works", get(facts::works))
-        .route("/v1/inspections", get(facts::inspections))
-        .route("/v1/activities", get(facts::activities))
+        .route("/v1/patrols", get(facts::patrols).post(entry::patrol).layer(DefaultBodyLimit::max(GPX_BYTES)))
+        .route("/v1/works", get(facts::works).post(entry::work))
+        .route("/v1/inspections", get(facts::inspections).post(entry::inspection))
+        .route("/v1/activities", get(facts::activities).post(entry::activity))
         .route("/v1/stretches", get(facts::stretches))
         .route("/v1/reports", get(reports::list))
         .route("/v1/reports/work", get(reports::draft).post(reports::issue))

@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod decide;
 pub mod delivery;
 pub mod enrol;
+pub mod entry;
 mod feed;
 pub mod grid;
 pub mod group;

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
-use sync_protocol::cbor::Raw;
 use sync_protocol::ids::RecordId;
-use sync_protocol::prepass;
+use sync_protocol::reference::Reference;
 use uuid::Uuid;
 
 use super::{Names, Page, cursor, read_cursor};
@@ -123,11 +122,9 @@ pub(crate) async fn line_names(
     let distinct: BTreeSet<RecordId> = lines.into_iter().map(RecordId).collect();
     let records: Vec<RecordId> = distinct.into_iter().collect();
     let rows = transaction.records(district, &records).await?;
-    let name = |view: &[u8]| {
-        let raw = Raw::from_checked(view);
-        let entries = prepass::entries(raw.as_bytes())?;
-        let (_, name) = entries.into_iter().find(|(key, _)| *key == "name")?;
-        prepass::text(name).filter(|name| !name.is_empty()).map(str::to_owned)
+    let name = |view: &[u8]| match Reference::decode(view)? {
+        Reference::Line(line) => Some(line.name.unwrap_or(line.external_id)),
+        Reference::Structure(_) | Reference::Region(_) => None,
     };
     Ok(rows.into_iter().filter_map(|(id, row)| Some((id.0, name(&row.view)?))).collect())
 }
