@@ -7,6 +7,7 @@
 mod datum;
 mod ecef;
 mod follow;
+mod gpx;
 mod intervals;
 mod line;
 mod matching;
@@ -18,6 +19,7 @@ mod units;
 
 pub use datum::{AxisOrder, Converter, Datum, DatumError, Degrees};
 pub use follow::{CORRIDOR_MM, LAPSE_MM, SAME_STRUCTURES_MM, SHORTEST_RUN_MM, Walked, follow};
+pub use gpx::{GpxFault, GpxTrack, LARGEST_FILE, MOST_POINTS, read_gpx};
 pub use intervals::Intervals;
 pub use line::{Line, LineError, Span, UNTRACED_SPAN_MM, Vertex, destination, distance_mm};
 pub use matching::{
