@@ -8,10 +8,10 @@ use sync_protocol::limits;
 use sync_protocol::reference::{Reference, RegionLevel, RegionView, Ring};
 
 use super::assemble::{Assembled, NO_VERSION, RETIRED_BYTES};
+use super::datum::Datum;
 use super::items::{Fault, checked, text, vertex};
 use super::mapping::{Mapping, Role};
 use super::{Feature, Point, Refusal, Shape};
-use super::datum::Datum;
 
 /// The least vertices of a ring: a triangle, and its first vertex again.
 const RING_VERTICES: usize = 4;

@@ -122,6 +122,7 @@ pub fn router(
         .route("/conflicts", get(pages::conflict_list))
         .route("/devices", get(pages::device_list))
         .route("/quarantine", get(pages::quarantine_list))
+        .route("/reports", get(pages::report_list))
         .route("/login", get(pages::login_form).post(pages::login).layer(DefaultBodyLimit::max(FORM_BYTES)))
         .route("/logout", post(pages::logout))
         .route("/style.css", get(pages::style))

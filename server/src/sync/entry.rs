@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{Identity, PersonId, RecordId, sha256};
+use sync_protocol::ids::{PersonId, RecordId, sha256};
 use sync_protocol::kind::{Kind, RecordType};
 use sync_protocol::limits;
 use sync_protocol::operation::Operation;
@@ -74,7 +74,8 @@ async fn require_inspection(
     inspection: &Raw,
 ) -> Result<(), SyncError> {
     let missing = || bad("inspection: 没有这次督导检查 (there is no such inspection)");
-    let id = inspection.as_byte_string().and_then(|bytes| Uuid::from_slice(bytes).ok()).ok_or_else(missing)?;
+    let id =
+        inspection.as_byte_string().and_then(|bytes| Uuid::from_slice(bytes).ok()).ok_or_else(missing)?;
     let record = RecordId(id);
     let row = engine.store.read().await?.records(district.key, &[record]).await?.remove(&record);
     let view = row.filter(|row| !row.is_gone()).and_then(|row| View::decode(&row.view));
@@ -99,7 +100,9 @@ async fn open(
     match engine.act(district, act).await {
         Ok(_) => Ok(Entered { record, is_new: true }),
         // Somebody entered it between the look and the lock.
-        Err(SyncError::Refused(Code::ConflictClosed)) if opened(engine, district, record, kind, &fields).await? => {
+        Err(SyncError::Refused(Code::ConflictClosed))
+            if opened(engine, district, record, kind, &fields).await? =>
+        {
             Ok(Entered { record, is_new: false })
         }
         Err(error) => Err(error),
@@ -121,9 +124,10 @@ async fn opened(
     if operations.is_empty() {
         return Ok(false);
     }
-    let is_same = operations.iter().filter_map(|stored| Operation::decode(&stored.bytes).ok()).any(|operation| {
-        operation.kind.known() == Some(kind) && operation.id.0 == record.0 && operation.fields == *fields
-    });
+    let is_same =
+        operations.iter().filter_map(|stored| Operation::decode(&stored.bytes).ok()).any(|operation| {
+            operation.kind.known() == Some(kind) && operation.id.0 == record.0 && operation.fields == *fields
+        });
     if is_same {
         Ok(true)
     } else {
@@ -182,8 +186,9 @@ pub async fn enter_gpx(
     let times = track.fixes.iter().filter_map(|fix| fix.time_ms);
     let started_ms = patrol.started_ms.or_else(|| times.clone().min());
     let finished_ms = times.max().or(started_ms);
-    let started_ms = started_ms
-        .ok_or_else(|| bad("started_ms: 文件没有时间，请填写开始时间 (the file has no times: say when it began)"))?;
+    let started_ms = started_ms.ok_or_else(|| {
+        bad("started_ms: 文件没有时间，请填写开始时间 (the file has no times: say when it began)")
+    })?;
     let record = RecordId(patrol.id.unwrap_or_else(|| patrol_id(district, &patrol)));
     let source = match patrol.entered_by {
         Some(by) => format!("GPX {by}"),
@@ -203,10 +208,8 @@ pub async fn enter_gpx(
         is_new = true;
         let points: Vec<Vec<Option<i64>>> =
             fixes.iter().map(|fix| point(fix, fix.time_ms.unwrap_or(started_ms))).collect();
-        let fields = BTreeMap::from([
-            ("piece".to_owned(), Raw::of(&number)),
-            ("points".to_owned(), Raw::of(&points)),
-        ]);
+        let fields =
+            BTreeMap::from([("piece".to_owned(), Raw::of(&number)), ("points".to_owned(), Raw::of(&points))]);
         act(engine, district, record, Kind::PatrolTrack, fields, author).await?;
     }
     if !there.contains(&FINISHED) {

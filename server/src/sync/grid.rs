@@ -29,9 +29,7 @@ use crate::grid::report::Report;
 use crate::grid::snapshot::Grid;
 use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, regions};
 use crate::rules::Rules;
-use crate::store::{
-    RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage,
-};
+use crate::store::{RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage};
 
 /// Rows of reference data of one kind in a district.
 const REFERENCE_ROWS: usize = 400_000;
@@ -146,7 +144,8 @@ pub async fn import_regions(
     if import.missing == Missing::Kept {
         let named: BTreeMap<RecordId, ()> =
             items.iter().map(|item| (plan::record_of(district.id, item), ())).collect();
-        let held = writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
+        let held =
+            writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
         items.extend(held.map(|(_, (_, reference))| reference.clone().standing(false, NO_VERSION)));
     }
     report.warnings.sort_by(|one, other| one.code.cmp(&other.code));
@@ -164,7 +163,8 @@ fn refused(file: &str, fault: &FileFault) -> SyncError {
 
 /// Nothing in the files can be imported: the first reasons say why.
 fn empty(report: &Report) -> SyncError {
-    let reasons = report.refused_rows.iter().take(3).map(|row| format!("row {}: {} {}", row.row, row.code, row.at));
+    let reasons =
+        report.refused_rows.iter().take(3).map(|row| format!("row {}: {} {}", row.row, row.code, row.at));
     SyncError::RefusedFor(Code::ImportEmpty, reasons.collect::<Vec<_>>().join("; "))
 }
 
@@ -343,10 +343,8 @@ impl Engine {
         drop(reading);
         let day = self.clock.now_ms();
         let snapshot = blocking(move || {
-            let decoded: Option<Vec<(RecordId, Reference)>> = rows
-                .iter()
-                .map(|row| Some((row.record, Reference::decode(&row.view)?)))
-                .collect();
+            let decoded: Option<Vec<(RecordId, Reference)>> =
+                rows.iter().map(|row| Some((row.record, Reference::decode(&row.view)?))).collect();
             let mut snapshot = Grid::of(decoded?, |line| zone_mm(line, day));
             (snapshot.basis, snapshot.versions) = (basis, (grid.1, regions.1));
             Some(snapshot)

@@ -158,63 +158,75 @@ mod tests {
         texts.chain(numbers.iter().map(|(name, value)| ((*name).to_owned(), Raw::of(value)))).collect()
     }
 
+    fn needed(name: &'static str) -> Result<(), EntryFault> {
+        Err(EntryFault::Needed(name, field::find(name).unwrap().zh))
+    }
+
+    const FELLING: (&str, &str) = ("work_type", "corridor_felling");
+    const CONVERSION: (&str, &str) = ("work_type", "covered_conversion");
+    const UPGRADE: (&str, &str) = ("work_type", "grid_upgrade");
+    const LINE: (&str, &str) = ("line_name", "青杠线");
+    const FROM: (&str, &str) = ("structure_from", "N01");
+    const TO: (&str, &str) = ("structure_to", "N04");
+    const FIRST: (&str, &str) = ("project", "一期");
+
     #[test]
-    fn each_entry_says_what_it_must_and_no_more() {
-        let line = ("line_name", "青杠线");
-        let felling = ("work_type", "corridor_felling");
-        let upgrade = ("work_type", "grid_upgrade");
-        let where_ = || Err(EntryFault::Where);
-        let needed = |name: &'static str| Err(EntryFault::Needed(name, field::find(name).unwrap().zh));
-        for (kind, texts, numbers, expected) in [
-            (Kind::WorkDone, vec![], vec![], needed("work_type")),
-            (Kind::WorkDone, vec![("work_type", "tunnel")], vec![], Err(EntryFault::Term("work_type", String::new()))),
-            (Kind::WorkDone, vec![felling], vec![], where_()),
-            (Kind::WorkDone, vec![felling, ("structure_from", "N01"), ("structure_to", "N04")], vec![], where_()),
+    fn a_work_says_what_it_must_and_no_more() {
+        let together = Err(EntryFault::Together("structure_from", "structure_to"));
+        let order = Err(EntryFault::Order("chainage_from_dm", "chainage_to_dm"));
+        let chainage = |to: i64| vec![("chainage_from_dm", 500), ("chainage_to_dm", to)];
+        for (texts, numbers, expected) in [
+            (vec![], vec![], needed("work_type")),
+            (vec![FELLING], vec![], Err(EntryFault::Where)),
+            (vec![FELLING, FROM, TO], vec![], Err(EntryFault::Where)),
+            (vec![FELLING, LINE], vec![], Err(EntryFault::Where)),
+            (vec![FELLING, LINE, FROM], vec![], together),
+            (vec![FELLING, LINE, FROM, TO], vec![], Ok(())),
+            (vec![FELLING, LINE], chainage(500), order),
+            (vec![FELLING, LINE], chainage(501), Ok(())),
+            (vec![CONVERSION], vec![("length_dm", 9)], needed("project")),
+            (vec![CONVERSION, FIRST], vec![("length_dm", 9)], Ok(())),
+            (vec![CONVERSION, FIRST], vec![], needed("length_dm")),
+            (vec![UPGRADE, FIRST], vec![], needed("funds_fen")),
+            (vec![UPGRADE, ("project", " ")], vec![("funds_fen", 1)], needed("project")),
+            (vec![("work_type", "substation")], vec![], needed("voltage")),
             (
-                Kind::WorkDone,
-                vec![felling, line, ("structure_from", "N01")],
-                vec![],
-                Err(EntryFault::Together("structure_from", "structure_to")),
-            ),
-            (Kind::WorkDone, vec![felling, line, ("structure_from", "N01"), ("structure_to", "N04")], vec![], Ok(())),
-            (
-                Kind::WorkDone,
-                vec![felling, line],
-                vec![("chainage_from_dm", 500), ("chainage_to_dm", 500)],
-                Err(EntryFault::Order("chainage_from_dm", "chainage_to_dm")),
-            ),
-            (Kind::WorkDone, vec![felling, line], vec![("chainage_from_dm", 0), ("chainage_to_dm", 500)], Ok(())),
-            (Kind::WorkDone, vec![("work_type", "covered_conversion")], vec![("length_dm", 9)], needed("project")),
-            (
-                Kind::WorkDone,
-                vec![("work_type", "covered_conversion"), ("project", "一期")],
-                vec![("length_dm", 9)],
-                Ok(()),
-            ),
-            (Kind::WorkDone, vec![("work_type", "covered_conversion"), ("project", "一期")], vec![], needed("length_dm")),
-            (Kind::WorkDone, vec![upgrade, ("project", "一期")], vec![], needed("funds_fen")),
-            (Kind::WorkDone, vec![upgrade, ("project", " ")], vec![("funds_fen", 1)], needed("project")),
-            (Kind::WorkDone, vec![("work_type", "substation")], vec![], needed("voltage")),
-            (
-                Kind::WorkDone,
                 vec![("work_type", "pole_breaker")],
                 vec![("quantity", 0)],
                 Err(EntryFault::AtLeastOne("quantity")),
             ),
-            (Kind::WorkDone, vec![("work_type", "relocation_gas")], vec![("quantity", 2)], Ok(())),
-            (Kind::InspectionMade, vec![], vec![("findings", 2)], needed("unit")),
-            (Kind::ActivityHeld, vec![("activity_type", "宣传")], vec![("people", 30)], Ok(())),
-            (Kind::ActivityHeld, vec![("colour", "red")], vec![], Err(EntryFault::Unknown("colour".to_owned()))),
-            (Kind::ActivityHeld, vec![("reason", "x")], vec![], Err(EntryFault::Unknown("reason".to_owned()))),
-            (Kind::Reported, vec![("category", "corridor")], vec![], needed("type")),
-            (Kind::Reported, vec![("category", "corridor"), ("type", "tree"), ("structure_from", "N01")], vec![], Ok(())),
+            (vec![("work_type", "relocation_gas")], vec![("quantity", 2)], Ok(())),
         ] {
-            let found = check_entry(kind, &fields(&texts, &numbers));
-            match (&found, &expected) {
-                // The list of terms is long; its field is what matters.
-                (Err(EntryFault::Term(found, _)), Err(EntryFault::Term(expected, _))) => assert_eq!(found, expected),
-                _ => assert_eq!(found, expected, "{kind} {texts:?} {numbers:?}"),
-            }
+            let found = check_entry(Kind::WorkDone, &fields(&texts, &numbers));
+            assert_eq!(found, expected, "{texts:?} {numbers:?}");
         }
+    }
+
+    #[test]
+    fn a_drawing_says_where_a_work_was_done() {
+        let mut drawn = fields(&[FELLING], &[]);
+        drawn.insert("drawing".to_owned(), Raw::of(&[[300_000_000_i64, 1_030_000_000]]));
+        assert_eq!(check_entry(Kind::WorkDone, &drawn), Err(EntryFault::Where), "one point is no stretch");
+        let two = [[300_000_000_i64, 1_030_000_000], [300_010_000, 1_030_000_000]];
+        drawn.insert("drawing".to_owned(), Raw::of(&two));
+        assert_eq!(check_entry(Kind::WorkDone, &drawn), Ok(()));
+    }
+
+    #[test]
+    fn other_entries_say_what_they_must_and_no_unknown_word() {
+        let (category, activity) = (("category", "corridor"), ("activity_type", "宣传"));
+        let unknown = |name: &str| Err(EntryFault::Unknown(name.to_owned()));
+        for (kind, texts, numbers, expected) in [
+            (Kind::InspectionMade, vec![], vec![("findings", 2)], needed("unit")),
+            (Kind::ActivityHeld, vec![activity], vec![("people", 30)], Ok(())),
+            (Kind::ActivityHeld, vec![activity, ("colour", "red")], vec![], unknown("colour")),
+            (Kind::ActivityHeld, vec![activity, ("reason", "x")], vec![], unknown("reason")),
+            (Kind::Reported, vec![category], vec![], needed("type")),
+            (Kind::Reported, vec![category, ("type", "tree"), FROM], vec![], Ok(())),
+        ] {
+            assert_eq!(check_entry(kind, &fields(&texts, &numbers)), expected, "{texts:?}");
+        }
+        let term = check_entry(Kind::WorkDone, &fields(&[("work_type", "tunnel")], &[]));
+        assert!(matches!(term, Err(EntryFault::Term("work_type", _))), "{term:?}");
     }
 }

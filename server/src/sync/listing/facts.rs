@@ -182,7 +182,9 @@ pub async fn lengths(
     });
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = by_line.len() > wanted;
-    let names = line_names(&mut transaction, district.key, by_line.keys().take(wanted).copied()).await?;
+    let shown: Vec<Uuid> = by_line.keys().take(wanted).copied().collect();
+    let next = shown.last().filter(|_| has_more).map(|line| cursor(&RecordId(*line)));
+    let names = line_names(&mut transaction, district.key, shown).await?;
     let row = |(line, (parts, records)): (Uuid, (Intervals, BTreeSet<RecordId>))| LineLength {
         line: Some(line.to_string()),
         name: names.get(&line).cloned(),
@@ -190,9 +192,7 @@ pub async fn lengths(
         parts: parts.parts().to_vec(),
         records: records.iter().map(RecordId::to_string).collect(),
     };
-    let last = by_line.keys().take(wanted).last().copied();
     let mut rows: Vec<LineLength> = by_line.into_iter().take(wanted).map(row).collect();
-    let next = last.filter(|_| has_more).map(|line| cursor(&RecordId(line)));
     if next.is_none() && filter.with_unplaced && filter.kind == StretchKind::Conversion {
         rows.extend(unplaced(&mut transaction, district.key, days).await?);
     }
