@@ -5,6 +5,7 @@ mod bad_input;
 mod complaints;
 mod durability;
 mod faults;
+mod geometry;
 mod groups;
 mod harness;
 mod kills;

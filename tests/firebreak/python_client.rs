@@ -1,45 +1,13 @@
 //! The Python client of `tests/python`, written from `docs/protocol.md` alone: does the page say enough?
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use firebreak_tests::python::{self, project};
 use firebreak_tests::server::{Backend, DISTRICT, Server};
 use serde_json::Value;
-use tokio::process::Command;
-
-/// Where Python with `tests/python/requirements.txt` is: `FIREBREAK_PYTHON`, or the project's `.venv`.
-fn python() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("FIREBREAK_PYTHON") {
-        return Ok(path.into());
-    }
-    let path = project(".venv/bin/python");
-    ensure!(
-        path.exists(),
-        "no Python environment: `make test` makes one, or by hand: python3 -m venv .venv && .venv/bin/pip install \
-         -r tests/python/requirements.txt (FIREBREAK_PYTHON names another)"
-    );
-    Ok(path)
-}
-
-fn project(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
 
 /// Runs the client; the JSON that it prints, which must say that all is as the page says.
 async fn client<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Result<Value> {
-    let output = Command::new(python()?)
-        .arg(project("tests/python/client.py"))
-        .args(arguments)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await?;
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let said = format!("{printed}{}", String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "the Python client: {said}");
-    serde_json::from_str(printed.trim()).with_context(|| said.clone())
+    python::program("client.py", arguments).await
 }
 
 #[tokio::test]

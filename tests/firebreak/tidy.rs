@@ -284,6 +284,23 @@ fn no_source_leaves_a_door_open() {
 }
 
 #[test]
+fn no_statement_has_a_bare_parameter_as_its_limit() {
+    // SQLite prepares such a statement again at every use: the value may change its plan. `$5 + 0` does not.
+    for path in sources() {
+        let text = production_code(&read(&path));
+        let bare = text.match_indices("LIMIT").filter(|(at, _)| {
+            let rest = text.get(at + "LIMIT".len()..).unwrap_or_default().trim_start();
+            let bound = rest.starts_with("\").push_bind") || rest.starts_with("\")\n");
+            let digits = rest
+                .strip_prefix('$')
+                .map(|rest| rest.trim_start_matches(|digit: char| digit.is_ascii_digit()));
+            bound || digits.is_some_and(|rest| !rest.trim_start().starts_with('+'))
+        });
+        assert_eq!(bare.count(), 0, "{} has a LIMIT of a bare parameter", path.display());
+    }
+}
+
+#[test]
 fn every_code_is_documented() {
     let page = read(&root().join("docs/protocol.md"));
     let absent: Vec<&str> = Code::ALL

@@ -8,9 +8,11 @@
 pub mod behind;
 pub mod district;
 pub mod http;
+pub mod nepal;
 pub mod phone;
 pub mod postgres;
 pub mod proxy;
+pub mod python;
 pub mod server;
 pub mod trace;
 

@@ -8,7 +8,7 @@ use clap::Args;
 use sync_protocol::reference::RegionLevel;
 
 use super::{DistrictArg, find, print_json};
-use crate::grid::datum::Datum;
+use crate::geometry::Datum;
 use crate::grid::mapping::Mapping;
 use crate::grid::{Format, regions};
 use crate::sync::Engine;
@@ -72,8 +72,7 @@ pub(super) async fn run_regions(engine: &Arc<Engine>, regions: Regions) -> anyho
 }
 
 fn import(reading: &Reading, files: &[PathBuf], level: Option<&str>) -> anyhow::Result<Import> {
-    let datum = reading.datum.as_deref();
-    let datum = datum.map(|name| Datum::parse(name).with_context(|| format!("`{name}` is no known datum")));
+    let datum = reading.datum.as_deref().map(str::parse::<Datum>);
     let level = level.map(|name| regions::level_of(name).with_context(|| no_level(name)));
     Ok(Import {
         files: files.iter().map(|path| file(path, reading.format.as_deref())).collect::<Result<_, _>>()?,

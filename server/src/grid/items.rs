@@ -7,9 +7,9 @@ use sync_protocol::codes::Code;
 use sync_protocol::limits;
 use sync_protocol::reference::{LineKind, Vertex};
 
-use super::datum::Datum;
 use super::mapping::{Mapping, Role};
 use super::{Feature, Point, Refusal, Shape};
+use crate::geometry::Converter;
 use crate::rules::voltage;
 
 /// A line as it was given, its positions in WGS-84.
@@ -122,7 +122,7 @@ pub(super) type Fault = (Code, String);
 const STRUCTURES: [&str; 5] = ["tower", "pole", "portal", "terminal", "catenary_mast"];
 
 /// Lines and structures of the features of a file.
-pub fn of(features: &[Feature], mapping: &Mapping, datum: Datum) -> Items {
+pub fn of(features: &[Feature], mapping: &Mapping, datum: &Converter) -> Items {
     let mut items = Items::default();
     for feature in features {
         if let Err((code, at)) = take(&mut items, feature, mapping, datum) {
@@ -132,7 +132,7 @@ pub fn of(features: &[Feature], mapping: &Mapping, datum: Datum) -> Items {
     items
 }
 
-fn take(items: &mut Items, feature: &Feature, mapping: &Mapping, datum: Datum) -> Result<(), Fault> {
+fn take(items: &mut Items, feature: &Feature, mapping: &Mapping, datum: &Converter) -> Result<(), Fault> {
     match &feature.shape {
         Shape::None => Err((Code::ImportGeometry, String::new())),
         Shape::Point(point) => {
@@ -194,7 +194,7 @@ fn structure_kind(feature: &Feature, mapping: &Mapping) -> Option<Result<String,
 fn structure(
     feature: &Feature,
     mapping: &Mapping,
-    datum: Datum,
+    datum: &Converter,
     point: Point,
     kind: String,
 ) -> Result<RawStructure, Fault> {
@@ -211,7 +211,7 @@ fn structure(
         kind,
         line: text(feature, mapping, Role::LineOf)?,
         order: order.transpose()?,
-        datum: datum.to_string(),
+        datum: datum.datum().to_string(),
         position: vertex(datum, point)?,
         of_line: OfLine {
             voltage: Voltage::of(mapping.column(feature, Role::Voltage))?,
@@ -225,7 +225,7 @@ fn structure(
 fn lines(
     feature: &Feature,
     mapping: &Mapping,
-    datum: Datum,
+    datum: &Converter,
     parts: &[Vec<Point>],
     kind: LineKind,
 ) -> Result<Vec<RawLine>, Fault> {
@@ -237,9 +237,7 @@ fn lines(
     let id = mapping.value(feature, Role::LineId).or(feature.id.as_deref()).or(name.as_deref());
     let external_id = checked(id.ok_or((Code::ImportNoId, String::new()))?)?;
     let nodes: Vec<String> = match mapping.value(feature, Role::Nodes) {
-        Some(nodes) => {
-            nodes.split([';', ',', ' ']).map(|id| id.trim_matches(['[', ']']).to_owned()).collect()
-        }
+        Some(nodes) => nodes.split([';', ',', ' ']).map(|id| id.trim_matches(['[', ']']).to_owned()).collect(),
         None => Vec::new(),
     };
     let parts: Vec<Vec<Vertex>> = parts
@@ -262,7 +260,7 @@ fn lines(
             voltage: Voltage::of(mapping.column(feature, Role::Voltage))?,
             owner: text(feature, mapping, Role::Owner)?,
             operator: text(feature, mapping, Role::Operator)?,
-            datum: datum.to_string(),
+            datum: datum.datum().to_string(),
             vertices,
             nodes: if has_nodes { nodes.clone() } else { Vec::new() },
         })
@@ -299,10 +297,7 @@ pub(super) fn checked(text: &str) -> Result<String, Fault> {
 }
 
 /// A position in WGS-84, degrees × 1e7.
-pub(super) fn vertex(datum: Datum, (x, y): Point) -> Result<Vertex, Fault> {
-    let fault = || (Code::ImportPosition, format!("{x}, {y}"));
-    if !x.is_finite() || !y.is_finite() {
-        return Err(fault());
-    }
-    datum.to_wgs84_e7(x, y).ok_or_else(fault)
+pub(super) fn vertex(datum: &Converter, (x, y): Point) -> Result<Vertex, Fault> {
+    let degrees = datum.to_wgs84(x, y).map_err(|_source| (Code::ImportPosition, format!("{x}, {y}")))?;
+    Ok(degrees.vertex())
 }

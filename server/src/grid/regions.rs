@@ -8,16 +8,16 @@ use sync_protocol::limits;
 use sync_protocol::reference::{Reference, RegionLevel, RegionView, Ring};
 
 use super::assemble::{Assembled, NO_VERSION, RETIRED_BYTES};
-use super::datum::Datum;
 use super::items::{Fault, checked, text, vertex};
 use super::mapping::{Mapping, Role};
 use super::{Feature, Point, Refusal, Shape};
+use crate::geometry::Converter;
 
 /// The least vertices of a ring: a triangle, and its first vertex again.
 const RING_VERTICES: usize = 4;
 
 /// Regions of the features of a file. `level`: what those are that do not say it.
-pub fn of(features: &[Feature], mapping: &Mapping, datum: Datum, level: Option<RegionLevel>) -> Assembled {
+pub fn of(features: &[Feature], mapping: &Mapping, datum: &Converter, level: Option<RegionLevel>) -> Assembled {
     let mut assembled = Assembled::default();
     let mut known = HashSet::new();
     for feature in features {
@@ -39,7 +39,7 @@ pub fn of(features: &[Feature], mapping: &Mapping, datum: Datum, level: Option<R
 fn region(
     feature: &Feature,
     mapping: &Mapping,
-    datum: Datum,
+    datum: &Converter,
     level: Option<RegionLevel>,
 ) -> Result<RegionView, Fault> {
     let Shape::Polygons(polygons) = &feature.shape else {
@@ -82,7 +82,7 @@ fn region(
 }
 
 /// A closed ring of at least three corners.
-fn ring(datum: Datum, points: &[Point]) -> Result<Ring, Fault> {
+fn ring(datum: &Converter, points: &[Point]) -> Result<Ring, Fault> {
     let mut ring: Ring = points.iter().map(|point| vertex(datum, *point)).collect::<Result<_, _>>()?;
     if ring.first() != ring.last() {
         ring.extend(ring.first().copied());

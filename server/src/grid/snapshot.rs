@@ -7,7 +7,7 @@ use geo::{BoundingRect as _, Intersects as _, LineString, MultiPolygon, Point, P
 use sync_protocol::ids::RecordId;
 use sync_protocol::reference::{LineView, Reference, RegionLevel, RegionView, Ring, StructureView};
 
-use crate::geometry::{GridIndex, GridLine, Line};
+use crate::geometry::{GeoBox, GridIndex, GridLine, Line};
 
 /// A line in force.
 #[derive(Clone, Debug)]
@@ -47,7 +47,10 @@ pub struct Grid {
     places: Vec<Place>,
 }
 
-/// Everywhere in force on a day.
+/// How far beyond its bounds a district may grow before an import looks odd, degrees × 1e7: some 100 km.
+const MARGIN_E7: i64 = 10_000_000;
+
+/// Whether a version of a region is in force on a day.
 fn is_in_force(region: &RegionView, day: i64) -> bool {
     region.from_day.is_none_or(|from| from <= day) && region.until_day.is_none_or(|until| day < until)
 }
@@ -113,6 +116,20 @@ impl Grid {
     /// Regions in force, by code.
     pub fn regions(&self) -> impl Iterator<Item = (RecordId, &RegionView)> {
         self.places.iter().map(|place| (place.record, &place.view))
+    }
+
+    /// Where the district is, as far as its regions and lines say: a box with a margin; none where there are neither.
+    pub fn bounds(&self) -> Option<GeoBox> {
+        let regions = self.places.iter().flat_map(|place| place.view.polygons.iter().flatten().flatten());
+        let lines = self.lines.iter().flat_map(|row| &row.view.vertices);
+        let mut bounds: Option<[i64; 4]> = None;
+        for (lat, lon) in regions.chain(lines) {
+            let [south, west, north, east] = bounds.unwrap_or([*lat, *lon, *lat, *lon]);
+            bounds = Some([south.min(*lat), west.min(*lon), north.max(*lat), east.max(*lon)]);
+        }
+        bounds.map(|[south, west, north, east]| {
+            GeoBox([south - MARGIN_E7, west - MARGIN_E7, north + MARGIN_E7, east + MARGIN_E7])
+        })
     }
 
     /// The township of a position (degrees × 1e7) on a local day counted from 1970-01-01. On a border the lower code;

@@ -4,6 +4,8 @@
 //! each row with the mark of its source and the days on which it is in force. Start at [`clearance`] and
 //! [`deadline`]; [`voltage`] reads what people and maps call a voltage. Not here: where a district's rules are kept.
 
+pub mod clearance;
+pub mod deadline;
 mod parse;
 pub mod season;
 pub mod voltage;
@@ -300,9 +302,13 @@ impl Rules {
     }
 }
 
-/// The figure of a class on a day, with the row that it stands in. Of several the one that came last counts.
-fn figure<'r>(rows: &'r [ByClass], class: &str, day: Date) -> Option<(u32, &'r ByClass)> {
-    let in_force = rows.iter().filter(|row| row.effective.holds(day));
-    let with = in_force.filter_map(|row| Some((*row.figures_dm.get(class)?, row)));
-    with.max_by_key(|(_, row)| row.effective.from)
+/// The figure of a class on a day, with the row that it stands in. Of several in force the one that came last counts.
+fn figure<'r>(
+    rows: impl IntoIterator<Item = &'r ByClass>,
+    class: &str,
+    day: Date,
+) -> Option<(u32, &'r ByClass)> {
+    let in_force = rows.into_iter().filter(|row| row.effective.holds(day));
+    let figures = in_force.filter_map(|row| Some((*row.figures_dm.get(class)?, row)));
+    figures.max_by_key(|(_, row)| row.effective.from)
 }

@@ -4,32 +4,34 @@
 //! the rows that are another than before, and logs the version as an operation. A file that is refused whole changes
 //! nothing; an import that changes nothing spends no change number.
 
+pub mod listing;
+mod snapshot;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::Kind;
-use sync_protocol::reference::{LineView, Reference, RegionLevel};
+use sync_protocol::reference::{Reference, RegionLevel};
 
 use super::batch::Batch;
 use super::office::{self, OwnOperation};
 use super::{Engine, SyncError};
 use crate::domain::District;
+use crate::geometry::{Converter, Datum};
 use crate::grid::assemble::{self, Assembled, NO_VERSION};
-use crate::grid::datum::Datum;
+use crate::grid::datum;
 use crate::grid::items::{self, Items};
 use crate::grid::mapping::Mapping;
 use crate::grid::plan::{self, Plan};
-use crate::grid::report::Report;
-use crate::grid::snapshot::Grid;
+use crate::grid::report::{Report, Warning};
 use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, regions};
-use crate::rules::Rules;
-use crate::store::{RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage};
+use crate::store::{
+    RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage,
+};
 
 /// Rows of reference data of one kind in a district.
 const REFERENCE_ROWS: usize = 400_000;
@@ -75,7 +77,8 @@ pub struct Import {
 /// A file as it was read.
 struct ReadFile {
     name: String,
-    datum: Datum,
+    datum: Converter,
+    warnings: Vec<Warning>,
     read: Read,
 }
 
@@ -88,7 +91,7 @@ pub async fn import_lines(
     district: &District,
     import: Import,
 ) -> Result<Report, SyncError> {
-    let files = read_files(&import).await?;
+    let files = read_files(engine, district, &import).await?;
     let mapping = import.mapping.clone();
     let (items, mut report) = blocking(move || read_items(&files, &mapping)).await?;
     if items.lines.is_empty() && items.structures.is_empty() {
@@ -123,14 +126,14 @@ pub async fn import_regions(
     district: &District,
     import: Import,
 ) -> Result<Report, SyncError> {
-    let files = read_files(&import).await?;
+    let files = read_files(engine, district, &import).await?;
     let (mapping, level) = (import.mapping.clone(), import.level);
     let (mut items, mut report) = blocking(move || {
         let mut report = Report::default();
         let mut items = Vec::new();
         for file in &files {
             begin(&mut report, file);
-            let regions = regions::of(&file.read.features, &mapping, file.datum, level);
+            let regions = regions::of(&file.read.features, &mapping, &file.datum, level);
             report.refuse(&file.name, &regions.refused);
             items.extend(regions.items);
         }
@@ -144,8 +147,7 @@ pub async fn import_regions(
     if import.missing == Missing::Kept {
         let named: BTreeMap<RecordId, ()> =
             items.iter().map(|item| (plan::record_of(district.id, item), ())).collect();
-        let held =
-            writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
+        let held = writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
         items.extend(held.map(|(_, (_, reference))| reference.clone().standing(false, NO_VERSION)));
     }
     report.warnings.sort_by(|one, other| one.code.cmp(&other.code));
@@ -163,21 +165,34 @@ fn refused(file: &str, fault: &FileFault) -> SyncError {
 
 /// Nothing in the files can be imported: the first reasons say why.
 fn empty(report: &Report) -> SyncError {
-    let reasons =
-        report.refused_rows.iter().take(3).map(|row| format!("row {}: {} {}", row.row, row.code, row.at));
-    SyncError::RefusedFor(Code::ImportEmpty, reasons.collect::<Vec<_>>().join("; "))
+    let looks = report.warnings.iter().map(|warning| format!("{} {}", warning.zh, warning.en));
+    let rows = report.refused_rows.iter().take(3);
+    let rows = rows.map(|row| format!("row {}: {} {}", row.row, row.code, row.at));
+    SyncError::RefusedFor(Code::ImportEmpty, looks.chain(rows).collect::<Vec<_>>().join("; "))
 }
 
-async fn read_files(import: &Import) -> Result<Vec<ReadFile>, SyncError> {
+async fn read_files(
+    engine: &Arc<Engine>,
+    district: &District,
+    import: &Import,
+) -> Result<Vec<ReadFile>, SyncError> {
     if import.files.is_empty() || import.files.len() > FILES {
         return Err(SyncError::RefusedFor(Code::BadParameter, format!("1 to {FILES} files")));
     }
+    let grid = engine.grid(district).await?;
+    let expected = grid.bounds();
     let mut files = Vec::with_capacity(import.files.len());
     for file in &import.files {
-        let read = read_file(&file.path, file.format, &import.mapping).await;
-        let read = read.map_err(|fault| refused(&file.name, &fault))?;
-        let datum = import.datum.or_else(|| Datum::parse(read.system.as_deref()?)).unwrap_or_default();
-        files.push(ReadFile { name: file.name.clone(), datum, read });
+        let of_file = |fault: FileFault| refused(&file.name, &fault);
+        let read = read_file(&file.path, file.format, &import.mapping).await.map_err(of_file)?;
+        let (datum, differs) = datum::choose(import.datum, read.system.as_deref()).map_err(of_file)?;
+        let (name, grid) = (file.name.clone(), Arc::clone(&grid));
+        let looked_at = move || {
+            let looks = datum::warnings(datum.datum(), &read.features, expected, grid.index());
+            let warnings = differs.into_iter().chain(looks).collect();
+            ReadFile { name, datum, warnings, read }
+        };
+        files.push(blocking(looked_at).await?);
     }
     Ok(files)
 }
@@ -201,6 +216,7 @@ fn begin(report: &mut Report, file: &ReadFile) {
     report.read += file.read.rows;
     report.refuse(&file.name, &file.read.refused);
     let is_gb18030 = u64::from(file.read.is_gb18030);
+    report.warnings.extend(file.warnings.iter().cloned());
     report.warn("gb18030", "文件按 GB 18030 编码读取", "the file was read as GB 18030", is_gb18030);
 }
 
@@ -209,7 +225,7 @@ fn read_items(files: &[ReadFile], mapping: &Mapping) -> (Items, Report) {
     let mut all = Items::default();
     for file in files {
         begin(&mut report, file);
-        let items = items::of(&file.read.features, mapping, file.datum);
+        let items = items::of(&file.read.features, mapping, &file.datum);
         report.refuse(&file.name, &items.refused);
         for (what, count) in items.passed_over {
             *report.passed_over.entry(what).or_default() += count;
@@ -322,43 +338,4 @@ impl<'e> Writing<'e> {
         office::write_own(&mut batch, &draft, None).await?;
         Ok(())
     }
-}
-
-impl Engine {
-    /// The grid and the regions of a district as they are in force. Cheap where they are as when they were last asked for.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn grid(self: &Arc<Self>, district: &District) -> Result<Arc<Grid>, SyncError> {
-        let key = district.key;
-        let mut reading = self.store.read().await?;
-        let grid = reading.reference_version(key, ReferenceKind::Grid).await?.unwrap_or_default();
-        let regions = reading.reference_version(key, ReferenceKind::Regions).await?.unwrap_or_default();
-        let basis = (grid.0, regions.0);
-        if let Some(known) = self.grids.lock().await.get(&key).filter(|known| known.basis == basis) {
-            return Ok(Arc::clone(known));
-        }
-        let mut rows = reading.reference_rows(key, ReferenceKind::Grid).await?;
-        rows.extend(reading.reference_rows(key, ReferenceKind::Regions).await?);
-        drop(reading);
-        let day = self.clock.now_ms();
-        let snapshot = blocking(move || {
-            let decoded: Option<Vec<(RecordId, Reference)>> =
-                rows.iter().map(|row| Some((row.record, Reference::decode(&row.view)?))).collect();
-            let mut snapshot = Grid::of(decoded?, |line| zone_mm(line, day));
-            (snapshot.basis, snapshot.versions) = (basis, (grid.1, regions.1));
-            Some(snapshot)
-        })
-        .await?;
-        let snapshot = Arc::new(snapshot.ok_or(StoreError::Damaged("reference view"))?);
-        self.grids.lock().await.insert(key, Arc::clone(&snapshot));
-        Ok(snapshot)
-    }
-}
-
-/// The protection zone of a line by the standard rules, each side.
-fn zone_mm(line: &LineView, now_ms: i64) -> Option<i64> {
-    let class = line.class.as_deref()?;
-    let day = TimeZone::UTC.to_datetime(Timestamp::from_millisecond(now_ms).ok()?).date();
-    Rules::standard().zone_dm(class, day).map(|width| i64::from(width) * 100)
 }
