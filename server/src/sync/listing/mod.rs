@@ -5,6 +5,7 @@
 
 pub mod conflicts;
 pub mod devices;
+pub mod facts;
 mod fields;
 pub mod hazards;
 mod operations;
