@@ -3,6 +3,7 @@
 mod api_page;
 mod bad_input;
 mod complaints;
+mod derived;
 mod durability;
 mod faults;
 mod geometry;
