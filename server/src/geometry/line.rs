@@ -211,12 +211,12 @@ fn chainages(vertices: &[Vertex]) -> Vec<i64> {
     chainages
 }
 
-fn span_ends(chainages_mm: &[i64], structures: &[usize]) -> Result<Vec<SpanEnd>, LineError> {
+fn span_ends(all_mm: &[i64], structures: &[usize]) -> Result<Vec<SpanEnd>, LineError> {
     let mut ends: Vec<SpanEnd> = Vec::with_capacity(structures.len() + 2);
     let mut previous: Option<usize> = None;
     for (ordinal, vertex) in structures.iter().copied().enumerate() {
         let Some(chainage_mm) =
-            chainages_mm.get(vertex).copied().filter(|_| previous.is_none_or(|previous| previous < vertex))
+            all_mm.get(vertex).copied().filter(|_| previous.is_none_or(|previous| previous < vertex))
         else {
             return Err(LineError::BadStructure(ordinal));
         };
@@ -226,9 +226,9 @@ fn span_ends(chainages_mm: &[i64], structures: &[usize]) -> Result<Vec<SpanEnd>,
     if ends.first().is_none_or(|end| end.vertex != 0) {
         ends.insert(0, SpanEnd { vertex: 0, chainage_mm: 0, structure: None });
     }
-    let last = chainages_mm.len() - 1;
+    let last = all_mm.len() - 1;
     if ends.last().is_none_or(|end| end.vertex != last) {
-        let chainage_mm = chainages_mm.last().copied().unwrap_or_default();
+        let chainage_mm = all_mm.last().copied().unwrap_or_default();
         ends.push(SpanEnd { vertex: last, chainage_mm, structure: None });
     }
     Ok(ends)

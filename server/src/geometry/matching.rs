@@ -275,14 +275,14 @@ impl GridIndex {
 /// at most 2e; e is the accuracy in 2 of 3 fixes and twice that in 19 of 20.
 pub fn certainty(offset_mm: i64, rival_mm: Option<i64>, accuracy_dm: Option<i64>) -> Certainty {
     let accuracy_dm = accuracy_dm.unwrap_or(UNKNOWN_ACCURACY_DM).max(0);
-    let accuracy_mm = accuracy_dm.saturating_mul(100);
+    let error_mm = accuracy_dm.saturating_mul(100);
     let lead_mm = rival_mm.map_or(i64::MAX, |rival_mm| rival_mm - offset_mm);
     let is_certain = accuracy_dm <= CERTAIN_ACCURACY_DM
-        && offset_mm + 2 * accuracy_mm <= CERTAIN_WITHIN_MM
-        && lead_mm > 4 * accuracy_mm;
+        && offset_mm + 2 * error_mm <= CERTAIN_WITHIN_MM
+        && lead_mm > 4 * error_mm;
     let is_probable = accuracy_dm <= PROBABLE_ACCURACY_DM
-        && offset_mm <= PROBABLE_WITHIN_MM + accuracy_mm
-        && lead_mm > 2 * accuracy_mm;
+        && offset_mm <= PROBABLE_WITHIN_MM + error_mm
+        && lead_mm > 2 * error_mm;
     match (is_certain, is_probable) {
         (true, _) => Certainty::Certain,
         (false, true) => Certainty::Probable,
