@@ -157,7 +157,8 @@ fn step_mm(from: &Fix, to: &Fix) -> Option<i64> {
     let is_in_time = match (from.time_ms, to.time_ms) {
         // A fix may be off by its accuracy: a second is given for it.
         (Some(from_ms), Some(to_ms)) => {
-            to_ms >= from_ms && step_mm <= (to_ms - from_ms + 1_000).saturating_mul(FASTEST_M_S)
+            let after_ms = to_ms.saturating_sub(from_ms);
+            after_ms >= 0 && step_mm <= after_ms.saturating_add(1_000).saturating_mul(FASTEST_M_S)
         }
         (None, _) | (_, None) => true,
     };

@@ -72,6 +72,8 @@ fn is_at_the_edge(converter: &Converter, Degrees { lat, lon }: Degrees) -> bool 
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_set_of_stretches_does_not_know_in_which_order_they_came(
         (parts, shuffled) in parts().prop_flat_map(|parts| (Just(parts.clone()), Just(parts).prop_shuffle())),
