@@ -3,6 +3,7 @@
 
 mod devices;
 mod districts;
+mod grid;
 mod import;
 mod people;
 
@@ -49,7 +50,7 @@ enum Command {
     Token(TokenCommand),
     /// A code that enrols a phone, as text and QR.
     EnrolCode(EnrolCodeArgs),
-    /// Import what came by memory stick.
+    /// Import what came by memory stick, lines, regions.
     #[command(subcommand)]
     Import(ImportCommand),
     /// Devices.

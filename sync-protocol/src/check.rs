@@ -160,6 +160,7 @@ const fn required_fields(kind: Kind) -> &'static [&'static str] {
         Kind::Duplicate => &["duplicate_of"],
         Kind::Resolved | Kind::Restored => &["field", "value"],
         Kind::Released => &["operation", "effective_kind"],
+        Kind::Retracted => &["operation"],
         Kind::PhotoVerified => &["photo"],
         Kind::DeviceEnrolled | Kind::DeviceRevoked | Kind::DeviceForked => &["device"],
         Kind::RuleVersion | Kind::GridVersion => &["version"],

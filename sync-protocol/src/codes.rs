@@ -16,6 +16,8 @@ pub enum Scope {
     Flag,
     /// Nothing is wrong: a person is told of what happened to an operation of theirs.
     Notice,
+    /// A row of an imported file is left out; the others go on.
+    Row,
 }
 
 macro_rules! codes {
@@ -133,11 +135,25 @@ codes! {
     MethodNotAllowed = "method-not-allowed", Request, "不支持的请求方法", "the method is not allowed here";
     ConflictClosed = "conflict-closed", Request, "该冲突已解决或已变化", "the conflict is settled already or has changed";
     NotReleasable = "not-releasable", Request, "该记录无法放行", "the quarantined operation cannot be released";
+    ImportUnreadable = "import-unreadable", Request, "文件无法读取，未作任何更改", "the file cannot be read; nothing was changed";
+    ImportTooLarge = "import-too-large", Request, "文件过大或行数过多，请拆分", "the file has too many bytes or rows; split it";
+    ImportEmpty = "import-empty", Request, "文件中没有可导入的线路或区划，未作任何更改", "there is no line or region in it; nothing was changed";
     TooManyRequests = "too-many-requests", Request, "请求过于频繁，请稍后再试", "too many requests; try again later";
     TimedOut = "timed-out", Request, "请求超时", "the request took too long";
     StorageFull = "storage-full", Request, "服务器存储已满，数据请留在设备上", "the server's storage is full; keep the data on the device";
     StorageUnavailable = "storage-unavailable", Request, "服务器存储暂不可用", "the server's storage is unavailable for now";
     Internal = "internal", Request, "服务器内部错误", "the server failed; the cause is in its log";
+
+    // Rows of imported files.
+    ImportRowUnreadable = "import-row-unreadable", Row, "该行无法读取", "the row cannot be read";
+    ImportRowTooLarge = "import-row-too-large", Row, "该行过大", "the row has too many bytes";
+    ImportGeometry = "import-geometry", Row, "几何图形缺失或类型不符", "the geometry is missing or of another type";
+    ImportPosition = "import-position", Row, "坐标无效或不在该坐标系范围内", "a coordinate is no number or out of the datum's range";
+    ImportTooManyVertices = "import-too-many-vertices", Row, "顶点过多，请分段", "there are too many vertices; cut it into parts";
+    ImportText = "import-text", Row, "文本过长或含有控制字符", "a text is too long or has control characters";
+    ImportNoId = "import-no-id", Row, "缺少编号和名称", "it has neither an id nor a name";
+    ImportIdReused = "import-id-reused", Row, "编号重复，仅保留第一条", "the id is used twice; the first one stays";
+    ImportRegion = "import-region", Row, "区划级别或日期无效", "the level or the dates of the region are not valid";
 
     // Flags: nothing is stopped.
     FlagClock = "flag-clock", Flag, "设备时钟不可信", "the device's clock cannot be right";

@@ -147,6 +147,7 @@ kinds! {
     DeviceForked = "device_forked", Server, Some(Device), "设备链分叉";
     RuleVersion = "rule_version", Server, Some(Reference), "规则版本";
     GridVersion = "grid_version", Server, Some(Reference), "电网数据版本";
+    Retracted = "retracted", Office, None, "撤销决定";
 }
 
 impl fmt::Display for Kind {

@@ -22,6 +22,7 @@ pub mod kind;
 pub mod limits;
 pub mod operation;
 pub mod prepass;
+pub mod reference;
 pub mod view;
 
 /// The protocol version this crate speaks. A request header naming another version is refused.

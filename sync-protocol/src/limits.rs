@@ -75,3 +75,9 @@ pub const ENROL_CODE_MINUTES: u64 = 10;
 pub const ENROL_BODY_BYTES: usize = 16 << 10;
 /// Boxes of one person's area.
 pub const AREA_BOXES: usize = 64;
+/// Vertices of one line. Beside it, its view must fit into [`VIEW_BYTES`].
+pub const LINE_VERTICES: usize = 10_000;
+/// Vertices of all rings of one district or township. Beside it, its view must fit into [`VIEW_BYTES`].
+pub const REGION_VERTICES: usize = 40_000;
+/// Bytes of one text of a line, a structure or a region.
+pub const REFERENCE_TEXT_BYTES: usize = 200;

@@ -1,4 +1,5 @@
-//! `firebreak import bundle …`: what came by memory stick, taken as if its phone had sent it.
+//! `firebreak import bundle …`: what came by memory stick, taken as if its phone had sent it. Lines and regions are
+//! imported in [`super::grid`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{DistrictArg, find, print_json};
+use super::{DistrictArg, find, grid, print_json};
 use crate::domain::District;
 use crate::sync::{Engine, import};
 
@@ -21,12 +22,21 @@ pub(super) enum ImportCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Import lines and structures; what the files no longer name is retired.
+    Lines(grid::Lines),
+    /// Import districts and townships; what the files no longer name is retired.
+    Regions(grid::Regions),
 }
 
 pub(super) async fn run(engine: &Arc<Engine>, command: ImportCommand) -> anyhow::Result<()> {
-    let ImportCommand::Bundle { district, files } = command;
-    let district = find(engine, district).await?;
-    import(engine, &district, &files).await
+    match command {
+        ImportCommand::Bundle { district, files } => {
+            let district = find(engine, district).await?;
+            import(engine, &district, &files).await
+        }
+        ImportCommand::Lines(lines) => grid::run_lines(engine, lines).await,
+        ImportCommand::Regions(regions) => grid::run_regions(engine, regions).await,
+    }
 }
 
 async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) -> anyhow::Result<()> {

@@ -67,7 +67,7 @@ pub(super) async fn act(
 
 /// Decisions on conflicts and quarantine check what they decide: they are made on their own routes.
 const fn has_own_route(kind: Kind) -> bool {
-    matches!(kind, Kind::Released | Kind::Resolved | Kind::Restored)
+    matches!(kind, Kind::Released | Kind::Resolved | Kind::Restored | Kind::Retracted)
 }
 
 pub(super) fn fields(fields: &BTreeMap<String, Value>) -> Result<BTreeMap<String, Raw>, ApiError> {

@@ -10,6 +10,7 @@ mod devices;
 mod encoding;
 mod enrol;
 mod error;
+mod grid;
 mod hazards;
 mod health;
 mod pages;
@@ -50,6 +51,8 @@ pub struct Shared {
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
     rooms: body::Rooms,
+    /// Files that are imported at a time.
+    imports: Arc<Semaphore>,
     timeout: Duration,
     /// The pin of the certificate, where the server itself ends TLS.
     pin: Option<Arc<str>>,
@@ -57,6 +60,8 @@ pub struct Shared {
 
 /// The form of the sign-in page.
 const FORM_BYTES: usize = 4 << 10;
+/// Files that are imported at a time: reading one takes many times its bytes.
+const IMPORTS_AT_ONCE: usize = 1;
 /// JSON bodies of the office.
 const OFFICE_BODY_BYTES: usize = 1 << 20;
 
@@ -72,6 +77,7 @@ pub fn router(
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
+        imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         pin: pin.map(Arc::from),
     };
@@ -96,6 +102,10 @@ pub fn router(
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))
+        .route("/v1/grid", get(grid::overview))
+        .route("/v1/grid/lines", get(grid::lines).post(grid::import_lines))
+        .route("/v1/grid/lines/{line}", get(grid::line))
+        .route("/v1/grid/regions", get(grid::regions).post(grid::import_regions))
         .route("/v1/people", get(people::list).post(people::add))
         .route("/v1/people/{person}", delete(people::remove))
         .route("/v1/people/{person}/area", put(people::set_area))

@@ -39,7 +39,7 @@ const fn actors(kind: Kind) -> &'static [Role] {
         // 脱敏
         Kind::Redacted => MANAGE,
         // Made on their own routes, which check what they decide.
-        Kind::Resolved | Kind::Restored | Kind::Released => DECIDE,
+        Kind::Resolved | Kind::Restored | Kind::Released | Kind::Retracted => DECIDE,
         // Signed by phones.
         Kind::Reported
         | Kind::Observed

@@ -60,14 +60,14 @@ pub struct Move {
 }
 
 const SELECT_MOVES: &str = "SELECT until_change, record, since_change, place FROM places \
-     WHERE district = $1 AND (until_change, record) > ($2, $3) ORDER BY until_change, record LIMIT $4";
+     WHERE district = $1 AND (until_change, record) > ($2, $3) ORDER BY until_change, record LIMIT $4 + 0";
 
 type Row = (Uuid, i64, i64, Option<i64>, i64, Vec<u8>);
 
 const SELECT_FEED: &str = "SELECT record, collection, change, place, place_since, view FROM records \
-     WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4 ORDER BY change LIMIT $5";
+     WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4 ORDER BY change LIMIT $5 + 0";
 const SELECT_PLACE_RANGE: &str = "SELECT record, collection, change, place, place_since, view FROM records \
-     WHERE district = $1 AND (place, record) > ($2, $3) AND place <= $4 ORDER BY place, record LIMIT $5";
+     WHERE district = $1 AND (place, record) > ($2, $3) AND place <= $4 ORDER BY place, record LIMIT $5 + 0";
 
 fn feed_row((record, collection, change, place, since, view): Row) -> FeedRow {
     FeedRow {

@@ -31,7 +31,7 @@ pub struct CheckedOperation {
 }
 
 const SELECT_RECORDS: &str = "SELECT record, collection, class, state, flags, view FROM records \
-     WHERE district = $1 AND record > $2 ORDER BY record LIMIT $3";
+     WHERE district = $1 AND record > $2 ORDER BY record LIMIT $3 + 0";
 const COUNT_OPERATIONS: &str = "SELECT count(*) FROM operations WHERE district = $1";
 const COUNT_QUARANTINE: &str = "SELECT count(*) FROM quarantine WHERE district = $1";
 const SELECT_RELEASED: &str = "SELECT identity, released_by, record FROM quarantine \

@@ -141,17 +141,17 @@ const SELECT_OPERATIONS: &str = "SELECT identity, device, sequence, disposition,
      FROM operations WHERE district = $1 AND record = $2 ORDER BY received_ms, device, sequence, identity";
 const SELECT_CONFLICTS: &str = "SELECT opened_change, record, subject, reason, opened_ms FROM conflicts \
      WHERE district = $1 AND (opened_change, record, subject, reason) > ($2, $3, $4, $5) \
-     ORDER BY opened_change, record, subject, reason LIMIT $6";
+     ORDER BY opened_change, record, subject, reason LIMIT $6 + 0";
 const SELECT_CONFLICTS_OF: &str = "SELECT opened_change, record, subject, reason, opened_ms FROM conflicts \
      WHERE district = $1 AND record = $2 ORDER BY subject, reason";
 const SELECT_QUARANTINE: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
      CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by, is_written_off FROM quarantine \
      WHERE district = $1 AND (received_ms, identity) > ($3, $4) \
      AND ($5 = 0 OR ($5 = 1 AND released_by IS NULL) OR ($5 = 2 AND released_by IS NOT NULL)) \
-     ORDER BY received_ms, identity LIMIT $6";
+     ORDER BY received_ms, identity LIMIT $6 + 0";
 const SELECT_QUARANTINE_OF: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
      CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by, is_written_off FROM quarantine \
-     WHERE district = $1 AND record = $3 ORDER BY received_ms, identity LIMIT $4";
+     WHERE district = $1 AND record = $3 ORDER BY received_ms, identity LIMIT $4 + 0";
 const SELECT_QUARANTINED: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
      CAST(length(bytes) AS BIGINT), bytes, released_by, is_written_off FROM quarantine WHERE district = $1 AND identity = $2";
 
@@ -248,7 +248,7 @@ impl Transaction {
             match order {
                 Order::WorstFirst { after: (class, change), through } => {
                     query.push(" AND (class, change) > (").push_bind(class).push(", ").push_bind(signed(change));
-                    query.push(") AND change <= ").push_bind(signed(through)).push(" ORDER BY class, change LIMIT ");
+                    query.push(") AND change <= ").push_bind(signed(through)).push(" ORDER BY class, change LIMIT 0 + ");
                 }
                 Order::ByChange { after } => {
                     // Every class by its number: the index leads with it.
@@ -257,7 +257,7 @@ impl Transaction {
                     for class in Class::ALL {
                         list.push_bind(class.number());
                     }
-                    query.push(") AND change > ").push_bind(signed(after)).push(" ORDER BY change LIMIT ");
+                    query.push(") AND change > ").push_bind(signed(after)).push(" ORDER BY change LIMIT 0 + ");
                 }
             }
             query.push_bind(i64::from(limit));

@@ -7,8 +7,11 @@ mod areas;
 mod changes;
 mod check;
 mod connect;
+mod derived;
 mod devices;
 mod districts;
+pub mod geopackage;
+mod grid;
 mod ledger;
 mod listing;
 mod notices;
@@ -27,8 +30,10 @@ pub use areas::AreaVersion;
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
+pub use derived::{Derivation, FactRow, Near, OnLine, PlacementRow, ProposalRow, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
+pub use grid::{ReferenceKind, ReferenceVersion};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,

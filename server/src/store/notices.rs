@@ -29,7 +29,7 @@ impl Transaction {
             );
             query.push_bind(district.0).push(" AND person");
             Db::push_ids(&mut query, persons.iter().map(|person| person.0));
-            query.push(" ORDER BY created_ms, notice LIMIT ").push_bind(i64::from(limit));
+            query.push(" ORDER BY created_ms, notice LIMIT 0 + ").push_bind(i64::from(limit));
             query.push(") AS oldest) AS summed WHERE before < ").push_bind(i64::from(bytes));
             query.push(" ORDER BY created_ms, notice");
             query.build_query_as().fetch_all(connection).await?

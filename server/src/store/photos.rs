@@ -17,7 +17,7 @@ const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, de
 const ASK_ANOTHER: &str = "UPDATE photos SET device = $4 WHERE district = $1 AND record = $2 AND sha256 = $3";
 const DELETE_PHOTO: &str = "DELETE FROM photos WHERE district = $1 AND record = $2 AND sha256 = $3";
 const SELECT_MISSING_PHOTOS: &str = "SELECT sha256 FROM photos WHERE district = $1 AND device = $2 AND is_settled = 0 \
-     ORDER BY record, sha256 LIMIT $3";
+     ORDER BY record, sha256 LIMIT $3 + 0";
 const COUNT_MISSING_PHOTOS: &str =
     "SELECT device, count(*) FROM photos WHERE district = $1 AND is_settled = 0 GROUP BY device";
 

@@ -246,7 +246,7 @@ pub struct SignedRun {
 const SELECT_OF_DEVICE: &str = "SELECT record, identity, sequence, disposition, received_ms, bytes \
      FROM operations WHERE district = $1 AND device = $2";
 const SELECT_RUNS: &str = "SELECT bundle, device, first, members FROM runs \
-     WHERE district = $1 AND bundle > $2 ORDER BY bundle LIMIT $3";
+     WHERE district = $1 AND bundle > $2 ORDER BY bundle LIMIT $3 + 0";
 
 impl Transaction {
     /// Every folded operation of a device. Reads the whole ledger: for revocations alone.

@@ -40,8 +40,15 @@ pub struct Decided {
 
 /// Kinds that may answer a conflict of the lifecycle: they act on the hazard, not on one value or file.
 fn answers(kind: Kind) -> bool {
-    let is_tool =
-        matches!(kind, Kind::Resolved | Kind::Restored | Kind::Released | Kind::WrittenOff | Kind::Redacted);
+    let is_tool = matches!(
+        kind,
+        Kind::Resolved
+            | Kind::Restored
+            | Kind::Released
+            | Kind::Retracted
+            | Kind::WrittenOff
+            | Kind::Redacted
+    );
     kind.signer() == Signer::Office && !is_tool
 }
 

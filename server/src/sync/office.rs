@@ -222,8 +222,9 @@ pub(super) async fn write_own(
     let key = batch.district.key;
     let counter = batch.transaction.take_counter(key, 1).await?;
     let row = batch.transaction.records(key, &[draft.record]).await?.remove(&draft.record);
-    let of_people = [Collection::People.number(), Collection::Areas.number()];
-    if row.as_ref().is_some_and(|row| of_people.contains(&row.collection)) {
+    // No operation makes these: they are written whole.
+    let written_whole = [Collection::People, Collection::Areas, Collection::Grid].map(Collection::number);
+    if row.as_ref().is_some_and(|row| written_whole.contains(&row.collection)) {
         return Err(SyncError::Refused(Code::NotFound));
     }
     let view = row.and_then(|row| View::decode(&row.view));

@@ -91,10 +91,12 @@ fn live(graph: &Graph<'_>, seen: &[Bits]) -> Vec<Live> {
         return Vec::new();
     }
     let standings = evidence::standings(graph);
-    kinds()
+    let stands = graph.effective.iter().map(|effective| !effective.is_retracted);
+    (kinds().zip(stands))
         .zip(standings)
         .enumerate()
-        .filter_map(|(node, (kind, standing))| {
+        .filter(|(_, ((_, stands), _))| *stands)
+        .filter_map(|(node, ((kind, _), standing))| {
             let standing = match role(kind?)? {
                 Role::End(end) => end,
                 Role::Cure => standing?,

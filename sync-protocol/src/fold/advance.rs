@@ -39,6 +39,10 @@ pub fn advance(view: Option<&View>, operation: &Identified) -> Option<View> {
     if said.heads != view.heads {
         return beside(view, operation, &effective, record_type);
     }
+    if effective.kind == Some(Kind::Retracted) {
+        // What it takes back is not in the view, nor what shows again without that.
+        return None;
+    }
     if !is_decidable(view, &effective) {
         return None;
     }
@@ -97,12 +101,13 @@ fn is_decidable(view: &View, effective: &Effective<'_>) -> bool {
         // The author of what is withdrawn is known of the frontier only.
         return writer_of(view, target).is_some();
     }
+    let is_plain = view.acts.iter().all(|act| act.is_sound && !act.has_unseen)
+        && view.conflicts.iter().all(|conflict| conflict.subject != LIFECYCLE);
     match effective.kind.and_then(role) {
         None | Some(Role::AuthoritativeDanger) => true,
-        Some(Role::Danger | Role::Cure | Role::End(_)) => {
-            view.acts.iter().all(|act| act.is_sound && !act.has_unseen)
-                && view.conflicts.iter().all(|conflict| conflict.subject != LIFECYCLE)
-        }
+        // It answers what was made safe: an unfounded closure that this superseded would wait again.
+        Some(Role::Danger) => is_plain && view.acts.iter().all(|act| act.standing != Standing::MadeSafe),
+        Some(Role::Cure | Role::End(_)) => is_plain,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::effective::Effective;
 use super::fields::{differ, shown_severity};
 use super::lifecycle::{is_end, path};
 use crate::field::{self, Rule};
@@ -32,6 +33,7 @@ pub(super) const fn says_more(kind: Kind) -> bool {
             | Kind::Released
             | Kind::WrittenOff
             | Kind::Redacted
+            | Kind::Retracted
             | Kind::PhotoVerified
             | Kind::DeviceEnrolled
             | Kind::DeviceRevoked
@@ -39,6 +41,11 @@ pub(super) const fn says_more(kind: Kind) -> bool {
             | Kind::RuleVersion
             | Kind::GridVersion
     )
+}
+
+/// Whether an operation says more, as long as it stands.
+pub(super) fn operation_says_more(effective: &Effective<'_>) -> bool {
+    !effective.is_retracted && effective.kind.is_some_and(says_more)
 }
 
 /// Whether a type of record is opened by an operation of its own. The server's logs are not.

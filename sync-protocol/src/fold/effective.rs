@@ -26,6 +26,8 @@ pub(super) struct Effective<'a> {
     pub(super) kind: Option<Kind>,
     /// Its author.
     pub(super) author: PersonId,
+    /// The office has taken it back: it has no effect.
+    pub(super) is_retracted: bool,
     fields: Cow<'a, BTreeMap<String, Raw>>,
     operation: &'a Operation,
 }
@@ -44,6 +46,7 @@ impl<'a> Effective<'a> {
             return Self {
                 kind: operation.kind.known(),
                 author: operation.author,
+                is_retracted: false,
                 fields: Cow::Borrowed(&operation.fields),
                 operation,
             };
@@ -57,7 +60,7 @@ impl<'a> Effective<'a> {
         let fields = argument("effective_fields")
             .and_then(|raw| operation::decode_fields(raw.as_bytes()).ok())
             .unwrap_or_default();
-        Self { kind, author, fields: Cow::Owned(fields), operation }
+        Self { kind, author, is_retracted: false, fields: Cow::Owned(fields), operation }
     }
 
     /// The kind as the view names it.
@@ -77,7 +80,7 @@ impl<'a> Effective<'a> {
     pub(super) fn writes(&self) -> impl Iterator<Item = Write<'_>> {
         let settled = self.settled();
         let is_graded = self.kind == Some(Kind::Graded);
-        let writes_fields = settled.is_none() && self.kind.is_some_and(writes_fields);
+        let writes_fields = settled.is_none() && !self.is_retracted && self.kind.is_some_and(writes_fields);
         let fields = writes_fields.then_some(&self.fields).into_iter().flat_map(|fields| fields.iter());
         let plain = fields.filter_map(move |(name, value)| match name.as_str() {
             SEVERITY if is_graded => Some(Write { field: GRADED_SEVERITY, value }),
@@ -90,6 +93,9 @@ impl<'a> Effective<'a> {
     /// The one write of a `resolved` or `restored`.
     fn settled(&self) -> Option<Write<'_>> {
         if !matches!(self.kind, Some(Kind::Resolved | Kind::Restored)) {
+            return None;
+        }
+        if self.is_retracted {
             return None;
         }
         let value = self.fields.get("value");
@@ -119,5 +125,12 @@ const fn writes_fields(kind: Kind) -> bool {
             | Kind::Resolved
             | Kind::Restored
             | Kind::Released
+            | Kind::Retracted
     )
+}
+
+/// Whether the office may take a kind back: its ends, and the values that it chose. What the field saw, what was graded
+/// and what was ordered stands until something later answers it.
+pub(super) const fn is_retractable(kind: Kind) -> bool {
+    matches!(kind, Kind::Void | Kind::Duplicate | Kind::NotOurs | Kind::Resolved | Kind::Restored)
 }

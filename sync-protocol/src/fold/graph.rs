@@ -194,6 +194,45 @@ impl<'a> Graph<'a> {
         seen
     }
 
+    /// The operations that others name by an argument and see, where both fit: a withdrawal and its target.
+    pub(super) fn named_and_seen(
+        &self,
+        names: impl Fn(&Effective<'_>) -> Option<Head>,
+        fits: impl Fn(Node, Node) -> bool,
+    ) -> Vec<Node> {
+        let named: Vec<(Node, Head)> = (self.effective.iter().enumerate())
+            .filter_map(|(node, effective)| Some((node, names(effective)?)))
+            .collect();
+        if named.is_empty() {
+            return Vec::new();
+        }
+        let mut by_head: Vec<(Head, Node)> =
+            self.operations.iter().enumerate().map(|(node, operation)| (operation.head(), node)).collect();
+        by_head.sort_unstable();
+        let node_of = |head: &Head| {
+            let found = by_head.binary_search_by_key(head, |(known, _)| *known).ok()?;
+            by_head.get(found).map(|(_, node)| *node)
+        };
+        // That the one sees the other is left to find.
+        let pairs: Vec<(Node, Node)> = named
+            .iter()
+            .filter_map(|(node, head)| Some((*node, node_of(head)?)))
+            .filter(|(node, target)| fits(*node, *target))
+            .collect();
+        let floor = pairs.iter().map(|(_, target)| *target).min().unwrap_or(0);
+        let mut seen = Vec::new();
+        for chunk in pairs.chunks(WIDTH) {
+            let sources: Vec<Node> = chunk.iter().map(|(node, _)| *node).collect();
+            let masks = self.sweep(&sources, floor);
+            for (bit, (_, target)) in chunk.iter().enumerate() {
+                if each_bit(bits_of(&masks, *target)).any(|seen| seen == bit) {
+                    seen.push(*target);
+                }
+            }
+        }
+        seen
+    }
+
     /// For each node from `floor` on, which of up to 64 operations see it (bit i: `sources[i]`).
     pub(super) fn sweep(&self, sources: &[Node], floor: Node) -> Vec<Bits> {
         let top = sources.iter().copied().max().map_or(0, |top| top + 1);

@@ -20,6 +20,7 @@ mod lifecycle;
 pub mod oracle;
 pub mod pairs;
 mod photos;
+mod retraction;
 #[cfg(test)]
 mod tests;
 
@@ -39,7 +40,9 @@ pub fn fold(operations: &[Identified]) -> View {
 
 /// Folds, and says how many nodes and edges of the graph were walked.
 pub(crate) fn fold_counted(operations: &[Identified]) -> (View, u64) {
-    let graph = Graph::new(operations);
+    let mut graph = Graph::new(operations);
+    retraction::take_back(&mut graph);
+    let graph = graph;
     let mut view = View {
         record_type: record_type(&graph),
         heads: graph.heads.clone(),
@@ -60,10 +63,9 @@ pub(crate) fn fold_counted(operations: &[Identified]) -> (View, u64) {
     } else {
         view.state = State::Recorded;
     }
-    let kinds = || graph.effective.iter().filter_map(|effective| effective.kind);
     let is_held = assemble::may_be_hazard(view.record_type)
         && !assemble::has_place(&view)
-        && !kinds().any(assemble::says_more);
+        && !graph.effective.iter().any(assemble::operation_says_more);
     let writer = |index: WriterIndex| {
         let node = usize::try_from(index).ok()?;
         let (operation, effective) = graph.operations.get(node).zip(graph.effective.get(node))?;

@@ -24,6 +24,7 @@ struct Op<'a> {
     author: PersonId,
     fields: BTreeMap<String, Raw>,
     sees: Set,
+    stands: bool,
 }
 
 /// All operations by head.
@@ -38,7 +39,11 @@ pub fn fold(operations: &[Identified]) -> View {
             *entry = operation;
         }
     }
-    let record = Record(by_head.iter().map(|(head, said)| (*head, read(&by_head, *head, said))).collect());
+    let mut record =
+        Record(by_head.iter().map(|(head, said)| (*head, read(&by_head, *head, said))).collect());
+    for head in record.retracted() {
+        record.0.entry(head).and_modify(|op| op.stands = false);
+    }
     record.view()
 }
 
@@ -51,6 +56,7 @@ fn read<'a>(all: &BTreeMap<Head, &'a Identified>, head: Head, said: &'a Identifi
         author: operation.author,
         fields: operation.fields.clone(),
         sees: Set::new(),
+        stands: true,
     };
     if op.kind == Some(Kind::Released) {
         let text = operation.fields.get("effective_kind").and_then(Raw::as_text);
@@ -78,12 +84,18 @@ impl Op<'_> {
     }
 
     fn writes(&self) -> BTreeMap<&str, &Raw> {
-        const SILENT: &[Kind] =
-            &[Kind::Commented, Kind::Photographed, Kind::PatrolTrack, Kind::Withdrawn, Kind::PhotoVerified];
+        const SILENT: &[Kind] = &[
+            Kind::Commented,
+            Kind::Photographed,
+            Kind::PatrolTrack,
+            Kind::Withdrawn,
+            Kind::PhotoVerified,
+            Kind::Retracted,
+        ];
         let is_field = |name: &str| {
             !field::is_argument(name) && !["graded_severity", "lifecycle"].contains(&name) && name.len() <= 64
         };
-        if self.kind.is_none() || self.is(SILENT) {
+        if self.kind.is_none() || self.is(SILENT) || !self.stands {
             return BTreeMap::new();
         }
         if self.is(&[Kind::Resolved, Kind::Restored]) {
@@ -159,6 +171,19 @@ impl<'a> Record<'a> {
         set.iter().copied().filter(|one| !set.iter().any(|other| self.sees(*other, *one))).collect()
     }
 
+    /// What the office took back: decisions of its own that a retraction names and sees.
+    fn retracted(&self) -> Set {
+        const DECISIONS: &[Kind] =
+            &[Kind::Void, Kind::Duplicate, Kind::NotOurs, Kind::Resolved, Kind::Restored];
+        let retractions = self.0.values().filter(|op| op.is(&[Kind::Retracted]));
+        let named = retractions.filter_map(|op| {
+            let identity = op.fields.get("operation")?.as_byte_string().filter(|hash| hash.len() == 32)?;
+            let head = Head::try_from(identity.get(..16)?).ok()?;
+            op.sees.contains(&head).then_some(head)
+        });
+        named.filter(|head| self.0.get(head).is_some_and(|op| op.is(DECISIONS))).collect()
+    }
+
     fn writer(&self, head: Head) -> WriterIndex {
         // Every operation is a writer at first; `trim` leaves out those without mention.
         self.0
@@ -220,9 +245,11 @@ impl<'a> Record<'a> {
                         | Kind::Restored
                         | Kind::Redacted
                         | Kind::WrittenOff
+                        | Kind::Retracted
                 )
         };
-        if is_hazard && !shown("position") && !shown("category") && !shown("type") && kinds().all(bare) {
+        let standing = || self.0.values().filter(|op| op.stands).filter_map(|op| op.kind);
+        if is_hazard && !shown("position") && !shown("category") && !shown("type") && standing().all(bare) {
             view.state = State::Held;
             view.closure = None;
             view.conflicts.clear();
@@ -417,7 +444,7 @@ impl<'a> Record<'a> {
         for (head, op) in self.all() {
             let standing = if op.is(CURES) {
                 self.standing(head, &mut known)
-            } else if op.is(ENDS) {
+            } else if op.is(ENDS) && op.stands {
                 Standing::parse(op.name.as_str()).unwrap_or(Standing::Void)
             } else {
                 continue;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::effective::Effective;
-use super::graph::{Graph, Node, WIDTH, bits_of, each_bit};
+use super::graph::{Graph, Node};
 use super::lifecycle::is_closing;
 use crate::cbor::Raw;
 use crate::ids::{Head, Identity, PhotoHash};
@@ -94,34 +94,9 @@ pub(super) fn withdraws(effective: &Effective<'_>) -> Option<Head> {
 
 /// Finds the operations that their own author has withdrawn. A withdrawal counts for what it sees.
 pub(super) fn fold_withdrawals(graph: &Graph<'_>, view: &mut View) {
-    let withdrawals: Vec<(Node, Head)> = (graph.effective.iter().enumerate())
-        .filter_map(|(node, effective)| Some((node, withdraws(effective)?)))
-        .collect();
-    if withdrawals.is_empty() {
-        return;
-    }
-    let mut by_head: Vec<(Head, Node)> =
-        graph.operations.iter().enumerate().map(|(node, operation)| (operation.head(), node)).collect();
-    by_head.sort_unstable();
-    let node_of = |head: &Head| {
-        let found = by_head.binary_search_by_key(head, |(known, _)| *known).ok()?;
-        by_head.get(found).map(|(_, node)| *node)
-    };
     let author = |node: Node| graph.effective.get(node).map(|effective| effective.author);
-    // Of a withdrawal and an operation of the same author, that the one sees the other is left to find.
-    let pairs: Vec<(Node, Node, Head)> = withdrawals
-        .iter()
-        .filter_map(|(node, head)| Some((*node, node_of(head)?, *head)))
-        .filter(|(node, target, _)| author(*node) == author(*target))
-        .collect();
-    let floor = pairs.iter().map(|(_, target, _)| *target).min().unwrap_or(0);
-    for chunk in pairs.chunks(WIDTH) {
-        let sources: Vec<Node> = chunk.iter().map(|(node, ..)| *node).collect();
-        let masks = graph.sweep(&sources, floor);
-        for (bit, (_, target, head)) in chunk.iter().enumerate() {
-            if each_bit(bits_of(&masks, *target)).any(|seen| seen == bit) {
-                view.withdrawn.insert(*head);
-            }
-        }
-    }
+    let is_own = |withdrawal: Node, target: Node| author(withdrawal) == author(target);
+    let targets = graph.named_and_seen(withdraws, is_own);
+    let heads = targets.into_iter().filter_map(|target| graph.operations.get(target));
+    view.withdrawn.extend(heads.map(|operation| operation.head()));
 }

@@ -1,6 +1,6 @@
 //! What the golden operations say: one of each kind, in one small district, at fixed times.
 //!
-//! Operations follow [`Kind::ALL`]; each names the one before it on its record. The device signs its kinds in
+//! Operations follow [`Kind::ALL`], the ones of a later version, then [`ADDED`]; each names the one before it on its record. The device signs its kinds in
 //! one chain, the server the others in another. Nothing here may change: the golden files hold its bytes.
 
 use std::collections::BTreeMap;
@@ -61,23 +61,21 @@ pub(crate) struct Golden {
     pub(crate) run: Run,
 }
 
-/// Every golden bundle: one for each kind, then the one of a later version.
+/// Kinds that came when golden files were there: they come last, so that nothing before them changes.
+const ADDED: &[Kind] = &[Kind::Retracted];
+
+/// Every golden bundle: one for each kind, the one of a later version among them.
 pub(crate) fn bundles() -> Vec<Golden> {
     let mut story = Story::default();
-    let mut bundles: Vec<Golden> = Kind::ALL
-        .iter()
-        .map(|kind| {
-            let operation = story.operation(*kind);
-            let key = if kind.signer() == Signer::Field { Key::Device } else { Key::Server };
-            Golden { name: format!("bundle-{kind}"), key, run: story.run(key, &[operation]) }
-        })
-        .collect();
+    let first = Kind::ALL.iter().filter(|kind| !ADDED.contains(kind));
+    let mut bundles: Vec<Golden> = first.map(|kind| story.golden(*kind)).collect();
     let operations = story.later();
     bundles.push(Golden {
         name: "bundle-later".into(),
         key: Key::Device,
         run: story.run(Key::Device, &operations),
     });
+    bundles.extend(ADDED.iter().map(|kind| story.golden(*kind)));
     bundles
 }
 
@@ -117,6 +115,12 @@ impl Story {
         link.next = run.last() + 1;
         link.chain = run.chain();
         run
+    }
+
+    fn golden(&mut self, kind: Kind) -> Golden {
+        let operation = self.operation(kind);
+        let key = if kind.signer() == Signer::Field { Key::Device } else { Key::Server };
+        Golden { name: format!("bundle-{kind}"), key, run: self.run(key, &[operation]) }
     }
 
     /// The next operation of a kind, after the one before it on the same record.
@@ -192,6 +196,9 @@ impl Story {
                 .with("field", &"phone")
                 .with("reason", &"当事人要求"),
             Kind::PhotoVerified => operation.with("photo", &photo("before")),
+            Kind::Retracted => operation
+                .with("operation", &Identity::of(b"firebreak golden duplicate"))
+                .with("reason", &"两处是不同的树"),
             other => unreachable!("{other} belongs to one type of record"),
         }
     }

@@ -100,7 +100,10 @@ pub fn writes(operation: &Operation) -> BTreeMap<String, Raw> {
 }
 
 fn said(kind: Kind, fields: BTreeMap<String, Raw>) -> BTreeMap<String, Raw> {
-    if matches!(kind, Kind::Commented | Kind::Photographed | Kind::PatrolTrack | Kind::Withdrawn) {
+    if matches!(
+        kind,
+        Kind::Commented | Kind::Photographed | Kind::PatrolTrack | Kind::Withdrawn | Kind::Retracted
+    ) {
         return BTreeMap::new();
     }
     let graded = |name: String| match (kind, name.as_str()) {

@@ -8,6 +8,7 @@ pub mod devices;
 mod fields;
 pub mod hazards;
 mod operations;
+pub mod placement;
 pub mod quarantine;
 pub mod record;
 pub mod totals;
@@ -50,7 +51,7 @@ pub struct Page<T> {
 const CURSOR_BOUNDS: Bounds = Bounds { depth: 2, items: 16 };
 
 /// Encodes where a page ended.
-fn cursor<T: Serialize>(at: &T) -> String {
+pub(super) fn cursor<T: Serialize>(at: &T) -> String {
     URL_SAFE_NO_PAD.encode(cbor::encode(at))
 }
 
@@ -58,7 +59,7 @@ fn cursor<T: Serialize>(at: &T) -> String {
 ///
 /// # Errors
 /// [`Code::CursorInvalid`].
-fn read_cursor<T: DeserializeOwned>(text: &str) -> Result<T, SyncError> {
+pub(super) fn read_cursor<T: DeserializeOwned>(text: &str) -> Result<T, SyncError> {
     URL_SAFE_NO_PAD
         .decode(text)
         .ok()

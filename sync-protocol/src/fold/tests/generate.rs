@@ -99,6 +99,8 @@ const KINDS: &[Kind] = &[
     Kind::WrittenOff,
     Kind::PhotoVerified,
     Kind::Redacted,
+    Kind::Retracted,
+    Kind::Retracted,
     Kind::Reported,
 ];
 
@@ -193,6 +195,21 @@ fn fill(random: &mut Random, operation: &mut Operation, made: &[Identified]) {
         Some(Kind::Withdrawn) if !made.is_empty() => {
             let target = made[random.below(made.len())].identity;
             operation.fields.insert("withdraws".to_owned(), Raw::of(&target));
+        }
+        Some(Kind::Retracted) if !made.is_empty() => {
+            // Mostly one that can be taken back.
+            let is_decision = |other: &&Identified| {
+                matches!(
+                    other.operation.kind.known(),
+                    Some(Kind::Void | Kind::Duplicate | Kind::NotOurs | Kind::Resolved | Kind::Restored)
+                )
+            };
+            let decisions: Vec<&Identified> = made.iter().filter(is_decision).collect();
+            let target = match decisions.is_empty() || random.one_in(6) {
+                true => made[random.below(made.len())].identity,
+                false => decisions[random.below(decisions.len())].identity,
+            };
+            operation.fields.insert("operation".to_owned(), Raw::of(&target));
         }
         Some(Kind::WrittenOff | Kind::PhotoVerified) => {
             operation.fields.insert("photo".to_owned(), Raw::of(&photo(random).sha256));

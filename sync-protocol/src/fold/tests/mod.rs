@@ -6,4 +6,5 @@ mod generate;
 mod laws;
 mod order;
 mod pairs;
+mod retraction;
 mod total;

@@ -31,8 +31,8 @@ fn value() -> impl Strategy<Value = Raw> {
 fn name() -> impl Strategy<Value = String> {
     let known = vec![
         "severity", "graded_severity", "position", "category", "description", "field", "value",
-        "effective_kind", "effective_fields", "effective_author", "photo", "withdraws", "lifecycle",
-        "of_tomorrow",
+        "effective_kind", "effective_fields", "effective_author", "photo", "withdraws", "operation",
+        "lifecycle", "of_tomorrow",
     ];
     prop::sample::select(known).prop_map(str::to_owned)
 }

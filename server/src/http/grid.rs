@@ -1,0 +1,183 @@
+//! The grid and the regions: importing them from a file, and reading what is in force.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, header};
+use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt as _;
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::{Parameters, page_size};
+use super::policy::{MANAGE, OFFICE};
+use crate::geometry::Datum;
+use crate::grid::mapping::Mapping;
+use crate::grid::report::Report;
+use crate::grid::{FILE_BYTES, Format, regions as levels};
+use crate::sync::grid::listing::{self, LineDetail, LineListed, Overview, RegionListed, Which};
+use crate::sync::grid::{self, Import, ImportFile, Missing};
+
+/// How a file is to be read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct How {
+    format: Option<String>,
+    datum: Option<String>,
+    map: Option<String>,
+    #[serde(default)]
+    keep_missing: bool,
+    level: Option<String>,
+}
+
+pub(super) async fn import_lines(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(how): Parameters<How>,
+    request: Request,
+) -> Result<Json<Report>, ApiError> {
+    account.require(MANAGE)?;
+    let _slot = shared.imports.try_acquire().map_err(|_source| Code::TooManyRequests)?;
+    if how.level.is_some() {
+        return Err(ApiError::with(Code::BadParameter, "level"));
+    }
+    let (import, _file) = import(&account, &how, request).await?;
+    Ok(Json(grid::import_lines(&shared.engine, &account.district, import).await?))
+}
+
+pub(super) async fn import_regions(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(how): Parameters<How>,
+    request: Request,
+) -> Result<Json<Report>, ApiError> {
+    account.require(MANAGE)?;
+    let _slot = shared.imports.try_acquire().map_err(|_source| Code::TooManyRequests)?;
+    let (import, _file) = import(&account, &how, request).await?;
+    Ok(Json(grid::import_regions(&shared.engine, &account.district, import).await?))
+}
+
+/// What is to be imported; its bytes are in a file that is deleted when it is dropped.
+async fn import(account: &Account, how: &How, request: Request) -> Result<(Import, NamedTempFile), ApiError> {
+    let wrong = |name: &str, why: String| ApiError::with(Code::BadParameter, format!("{name}: {why}"));
+    let format = format(how, request.headers())?;
+    let datum = how.datum.as_deref().map(str::parse::<Datum>).transpose();
+    let datum = datum.map_err(|error| wrong("datum", error.to_string()))?;
+    let mapping = how.map.as_deref().map_or(Ok(Mapping::default()), Mapping::parse);
+    let level = how.level.as_deref();
+    let level = level.map(|name| levels::level_of(name).ok_or_else(|| wrong("level", name.to_owned())));
+    let file = received(request.into_body()).await?;
+    let import = Import {
+        files: vec![ImportFile { name: "body".to_owned(), path: file.path().to_owned(), format }],
+        datum,
+        mapping: mapping.map_err(|error| wrong("map", error.to_string()))?,
+        missing: if how.keep_missing { Missing::Kept } else { Missing::Retired },
+        level: level.transpose()?,
+        author: account.person.id,
+    };
+    Ok((import, file))
+}
+
+/// The format by the parameter, else by the content type.
+fn format(how: &How, headers: &HeaderMap) -> Result<Format, ApiError> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Code::EncodingUnsupported.into());
+    }
+    let by_type = || headers.get(header::CONTENT_TYPE)?.to_str().ok().and_then(Format::of_media_type);
+    match &how.format {
+        Some(name) => Format::parse(name),
+        None => by_type(),
+    }
+    .ok_or_else(|| ApiError::with(Code::BadParameter, "format: geojson, csv, gpkg"))
+}
+
+/// The body in a file. Of one that is too large a little more is read, so that its sender is listening when it is told.
+async fn received(body: Body) -> Result<NamedTempFile, ApiError> {
+    let failed = |error: std::io::Error| {
+        tracing::error!(error = %error, "an import could not be kept: {error}");
+        ApiError::from(Code::StorageFull)
+    };
+    let file = NamedTempFile::new().map_err(failed)?;
+    let mut out = tokio::fs::File::from_std(file.reopen().map_err(failed)?);
+    let mut parts = body.into_data_stream();
+    let mut bytes = 0_usize;
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_cut| ApiError::with(Code::ImportUnreadable, "the body is cut short"))?;
+        bytes += part.len();
+        if bytes > FILE_BYTES + FILE_BYTES / 4 {
+            break;
+        }
+        if bytes <= FILE_BYTES {
+            out.write_all(&part).await.map_err(failed)?;
+        }
+    }
+    if bytes > FILE_BYTES {
+        return Err(ApiError::with(Code::ImportTooLarge, format!("more than {FILE_BYTES} bytes")));
+    }
+    out.flush().await.map_err(failed)?;
+    Ok(file)
+}
+
+pub(super) async fn overview(
+    State(shared): State<Shared>,
+    account: Account,
+) -> Result<Json<Overview>, ApiError> {
+    account.require(OFFICE)?;
+    Ok(Json(listing::overview(&shared.engine, &account.district).await?))
+}
+
+/// Which lines, and from where on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinesWanted {
+    #[serde(default)]
+    retired: bool,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Lines {
+    lines: Vec<LineListed>,
+    next: Option<String>,
+}
+
+pub(super) async fn lines(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<LinesWanted>,
+) -> Result<Json<Lines>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let which = if wanted.retired { Which::Retired } else { Which::InForce };
+    let after = wanted.cursor.as_deref();
+    let page = listing::lines(&shared.engine, &account.district, which, limit, after).await?;
+    Ok(Json(Lines { lines: page.rows, next: page.next }))
+}
+
+pub(super) async fn line(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(record): Path<String>,
+) -> Result<Json<LineDetail>, ApiError> {
+    account.require(OFFICE)?;
+    let record = record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))?;
+    Ok(Json(listing::line(&shared.engine, &account.district, record).await?))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Regions {
+    regions: Vec<RegionListed>,
+}
+
+pub(super) async fn regions(
+    State(shared): State<Shared>,
+    account: Account,
+) -> Result<Json<Regions>, ApiError> {
+    account.require(OFFICE)?;
+    Ok(Json(Regions { regions: listing::regions(&shared.engine, &account.district).await? }))
+}
