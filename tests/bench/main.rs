@@ -10,6 +10,7 @@ mod figure;
 mod ingest;
 mod large;
 mod link;
+mod matching;
 mod process;
 mod refold;
 mod rival;
@@ -36,6 +37,8 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("postgres", &["ingest_http_postgres"]),
     ("refold", &["refold", "refold_http"]),
     ("bytes", &["report_bytes"]),
+    ("match", &["match_nearest", "match_full"]),
+    ("patrol", &["patrol"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -61,6 +64,8 @@ async fn main() -> Result<()> {
             "postgres" => ingest::postgres(&mut figures).await?,
             "refold" => refold::measure(&mut figures).await?,
             "bytes" => bytes::measure(&mut figures).await?,
+            "match" => matching::matches(&mut figures).await?,
+            "patrol" => matching::patrols(&mut figures)?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }
