@@ -6,6 +6,7 @@ mod districts;
 mod grid;
 mod import;
 mod people;
+mod report;
 mod rules;
 
 use std::process::ExitCode;
@@ -58,6 +59,8 @@ enum Command {
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// The work report of a period: a draft, or issued.
+    Report(report::ReportArgs),
     /// The rules of a district.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -111,6 +114,7 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,
         Command::Import(command) => import::run(engine, command).await,
         Command::Device(command) => devices::run(engine, command).await,
+        Command::Report(arguments) => report::run(engine, arguments).await,
         Command::Rules(command) => rules::run(engine, command).await,
         Command::Serve(_) | Command::Check(_) | Command::Config => Ok(()),
     }

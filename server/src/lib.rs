@@ -13,6 +13,7 @@ pub mod grid;
 pub mod http;
 pub mod keys;
 pub mod reconcile;
+pub mod report;
 pub mod rules;
 pub mod store;
 pub mod sync;

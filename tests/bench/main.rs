@@ -11,6 +11,7 @@ mod figure;
 mod ingest;
 mod large;
 mod link;
+mod matching;
 mod process;
 mod refold;
 mod rival;
@@ -38,6 +39,8 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("refold", &["refold", "refold_http"]),
     ("bytes", &["report_bytes"]),
     ("duplicates", &["duplicates_recall", "duplicates_precision", "duplicates_boston", "duplicates_firms"]),
+    ("match", &["match_nearest", "match_full"]),
+    ("patrol", &["patrol"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -64,6 +67,8 @@ async fn main() -> Result<()> {
             "refold" => refold::measure(&mut figures).await?,
             "bytes" => bytes::measure(&mut figures).await?,
             "duplicates" => duplicates::measure(&mut figures)?,
+            "match" => matching::matches(&mut figures).await?,
+            "patrol" => matching::patrols(&mut figures)?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }

@@ -3,10 +3,12 @@
 mod api_page;
 mod bad_input;
 mod complaints;
+mod derived;
 mod duplicates;
 mod durability;
 mod faults;
 mod geometry;
+mod grid;
 mod groups;
 mod harness;
 mod kills;

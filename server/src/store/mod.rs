@@ -7,8 +7,10 @@ mod areas;
 mod changes;
 mod check;
 mod connect;
+mod derived;
 mod devices;
 mod districts;
+mod facts;
 pub mod geopackage;
 mod grid;
 mod ledger;
@@ -20,6 +22,7 @@ mod presenters;
 mod proposals;
 mod quarantine;
 mod reach;
+mod reports;
 mod rows;
 mod rules;
 mod runs;
@@ -31,8 +34,10 @@ pub use areas::AreaVersion;
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
+pub use derived::{Derivation, FactRow, Near, OnLine, PlacementRow, ProposalRow, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
+pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
@@ -43,6 +48,7 @@ pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
 pub use quarantine::Quarantined;
 pub use reach::reach;
+pub use reports::ReportRow;
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,

@@ -28,7 +28,7 @@ use crate::grid::items::{self, Items};
 use crate::grid::mapping::Mapping;
 use crate::grid::plan::{self, Plan};
 use crate::grid::report::{Report, Warning};
-use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, regions};
+use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, Refusal, regions};
 use crate::store::{RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage};
 
 /// Rows of reference data of one kind in a district.
@@ -286,16 +286,30 @@ impl<'e> Writing<'e> {
         report.count(&items);
         let held = self.held.iter().map(|(record, (_, reference))| (*record, reference.clone())).collect();
         let district = self.district.id;
-        let plan = blocking(move || plan::plan(district, &held, items)).await?;
+        let mut plan = blocking(move || plan::plan(district, &held, items)).await?;
         if self.held.len() + usize::try_from(plan.added).unwrap_or(usize::MAX) > REFERENCE_ROWS {
             return Err(SyncError::RefusedFor(Code::ImportTooLarge, format!("more than {REFERENCE_ROWS}")));
         }
+        self.leave_out_taken(&mut plan, &mut report).await?;
         report.planned(&plan);
         if report.has_changed {
             self.apply(&plan, &report, author).await?;
             self.transaction.commit().await?;
         }
         Ok(report)
+    }
+
+    /// A phone may have opened a record of the id that a line would get: what somebody recorded is not written over.
+    async fn leave_out_taken(&mut self, plan: &mut Plan, report: &mut Report) -> Result<(), SyncError> {
+        let new: Vec<RecordId> = plan.rows.iter().map(|(record, _)| *record).collect();
+        let new: Vec<RecordId> = new.into_iter().filter(|record| !self.held.contains_key(record)).collect();
+        let taken = self.transaction.records(self.district.key, &new).await?;
+        for record in taken.keys() {
+            plan.rows.retain(|(known, _)| known != record);
+            plan.added = plan.added.saturating_sub(1);
+            report.refuse("", &[Refusal { row: 0, code: Code::ImportIdReused, at: record.to_string() }]);
+        }
+        Ok(())
     }
 
     async fn apply(&mut self, plan: &Plan, report: &Report, author: PersonId) -> Result<(), SyncError> {

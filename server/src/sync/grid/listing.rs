@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::RecordId;
+use sync_protocol::ids::{RecordId, sha256};
 use sync_protocol::reference::{LineView, Reference, RegionView};
 
 use super::snapshot::zone_mm;
@@ -114,6 +114,8 @@ pub struct LineListed {
     pub is_retired: bool,
     /// The version of the grid by which it became what it is.
     pub version: String,
+    /// SHA-256 of its view, which a device's copy must equal.
+    pub view_sha256: String,
 }
 
 /// A class of voltage, by the standard rules.
@@ -171,6 +173,7 @@ impl LineListed {
             structures: view.structures.len(),
             is_retired: view.is_retired,
             version: hex::encode(view.version),
+            view_sha256: hex::encode(sha256(&view.encode())),
         }
     }
 }
