@@ -123,7 +123,7 @@ async fn a_geopackage_that_would_compute_while_it_is_read_is_refused_in_words() 
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS fid, NULL AS geom FROM n";
     let view =
         format!("CREATE VIEW lines AS {endless}; CREATE TABLE towers (fid INTEGER PRIMARY KEY, geom BLOB);");
-    let column = "CREATE TABLE lines (fid INTEGER PRIMARY KEY, geom BLOB, x AS (hex(zeroblob(500000000))));\
+    let column = "CREATE TABLE lines (fid INTEGER PRIMARY KEY, geom BLOB, x AS (hex(zeroblob(1000))));\
         INSERT INTO lines (fid) VALUES (1); CREATE TABLE towers (fid INTEGER PRIMARY KEY, geom BLOB);";
     let virtual_table = "CREATE VIRTUAL TABLE lines USING fts5(geom); CREATE TABLE towers (geom BLOB);";
     let contents = format!(
