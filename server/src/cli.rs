@@ -6,6 +6,7 @@ mod districts;
 mod grid;
 mod import;
 mod people;
+mod report;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ enum Command {
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// The work report of a period: a draft, or issued.
+    Report(report::ReportArgs),
     /// Fold every record again and compare; exit status 1 where anything disagrees.
     Check(DistrictArg),
     /// Print the settings in force, secrets hidden.
@@ -106,6 +109,7 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,
         Command::Import(command) => import::run(engine, command).await,
         Command::Device(command) => devices::run(engine, command).await,
+        Command::Report(arguments) => report::run(engine, arguments).await,
         Command::Serve(_) | Command::Check(_) | Command::Config => Ok(()),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! What its values may be is `sync_protocol::check`. Pure: it is given the device as it stands under the lock.
 
+pub mod entry;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -7,11 +7,13 @@ mod detail;
 mod layout;
 pub mod lists;
 mod overview;
+mod reports;
 mod words;
 
 pub use detail::record;
 pub use layout::{Tab, login, problem};
 pub use overview::{Overview, overview};
+pub use reports::{Reports, reports};
 
 /// The style sheet of every page.
 pub const STYLE: &str = include_str!("web/style.css");

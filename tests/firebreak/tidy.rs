@@ -17,12 +17,13 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["http"],
-    &["web", "export", "report", "auth"],
+    &["web", "export", "auth"],
     &["sync"],
     &["telemetry"],
     &["tls"],
     &["config"],
     &["validate", "reconcile", "store"],
+    &["report"],
     &["domain"],
     &["grid"],
     &["rules", "duplicates"],
@@ -34,7 +35,7 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile", "store")];
 
 /// The functional core: values in, values out.
-const PURE: &[&str] = &["validate", "reconcile", "rules", "duplicates", "grid"];
+const PURE: &[&str] = &["validate", "reconcile", "report", "rules", "duplicates", "grid"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[

@@ -11,7 +11,7 @@ use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, page_size};
 use super::policy::{MANAGE, OFFICE};
-use crate::sync::listing::devices::{self, DeviceTold};
+use crate::sync::listing::devices::{self, DeviceFilter, DeviceTold};
 use crate::sync::office::Act;
 
 /// The last trusted point; absent: what was received so far.
@@ -33,6 +33,8 @@ pub(super) struct Done {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    unsent: Option<bool>,
+    silent_before_ms: Option<i64>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -50,7 +52,10 @@ pub(super) async fn list(
 ) -> Result<Json<Devices>, ApiError> {
     account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
-    let page = devices::page(&shared.engine, &account.district, wanted.cursor.as_deref(), limit).await?;
+    let filter =
+        DeviceFilter { unsent: wanted.unsent.unwrap_or(false), silent_before_ms: wanted.silent_before_ms };
+    let cursor = wanted.cursor.as_deref();
+    let page = devices::page(&shared.engine, &account.district, filter, cursor, limit).await?;
     Ok(Json(Devices { devices: page.rows, next: page.next }))
 }
 

@@ -10,6 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
+use sync_protocol::field::CATEGORIES;
 use sync_protocol::ids::{Head, Identity, RecordId};
 use sync_protocol::kind::RecordType;
 use sync_protocol::view::State as LifeState;
@@ -19,10 +20,11 @@ use super::Shared;
 use super::acts;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, page_size};
+use super::parameters::{Body, Parameters, day, id, page_size};
 use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District};
 use crate::geometry::GeoBox;
+use crate::store::FactFilter;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
 use crate::sync::{Engine, SyncError, decide};
@@ -41,6 +43,13 @@ pub(super) struct Wanted {
     missing: Option<bool>,
     bbox: Option<String>,
     since: Option<u64>,
+    counted: Option<bool>,
+    category: Option<String>,
+    found_from: Option<String>,
+    found_to: Option<String>,
+    township: Option<String>,
+    line: Option<String>,
+    supervised: Option<bool>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -64,6 +73,13 @@ impl Wanted {
             text("missing", self.missing.map(|missing| missing.to_string())),
             text("bbox", self.bbox.as_ref().map(|bbox| bbox.replace(' ', ""))),
             text("since", self.since.map(|since| since.to_string())),
+            text("counted", self.counted.map(|counted| counted.to_string())),
+            text("category", self.category.clone()),
+            text("found_from", self.found_from.clone()),
+            text("found_to", self.found_to.clone()),
+            text("township", self.township.as_deref().map(encoded)),
+            text("line", self.line.clone()),
+            text("supervised", self.supervised.map(|supervised| supervised.to_string())),
         ]
         .into_iter()
         .flatten()
@@ -163,7 +179,41 @@ pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
         missing: wanted.missing,
         bbox: bbox.transpose()?,
         since: wanted.since,
+        counted: wanted.counted,
+        fact: fact(wanted)?,
     })
+}
+
+/// What is asked of what is derived.
+fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
+    let mut filter = FactFilter {
+        from_day: day("found_from", wanted.found_from.as_deref())?,
+        to_day: day("found_to", wanted.found_to.as_deref())?,
+        township: wanted.township.clone(),
+        line: id("line", wanted.line.as_deref())?,
+        is_supervised: wanted.supervised,
+        ..FactFilter::default()
+    };
+    match wanted.category.as_deref() {
+        None => {}
+        Some("none") => filter.not_subtypes = CATEGORIES.iter().map(|name| (*name).to_owned()).collect(),
+        Some(names) => {
+            for name in names.split(',') {
+                let known = CATEGORIES.iter().find(|known| **known == name);
+                let known = known.ok_or_else(|| ApiError::with(Code::BadParameter, "category"))?;
+                filter.subtypes.push((*known).to_owned());
+            }
+        }
+    }
+    Ok(filter)
+}
+
+/// A text as it stands in a query.
+fn encoded(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
+    text.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// `lon_min,lat_min,lon_max,lat_max` in degrees.

@@ -9,7 +9,9 @@ mod conflicts;
 mod devices;
 mod encoding;
 mod enrol;
+mod entry;
 mod error;
+mod facts;
 mod grid;
 mod hazards;
 mod health;
@@ -19,6 +21,7 @@ mod people;
 mod policy;
 mod quarantine;
 mod receipts;
+mod reports;
 pub mod socket;
 mod sync;
 mod totals;
@@ -65,6 +68,9 @@ const IMPORTS_AT_ONCE: usize = 1;
 /// JSON bodies of the office.
 const OFFICE_BODY_BYTES: usize = 1 << 20;
 
+/// A patrol recorded as GPX.
+const GPX_BYTES: usize = crate::geometry::LARGEST_FILE;
+
 /// Every route.
 pub fn router(
     engine: &Arc<Engine>,
@@ -88,7 +94,7 @@ pub fn router(
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
         // The office.
         .route("/v1/totals", get(totals::totals))
-        .route("/v1/hazards", get(hazards::list))
+        .route("/v1/hazards", get(hazards::list).post(entry::hazard))
         .route("/v1/hazards.geojson", get(hazards::geojson))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
@@ -110,6 +116,15 @@ pub fn router(
         .route("/v1/people/{person}", delete(people::remove))
         .route("/v1/people/{person}/area", put(people::set_area))
         .route("/v1/enrol-codes", post(people::enrol_code))
+        .route("/v1/patrols", get(facts::patrols).post(entry::patrol).layer(DefaultBodyLimit::max(GPX_BYTES)))
+        .route("/v1/works", get(facts::works).post(entry::work))
+        .route("/v1/inspections", get(facts::inspections).post(entry::inspection))
+        .route("/v1/activities", get(facts::activities).post(entry::activity))
+        .route("/v1/stretches", get(facts::stretches))
+        .route("/v1/reports", get(reports::list))
+        .route("/v1/reports/work", get(reports::draft).post(reports::issue))
+        .route("/v1/reports/work/{number}", get(reports::one))
+        .route("/v1/reports/work/{number}/late", get(reports::late))
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))
@@ -117,6 +132,7 @@ pub fn router(
         .route("/conflicts", get(pages::conflict_list))
         .route("/devices", get(pages::device_list))
         .route("/quarantine", get(pages::quarantine_list))
+        .route("/reports", get(pages::report_list))
         .route("/login", get(pages::login_form).post(pages::login).layer(DefaultBodyLimit::max(FORM_BYTES)))
         .route("/logout", post(pages::logout))
         .route("/style.css", get(pages::style))

@@ -9,6 +9,7 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::civil::Date;
 use serde::Deserialize;
 use sync_protocol::codes::Code;
 
@@ -16,11 +17,14 @@ use super::Shared;
 use super::auth::{self, Account, COOKIE};
 use super::error::{ApiError, status_of};
 use super::hazards::{self as api, Wanted};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, date};
 use super::policy::OFFICE;
+use crate::report::period::Period;
 use crate::store::QuarantinePart;
+use crate::sync::listing::devices::DeviceFilter;
 use crate::sync::listing::hazards::Filter;
 use crate::sync::listing::{Calendar, conflicts, devices, hazards, quarantine, record, totals};
+use crate::sync::{SyncError, reports};
 use crate::web::{self, lists};
 
 /// Rows of a page's table.
@@ -174,7 +178,8 @@ pub(super) async fn device_list(
     Parameters(from): Parameters<Onward>,
 ) -> Result<Response, PageError> {
     let district = &account.district;
-    let rows = devices::page(&shared.engine, district, from.cursor.as_deref(), ROWS).await?;
+    let rows = devices::page(&shared.engine, district, DeviceFilter::default(), from.cursor.as_deref(), ROWS)
+        .await?;
     Ok(page(StatusCode::OK, lists::devices(&rows, &district.name, &Calendar::of(district))))
 }
 
@@ -185,8 +190,35 @@ pub(super) async fn quarantine_list(
 ) -> Result<Response, PageError> {
     let district = &account.district;
     let cursor = from.cursor.as_deref();
-    let rows = quarantine::page(&shared.engine, district, QuarantinePart::Whole, cursor, ROWS).await?;
+    let rows = quarantine::page(&shared.engine, district, QuarantinePart::Whole, None, cursor, ROWS).await?;
     Ok(page(StatusCode::OK, lists::quarantine(&rows, &district.name, &Calendar::of(district))))
+}
+
+/// The days of a report; none: this month.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Days {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+pub(super) async fn report_list(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Parameters(days): Parameters<Days>,
+) -> Result<Response, PageError> {
+    let (engine, district) = (&shared.engine, &account.district);
+    let today = reports::today(engine, district)?;
+    let or = |name, text: Option<String>, else_: Date| text.map_or(Ok(else_), |text| date(name, &text));
+    let to = or("to", days.to, today)?;
+    let from = or("from", days.from, to.first_of_month())?;
+    let period = Period::new(from, to).map_err(SyncError::from)?;
+    let shown = web::Reports {
+        period,
+        draft: reports::draft(engine, district, period).await?,
+        issued: reports::list(engine, district, None, ROWS).await?.rows,
+    };
+    Ok(page(StatusCode::OK, web::reports(&shown, &district.name, &Calendar::of(district))))
 }
 
 pub(super) async fn login_form() -> Response {

@@ -5,11 +5,14 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use sync_protocol::codes::Code;
+use uuid::Uuid;
 
 use super::Shared;
 use super::error::ApiError;
+use crate::report::period::day_number;
 use crate::sync::listing::{PAGE_DEFAULT, PAGE_MAX};
 
 /// The query string. Types that deny unknown fields refuse unknown parameters.
@@ -53,4 +56,22 @@ fn refused(rejection: &JsonRejection) -> ApiError {
 pub(super) fn page_size(limit: Option<u32>) -> Result<u32, ApiError> {
     let limit = limit.unwrap_or(PAGE_DEFAULT);
     if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(ApiError::with(Code::BadParameter, "limit")) }
+}
+
+/// A local day, `2026-11-30`, as its number counted from 1970-01-01.
+pub(super) fn day(name: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
+    text.map(|text| date(name, text).map(day_number)).transpose()
+}
+
+/// A local day, `2026-11-30`.
+pub(super) fn date(name: &str, text: &str) -> Result<Date, ApiError> {
+    let is_plain = text.len() == 10;
+    let date = is_plain.then(|| text.parse::<Date>().ok()).flatten();
+    date.ok_or_else(|| ApiError::with(Code::BadParameter, format!("{name}: a day is YYYY-MM-DD")))
+}
+
+/// An id.
+pub(super) fn id(name: &str, text: Option<&str>) -> Result<Option<Uuid>, ApiError> {
+    text.map(|text| Uuid::parse_str(text).map_err(|_source| ApiError::with(Code::BadParameter, name)))
+        .transpose()
 }

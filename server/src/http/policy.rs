@@ -16,6 +16,10 @@ use Role::{Admin, Clerk, Leader, Reviewer};
 pub(super) const OFFICE: &[Role] = &[Reviewer, Clerk, Leader, Admin];
 /// Settles conflicts, restores values and releases from quarantine.
 pub(super) const DECIDE: &[Role] = &[Reviewer, Leader, Admin];
+/// Issues reports.
+pub(super) const ISSUE: &[Role] = &[Clerk, Leader, Admin];
+/// Records what no device made.
+pub(super) const RECORD: &[Role] = &[Reviewer, Clerk, Leader, Admin];
 /// Manages people, their areas, their phones.
 pub(super) const MANAGE: &[Role] = &[Leader, Admin];
 

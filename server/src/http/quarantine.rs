@@ -22,6 +22,7 @@ use crate::sync::office::Act;
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     released: Option<bool>,
+    since_ms: Option<i64>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -49,8 +50,9 @@ pub(super) async fn list(
         Some(false) => QuarantinePart::Waiting,
         Some(true) => QuarantinePart::Released,
     };
-    let page =
-        quarantine::page(&shared.engine, &account.district, part, wanted.cursor.as_deref(), limit).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let cursor = wanted.cursor.as_deref();
+    let page = quarantine::page(engine, district, part, wanted.since_ms, cursor, limit).await?;
     Ok(Json(Quarantine { quarantine: page.rows, next: page.next }))
 }
 

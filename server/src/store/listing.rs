@@ -7,6 +7,7 @@
 use sync_protocol::ids::{DeviceId, Identity, PersonId, RecordId};
 use uuid::Uuid;
 
+use super::facts::{FactFilter, push_filter};
 use super::rows::{RecordTuple, record_row};
 use super::{RecordRow, StoreError, Transaction, each_backend, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::{Class, Collection, DistrictKey};
@@ -26,6 +27,8 @@ pub enum Condition {
     PlaceIn(Vec<(i64, i64)>),
     /// It changed after this.
     ChangedAfter(u64),
+    /// What is derived of it, as a hazard, is so.
+    Fact(FactFilter),
 }
 
 /// The order of a list of records, and where its last page ended.
@@ -201,7 +204,7 @@ fn quarantine_listed(row: QuarantineColumns) -> Result<QuarantineListed, StoreEr
 
 /// Adds a condition to a query of records.
 macro_rules! push_condition {
-    ($query:expr, $condition:expr) => {
+    ($query:expr, $district:expr, $condition:expr) => {
         match $condition {
             Condition::StateIn(states) => {
                 $query.push(" AND state IN (");
@@ -226,6 +229,12 @@ macro_rules! push_condition {
             Condition::ChangedAfter(change) => {
                 $query.push(" AND change > ").push_bind(signed(*change));
             }
+            Condition::Fact(filter) => {
+                $query.push(" AND record IN (SELECT record FROM facts WHERE district = ");
+                $query.push_bind($district.0).push(" AND record_type = 0");
+                push_filter!($query, filter);
+                $query.push(")");
+            }
         }
     };
 }
@@ -243,7 +252,7 @@ impl Transaction {
             let mut query = sqlx::QueryBuilder::<Db>::new(RECORD_COLUMNS);
             query.push_bind(district.0).push(" AND collection = ").push_bind(Collection::Records.number());
             for condition in conditions {
-                push_condition!(query, condition);
+                push_condition!(query, district, condition);
             }
             match order {
                 Order::WorstFirst { after: (class, change), through } => {

@@ -7,8 +7,10 @@ mod areas;
 mod changes;
 mod check;
 mod connect;
+mod derived;
 mod devices;
 mod districts;
+mod facts;
 pub mod geopackage;
 mod grid;
 mod ledger;
@@ -19,6 +21,7 @@ mod photos;
 mod presenters;
 mod quarantine;
 mod reach;
+mod reports;
 mod rows;
 mod runs;
 mod values;
@@ -29,8 +32,10 @@ pub use areas::AreaVersion;
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
+pub use derived::{Derivation, FactRow, Near, OnLine, PlacementRow, ProposalRow, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
+pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
@@ -40,6 +45,7 @@ pub use people::TokenRow;
 pub use presenters::PresenterRow;
 pub use quarantine::Quarantined;
 pub use reach::reach;
+pub use reports::ReportRow;
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,

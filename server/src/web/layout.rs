@@ -16,15 +16,18 @@ pub enum Tab {
     Devices,
     /// Quarantine.
     Quarantine,
+    /// Work reports.
+    Reports,
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Overview, "/", "总览"),
         (Self::Hazards, "/hazards", "隐患"),
         (Self::Conflicts, "/conflicts", "冲突"),
         (Self::Devices, "/devices", "设备"),
         (Self::Quarantine, "/quarantine", "隔离"),
+        (Self::Reports, "/reports", "报告"),
     ];
 }
 

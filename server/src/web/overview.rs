@@ -41,6 +41,7 @@ pub fn overview(overview: &Overview, district: &str, calendar: &Calendar) -> Str
             (open_tiles(&overview.totals))
             (other_tiles(&overview.totals))
             (state_marks(&overview.totals))
+            p class="more" { a href="/reports" { "工作报告 Work reports" } }
         }
         section aria-labelledby="worst" {
             h2 id="worst" { "最紧急的隐患" small { "worst hazards" } }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sync_protocol::ids::DeviceId;
 
 use super::{Page, cursor, read_cursor};
-use crate::domain::{DeviceStatus, District, DistrictKey};
+use crate::domain::{DeviceRow, DeviceStatus, District, DistrictKey};
 use crate::store::Transaction;
 use crate::sync::{Engine, SyncError, pull};
 
@@ -58,6 +58,26 @@ pub struct PersonTold {
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// Which devices a list has: what is none is not asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceFilter {
+    /// In use, and owing what it says it recorded.
+    pub unsent: bool,
+    /// In use, and not heard of since this moment.
+    pub silent_before_ms: Option<i64>,
+}
+
+impl DeviceFilter {
+    /// Whether a device is of the list.
+    pub fn takes(&self, row: &DeviceRow) -> bool {
+        let is_unsent = row.device.whole_through < row.claimed_sequence.max(row.device.head_sequence);
+        let heard_ms = row.contact_ms.unwrap_or(row.enrolled_ms);
+        let is_active = row.device.status == DeviceStatus::Active;
+        (!self.unsent || (is_active && is_unsent))
+            && self.silent_before_ms.is_none_or(|before_ms| is_active && heard_ms < before_ms)
+    }
+}
+
 /// A page of devices, by id. The server's own is left out.
 ///
 /// # Errors
@@ -65,6 +85,7 @@ const HOUR_MS: i64 = 3_600_000;
 pub async fn page(
     engine: &Engine,
     district: &District,
+    filter: DeviceFilter,
     from: Option<&str>,
     limit: u32,
 ) -> Result<Page<DeviceTold>, SyncError> {
@@ -77,8 +98,12 @@ pub async fn page(
         .await?
         .into_iter()
         .filter(|id| *id != own && after.is_none_or(|after| *id > after))
-        .take(wanted.saturating_add(1))
         .collect();
+    if filter != DeviceFilter::default() {
+        let devices = transaction.devices(district.key, &ids).await?;
+        ids.retain(|id| devices.get(id).is_some_and(|row| filter.takes(row)));
+    }
+    ids.truncate(wanted.saturating_add(1));
     let has_more = ids.len() > wanted;
     ids.truncate(wanted);
     let next = ids.last().filter(|_| has_more).map(cursor);

@@ -14,7 +14,8 @@ use sync_protocol::view::{Closure, State, View};
 use super::{Calendar, Page, cursor, read_cursor};
 use crate::domain::{Class, District, record_flags, state_number};
 use crate::geometry::{Area, GeoBox};
-use crate::store::{Condition, Order, RecordRow};
+use crate::report::figures::is_counted;
+use crate::store::{Condition, FactFilter, Order, RecordRow};
 use crate::sync::{Engine, SyncError, json};
 
 /// Rows read at a time.
@@ -57,6 +58,10 @@ pub struct Filter {
     pub bbox: Option<GeoBox>,
     /// Changed after this.
     pub since: Option<u64>,
+    /// As a report counts it: neither void nor a duplicate.
+    pub counted: Option<bool>,
+    /// What is derived of it is so.
+    pub fact: FactFilter,
 }
 
 /// A position as JSON has it.
@@ -222,6 +227,11 @@ impl Filter {
             self.missing.map(|is_set| flag(record_flags::MISSING, is_set)),
             self.bbox.map(|bbox| Condition::PlaceIn(Area::of(&[bbox]).ranges(RANGES))),
             self.since.map(Condition::ChangedAfter),
+            self.counted.map(|counted| {
+                let states = State::ALL.iter().filter(|state| is_counted(**state) == counted);
+                Condition::StateIn(states.map(|state| state_number(*state)).collect())
+            }),
+            (!self.fact.is_empty()).then(|| Condition::Fact(self.fact.clone())),
         ]
         .into_iter()
         .flatten()

@@ -5,9 +5,11 @@
 
 pub mod conflicts;
 pub mod devices;
+pub mod facts;
 mod fields;
 pub mod hazards;
 mod operations;
+pub mod placement;
 pub mod quarantine;
 pub mod record;
 pub mod totals;

@@ -62,6 +62,7 @@ pub async fn page(
     engine: &Engine,
     district: &District,
     part: QuarantinePart,
+    since_ms: Option<i64>,
     from: Option<&str>,
     limit: u32,
 ) -> Result<Page<Quarantined>, SyncError> {
@@ -71,6 +72,9 @@ pub async fn page(
             Ok::<_, SyncError>(QuarantineAt { received_ms, identity })
         })
         .transpose()?;
+    // Every identity at that moment lies behind the first one.
+    let since = since_ms.map(|received_ms| QuarantineAt { received_ms, identity: Identity([0; 32]) });
+    let after = after.or(since);
     let mut transaction = engine.store.read().await?;
     let mut listed = transaction.list_quarantine(district.key, part, after, HEAD_BYTES, limit + 1).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);

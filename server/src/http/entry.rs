@@ -1,0 +1,131 @@
+//! `POST /v1/works`, `/v1/inspections`, `/v1/activities`, `/v1/hazards`, `/v1/patrols`: what no device made.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{FromRequest, Request, State};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sync_protocol::codes::Code;
+use sync_protocol::ids::PersonId;
+use sync_protocol::kind::Kind;
+use uuid::Uuid;
+
+use super::Shared;
+use super::acts;
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::{Body, Parameters, id};
+use super::policy::RECORD;
+use crate::sync::entry::{self, Entry, GpxPatrol};
+
+/// What is entered.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct New {
+    /// The record's id: entered again, it is the same record.
+    id: Option<Uuid>,
+    fields: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Made {
+    id: String,
+    new: bool,
+}
+
+async fn enter(shared: &Shared, account: &Account, kind: Kind, new: New) -> Result<Json<Made>, ApiError> {
+    account.require(RECORD)?;
+    let fields = acts::fields(&new.fields)?;
+    let entry = Entry { kind, id: new.id, fields, author: account.person.id };
+    let entered = entry::enter(&shared.engine, &account.district, entry).await?;
+    Ok(Json(Made { id: entered.record.to_string(), new: entered.is_new }))
+}
+
+pub(super) async fn hazard(
+    State(shared): State<Shared>,
+    account: Account,
+    Body(new): Body<New>,
+) -> Result<Json<Made>, ApiError> {
+    enter(&shared, &account, Kind::Reported, new).await
+}
+
+pub(super) async fn work(
+    State(shared): State<Shared>,
+    account: Account,
+    Body(new): Body<New>,
+) -> Result<Json<Made>, ApiError> {
+    enter(&shared, &account, Kind::WorkDone, new).await
+}
+
+pub(super) async fn inspection(
+    State(shared): State<Shared>,
+    account: Account,
+    Body(new): Body<New>,
+) -> Result<Json<Made>, ApiError> {
+    enter(&shared, &account, Kind::InspectionMade, new).await
+}
+
+pub(super) async fn activity(
+    State(shared): State<Shared>,
+    account: Account,
+    Body(new): Body<New>,
+) -> Result<Json<Made>, ApiError> {
+    enter(&shared, &account, Kind::ActivityHeld, new).await
+}
+
+/// Whose patrol, and when.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Walked {
+    /// Who walked; absent: the account's person.
+    person: Option<String>,
+    id: Option<String>,
+    /// When it began, where the file has no times.
+    started_ms: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Patrol {
+    id: String,
+    new: bool,
+    points: usize,
+    damaged: usize,
+}
+
+/// The bytes of a GPX file, with our own errors.
+pub(super) struct Gpx(Bytes);
+
+impl FromRequest<Shared> for Gpx {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, shared).await;
+        bytes.map(Self).map_err(|_source| Code::BodyTooLarge.into())
+    }
+}
+
+pub(super) async fn patrol(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(walked): Parameters<Walked>,
+    Gpx(file): Gpx,
+) -> Result<Json<Patrol>, ApiError> {
+    account.require(RECORD)?;
+    let person = id("person", walked.person.as_deref())?.map_or(account.person.id, PersonId);
+    let patrol = GpxPatrol {
+        file: &file,
+        id: id("id", walked.id.as_deref())?,
+        person,
+        started_ms: walked.started_ms,
+        entered_by: Some(account.person.id),
+    };
+    let entered = entry::enter_gpx(&shared.engine, &account.district, patrol).await?;
+    Ok(Json(Patrol {
+        id: entered.record.to_string(),
+        new: entered.is_new,
+        points: entered.points,
+        damaged: entered.damaged,
+    }))
+}

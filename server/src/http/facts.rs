@@ -1,0 +1,145 @@
+//! `GET /v1/patrols`, `/v1/works`, `/v1/inspections`, `/v1/activities`, `/v1/stretches`: the rows behind a report.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use sync_protocol::ids::PersonId;
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::{Parameters, date, day, id, page_size};
+use super::policy::OFFICE;
+use crate::report::period::Period;
+use crate::report::rows::StretchKind;
+use crate::store::{FactFilter, FactType};
+use crate::sync::SyncError;
+use crate::sync::listing::facts::{self, Fact, LengthFilter, LineLength, Voltage};
+
+/// Filters of the lists.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    from: Option<String>,
+    to: Option<String>,
+    #[serde(rename = "type")]
+    subtype: Option<String>,
+    township: Option<String>,
+    line: Option<String>,
+    person: Option<String>,
+    placed: Option<bool>,
+    voltage: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Facts {
+    rows: Vec<Fact>,
+    next: Option<String>,
+}
+
+async fn list(
+    shared: &Shared,
+    account: &Account,
+    fact_type: FactType,
+    wanted: Wanted,
+) -> Result<Json<Facts>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let voltage = match wanted.voltage.as_deref() {
+        None => None,
+        Some("110") => Some(Voltage::Kv110),
+        Some("other") => Some(Voltage::Other),
+        Some(_) => return Err(ApiError::with(Code::BadParameter, "voltage")),
+    };
+    let filter = FactFilter {
+        from_day: day("from", wanted.from.as_deref())?,
+        to_day: day("to", wanted.to.as_deref())?,
+        subtypes: wanted.subtype.into_iter().collect(),
+        township: wanted.township,
+        line: id("line", wanted.line.as_deref())?,
+        person: id("person", wanted.person.as_deref())?.map(PersonId),
+        is_placed: wanted.placed,
+        ..FactFilter::default()
+    };
+    let (engine, district) = (&shared.engine, &account.district);
+    let cursor = wanted.cursor.as_deref();
+    let page = facts::page(engine, district, fact_type, &filter, voltage, cursor, limit).await?;
+    Ok(Json(Facts { rows: page.rows, next: page.next }))
+}
+
+pub(super) async fn patrols(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Facts>, ApiError> {
+    list(&shared, &account, FactType::Patrol, wanted).await
+}
+
+pub(super) async fn works(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Facts>, ApiError> {
+    list(&shared, &account, FactType::Work, wanted).await
+}
+
+pub(super) async fn inspections(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Facts>, ApiError> {
+    list(&shared, &account, FactType::Inspection, wanted).await
+}
+
+pub(super) async fn activities(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Facts>, ApiError> {
+    list(&shared, &account, FactType::Activity, wanted).await
+}
+
+/// Which lines.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lengths {
+    kind: String,
+    from: String,
+    to: String,
+    at_least_m: Option<u32>,
+    unplaced: Option<bool>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Lines {
+    rows: Vec<LineLength>,
+    next: Option<String>,
+}
+
+/// Millimetres of a metre.
+const MM_PER_M: i64 = 1_000;
+
+pub(super) async fn stretches(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Lengths>,
+) -> Result<Json<Lines>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let period =
+        Period::new(date("from", &wanted.from)?, date("to", &wanted.to)?).map_err(SyncError::from)?;
+    let filter = LengthFilter {
+        kind: StretchKind::parse(&wanted.kind).ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?,
+        period,
+        at_least_mm: i64::from(wanted.at_least_m.unwrap_or(0)) * MM_PER_M,
+        with_unplaced: wanted.unplaced.unwrap_or(false),
+    };
+    let cursor = wanted.cursor.as_deref();
+    let page = facts::lengths(&shared.engine, &account.district, filter, cursor, limit).await?;
+    Ok(Json(Lines { rows: page.rows, next: page.next }))
+}

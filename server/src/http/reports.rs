@@ -1,0 +1,156 @@
+//! `GET|POST /v1/reports/work`, `GET /v1/reports/work/{number}`, `…/late`, `GET /v1/reports`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::{Body, Parameters, date, page_size};
+use super::policy::{ISSUE, OFFICE};
+use crate::report::period::Period;
+use crate::report::render::{CONTENT_SECURITY_POLICY, Format, render};
+use crate::sync::SyncError;
+use crate::sync::listing::facts::Fact;
+use crate::sync::reports::{self, Issued};
+
+/// Which draft.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Draft {
+    from: String,
+    to: String,
+    format: Option<String>,
+}
+
+fn period(from: &str, to: &str) -> Result<Period, ApiError> {
+    Ok(Period::new(date("from", from)?, date("to", to)?).map_err(SyncError::from)?)
+}
+
+fn format(name: Option<&str>) -> Result<Format, ApiError> {
+    name.map_or(Ok(Format::Json), |name| {
+        Format::parse(name).ok_or_else(|| ApiError::with(Code::BadParameter, "format"))
+    })
+}
+
+/// A report as a reply: a page to look at, anything else a file of its media type.
+fn reply(bytes: Vec<u8>, format: Format, name: &str) -> Response {
+    let mut response = bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(policy) = HeaderValue::from_str(&CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let shown = match format {
+        Format::Docx => format!("attachment; filename=\"{name}.{}\"", format.extension()),
+        Format::Text | Format::Json | Format::Html => "inline".to_owned(),
+    };
+    if let Ok(shown) = HeaderValue::from_str(&shown) {
+        headers.insert(header::CONTENT_DISPOSITION, shown);
+    }
+    response
+}
+
+pub(super) async fn draft(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Draft>,
+) -> Result<Response, ApiError> {
+    account.require(OFFICE)?;
+    let format = format(wanted.format.as_deref())?;
+    let period = period(&wanted.from, &wanted.to)?;
+    let report = reports::draft(&shared.engine, &account.district, period).await?;
+    let bytes = render(&report, format).map_err(SyncError::from)?;
+    Ok(reply(bytes, format, &format!("draft-{}-{}", period.from, period.to)))
+}
+
+/// Which report to issue.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Issue {
+    from: String,
+    to: String,
+}
+
+pub(super) async fn issue(
+    State(shared): State<Shared>,
+    account: Account,
+    Body(wanted): Body<Issue>,
+) -> Result<Json<Issued>, ApiError> {
+    account.require(ISSUE)?;
+    let period = period(&wanted.from, &wanted.to)?;
+    Ok(Json(reports::issue(&shared.engine, &account.district, period, Some(account.person.id)).await?))
+}
+
+/// In which form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Form {
+    format: Option<String>,
+}
+
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(number): Path<String>,
+    Parameters(wanted): Parameters<Form>,
+) -> Result<Response, ApiError> {
+    account.require(OFFICE)?;
+    let format = format(wanted.format.as_deref())?;
+    let bytes = reports::file(&shared.engine, &account.district, &number, format).await?;
+    Ok(reply(bytes, format, &number))
+}
+
+/// A page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Reports {
+    reports: Vec<Issued>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Reports>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let page = reports::list(&shared.engine, &account.district, wanted.cursor.as_deref(), limit).await?;
+    Ok(Json(Reports { reports: page.rows, next: page.next }))
+}
+
+/// 报告后补传
+#[derive(Debug, Serialize)]
+pub(super) struct Late {
+    number: String,
+    count: usize,
+    rows: Vec<Fact>,
+    next: Option<String>,
+}
+
+pub(super) async fn late(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(number): Path<String>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Late>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let cursor = wanted.cursor.as_deref();
+    let (count, page) = reports::late(&shared.engine, &account.district, &number, cursor, limit).await?;
+    Ok(Json(Late { number, count, rows: page.rows, next: page.next }))
+}

@@ -1,0 +1,161 @@
+//! Issued reports: their numbers, the records they count, the bytes of their forms.
+
+use sync_protocol::ids::{PersonId, RecordId};
+use uuid::Uuid;
+
+use super::{StoreError, Transaction, execute, fetch_all, fetch_optional, signed, unsigned};
+use crate::domain::DistrictKey;
+
+/// An issued report without its records and bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportRow {
+    /// The local year in which it was issued.
+    pub year: i64,
+    /// Its number within the year, from 1.
+    pub ordinal: i64,
+    /// `code-year-ordinal`.
+    pub number: String,
+    /// Its first and last day, counted from 1970-01-01.
+    pub days: (i64, i64),
+    /// The last change that it counts.
+    pub cut_off_change: u64,
+    /// When it was issued.
+    pub issued_ms: i64,
+    /// By whom; none: by the command line.
+    pub issued_by: Option<PersonId>,
+}
+
+type ReportTuple = (i64, i64, String, i64, i64, i64, i64, Option<Uuid>);
+
+const SELECT_LAST: &str =
+    "SELECT CAST(coalesce(max(ordinal), 0) AS BIGINT) FROM reports WHERE district = $1 AND year = $2";
+const INSERT_REPORT: &str = "INSERT INTO reports (district, year, ordinal, number, from_day, to_day, cut_off_change, \
+     issued_ms, issued_by, records) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const INSERT_FILE: &str =
+    "INSERT INTO report_files (district, number, format, bytes) VALUES ($1, $2, $3, $4)";
+const SELECT_REPORT: &str = "SELECT year, ordinal, number, from_day, to_day, cut_off_change, issued_ms, issued_by \
+     FROM reports WHERE district = $1 AND number = $2";
+const SELECT_OF_DAYS: &str = "SELECT year, ordinal, number, from_day, to_day, cut_off_change, issued_ms, issued_by \
+     FROM reports WHERE district = $1 AND from_day = $2 AND to_day = $3 ORDER BY year DESC, ordinal DESC LIMIT 1";
+const SELECT_REPORTS: &str = "SELECT year, ordinal, number, from_day, to_day, cut_off_change, issued_ms, issued_by \
+     FROM reports WHERE district = $1 AND (year, ordinal) < ($2, $3) ORDER BY year DESC, ordinal DESC LIMIT $4";
+const SELECT_REPORT_RECORDS: &str = "SELECT records FROM reports WHERE district = $1 AND number = $2";
+const SELECT_FILE: &str =
+    "SELECT bytes FROM report_files WHERE district = $1 AND number = $2 AND format = $3";
+
+/// Bytes of one id.
+const ID_BYTES: usize = 16;
+
+fn report_row(row: ReportTuple) -> ReportRow {
+    let (year, ordinal, number, from_day, to_day, cut_off_change, issued_ms, issued_by) = row;
+    ReportRow {
+        year,
+        ordinal,
+        number,
+        days: (from_day, to_day),
+        cut_off_change: unsigned(cut_off_change),
+        issued_ms,
+        issued_by: issued_by.map(PersonId),
+    }
+}
+
+impl Transaction {
+    /// The last number given in a year; 0 where none was.
+    pub async fn last_report(&mut self, district: DistrictKey, year: i64) -> Result<i64, StoreError> {
+        Ok(fetch_optional!(self, (i64,), SELECT_LAST, district.0, year).map_or(0, |(last,)| last))
+    }
+
+    /// Keeps an issued report with the records that it counts.
+    pub async fn add_report(
+        &mut self,
+        district: DistrictKey,
+        report: &ReportRow,
+        records: &[RecordId],
+    ) -> Result<(), StoreError> {
+        let records: Vec<u8> = records.iter().flat_map(|record| record.0.into_bytes()).collect();
+        execute!(
+            self,
+            INSERT_REPORT,
+            district.0,
+            report.year,
+            report.ordinal,
+            report.number.as_str(),
+            report.days.0,
+            report.days.1,
+            signed(report.cut_off_change),
+            report.issued_ms,
+            report.issued_by.map(|person| person.0),
+            records.as_slice()
+        );
+        Ok(())
+    }
+
+    /// Keeps a form of an issued report.
+    pub async fn add_report_file(
+        &mut self,
+        district: DistrictKey,
+        number: &str,
+        format: &str,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        execute!(self, INSERT_FILE, district.0, number, format, bytes);
+        Ok(())
+    }
+
+    /// An issued report.
+    pub async fn report(
+        &mut self,
+        district: DistrictKey,
+        number: &str,
+    ) -> Result<Option<ReportRow>, StoreError> {
+        Ok(fetch_optional!(self, ReportTuple, SELECT_REPORT, district.0, number).map(report_row))
+    }
+
+    /// The last report of exactly these days.
+    pub async fn report_of_days(
+        &mut self,
+        district: DistrictKey,
+        (from_day, to_day): (i64, i64),
+    ) -> Result<Option<ReportRow>, StoreError> {
+        let row = fetch_optional!(self, ReportTuple, SELECT_OF_DAYS, district.0, from_day, to_day);
+        Ok(row.map(report_row))
+    }
+
+    /// Issued reports before this year and ordinal, newest first.
+    pub async fn reports(
+        &mut self,
+        district: DistrictKey,
+        before: (i64, i64),
+        limit: u32,
+    ) -> Result<Vec<ReportRow>, StoreError> {
+        let limit = i64::from(limit);
+        let rows = fetch_all!(self, ReportTuple, SELECT_REPORTS, district.0, before.0, before.1, limit);
+        Ok(rows.into_iter().map(report_row).collect())
+    }
+
+    /// The records that an issued report counts, ascending.
+    pub async fn records_of_report(
+        &mut self,
+        district: DistrictKey,
+        number: &str,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let row = fetch_optional!(self, (Vec<u8>,), SELECT_REPORT_RECORDS, district.0, number);
+        let bytes = row.map(|(bytes,)| bytes).unwrap_or_default();
+        let (ids, rest) = bytes.as_chunks::<ID_BYTES>();
+        if !rest.is_empty() {
+            return Err(StoreError::Damaged("records of a report"));
+        }
+        Ok(ids.iter().map(|id| RecordId(Uuid::from_bytes(*id))).collect())
+    }
+
+    /// The bytes of a form of an issued report.
+    pub async fn report_file(
+        &mut self,
+        district: DistrictKey,
+        number: &str,
+        format: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = fetch_optional!(self, (Vec<u8>,), SELECT_FILE, district.0, number, format);
+        Ok(row.map(|(bytes,)| bytes))
+    }
+}
