@@ -319,7 +319,7 @@ impl Transaction {
             if let Some((day, record)) = after {
                 query.push(" AND (day, record) > (").push_bind(day).push(", ").push_bind(record.0).push(")");
             }
-            query.push(" ORDER BY day, record LIMIT ").push_bind(i64::from(limit));
+            query.push(" ORDER BY day, record LIMIT 0 + ").push_bind(i64::from(limit));
             query.build_query_as().fetch_all(connection).await?
         });
         rows.into_iter().map(fact_listed).collect()
