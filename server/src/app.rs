@@ -15,7 +15,7 @@ use crate::http;
 use crate::http::socket::Patience;
 use crate::keys::{self, Keyring};
 use crate::store::{self, Database, Store};
-use crate::sync::Engine;
+use crate::sync::{Engine, derive};
 use crate::time::Clock;
 use crate::{telemetry, tls};
 
@@ -56,6 +56,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let router = http::router(&engine, metrics, settings, pin);
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
+    tokio::spawn(derive::follow(Arc::clone(&engine)));
     let service = router.into_make_service();
     let patience = Patience(Duration::from_secs(settings.stall_timeout_s));
     let scheme = if tls.is_some() { "https" } else { "http" };

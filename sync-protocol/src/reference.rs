@@ -205,7 +205,8 @@ impl LineView {
             map.value("untraced", &true);
         }
         if !self.structures.is_empty() {
-            let structures: Vec<EncodedStructure<'_>> = self.structures.iter().map(encoded_structure).collect();
+            let structures: Vec<EncodedStructure<'_>> =
+                self.structures.iter().map(encoded_structure).collect();
             map.value("structures", &structures);
         }
         map.finish()
@@ -241,9 +242,7 @@ fn encoded_structure(it: &LineStructure) -> EncodedStructure<'_> {
     (it.vertex, it.chainage_mm, it.number.as_deref(), it.external_id.as_deref(), &it.kind)
 }
 
-fn decoded_structure(
-    (vertex, chainage_mm, number, external_id, kind): DecodedStructure,
-) -> LineStructure {
+fn decoded_structure((vertex, chainage_mm, number, external_id, kind): DecodedStructure) -> LineStructure {
     LineStructure { vertex, chainage_mm, number, external_id, kind }
 }
 

@@ -6,6 +6,7 @@ mod complaints;
 mod durability;
 mod faults;
 mod geometry;
+mod grid;
 mod groups;
 mod harness;
 mod kills;

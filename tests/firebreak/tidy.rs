@@ -25,7 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["validate", "reconcile", "store"],
     &["report"],
     &["domain"],
-    &["rules", "duplicates", "grid"],
+    &["grid"],
+    &["rules", "duplicates"],
     &["geometry", "keys", "time"],
 ];
 
@@ -34,7 +35,7 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile", "store")];
 
 /// The functional core: values in, values out.
-const PURE: &[&str] = &["validate", "reconcile", "report", "rules", "duplicates"];
+const PURE: &[&str] = &["validate", "reconcile", "report", "rules", "duplicates", "grid"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[

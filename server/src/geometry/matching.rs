@@ -199,6 +199,13 @@ impl GridIndex {
         self.foot(near, point).map(|foot| foot.hit)
     }
 
+    /// On which side of a line a position is.
+    pub fn side_of(&self, line: usize, lat_e7: i64, lon_e7: i64) -> Option<Side> {
+        let point = at(lat_e7, lon_e7);
+        let near = self.inner.pieces.nearest_of(u32::try_from(line).ok()?, &point)?;
+        self.foot(near, point).map(|foot| self.side(&foot))
+    }
+
     /// Matches a position of a given accuracy to the grid; none where no line is in reach.
     pub fn locate(
         &self,

@@ -58,7 +58,8 @@ pub fn assemble(items: Items) -> Assembled {
     }
     let alone = structures.into_iter().zip(attached.is_attached);
     // What the ledger held on a line that has gone stands nowhere.
-    let alone = alone.filter(|(structure, is_attached)| !is_attached && !(structure.is_kept && structure.line.is_some()));
+    let alone = alone
+        .filter(|(structure, is_attached)| !is_attached && !(structure.is_kept && structure.line.is_some()));
     assembled.items.extend(alone.map(|(structure, _)| Reference::Structure(alone_view(structure))));
     assembled
 }

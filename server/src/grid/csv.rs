@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use ::csv::{ReaderBuilder, StringRecord};
 use sync_protocol::codes::Code;
-use wkt::types::{Coord, LineString, Polygon};
 use wkt::Wkt;
+use wkt::types::{Coord, LineString, Polygon};
 
 use super::mapping::{Mapping, Role};
 use super::{FEATURE_BYTES, Feature, FileFault, Point, Read, Shape};

@@ -15,7 +15,9 @@ pub fn choose(said: Option<Datum>, system: Option<&str>) -> Result<(Converter, O
         (None, Some(Ok(named))) => *named,
         (None, Some(Err(()))) => {
             let system = system.unwrap_or_default();
-            return Err(FileFault::Unreadable(format!("its coordinate system {system} is unknown: say its datum")));
+            return Err(FileFault::Unreadable(format!(
+                "its coordinate system {system} is unknown: say its datum"
+            )));
         }
         (None, None) => Datum::Wgs84,
     };

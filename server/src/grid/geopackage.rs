@@ -52,7 +52,9 @@ pub fn shape(blob: &[u8]) -> Result<Shape, Fault> {
     Ok(match geometry.as_type() {
         GeometryType::Point(it) => it.coord().map_or(Shape::None, |coord| Shape::Point(point(&coord))),
         GeometryType::LineString(it) => Shape::Lines(vec![line(it)]),
-        GeometryType::MultiLineString(it) => Shape::Lines(it.line_strings().map(|part| line(&part)).collect()),
+        GeometryType::MultiLineString(it) => {
+            Shape::Lines(it.line_strings().map(|part| line(&part)).collect())
+        }
         GeometryType::Polygon(it) => Shape::Polygons(vec![rings(it)]),
         GeometryType::MultiPolygon(it) => Shape::Polygons(it.polygons().map(|part| rings(&part)).collect()),
         _ => Shape::None,

@@ -237,7 +237,9 @@ fn lines(
     let id = mapping.value(feature, Role::LineId).or(feature.id.as_deref()).or(name.as_deref());
     let external_id = checked(id.ok_or((Code::ImportNoId, String::new()))?)?;
     let nodes: Vec<String> = match mapping.value(feature, Role::Nodes) {
-        Some(nodes) => nodes.split([';', ',', ' ']).map(|id| id.trim_matches(['[', ']']).to_owned()).collect(),
+        Some(nodes) => {
+            nodes.split([';', ',', ' ']).map(|id| id.trim_matches(['[', ']']).to_owned()).collect()
+        }
         None => Vec::new(),
     };
     let parts: Vec<Vec<Vertex>> = parts

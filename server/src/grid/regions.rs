@@ -17,7 +17,12 @@ use crate::geometry::Converter;
 const RING_VERTICES: usize = 4;
 
 /// Regions of the features of a file. `level`: what those are that do not say it.
-pub fn of(features: &[Feature], mapping: &Mapping, datum: &Converter, level: Option<RegionLevel>) -> Assembled {
+pub fn of(
+    features: &[Feature],
+    mapping: &Mapping,
+    datum: &Converter,
+    level: Option<RegionLevel>,
+) -> Assembled {
     let mut assembled = Assembled::default();
     let mut known = HashSet::new();
     for feature in features {

@@ -62,11 +62,7 @@ pub(super) async fn import_regions(
 }
 
 /// What is to be imported; its bytes are in a file that is deleted when it is dropped.
-async fn import(
-    account: &Account,
-    how: &How,
-    request: Request,
-) -> Result<(Import, NamedTempFile), ApiError> {
+async fn import(account: &Account, how: &How, request: Request) -> Result<(Import, NamedTempFile), ApiError> {
     let wrong = |name: &str, why: String| ApiError::with(Code::BadParameter, format!("{name}: {why}"));
     let format = format(how, request.headers())?;
     let datum = how.datum.as_deref().map(str::parse::<Datum>).transpose();

@@ -28,10 +28,8 @@ use crate::grid::items::{self, Items};
 use crate::grid::mapping::Mapping;
 use crate::grid::plan::{self, Plan};
 use crate::grid::report::{Report, Warning};
-use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, regions};
-use crate::store::{
-    RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage,
-};
+use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, Refusal, regions};
+use crate::store::{RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage};
 
 /// Rows of reference data of one kind in a district.
 const REFERENCE_ROWS: usize = 400_000;
@@ -147,7 +145,8 @@ pub async fn import_regions(
     if import.missing == Missing::Kept {
         let named: BTreeMap<RecordId, ()> =
             items.iter().map(|item| (plan::record_of(district.id, item), ())).collect();
-        let held = writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
+        let held =
+            writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
         items.extend(held.map(|(_, (_, reference))| reference.clone().standing(false, NO_VERSION)));
     }
     report.warnings.sort_by(|one, other| one.code.cmp(&other.code));
@@ -287,16 +286,30 @@ impl<'e> Writing<'e> {
         report.count(&items);
         let held = self.held.iter().map(|(record, (_, reference))| (*record, reference.clone())).collect();
         let district = self.district.id;
-        let plan = blocking(move || plan::plan(district, &held, items)).await?;
+        let mut plan = blocking(move || plan::plan(district, &held, items)).await?;
         if self.held.len() + usize::try_from(plan.added).unwrap_or(usize::MAX) > REFERENCE_ROWS {
             return Err(SyncError::RefusedFor(Code::ImportTooLarge, format!("more than {REFERENCE_ROWS}")));
         }
+        self.leave_out_taken(&mut plan, &mut report).await?;
         report.planned(&plan);
         if report.has_changed {
             self.apply(&plan, &report, author).await?;
             self.transaction.commit().await?;
         }
         Ok(report)
+    }
+
+    /// A phone may have opened a record of the id that a line would get: what somebody recorded is not written over.
+    async fn leave_out_taken(&mut self, plan: &mut Plan, report: &mut Report) -> Result<(), SyncError> {
+        let new: Vec<RecordId> = plan.rows.iter().map(|(record, _)| *record).collect();
+        let new: Vec<RecordId> = new.into_iter().filter(|record| !self.held.contains_key(record)).collect();
+        let taken = self.transaction.records(self.district.key, &new).await?;
+        for record in taken.keys() {
+            plan.rows.retain(|(known, _)| known != record);
+            plan.added = plan.added.saturating_sub(1);
+            report.refuse("", &[Refusal { row: 0, code: Code::ImportIdReused, at: record.to_string() }]);
+        }
+        Ok(())
     }
 
     async fn apply(&mut self, plan: &Plan, report: &Report, author: PersonId) -> Result<(), SyncError> {

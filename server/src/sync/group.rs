@@ -274,6 +274,7 @@ async fn write_group(
         let presenters = transaction.presenters(district.key, &devices).await?;
         let lineage = transaction.lineage(district.key).await?;
         transaction.commit().await?;
+        engine.written.notify_one();
         // What a group was made of is many small pieces: nobody waits while they are freed.
         tokio::task::spawn_blocking(move || drop(arrivals));
         Ok(Written { receipts, presenters, lineage, acted: Vec::new() })

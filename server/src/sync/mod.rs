@@ -11,6 +11,7 @@ pub mod check;
 pub mod cursor;
 pub mod decide;
 pub mod delivery;
+pub mod derive;
 pub mod enrol;
 pub mod entry;
 mod feed;
@@ -37,7 +38,7 @@ use sync_protocol::bundle::Binding;
 use sync_protocol::codes::Code;
 use sync_protocol::enrolment;
 use sync_protocol::ids::DeviceId;
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::domain::{District, DistrictKey};
 use crate::grid::snapshot::Grid;
@@ -84,6 +85,8 @@ pub struct Engine {
     pub default_positions: Vec<(i64, i64)>,
     /// Devices as their last sync left them.
     pub presenters: Presenters,
+    /// A group was written: there may be something to derive.
+    pub written: Notify,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -118,6 +121,7 @@ impl Engine {
             clock,
             default_positions,
             presenters: Presenters::default(),
+            written: Notify::new(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),

@@ -200,6 +200,7 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Request => "request",
         Scope::Flag => "flag",
         Scope::Notice => "notice",
+        Scope::Row => "row",
     }
 }
 

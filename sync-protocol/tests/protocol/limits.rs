@@ -317,7 +317,7 @@ fn the_deepest_value_of_an_operation_fits_into_a_reply() {
 
 #[test]
 fn every_limit_is_enforced_here_or_by_the_server() {
-    /// What only a server can enforce: sizes of bodies, replies, codes, areas.
+    /// What only a server can enforce: sizes of bodies, replies, codes, areas, imported files.
     const SERVER: &[&str] = &[
         "BODY_BYTES",
         "UNNAMED_BODY_BYTES",
@@ -333,6 +333,9 @@ fn every_limit_is_enforced_here_or_by_the_server() {
         "ENROL_CODE_MINUTES",
         "ENROL_BODY_BYTES",
         "AREA_BOXES",
+        "LINE_VERTICES",
+        "REGION_VERTICES",
+        "REFERENCE_TEXT_BYTES",
     ];
     let here = files::text("sync-protocol/tests/protocol/limits.rs");
     let source = files::text("sync-protocol/src/limits.rs");

@@ -23,6 +23,7 @@ mod limits;
 mod messages;
 mod mutated;
 mod page;
+mod references;
 mod story;
 mod views;
 mod words;

@@ -16,6 +16,7 @@ use sync_protocol::view::{Disposition, Omitted};
 
 use crate::files;
 use crate::keys::{self, Key};
+use crate::references;
 use crate::story::{self, BEGIN_MS, binding, head_of, inspector, photo, raw, reviewer};
 use crate::views::{view, view_with_every_part};
 
@@ -215,6 +216,12 @@ pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
         ("frame-item", Frame::Item(item("records", story::hazard(), Raw::from_checked(&view().encode())))),
         ("frame-item-abridged", Frame::Item(abridged_item())),
         ("frame-item-person", Frame::Item(item("people", RecordId(reviewer().0), person(reviewer())))),
+        ("frame-item-line", Frame::Item(item("grid", RecordId(story::numbered(801)), reference("line")))),
+        (
+            "frame-item-structure",
+            Frame::Item(item("grid", RecordId(story::numbered(802)), reference("structure"))),
+        ),
+        ("frame-item-region", Frame::Item(item("areas", RecordId(story::numbered(803)), reference("region")))),
         (
             "frame-cursor",
             Frame::Cursor(Cursor { cursor: vec![1, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0, 0, 1], progress: None }),
@@ -245,6 +252,11 @@ fn abridged_item() -> Item {
     }
     let abridged = Omitted::from([("values".to_owned(), 1), ("heads".to_owned(), 900)]);
     Item { abridged, ..item("records", story::hazard(), Raw::from_checked(&view.encode())) }
+}
+
+fn reference(name: &str) -> Raw {
+    let found = references::all().into_iter().find(|(known, _)| *known == name);
+    Raw::from_checked(&found.map(|(_, view)| view.encode()).unwrap_or_default())
 }
 
 fn person(id: PersonId) -> Raw {

@@ -39,6 +39,12 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/devices", "---rcla"),
     ("POST", "/v1/devices/{device}/revoke", "-----la"),
     ("POST", "/v1/devices/{device}/lose", "-----la"),
+    ("GET", "/v1/grid", "---rcla"),
+    ("GET", "/v1/grid/lines", "---rcla"),
+    ("GET", "/v1/grid/lines/{line}", "---rcla"),
+    ("GET", "/v1/grid/regions", "---rcla"),
+    ("POST", "/v1/grid/lines", "-----la"),
+    ("POST", "/v1/grid/regions", "-----la"),
     ("GET", "/v1/people", "---rcla"),
     ("POST", "/v1/people", "-----la"),
     ("DELETE", "/v1/people/{person}", "-----la"),
@@ -99,6 +105,7 @@ async fn every_route_lets_in_whom_the_table_says() -> Result<()> {
             .replace("{device}", &uuid::Uuid::nil().to_string())
             .replace("{number}", "test-2026-999")
             .replace("{person}", &uuid::Uuid::nil().to_string())
+            .replace("{line}", &uuid::Uuid::nil().to_string())
             .replace("{bundle}", &"00".repeat(32));
         let mut let_in = String::new();
         for (caller, mark) in callers.iter().zip("ndircla".chars()) {

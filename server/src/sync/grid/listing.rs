@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::RecordId;
+use sync_protocol::ids::{RecordId, sha256};
 use sync_protocol::reference::{LineView, Reference, RegionView};
 
 use super::snapshot::zone_mm;
@@ -114,6 +114,8 @@ pub struct LineListed {
     pub is_retired: bool,
     /// The version of the grid by which it became what it is.
     pub version: String,
+    /// SHA-256 of its view, which a device's copy must equal.
+    pub view_sha256: String,
 }
 
 /// A class of voltage, by the standard rules.
@@ -171,6 +173,7 @@ impl LineListed {
             structures: view.structures.len(),
             is_retired: view.is_retired,
             version: hex::encode(view.version),
+            view_sha256: hex::encode(sha256(&view.encode())),
         }
     }
 }
@@ -286,14 +289,17 @@ pub async fn line(
     let vertices: Vec<usize> =
         view.structures.iter().filter_map(|it| usize::try_from(it.vertex).ok()).collect();
     let spans = match Line::new(view.vertices.clone(), &vertices) {
-        Ok(line) => line.spans().map(|span| SpanListed {
-            span: span.index,
-            structure_from: span.structure_from,
-            structure_to: span.structure_to,
-            from_mm: span.from_mm,
-            to_mm: span.to_mm,
-            is_untraced: span.is_untraced(),
-        }).collect(),
+        Ok(line) => line
+            .spans()
+            .map(|span| SpanListed {
+                span: span.index,
+                structure_from: span.structure_from,
+                structure_to: span.structure_to,
+                from_mm: span.from_mm,
+                to_mm: span.to_mm,
+                is_untraced: span.is_untraced(),
+            })
+            .collect(),
         Err(_no_line) => Vec::new(),
     };
     Ok(LineDetail {

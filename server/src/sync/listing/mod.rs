@@ -9,6 +9,7 @@ pub mod facts;
 mod fields;
 pub mod hazards;
 mod operations;
+pub mod placement;
 pub mod quarantine;
 pub mod record;
 pub mod totals;

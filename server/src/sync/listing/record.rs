@@ -1,11 +1,13 @@
 //! One record with everything behind it: what shows, what lost and why, who did what, what waits.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::kind::RecordType;
 use sync_protocol::view::{PhotoState, View};
 
 pub use super::fields::{Field, Why, Written, writes};
@@ -14,6 +16,7 @@ pub use super::operations::{Flag, Interval, Told};
 use super::conflicts::{self, OpenConflict};
 use super::hazards::{self, Hazard};
 use super::operations::{self, Known};
+use super::placement::{self, Placement};
 use super::quarantine::{self, Quarantined};
 use super::{By, Calendar, Names, fields};
 use crate::domain::{Collection, District};
@@ -25,6 +28,8 @@ pub struct Record {
     /// Its line in the list.
     #[serde(flatten)]
     pub line: Hazard,
+    /// Where it stands on the grid, of a hazard.
+    pub placement: Option<Placement>,
     /// Severity, with where it comes from.
     pub severities: Severities,
     /// Every field.
@@ -137,7 +142,7 @@ const QUARANTINED: u32 = 100;
 ///
 /// # Errors
 /// [`Code::NotFound`], the store's.
-pub async fn record(engine: &Engine, district: &District, id: RecordId) -> Result<Record, SyncError> {
+pub async fn record(engine: &Arc<Engine>, district: &District, id: RecordId) -> Result<Record, SyncError> {
     let mut transaction = engine.store.read().await?;
     let key = district.key;
     let row = transaction.records(key, &[id]).await?.remove(&id);
@@ -163,8 +168,12 @@ pub async fn record(engine: &Engine, district: &District, id: RecordId) -> Resul
     let open = transaction.conflicts_of(key, id).await?;
     let number = calendar.number(row.number, row.received_ms);
     let position = hazards::shown_position(&view);
+    drop(transaction);
+    let is_hazard = matches!(view.record_type, None | Some(RecordType::Hazard));
+    let placement = if is_hazard { Some(placement::of(engine, district, &row, &view).await?) } else { None };
     Ok(Record {
         line: hazards::line(&row, &view, position.as_ref(), &calendar),
+        placement,
         severities: severities(&view, &names),
         fields: fields::fields(&view, &past, &names),
         lifecycle: lifecycle(&view, &names),

@@ -1,0 +1,475 @@
+//! What is derived beside the records: how far it follows the ledger, and its rows. What they mean and how they come
+//! to be is in `sync::derive`; the report reads them with queries of its own.
+
+use std::collections::HashMap;
+
+use sync_protocol::ids::{DeviceId, PersonId, RecordId};
+use uuid::Uuid;
+
+use super::rows::{KEYS, Keys as _, RecordTuple, insert_rows, record_row};
+use super::{RecordRow, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
+use super::{signed, unsigned};
+use crate::domain::DistrictKey;
+
+/// How far what is derived follows the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Derivation {
+    /// Every record as of this change is derived.
+    pub through: u64,
+    /// By which reference data and which rules of ours.
+    pub basis: String,
+}
+
+/// A row of `placements`: where a hazard stands on the grid, and what its measured clearance suggests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacementRow {
+    /// The hazard.
+    pub record: RecordId,
+    /// Where on a line, where it is on one.
+    pub on_line: Option<OnLine>,
+    /// Whether the inspector named the line.
+    pub is_named: bool,
+    /// Codes of what the office should look at, joined by spaces.
+    pub notes: String,
+    /// The suggested severity.
+    pub suggested: Option<String>,
+    /// Why: JSON.
+    pub reasons: Option<String>,
+}
+
+/// A place on a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnLine {
+    /// The line.
+    pub line: Uuid,
+    /// The span, counted from 0 along the line.
+    pub span: i64,
+    /// The number of the structure at its lower end, where it has one.
+    pub structure_from: Option<String>,
+    /// The number of the structure at its higher end.
+    pub structure_to: Option<String>,
+    /// Millimetres along the line.
+    pub chainage_mm: i64,
+    /// Millimetres beside it.
+    pub offset_mm: i64,
+    /// Looking along ascending chainage: -1 left, 0 on it, 1 right.
+    pub side: i64,
+    /// Inside the protection zone of its voltage; none where the zone is not known.
+    pub in_zone: Option<bool>,
+    /// 1 doubtful, 2 probable, 3 certain.
+    pub certainty: i64,
+    /// The second-best line, and millimetres to it.
+    pub rival: Option<(Uuid, i64)>,
+}
+
+/// A row of `facts`: what the work report counts of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactRow {
+    /// The record.
+    pub record: RecordId,
+    /// 0 hazard, 1 patrol, 2 work, 3 inspection, 4 activity.
+    pub record_type: i64,
+    /// The local day on which it was found or done, counted from 1970-01-01.
+    pub day: i64,
+    /// Category of a hazard, type of a work or an activity; empty where not said.
+    pub subtype: String,
+    /// The number of its state.
+    pub state: i64,
+    /// Bits of `domain::record_flags`.
+    pub flags: i64,
+    /// The township, by hand or by position; empty where not known.
+    pub township: String,
+    /// The line, by hand or by position.
+    pub line: Option<Uuid>,
+    /// The author of its opening operation.
+    pub person: Option<PersonId>,
+    /// It was found by a supervisory inspection.
+    pub is_supervised: bool,
+    /// Whole numbers and the project of what is no hazard: JSON.
+    pub amounts: String,
+}
+
+/// A row of `stretches`: what was walked or worked on along a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StretchRow {
+    /// The patrol or work.
+    pub record: RecordId,
+    /// The line.
+    pub line: Uuid,
+    /// 0 patrol, 1 corridor felling, 2 fuel clearance, 3 covered conversion.
+    pub kind: i64,
+    /// The local day, counted from 1970-01-01.
+    pub day: i64,
+    /// Millimetres along the line, included.
+    pub from_mm: i64,
+    /// Millimetres along the line, excluded.
+    pub to_mm: i64,
+    /// Who.
+    pub person: Option<PersonId>,
+}
+
+/// Where and when hazards may be that are one with another.
+#[derive(Clone, Copy, Debug)]
+pub struct Near<'a> {
+    /// Ranges of place keys, both ends included.
+    pub places: &'a [(i64, i64)],
+    /// The category.
+    pub subtype: &'a str,
+    /// Found on these local days, both included.
+    pub days: (i64, i64),
+    /// So many at most, by record.
+    pub limit: u32,
+}
+
+/// A row of `proposals`: a pair that is probably one hazard, `record` < `other`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposalRow {
+    /// The one.
+    pub record: RecordId,
+    /// The other.
+    pub other: RecordId,
+    /// How probable, 0 to 1000.
+    pub score: i64,
+    /// Millimetres between them.
+    pub distance_mm: i64,
+    /// JSON.
+    pub reasons: String,
+}
+
+const SELECT_DERIVATION: &str = "SELECT through_change, basis FROM derivations WHERE district = $1";
+const SET_DERIVATION: &str = "INSERT INTO derivations (district, through_change, basis) VALUES ($1, $2, $3) \
+     ON CONFLICT (district) DO UPDATE SET through_change = excluded.through_change, basis = excluded.basis";
+const SELECT_NEXT: &str =
+    "SELECT min(change) FROM records WHERE district = $1 AND class = $2 AND change > $3";
+const SELECT_CHANGED: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
+     place_since, view FROM records WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4";
+const SELECT_NEAR: &str = "SELECT r.record, r.collection, r.change, r.class, r.state, r.flags, r.number, \
+     r.received_ms, r.place, r.place_since, r.view, o.device FROM records r \
+     JOIN facts f ON f.district = r.district AND f.record = r.record \
+     LEFT JOIN operations o ON o.district = r.district AND o.record = r.record AND o.operation = r.record \
+     WHERE r.district = ";
+const SELECT_PLACEMENT: &str = "SELECT line, span, structure_from, structure_to, chainage_mm, offset_mm, side, \
+     in_zone, certainty, rival, rival_offset_mm, is_named, notes, suggested, reasons FROM placements \
+     WHERE district = $1 AND record = $2";
+const DELETE_PROPOSALS: &str =
+    "DELETE FROM proposals WHERE district = $1 AND dismissed_by IS NULL AND (record = $2 OR other = $2)";
+const DELETE_DISMISSED: &str = "DELETE FROM proposals WHERE district = $1 AND (record = $2 OR other = $2)";
+
+impl Transaction {
+    /// How far what is derived follows the ledger; the beginning, where nothing was derived yet.
+    pub async fn derivation(&mut self, district: DistrictKey) -> Result<Derivation, StoreError> {
+        let row = fetch_optional!(self, (i64, String), SELECT_DERIVATION, district.0);
+        Ok(row.map_or_else(Derivation::default, |(through, basis)| Derivation {
+            through: unsigned(through),
+            basis,
+        }))
+    }
+
+    /// Notes how far what is derived follows the ledger.
+    pub async fn set_derivation(
+        &mut self,
+        district: DistrictKey,
+        derivation: &Derivation,
+    ) -> Result<(), StoreError> {
+        let through = signed(derivation.through);
+        execute!(self, SET_DERIVATION, district.0, through, derivation.basis.as_str());
+        Ok(())
+    }
+
+    /// The first change of a record of this class after this one.
+    pub async fn next_change(
+        &mut self,
+        district: DistrictKey,
+        class: i64,
+        after: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let row = fetch_optional!(self, (Option<i64>,), SELECT_NEXT, district.0, class, signed(after));
+        Ok(row.and_then(|(change,)| change).map(unsigned))
+    }
+
+    /// Records of a class that changed after `after`, up to `through`.
+    pub async fn changed(
+        &mut self,
+        district: DistrictKey,
+        class: i64,
+        (after, through): (u64, u64),
+    ) -> Result<Vec<RecordRow>, StoreError> {
+        let (after, through) = (signed(after), signed(through));
+        let rows = fetch_all!(self, RecordTuple, SELECT_CHANGED, district.0, class, after, through);
+        Ok(rows.into_iter().map(record_row).collect())
+    }
+
+    /// Hazards at places and times, as far as they are derived, with the device that reported each.
+    pub async fn records_near(
+        &mut self,
+        district: DistrictKey,
+        near: &Near<'_>,
+    ) -> Result<Vec<(RecordRow, Option<DeviceId>)>, StoreError> {
+        if near.places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<NearTuple> = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_NEAR);
+            query.push_bind(district.0).push(" AND (");
+            let mut ranges = query.separated(" OR ");
+            for (low, high) in near.places {
+                ranges.push("(r.place >= ").push_bind_unseparated(*low);
+                ranges.push_unseparated(" AND r.place <= ").push_bind_unseparated(*high);
+                ranges.push_unseparated(")");
+            }
+            query.push(") AND f.record_type = 0 AND f.subtype = ").push_bind(near.subtype);
+            query.push(" AND f.day >= ").push_bind(near.days.0);
+            query.push(" AND f.day <= ").push_bind(near.days.1);
+            query.push(" ORDER BY r.record LIMIT 0 + ").push_bind(i64::from(near.limit));
+            query.build_query_as().fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(near_row).collect())
+    }
+
+    /// The devices that opened these records.
+    pub async fn openers(
+        &mut self,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<HashMap<RecordId, DeviceId>, StoreError> {
+        let mut openers = HashMap::new();
+        for chunk in records.chunks(KEYS) {
+            let rows: Vec<(Uuid, Uuid, Uuid)> = each_backend!(self, connection => {
+                let mut query = Db::by_ids(
+                    "SELECT record, operation, device FROM operations WHERE district = ",
+                    district, "record", chunk.iter().map(|key| key.0),
+                );
+                query.build_query_as().fetch_all(connection).await?
+            });
+            let opening = rows.into_iter().filter(|(record, operation, _)| record == operation);
+            openers.extend(opening.map(|(record, _, device)| (RecordId(record), DeviceId(device))));
+        }
+        Ok(openers)
+    }
+
+    /// Writes where hazards stand.
+    pub async fn upsert_placements(
+        &mut self,
+        district: DistrictKey,
+        rows: &[PlacementRow],
+    ) -> Result<(), StoreError> {
+        insert_rows!(
+            self,
+            rows,
+            "INSERT INTO placements (district, record, line, span, structure_from, structure_to, chainage_mm, \
+             offset_mm, side, in_zone, certainty, rival, rival_offset_mm, is_named, notes, suggested, reasons) ",
+            " ON CONFLICT (district, record) DO UPDATE SET line = excluded.line, span = excluded.span, \
+             structure_from = excluded.structure_from, structure_to = excluded.structure_to, \
+             chainage_mm = excluded.chainage_mm, offset_mm = excluded.offset_mm, side = excluded.side, \
+             in_zone = excluded.in_zone, certainty = excluded.certainty, rival = excluded.rival, \
+             rival_offset_mm = excluded.rival_offset_mm, is_named = excluded.is_named, notes = excluded.notes, \
+             suggested = excluded.suggested, reasons = excluded.reasons",
+            |row, item| {
+                let at = item.on_line.as_ref();
+                let rival = at.and_then(|at| at.rival);
+                row.push_bind(district.0)
+                    .push_bind(item.record.0)
+                    .push_bind(at.map(|at| at.line))
+                    .push_bind(at.map(|at| at.span))
+                    .push_bind(at.and_then(|at| at.structure_from.as_deref()))
+                    .push_bind(at.and_then(|at| at.structure_to.as_deref()))
+                    .push_bind(at.map(|at| at.chainage_mm))
+                    .push_bind(at.map(|at| at.offset_mm))
+                    .push_bind(at.map(|at| at.side))
+                    .push_bind(at.and_then(|at| at.in_zone).map(i64::from))
+                    .push_bind(at.map_or(0, |at| at.certainty))
+                    .push_bind(rival.map(|(line, _)| line))
+                    .push_bind(rival.map(|(_, offset_mm)| offset_mm))
+                    .push_bind(i64::from(item.is_named))
+                    .push_bind(item.notes.as_str())
+                    .push_bind(item.suggested.as_deref())
+                    .push_bind(item.reasons.as_deref())
+            }
+        );
+        Ok(())
+    }
+
+    /// Writes what the report counts.
+    pub async fn upsert_facts(&mut self, district: DistrictKey, rows: &[FactRow]) -> Result<(), StoreError> {
+        insert_rows!(
+            self,
+            rows,
+            "INSERT INTO facts (district, record, record_type, day, subtype, state, flags, township, line, person, \
+             is_supervised, amounts) ",
+            " ON CONFLICT (district, record) DO UPDATE SET record_type = excluded.record_type, day = excluded.day, \
+             subtype = excluded.subtype, state = excluded.state, flags = excluded.flags, \
+             township = excluded.township, line = excluded.line, person = excluded.person, \
+             is_supervised = excluded.is_supervised, amounts = excluded.amounts",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.record.0)
+                .push_bind(item.record_type)
+                .push_bind(item.day)
+                .push_bind(item.subtype.as_str())
+                .push_bind(item.state)
+                .push_bind(item.flags)
+                .push_bind(item.township.as_str())
+                .push_bind(item.line)
+                .push_bind(item.person.map(|person| person.0))
+                .push_bind(i64::from(item.is_supervised))
+                .push_bind(item.amounts.as_str())
+        );
+        Ok(())
+    }
+
+    /// Writes stretches; those that their records had before must be deleted first.
+    pub async fn insert_stretches(
+        &mut self,
+        district: DistrictKey,
+        rows: &[StretchRow],
+    ) -> Result<(), StoreError> {
+        insert_rows!(
+            self,
+            rows,
+            "INSERT INTO stretches (district, record, line, kind, day, from_mm, to_mm, person) ",
+            " ON CONFLICT (district, record, line, kind, day, from_mm) DO UPDATE SET to_mm = excluded.to_mm",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.record.0)
+                .push_bind(item.line)
+                .push_bind(item.kind)
+                .push_bind(item.day)
+                .push_bind(item.from_mm)
+                .push_bind(item.to_mm)
+                .push_bind(item.person.map(|person| person.0))
+        );
+        Ok(())
+    }
+
+    /// Writes proposals; one that was dismissed stays so.
+    pub async fn upsert_proposals(
+        &mut self,
+        district: DistrictKey,
+        rows: &[ProposalRow],
+    ) -> Result<(), StoreError> {
+        insert_rows!(
+            self,
+            rows,
+            "INSERT INTO proposals (district, record, other, score, distance_mm, reasons) ",
+            " ON CONFLICT (district, record, other) DO UPDATE SET score = excluded.score, \
+             distance_mm = excluded.distance_mm, reasons = excluded.reasons",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.record.0)
+                .push_bind(item.other.0)
+                .push_bind(item.score)
+                .push_bind(item.distance_mm)
+                .push_bind(item.reasons.as_str())
+        );
+        Ok(())
+    }
+
+    /// Deletes the proposals of a record that nobody dismissed: they are about to be made anew.
+    pub async fn delete_proposals(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+    ) -> Result<(), StoreError> {
+        execute!(self, DELETE_PROPOSALS, district.0, record.0);
+        Ok(())
+    }
+
+    /// Deletes the stretches of these records.
+    pub async fn delete_stretches(
+        &mut self,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<(), StoreError> {
+        self.delete_of("DELETE FROM stretches WHERE district = ", district, records).await
+    }
+
+    /// Deletes everything derived of records that are gone.
+    pub async fn delete_derived(
+        &mut self,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<(), StoreError> {
+        self.delete_of("DELETE FROM placements WHERE district = ", district, records).await?;
+        self.delete_of("DELETE FROM facts WHERE district = ", district, records).await?;
+        self.delete_stretches(district, records).await?;
+        for record in records {
+            execute!(self, DELETE_DISMISSED, district.0, record.0);
+        }
+        Ok(())
+    }
+
+    async fn delete_of(
+        &mut self,
+        delete: &'static str,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<(), StoreError> {
+        for chunk in records.chunks(KEYS) {
+            each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(delete);
+                query.push_bind(district.0).push(" AND record");
+                Db::push_ids(&mut query, chunk.iter().map(|record| record.0));
+                query.build().execute(connection).await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// Where a hazard stands, as far as it was derived.
+    pub async fn placement(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+    ) -> Result<Option<PlacementRow>, StoreError> {
+        let row = fetch_optional!(self, PlacementTuple, SELECT_PLACEMENT, district.0, record.0);
+        Ok(row.map(|row| placement(record, row)))
+    }
+}
+
+type NearTuple = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>, Option<Uuid>);
+
+fn near_row(row: NearTuple) -> (RecordRow, Option<DeviceId>) {
+    let (record, collection, change, class, state, flags, number, received_ms, place, since, view, device) =
+        row;
+    let row = record_row((
+        record, collection, change, class, state, flags, number, received_ms, place, since, view,
+    ));
+    (row, device.map(DeviceId))
+}
+
+type PlacementTuple = (
+    Option<Uuid>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    i64,
+    Option<Uuid>,
+    Option<i64>,
+    i64,
+    String,
+    Option<String>,
+    Option<String>,
+);
+
+fn placement(record: RecordId, row: PlacementTuple) -> PlacementRow {
+    let (line, span, structure_from, structure_to, chainage_mm, offset_mm, side, in_zone, certainty, ..) =
+        row;
+    let (.., rival, rival_offset_mm, is_named, notes, suggested, reasons) = row;
+    let on_line = line.map(|line| OnLine {
+        line,
+        span: span.unwrap_or(0),
+        structure_from,
+        structure_to,
+        chainage_mm: chainage_mm.unwrap_or(0),
+        offset_mm: offset_mm.unwrap_or(0),
+        side: side.unwrap_or(0),
+        in_zone: in_zone.map(|in_zone| in_zone != 0),
+        certainty,
+        rival: rival.zip(rival_offset_mm),
+    });
+    PlacementRow { record, on_line, is_named: is_named != 0, notes, suggested, reasons }
+}

@@ -1,0 +1,227 @@
+//! What the report counts of one record, and everything that a step derives. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::kind::{Kind, RecordType};
+use sync_protocol::view::View;
+
+use super::stretches::Walk;
+use super::{Context, hazards, stretches};
+use crate::domain::{Collection, DistrictKey};
+use crate::store::{
+    FactRow, PlacementRow, ProposalRow, RecordRow, StoreError, StoredOperation, StretchRow, Transaction,
+};
+use crate::sync::json;
+
+/// 2000-01-01T00:00:00Z: what is said to be older was said by a clock that stood at its beginning.
+const EARLIEST_MS: i64 = 946_684_800_000;
+/// A phone's clock may be ahead of the server's by so much before its time is not believed.
+const AHEAD_MS: i64 = 24 * 3_600 * 1_000;
+/// Fields of works, inspections and activities that are whole numbers the report sums, or that it groups by.
+const AMOUNTS: &[&str] = &[
+    "length_dm", "quantity", "funds_fen", "findings", "sessions", "people", "material", "households",
+    "enterprises", "cases", "amount_fen", "project", "voltage", "unit",
+];
+
+/// Everything derived of a window of records.
+#[derive(Debug, Default)]
+pub(super) struct Derived {
+    placements: Vec<PlacementRow>,
+    facts: Vec<FactRow>,
+    stretches: Vec<StretchRow>,
+    /// Records whose stretches are made anew.
+    walked: Vec<RecordId>,
+    proposals: Vec<ProposalRow>,
+    /// Hazards whose proposals are made anew.
+    compared: Vec<RecordId>,
+    gone: Vec<RecordId>,
+}
+
+impl Derived {
+    /// Derives a window.
+    pub(super) fn of(
+        context: &Context,
+        rows: &[RecordRow],
+        operations: &BTreeMap<RecordId, Vec<StoredOperation>>,
+        (compared, proposals): (Vec<RecordId>, Vec<ProposalRow>),
+    ) -> Self {
+        let mut derived = Self { proposals, compared, ..Self::default() };
+        for row in rows {
+            if row.is_gone() {
+                derived.gone.push(row.record);
+                continue;
+            }
+            if row.collection != Collection::Records.number() {
+                continue;
+            }
+            let Some(view) = View::decode(&row.view) else { continue };
+            let operations = operations.get(&row.record).map_or(&[][..], Vec::as_slice);
+            match view.record_type {
+                None | Some(RecordType::Hazard) => {
+                    derived.hazard(context, row, &view);
+                }
+                Some(RecordType::Patrol) => {
+                    derived.walk(context, row, &view, stretches::patrol(context, row, &view, operations));
+                }
+                Some(RecordType::Work) => {
+                    derived.walk(context, row, &view, stretches::work(context, row, &view));
+                }
+                Some(RecordType::Inspection | RecordType::Activity) => {
+                    derived.walk(context, row, &view, Walk::default());
+                }
+                Some(RecordType::Device | RecordType::Reference) => {}
+            }
+        }
+        derived
+    }
+
+    fn hazard(&mut self, context: &Context, row: &RecordRow, view: &View) {
+        let placement = hazards::placement(context, row, view);
+        let line = placement.on_line.as_ref().map(|at| at.line);
+        self.facts.push(FactRow {
+            line,
+            subtype: text(view, "category"),
+            is_supervised: view.shown("inspection").is_some_and(|value| !value.is_null()),
+            amounts: "{}".to_owned(),
+            ..fact(context, row, view, RecordType::Hazard)
+        });
+        self.placements.push(placement);
+    }
+
+    fn walk(&mut self, context: &Context, row: &RecordRow, view: &View, walk: Walk) {
+        let record_type = view.record_type.unwrap_or(RecordType::Work);
+        let subtype = match record_type {
+            RecordType::Work => text(view, "work_type"),
+            RecordType::Activity => text(view, "activity_type"),
+            _ => String::new(),
+        };
+        self.walked.push(row.record);
+        let person = walk.person.or_else(|| opener(view));
+        self.stretches.extend(walk.rows.into_iter().map(|stretch| StretchRow { person, ..stretch }));
+        self.facts.push(FactRow {
+            line: walk.line,
+            subtype,
+            person,
+            amounts: amounts(view, walk.is_located),
+            ..fact(context, row, view, record_type)
+        });
+    }
+
+    /// Writes everything.
+    pub(super) async fn write(
+        &self,
+        transaction: &mut Transaction,
+        district: DistrictKey,
+    ) -> Result<(), StoreError> {
+        transaction.delete_derived(district, &self.gone).await?;
+        transaction.upsert_placements(district, &self.placements).await?;
+        transaction.upsert_facts(district, &self.facts).await?;
+        transaction.delete_stretches(district, &self.walked).await?;
+        transaction.insert_stretches(district, &self.stretches).await?;
+        for record in &self.compared {
+            transaction.delete_proposals(district, *record).await?;
+        }
+        transaction.upsert_proposals(district, &self.proposals).await
+    }
+}
+
+fn fact(context: &Context, row: &RecordRow, view: &View, record_type: RecordType) -> FactRow {
+    let day = days_since_1970(day_of(context, row, view));
+    FactRow {
+        record: row.record,
+        record_type: record_type_number(record_type),
+        day,
+        subtype: String::new(),
+        state: row.state,
+        flags: row.flags,
+        township: township(context, view, day),
+        line: None,
+        person: opener(view),
+        is_supervised: false,
+        amounts: String::new(),
+    }
+}
+
+/// The number of a record's type in `facts`.
+const fn record_type_number(record_type: RecordType) -> i64 {
+    match record_type {
+        RecordType::Hazard => 0,
+        RecordType::Patrol => 1,
+        RecordType::Work => 2,
+        RecordType::Inspection => 3,
+        RecordType::Activity => 4,
+        RecordType::Device => 5,
+        RecordType::Reference => 6,
+    }
+}
+
+/// The time that a record says of itself, the first of these fields that it has, where that can be true: not before
+/// 2000, not after its receipt by more than a day. Otherwise its receipt.
+fn believed_ms(view: &View, fields: &[&str], received_ms: i64) -> i64 {
+    let said = fields.iter().find_map(|name| view.shown(name)?.as_integer());
+    said.and_then(|at| i64::try_from(at).ok())
+        .filter(|at| (EARLIEST_MS..=received_ms.saturating_add(AHEAD_MS)).contains(at))
+        .unwrap_or(received_ms)
+}
+
+/// When a hazard was found, as far as it is believed.
+pub(super) fn found_ms(view: &View, received_ms: i64) -> i64 {
+    believed_ms(view, &["found_at_ms"], received_ms)
+}
+
+/// The local day on which a record says that it was found or done.
+pub(super) fn day_of(context: &Context, row: &RecordRow, view: &View) -> Date {
+    let times: &[&str] = match view.record_type {
+        None | Some(RecordType::Hazard) => &["found_at_ms"],
+        Some(RecordType::Patrol) => &["started_at_ms", "finished_at_ms"],
+        Some(_) => &["completed_at_ms", "finished_at_ms", "started_at_ms"],
+    };
+    local_day(believed_ms(view, times, row.received_ms), &context.zone)
+}
+
+/// The local day of a moment.
+pub(super) fn local_day(at_ms: i64, zone: &TimeZone) -> Date {
+    Timestamp::from_millisecond(at_ms).unwrap_or_default().to_zoned_datetime(zone.clone()).date()
+}
+
+/// A day, counted from 1970-01-01.
+pub(super) fn days_since_1970(day: Date) -> i64 {
+    Date::constant(1970, 1, 1).until(day).map_or(0, |span| i64::from(span.get_days()))
+}
+
+/// Named by hand, else that whose polygon holds the position.
+fn township(context: &Context, view: &View, day: i64) -> String {
+    let named = text(view, "township");
+    if !named.is_empty() {
+        return named;
+    }
+    hazards::position(context, view)
+        .and_then(|position| context.grid.township_of(position.lat_e7, position.lon_e7, day))
+        .map(|township| township.name.clone())
+        .unwrap_or_default()
+}
+
+pub(super) fn text(view: &View, field: &str) -> String {
+    view.shown(field).and_then(|value| value.as_text()).unwrap_or_default().to_owned()
+}
+
+/// The author of the operation that opened the record, where the view still names it.
+fn opener(view: &View) -> Option<PersonId> {
+    let opens = |kind: &str| Kind::parse(kind).is_some_and(Kind::opens);
+    view.writers.iter().find(|writer| opens(writer.kind.as_str())).map(|writer| writer.author)
+}
+
+fn amounts(view: &View, is_located: bool) -> String {
+    let mut amounts = serde_json::Map::new();
+    for name in AMOUNTS {
+        if let Some(value) = view.shown(name).filter(|value| !value.is_null()) {
+            amounts.insert((*name).to_owned(), json::from_raw(value));
+        }
+    }
+    amounts.insert("located".to_owned(), is_located.into());
+    serde_json::Value::Object(amounts).to_string()
+}

@@ -1,0 +1,208 @@
+//! What is derived beside the records follows the ledger by change number: where hazards stand on lines, what the
+//! report counts, what was walked, which hazards are probably one.
+//!
+//! A step reads a window of changes without a lock, derives on the blocking pool, and writes under the counter row,
+//! where nobody else has written that window meanwhile. What changed while it derived has a later change number and comes with a later
+//! step. Start at [`step`]; what is derived of one record is in [`facts`], [`hazards`], [`stretches`] and [`pairs`],
+//! all of them pure. Nothing here enters a view.
+
+mod facts;
+mod hazards;
+mod pairs;
+mod stretches;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use sync_protocol::ids::RecordId;
+use sync_protocol::kind::RecordType;
+use sync_protocol::view::View;
+
+use super::{Engine, SyncError};
+use crate::domain::{Class, Collection, District};
+use crate::grid::snapshot::{Grid, GridRow};
+use crate::rules::Rules;
+use crate::store::{Derivation, ProposalRow, RecordRow, StoredOperation};
+
+use facts::Derived;
+pub(super) use hazards::{Note, placement, worse};
+
+/// Our own rules of deriving: a change of them derives everything anew.
+const ALGORITHM: u32 = 1;
+/// Changes of one step, and so records of it at most.
+const WINDOW: u64 = 500;
+/// While phones sync, deriving waits until they pause for so long…
+const QUIET: Duration = Duration::from_millis(100);
+/// …or until so long has passed; then it takes its [`SHARE`].
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it goes on while phones sync.
+const SHARE: Duration = Duration::from_millis(200);
+/// Another process may have written: looked at so often.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long it waits after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// What records are derived by.
+#[derive(Debug)]
+pub(super) struct Context {
+    grid: Arc<Grid>,
+    rules: Arc<Rules>,
+    zone: TimeZone,
+    /// Positions that mean "place unknown".
+    default_positions: Vec<(i64, i64)>,
+    basis: String,
+}
+
+impl Context {
+    pub(super) async fn of(engine: &Arc<Engine>, district: &District) -> Result<Self, SyncError> {
+        let grid = engine.grid(district).await?;
+        let rules = Arc::new(Rules::standard().clone());
+        let (grid_change, regions_change) = grid.basis;
+        let basis =
+            format!("{ALGORITHM} grid {grid_change} regions {regions_change} rules {}", rules.version());
+        let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
+        Ok(Self { grid, rules, zone, default_positions: engine.default_positions.clone(), basis })
+    }
+}
+
+impl Context {
+    /// A line in force.
+    pub(super) fn line(&self, line: uuid::Uuid) -> Option<&GridRow> {
+        self.grid.line(RecordId(line))
+    }
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Everything up to the district's last change is derived.
+    Current,
+    /// There is more.
+    More,
+}
+
+/// Follows every district for as long as the server serves.
+pub async fn follow(engine: Arc<Engine>) {
+    loop {
+        let is_busy = settle(&engine).await;
+        let began = Instant::now();
+        for district in engine.districts().await {
+            loop {
+                match step(&engine, &district).await {
+                    Ok(Step::Current) => break,
+                    Ok(Step::More) if is_busy && began.elapsed() > SHARE => break,
+                    Ok(Step::More) => {}
+                    Err(error) => {
+                        tracing::error!(error = %error, "what is derived beside the records waits: {error}");
+                        tokio::time::sleep(AFTER_FAILURE).await;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits for something to derive; whether phones still sync then.
+async fn settle(engine: &Engine) -> bool {
+    let _look = tokio::time::timeout(LOOK, engine.written.notified()).await;
+    let began = Instant::now();
+    while tokio::time::timeout(QUIET, engine.written.notified()).await.is_ok() {
+        if began.elapsed() > PATIENCE {
+            return true;
+        }
+    }
+    false
+}
+
+impl Engine {
+    /// Derives until everything that is in the ledger now is derived.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn follow_until_current(self: &Arc<Self>, district: &District) -> Result<(), SyncError> {
+        let wanted = self.store.read().await?.lineage(district.key).await?.change;
+        while step(self, district).await? == Step::More {
+            if self.store.read().await?.derivation(district.key).await?.through >= wanted {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Derives one window of changes.
+async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncError> {
+    let context = Arc::new(Context::of(engine, district).await?);
+    let Some(window) = read(engine, district, &context).await? else { return Ok(Step::Current) };
+    let Window { before, after, last, rows, operations, pairs } = window;
+    let is_current = after.through >= last;
+    let deriving = Arc::clone(&context);
+    let derived = tokio::task::spawn_blocking(move || Derived::of(&deriving, &rows, &operations, pairs));
+    let derived = derived.await.map_err(|_source| SyncError::Gone)?;
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    // Another follower of this district was here meanwhile: what it wrote is as good.
+    if transaction.derivation(district.key).await? == before {
+        derived.write(&mut transaction, district.key).await?;
+        transaction.set_derivation(district.key, &after).await?;
+        transaction.commit().await?;
+    }
+    Ok(if is_current { Step::Current } else { Step::More })
+}
+
+/// What a step reads.
+struct Window {
+    before: Derivation,
+    after: Derivation,
+    /// The last change of the district when it was read.
+    last: u64,
+    rows: Vec<RecordRow>,
+    /// Operations of patrols, whose tracks are not in their views.
+    operations: BTreeMap<RecordId, Vec<StoredOperation>>,
+    /// Hazards that were compared with those near them, and what is proposed of them.
+    pairs: (Vec<RecordId>, Vec<ProposalRow>),
+}
+
+/// Reads the next window; none where everything is derived.
+async fn read(engine: &Engine, district: &District, context: &Context) -> Result<Option<Window>, SyncError> {
+    let key = district.key;
+    let mut transaction = engine.store.read().await?;
+    let last = transaction.lineage(key).await?.change;
+    let before = transaction.derivation(key).await?;
+    let start = if before.basis == context.basis { before.through } else { 0 };
+    let mut first: Option<u64> = None;
+    for class in Class::ALL {
+        let next = transaction.next_change(key, class.number(), start).await?;
+        first = first.into_iter().chain(next).min();
+    }
+    let after = |through| Derivation { through, basis: context.basis.clone() };
+    let Some(first) = first else {
+        let after = after(last);
+        let window = || Window::empty(before.clone(), after.clone(), last);
+        return Ok((before != after).then(window));
+    };
+    let through = (first + WINDOW - 1).min(last);
+    let mut rows = Vec::new();
+    for class in Class::ALL {
+        rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
+    }
+    let is = |row: &&RecordRow, wanted: RecordType| {
+        row.collection == Collection::Records.number()
+            && View::decode(&row.view).is_some_and(|view| view.record_type == Some(wanted))
+    };
+    let patrols: Vec<RecordId> =
+        rows.iter().filter(|row| is(row, RecordType::Patrol)).map(|row| row.record).collect();
+    let operations = transaction.operation_sets(key, &patrols).await?;
+    let pairs = pairs::of_window(&mut transaction, key, context, &rows).await?;
+    Ok(Some(Window { before, after: after(through), last, rows, operations, pairs }))
+}
+
+impl Window {
+    fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
+        let (rows, operations, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
+        Self { before, after, last, rows, operations, pairs }
+    }
+}

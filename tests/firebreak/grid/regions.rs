@@ -1,0 +1,1 @@
+//! Districts and townships: imported, dated, asked.
