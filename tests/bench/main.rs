@@ -12,6 +12,7 @@ mod large;
 mod link;
 mod process;
 mod refold;
+mod report;
 mod rival;
 mod same_rows;
 
@@ -36,6 +37,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("postgres", &["ingest_http_postgres"]),
     ("refold", &["refold", "refold_http"]),
     ("bytes", &["report_bytes"]),
+    ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -61,6 +63,7 @@ async fn main() -> Result<()> {
             "postgres" => ingest::postgres(&mut figures).await?,
             "refold" => refold::measure(&mut figures).await?,
             "bytes" => bytes::measure(&mut figures).await?,
+            "report" => report::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }

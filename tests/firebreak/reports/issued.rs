@@ -51,7 +51,8 @@ async fn a_phone_that_holds_back_what_it_recorded_stands_against_the_claim() -> 
     let office = server.client()?;
     assert_eq!(draft(&office).await?["eliminated"], true, "nothing was found");
     let _held_back = phone.reports(1);
-    phone.sync::<Vec<u8>>(&[]).await?;
+    let sent = phone.reports(1);
+    phone.sync(&[sent]).await?;
     let report = draft(&office).await?;
     let sentence = report["sentence_zh"].as_str().context("no sentence")?;
     ensure!(sentence.contains("有记录未上传的设备 1 台") && report["eliminated"] == false, "{sentence}");
