@@ -13,6 +13,7 @@ mod link;
 mod matching;
 mod process;
 mod refold;
+mod report;
 mod rival;
 mod same_rows;
 
@@ -39,6 +40,8 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("bytes", &["report_bytes"]),
     ("match", &["match_nearest", "match_full"]),
     ("patrol", &["patrol"]),
+
+    ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -66,6 +69,8 @@ async fn main() -> Result<()> {
             "bytes" => bytes::measure(&mut figures).await?,
             "match" => matching::matches(&mut figures).await?,
             "patrol" => matching::patrols(&mut figures)?,
+
+            "report" => report::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }
