@@ -14,6 +14,7 @@ mod link;
 mod matching;
 mod process;
 mod refold;
+mod report;
 mod rival;
 mod same_rows;
 
@@ -41,6 +42,8 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("duplicates", &["duplicates_recall", "duplicates_precision", "duplicates_boston", "duplicates_firms"]),
     ("match", &["match_nearest", "match_full"]),
     ("patrol", &["patrol"]),
+
+    ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -69,6 +72,8 @@ async fn main() -> Result<()> {
             "duplicates" => duplicates::measure(&mut figures)?,
             "match" => matching::matches(&mut figures).await?,
             "patrol" => matching::patrols(&mut figures)?,
+
+            "report" => report::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }

@@ -20,6 +20,7 @@ mod page_says;
 mod people;
 mod python_client;
 mod real_records;
+mod reports;
 mod restore;
 mod simulation;
 mod start;

@@ -56,7 +56,7 @@ const SELECT_REFERENCE: &str = "SELECT record, collection, change, class, state,
 const SELECT_VERSION: &str = "SELECT change, version, imported_ms FROM reference_versions \
      WHERE district = $1 AND kind = $2 ORDER BY change DESC LIMIT 1";
 const SELECT_VERSIONS: &str = "SELECT change, version, imported_ms, report FROM reference_versions \
-     WHERE district = $1 AND kind = $2 ORDER BY change DESC LIMIT $3";
+     WHERE district = $1 AND kind = $2 ORDER BY change DESC LIMIT $3 + 0";
 const INSERT_VERSION: &str = "INSERT INTO reference_versions (district, kind, change, version, imported_ms, report) \
      VALUES ($1, $2, $3, $4, $5, $6)";
 
