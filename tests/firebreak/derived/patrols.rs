@@ -5,9 +5,9 @@ use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use fixtures::builders::MORNING_MS;
 use serde_json::Value;
-use sync_protocol::ids::RecordId;
+use sync_protocol::ids::{OperationId, RecordId};
 use sync_protocol::kind::Kind;
-use sync_protocol::operation::{Operation, OperationId};
+use sync_protocol::operation::Operation;
 
 use super::{at, import, line, number, send};
 
