@@ -58,7 +58,7 @@ pub struct Decided {
 /// # Errors
 /// The cursor's, the store's.
 pub async fn page(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     district: &District,
     from: Option<&str>,
     limit: u32,
@@ -70,6 +70,7 @@ pub async fn page(
         }
         None => ProposalAt::START,
     };
+    engine.follow_until_current(district).await?;
     let mut reading = engine.store.read().await?;
     let open = reading.open_proposals(district.key, after, limit + 1).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -180,6 +181,7 @@ pub async fn accept(
     author: PersonId,
 ) -> Result<Decided, SyncError> {
     let pair = ordered(pair.0, pair.1);
+    engine.follow_until_current(district).await?;
     let mut reading = engine.store.read().await?;
     let found = reading.proposal(district.key, pair).await?;
     let (_, is_dismissed) = found.ok_or(SyncError::Refused(Code::NotFound))?;
