@@ -89,7 +89,7 @@ fn filled(body: &Value, there: &BTreeMap<&str, Value>) -> Value {
 }
 
 /// Sections in an order in which each finds something to act on.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 19] = [
     "GET /v1/totals",
     "GET /v1/hazards",
     "GET /v1/conflicts",
@@ -97,6 +97,11 @@ const ORDER: [&str; 14] = [
     "POST /v1/hazards/{record}/restore",
     "POST /v1/hazards/{record}/acts",
     "POST /v1/quarantine/{operation}/release",
+    "POST /v1/hazards",
+    "POST /v1/works",
+    "POST /v1/inspections",
+    "POST /v1/activities",
+    "POST /v1/reports/work",
     "GET /v1/people",
     "POST /v1/people",
     "PUT /v1/people/{person}/area",

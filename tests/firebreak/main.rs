@@ -3,6 +3,8 @@
 mod api_page;
 mod bad_input;
 mod complaints;
+mod derived;
+mod duplicates;
 mod durability;
 mod faults;
 mod geometry;
@@ -18,6 +20,7 @@ mod page_says;
 mod people;
 mod python_client;
 mod real_records;
+mod reports;
 mod restore;
 mod simulation;
 mod start;

@@ -9,12 +9,10 @@ use sync_protocol::ids::PersonId;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Parameters, date, day, id, page_size};
+use super::parameters::{Parameters, day, id, page_size, period};
 use super::policy::OFFICE;
-use crate::report::period::Period;
 use crate::report::rows::StretchKind;
 use crate::store::{FactFilter, FactType};
-use crate::sync::SyncError;
 use crate::sync::listing::facts::{self, Fact, LengthFilter, LineLength, Voltage};
 
 /// Filters of the lists.
@@ -106,9 +104,9 @@ pub(super) async fn activities(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lengths {
-    kind: String,
-    from: String,
-    to: String,
+    kind: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     at_least_m: Option<u32>,
     unplaced: Option<bool>,
     limit: Option<u32>,
@@ -131,11 +129,10 @@ pub(super) async fn stretches(
 ) -> Result<Json<Lines>, ApiError> {
     account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
-    let period =
-        Period::new(date("from", &wanted.from)?, date("to", &wanted.to)?).map_err(SyncError::from)?;
+    let kind = wanted.kind.as_deref().and_then(StretchKind::parse);
     let filter = LengthFilter {
-        kind: StretchKind::parse(&wanted.kind).ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?,
-        period,
+        kind: kind.ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?,
+        period: period(wanted.from.as_deref(), wanted.to.as_deref())?,
         at_least_mm: i64::from(wanted.at_least_m.unwrap_or(0)) * MM_PER_M,
         with_unplaced: wanted.unplaced.unwrap_or(false),
     };

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::error::ApiError;
-use crate::report::period::day_number;
+use crate::report::period::{Period, day_number};
+use crate::sync::SyncError;
 use crate::sync::listing::{PAGE_DEFAULT, PAGE_MAX};
 
 /// The query string. Types that deny unknown fields refuse unknown parameters.
@@ -68,6 +69,14 @@ pub(super) fn date(name: &str, text: &str) -> Result<Date, ApiError> {
     let is_plain = text.len() == 10;
     let date = is_plain.then(|| text.parse::<Date>().ok()).flatten();
     date.ok_or_else(|| ApiError::with(Code::BadParameter, format!("{name}: a day is YYYY-MM-DD")))
+}
+
+/// The days of a report, both needed and both included.
+pub(super) fn period(from: Option<&str>, to: Option<&str>) -> Result<Period, ApiError> {
+    let needed = |name: &str, text: Option<&str>| {
+        text.ok_or_else(|| ApiError::with(Code::BadParameter, name)).and_then(|text| date(name, text))
+    };
+    Ok(Period::new(needed("from", from)?, needed("to", to)?).map_err(SyncError::from)?)
 }
 
 /// An id.

@@ -10,9 +10,8 @@ use sync_protocol::codes::Code;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, date, page_size};
+use super::parameters::{Body, Parameters, page_size, period};
 use super::policy::{ISSUE, OFFICE};
-use crate::report::period::Period;
 use crate::report::render::{CONTENT_SECURITY_POLICY, Format, render};
 use crate::sync::SyncError;
 use crate::sync::listing::facts::Fact;
@@ -22,13 +21,9 @@ use crate::sync::reports::{self, Issued};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Draft {
-    from: String,
-    to: String,
+    from: Option<String>,
+    to: Option<String>,
     format: Option<String>,
-}
-
-fn period(from: &str, to: &str) -> Result<Period, ApiError> {
-    Ok(Period::new(date("from", from)?, date("to", to)?).map_err(SyncError::from)?)
 }
 
 fn format(name: Option<&str>) -> Result<Format, ApiError> {
@@ -65,7 +60,7 @@ pub(super) async fn draft(
 ) -> Result<Response, ApiError> {
     account.require(OFFICE)?;
     let format = format(wanted.format.as_deref())?;
-    let period = period(&wanted.from, &wanted.to)?;
+    let period = period(wanted.from.as_deref(), wanted.to.as_deref())?;
     let report = reports::draft(&shared.engine, &account.district, period).await?;
     let bytes = render(&report, format).map_err(SyncError::from)?;
     Ok(reply(bytes, format, &format!("draft-{}-{}", period.from, period.to)))
@@ -85,7 +80,7 @@ pub(super) async fn issue(
     Body(wanted): Body<Issue>,
 ) -> Result<Json<Issued>, ApiError> {
     account.require(ISSUE)?;
-    let period = period(&wanted.from, &wanted.to)?;
+    let period = period(Some(&wanted.from), Some(&wanted.to))?;
     Ok(Json(reports::issue(&shared.engine, &account.district, period, Some(account.person.id)).await?))
 }
 

@@ -8,7 +8,7 @@ use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::view::State;
 use uuid::Uuid;
 
-use super::{StoreError, Transaction, each_backend, fetch_all, fetch_optional, unsigned};
+use super::{StoreError, Transaction, each_backend, fetch_all, fetch_optional};
 use crate::domain::{DistrictKey, record_flags, state_number};
 use crate::report::rows::{Category, Deed, Hazards, Rows, Stretch, StretchKind};
 
@@ -129,7 +129,6 @@ const SELECT_STRETCHES_OF_KIND: &str = "SELECT record, line, kind, from_mm, to_m
      WHERE district = $1 AND kind = $2 AND day >= $3 AND day <= $4 ORDER BY line, from_mm, to_mm, record";
 const SELECT_RECORDS: &str = "SELECT record FROM facts WHERE district = $1 AND record_type IN (0, 1, 2, 3, 4) \
      AND day >= $2 AND day <= $3 ORDER BY record";
-const SELECT_THROUGH: &str = "SELECT through_change FROM derivations WHERE district = $1";
 const SELECT_FACTS: &str = "SELECT record, record_type, day, subtype, township, line, person, amounts, \
      CAST(CASE WHEN EXISTS (SELECT 1 FROM stretches WHERE stretches.district = facts.district \
      AND stretches.record = facts.record) THEN 1 ELSE 0 END AS BIGINT) FROM facts WHERE district = ";
@@ -227,12 +226,6 @@ macro_rules! push_filter {
 pub(super) use push_filter;
 
 impl Transaction {
-    /// The change through which facts and stretches follow the ledger; 0 where nothing was derived yet.
-    pub async fn derived_through(&mut self, district: DistrictKey) -> Result<u64, StoreError> {
-        let row = fetch_optional!(self, (i64,), SELECT_THROUGH, district.0);
-        Ok(row.map_or(0, |(change,)| unsigned(change)))
-    }
-
     /// Everything that a report counts of these days, both included.
     pub async fn report_rows(
         &mut self,
@@ -319,7 +312,7 @@ impl Transaction {
             if let Some((day, record)) = after {
                 query.push(" AND (day, record) > (").push_bind(day).push(", ").push_bind(record.0).push(")");
             }
-            query.push(" ORDER BY day, record LIMIT ").push_bind(i64::from(limit));
+            query.push(" ORDER BY day, record LIMIT 0 + ").push_bind(i64::from(limit));
             query.build_query_as().fetch_all(connection).await?
         });
         rows.into_iter().map(fact_listed).collect()

@@ -19,10 +19,12 @@ mod notices;
 mod people;
 mod photos;
 mod presenters;
+mod proposals;
 mod quarantine;
 mod reach;
 mod reports;
 mod rows;
+mod rules;
 mod runs;
 mod values;
 
@@ -43,6 +45,7 @@ pub use listing::{
 };
 pub use people::TokenRow;
 pub use presenters::PresenterRow;
+pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
 pub use quarantine::Quarantined;
 pub use reach::reach;
 pub use reports::ReportRow;

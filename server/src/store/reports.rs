@@ -38,7 +38,7 @@ const SELECT_REPORT: &str = "SELECT year, ordinal, number, from_day, to_day, cut
 const SELECT_OF_DAYS: &str = "SELECT year, ordinal, number, from_day, to_day, cut_off_change, issued_ms, issued_by \
      FROM reports WHERE district = $1 AND from_day = $2 AND to_day = $3 ORDER BY year DESC, ordinal DESC LIMIT 1";
 const SELECT_REPORTS: &str = "SELECT year, ordinal, number, from_day, to_day, cut_off_change, issued_ms, issued_by \
-     FROM reports WHERE district = $1 AND (year, ordinal) < ($2, $3) ORDER BY year DESC, ordinal DESC LIMIT $4";
+     FROM reports WHERE district = $1 AND (year, ordinal) < ($2, $3) ORDER BY year DESC, ordinal DESC LIMIT $4 + 0";
 const SELECT_REPORT_RECORDS: &str = "SELECT records FROM reports WHERE district = $1 AND number = $2";
 const SELECT_FILE: &str =
     "SELECT bytes FROM report_files WHERE district = $1 AND number = $2 AND format = $3";

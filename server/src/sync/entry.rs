@@ -190,12 +190,8 @@ pub async fn enter_gpx(
         bad("started_ms: 文件没有时间，请填写开始时间 (the file has no times: say when it began)")
     })?;
     let record = RecordId(patrol.id.unwrap_or_else(|| patrol_id(district, &patrol)));
-    let source = match patrol.entered_by {
-        Some(by) => format!("GPX {by}"),
-        None => "GPX".to_owned(),
-    };
     let fields = BTreeMap::from([
-        ("source".to_owned(), Raw::of(&source)),
+        ("source".to_owned(), Raw::of(&"GPX")),
         ("started_at_ms".to_owned(), Raw::of(&started_ms)),
     ]);
     let author = patrol.person;
@@ -215,7 +211,10 @@ pub async fn enter_gpx(
     if !there.contains(&FINISHED) {
         is_new = true;
         let finished = Raw::of(&finished_ms.unwrap_or(started_ms));
-        let fields = BTreeMap::from([("finished_at_ms".to_owned(), finished)]);
+        let mut fields = BTreeMap::from([("finished_at_ms".to_owned(), finished)]);
+        if let Some(by) = patrol.entered_by {
+            fields.insert("source".to_owned(), Raw::of(&format!("GPX {by}")));
+        }
         act(engine, district, record, Kind::PatrolFinished, fields, author).await?;
     }
     Ok(GpxEntered { record, is_new, points: track.fixes.len(), damaged: track.damaged })

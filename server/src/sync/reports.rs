@@ -48,8 +48,8 @@ impl From<PeriodError> for SyncError {
 }
 
 /// What is derived is brought up to the ledger's last change.
-async fn followed(_engine: &Arc<Engine>, _district: &District) -> Result<(), SyncError> {
-    Ok(())
+async fn followed(engine: &Arc<Engine>, district: &District) -> Result<(), SyncError> {
+    engine.follow_until_current(district).await
 }
 
 /// A draft: counted now, kept nowhere.
@@ -59,7 +59,7 @@ async fn followed(_engine: &Arc<Engine>, _district: &District) -> Result<(), Syn
 pub async fn draft(engine: &Arc<Engine>, district: &District, period: Period) -> Result<Report, SyncError> {
     followed(engine, district).await?;
     let mut transaction = engine.store.read().await?;
-    let through = transaction.derived_through(district.key).await?;
+    let through = transaction.derivation(district.key).await?.through;
     let source = gather(engine, &mut transaction, district, period, through).await?;
     drop(transaction);
     Ok(Report::of(source))
@@ -112,7 +112,7 @@ pub async fn issue(
         followed(engine, district).await?;
         let mut transaction = engine.store.begin().await?;
         let counter = transaction.take_counter(district.key, 0).await?;
-        if transaction.derived_through(district.key).await? < counter.last {
+        if transaction.derivation(district.key).await?.through < counter.last {
             transaction.rollback().await?;
             continue;
         }

@@ -17,12 +17,14 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/conflicts", "---rcla"),
     ("GET", "/devices", "---rcla"),
     ("GET", "/quarantine", "---rcla"),
+    ("GET", "/reports", "---rcla"),
     ("GET", "/login", "ndircla"),
     ("POST", "/login", "ndircla"),
     ("POST", "/logout", "ndircla"),
     ("GET", "/style.css", "ndircla"),
     ("GET", "/v1/totals", "---rcla"),
     ("GET", "/v1/hazards", "---rcla"),
+    ("POST", "/v1/hazards", "---rcla"),
     ("GET", "/v1/hazards.geojson", "---rcla"),
     ("GET", "/v1/hazards/{record}", "---rcla"),
     ("POST", "/v1/hazards/{record}/restore", "---r-la"),
@@ -40,14 +42,35 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/grid", "---rcla"),
     ("GET", "/v1/grid/lines", "---rcla"),
     ("GET", "/v1/grid/lines/{line}", "---rcla"),
+    ("GET", "/v1/grid/unpatrolled", "---rcla"),
     ("GET", "/v1/grid/regions", "---rcla"),
     ("POST", "/v1/grid/lines", "-----la"),
     ("POST", "/v1/grid/regions", "-----la"),
+    ("GET", "/v1/proposals", "---rcla"),
+    ("POST", "/v1/proposals/{record}/{other}/accept", "---r-la"),
+    ("POST", "/v1/proposals/{record}/{other}/dismiss", "---r-la"),
+    ("POST", "/v1/proposals/{record}/{other}/undo", "---r-la"),
+    ("GET", "/v1/rules", "---rcla"),
+    ("PUT", "/v1/rules", "-----la"),
     ("GET", "/v1/people", "---rcla"),
     ("POST", "/v1/people", "-----la"),
     ("DELETE", "/v1/people/{person}", "-----la"),
     ("PUT", "/v1/people/{person}/area", "-----la"),
     ("POST", "/v1/enrol-codes", "-----la"),
+    ("GET", "/v1/patrols", "---rcla"),
+    ("POST", "/v1/patrols", "---rcla"),
+    ("GET", "/v1/works", "---rcla"),
+    ("POST", "/v1/works", "---rcla"),
+    ("GET", "/v1/inspections", "---rcla"),
+    ("POST", "/v1/inspections", "---rcla"),
+    ("GET", "/v1/activities", "---rcla"),
+    ("POST", "/v1/activities", "---rcla"),
+    ("GET", "/v1/stretches", "---rcla"),
+    ("GET", "/v1/reports", "---rcla"),
+    ("GET", "/v1/reports/work", "---rcla"),
+    ("POST", "/v1/reports/work", "----cla"),
+    ("GET", "/v1/reports/work/{number}", "---rcla"),
+    ("GET", "/v1/reports/work/{number}/late", "---rcla"),
     ("POST", "/v1/sync", "-d-----"),
     ("GET", "/v1/receipts/{bundle}", "-d-----"),
     ("POST", "/v1/enrol", "ndircla"),
@@ -62,9 +85,12 @@ fn body_of(path: &str) -> Value {
         "/v1/hazards/{record}/restore" => json!({"operation": "00".repeat(16), "field": "township"}),
         "/v1/hazards/{record}/acts" => json!({"kind": "void", "fields": {}}),
         "/v1/conflicts/{conflict}/resolve" => json!({"value": "x"}),
+        "/v1/rules" => json!({"source": ""}),
         "/v1/people" => json!({"name": "测试员", "role": "inspector"}),
         "/v1/people/{person}/area" => json!({"boxes": []}),
         "/v1/quarantine/{operation}/write-off" => json!({"reason": "无法辨认"}),
+        "/v1/hazards" | "/v1/works" | "/v1/inspections" | "/v1/activities" => json!({"fields": {}}),
+        "/v1/reports/work" => json!({"from": "2026-11-01", "to": "2026-11-30"}),
         "/v1/enrol-codes" => json!({"person": uuid::Uuid::nil()}),
         _ => json!({}),
     }
@@ -82,9 +108,11 @@ async fn every_route_lets_in_whom_the_table_says() -> Result<()> {
     for (method, route, may) in TABLE {
         let path = route
             .replace("{record}", &uuid::Uuid::nil().to_string())
+            .replace("{other}", &uuid::Uuid::nil().to_string())
             .replace("{conflict}", &format!("{}.township.values", uuid::Uuid::nil()))
             .replace("{operation}", &"00".repeat(32))
             .replace("{device}", &uuid::Uuid::nil().to_string())
+            .replace("{number}", "test-2026-999")
             .replace("{person}", &uuid::Uuid::nil().to_string())
             .replace("{line}", &uuid::Uuid::nil().to_string())
             .replace("{bundle}", &"00".repeat(32));
