@@ -42,7 +42,6 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("duplicates", &["duplicates_recall", "duplicates_precision", "duplicates_boston", "duplicates_firms"]),
     ("match", &["match_nearest", "match_full"]),
     ("patrol", &["patrol"]),
-
     ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];

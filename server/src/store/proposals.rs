@@ -59,7 +59,7 @@ const SELECT_OPEN: &str = "SELECT class, record, other, score, distance_mm, reas
      WHERE proposals.district = $1 AND proposals.dismissed_ms IS NULL AND one.collection = 0 AND two.collection = 0 \
      AND one.state NOT BETWEEN 11 AND 14 AND two.state NOT BETWEEN 11 AND 14) AS open \
      WHERE (class, unlikely, record, other) > ($2, $3, $4, $5) \
-     ORDER BY class, unlikely, record, other LIMIT $6";
+     ORDER BY class, unlikely, record, other LIMIT $6 + 0";
 const SELECT_PROPOSAL: &str = "SELECT score, distance_mm, reasons, dismissed_ms FROM proposals \
      WHERE district = $1 AND record = $2 AND other = $3";
 /// A dismissal outlives that the pair is derived anew.

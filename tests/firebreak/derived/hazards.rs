@@ -25,7 +25,10 @@ async fn a_hazard_is_told_its_line_span_chainage_side_and_zone() -> Result<()> {
         let hazard = server.client()?.json(&format!("/v1/hazards/{}", report.record)).await?;
         let told = at(&hazard, "/placement")?;
         ensure!(at(told, "/line/name")? == "青杠线" && at(told, "/certainty")? == "certain", "{told}");
-        ensure!(at(told, "/line/structure_from")? == "N001" && at(told, "/line/structure_to")? == "N002", "{told}");
+        ensure!(
+            at(told, "/line/structure_from")? == "N001" && at(told, "/line/structure_to")? == "N002",
+            "{told}"
+        );
         ensure!(at(told, "/line/side")? == "left" && at(told, "/line/in_zone")? == true, "{told}");
         let (chainage_m, offset_m) = (number(told, "/line/chainage_m")?, number(told, "/line/offset_m")?);
         // 0.003° of longitude at 29.98° N by the ellipsoid of WGS-84: 289.5 m; 0.00005° of latitude: 5.54 m.
@@ -34,7 +37,10 @@ async fn a_hazard_is_told_its_line_span_chainage_side_and_zone() -> Result<()> {
         let far = phone.report("general").with("position", &position(305_000_000, 1_050_000_000, 30));
         send(&mut phone, std::slice::from_ref(&far)).await?;
         let far = server.client()?.json(&format!("/v1/hazards/{}", far.record)).await?;
-        ensure!(at(&far, "/placement/line")?.is_null() && at(&far, "/placement/certainty")? == "none", "{far}");
+        ensure!(
+            at(&far, "/placement/line")?.is_null() && at(&far, "/placement/certainty")? == "none",
+            "{far}"
+        );
         ensure!(at(&server.check().await?, "/ok")? == true);
     }
     Ok(())

@@ -5,9 +5,9 @@ use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use fixtures::builders::MORNING_MS;
 use serde_json::Value;
-use sync_protocol::ids::RecordId;
+use sync_protocol::ids::{OperationId, RecordId};
 use sync_protocol::kind::Kind;
-use sync_protocol::operation::{Operation, OperationId};
+use sync_protocol::operation::Operation;
 
 use super::{at, import, line, number, send};
 
@@ -18,7 +18,9 @@ type Point = (i64, i64, i64, i64);
 fn walk(from: i64, to: i64, start_ms: i64) -> Vec<Point> {
     // 0.0001° of longitude are 9.65 m there.
     (from * 10..=to * 10)
-        .map(|step| (299_800_000 + step % 3 * 100, 1_030_000_000 + step * 1_000, start_ms + step * 10_000, 40))
+        .map(|step| {
+            (299_800_000 + step % 3 * 100, 1_030_000_000 + step * 1_000, start_ms + step * 10_000, 40)
+        })
         .collect()
 }
 
@@ -72,7 +74,8 @@ async fn a_track_gives_the_same_kilometres_however_its_pieces_come() -> Result<(
             let (length_m, left_m) = unpatrolled(&server, "2020-01-01").await?;
             // 0.010° of longitude are 965 m of 1,930 m.
             ensure!((length_m - 1_930.0).abs() < 2.0 && (left_m - 965.0).abs() < 10.0, "{length_m} {left_m}");
-            let told = server.client()?.json("/v1/stretches?kind=patrol&from=2020-01-01&to=2030-12-31").await?;
+            let told =
+                server.client()?.json("/v1/stretches?kind=patrol&from=2020-01-01&to=2030-12-31").await?;
             found.push(at(&told, "/rows/0/parts")?.clone());
             ensure!(at(&server.check().await?, "/ok")? == true);
         }
