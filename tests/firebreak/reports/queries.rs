@@ -76,6 +76,12 @@ async fn the_query_behind_each_figure_lists_the_rows_that_give_it() -> Result<()
             ensure!(one["value"] == found.len(), "{}: {} by {query}", one["key"], found.len());
         }
         assert_eq!(figure(&report, "lines_walked")?, 1, "{backend:?}");
+        let not = |kind: &str| format!("/v1/stretches?kind={kind}&from=2026-11-01&to=2026-11-30&done=false");
+        assert_eq!(rows(&office, &not("patrol")).await?.len(), 0, "all of the line was walked");
+        let not_felled = rows(&office, &not("corridor_felling")).await?;
+        let first = not_felled.first().context("three of six spans were not felled")?;
+        let (felled, length) = (figure(&report, "felled_mm")?, figure(&report, "walked_mm")?);
+        assert_eq!(first.get("length_mm").and_then(Value::as_i64), Some(length - felled));
     }
     Ok(())
 }
