@@ -7,6 +7,7 @@ mod grid;
 mod import;
 mod people;
 mod report;
+mod rules;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use devices::DeviceCommand;
 use districts::DistrictCommand;
 use import::ImportCommand;
 use people::{AreaCommand, EnrolCodeArgs, PersonCommand, TokenCommand};
+use rules::RulesCommand;
 
 use crate::config::{Flags, ServeFlags, Settings};
 use crate::domain::District;
@@ -59,6 +61,9 @@ enum Command {
     Device(DeviceCommand),
     /// The work report of a period: a draft, or issued.
     Report(report::ReportArgs),
+    /// The rules of a district.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Fold every record again and compare; exit status 1 where anything disagrees.
     Check(DistrictArg),
     /// Print the settings in force, secrets hidden.
@@ -110,6 +115,7 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::Import(command) => import::run(engine, command).await,
         Command::Device(command) => devices::run(engine, command).await,
         Command::Report(arguments) => report::run(engine, arguments).await,
+        Command::Rules(command) => rules::run(engine, command).await,
         Command::Serve(_) | Command::Check(_) | Command::Config => Ok(()),
     }
 }

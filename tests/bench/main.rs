@@ -6,10 +6,12 @@
 
 mod bytes;
 mod crew;
+mod duplicates;
 mod figure;
 mod ingest;
 mod large;
 mod link;
+mod matching;
 mod process;
 mod refold;
 mod report;
@@ -37,6 +39,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("postgres", &["ingest_http_postgres"]),
     ("refold", &["refold", "refold_http"]),
     ("bytes", &["report_bytes"]),
+    ("duplicates", &["duplicates_recall", "duplicates_precision", "duplicates_boston", "duplicates_firms"]),
+    ("match", &["match_nearest", "match_full"]),
+    ("patrol", &["patrol"]),
     ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
@@ -63,6 +68,10 @@ async fn main() -> Result<()> {
             "postgres" => ingest::postgres(&mut figures).await?,
             "refold" => refold::measure(&mut figures).await?,
             "bytes" => bytes::measure(&mut figures).await?,
+            "duplicates" => duplicates::measure(&mut figures)?,
+            "match" => matching::matches(&mut figures).await?,
+            "patrol" => matching::patrols(&mut figures)?,
+
             "report" => report::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }

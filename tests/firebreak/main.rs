@@ -3,6 +3,8 @@
 mod api_page;
 mod bad_input;
 mod complaints;
+mod derived;
+mod duplicates;
 mod durability;
 mod faults;
 mod geometry;

@@ -35,7 +35,7 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile", "store")];
 
 /// The functional core: values in, values out.
-const PURE: &[&str] = &["validate", "reconcile", "report", "rules", "duplicates", "grid"];
+const PURE: &[&str] = &["validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[

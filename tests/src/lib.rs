@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod python;
 pub mod server;
 pub mod trace;
+pub mod twins;
 
 /// The seed of a randomised test: `FIREBREAK_SEED`, or the one given. Prints it, so that a failure can be had
 /// again.

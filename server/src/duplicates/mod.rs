@@ -17,7 +17,7 @@ use crate::geometry::{Area, GeoBox};
 pub use reasons::Reason;
 
 /// A score from which two records are proposed as one, of 1000.
-pub const LEAST_SCORE: u16 = 500;
+pub const LEAST_SCORE: u16 = 600;
 /// Ranges of places that a block is covered by.
 const RANGES: usize = 16;
 

@@ -22,7 +22,8 @@ pub enum Datum {
     Wgs84,
     /// CGCS2000 degrees, EPSG:4490: equal to WGS-84 below the accuracy of a phone.
     Cgcs2000,
-    /// The datum of Chinese map apps. Equal to WGS-84 outside of China, where nothing is shifted.
+    /// The datum of Chinese map apps. Equal to WGS-84 outside of China, where nothing is shifted; so within 1 km of its
+    /// edge two places can have the same numbers, and the one inside is taken.
     Gcj02,
     /// Baidu's datum, made from GCJ-02; likewise.
     Bd09,
@@ -54,7 +55,7 @@ pub enum DatumError {
 /// Which number of a pair comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AxisOrder {
-    /// Longitude or easting first: GeoJSON, GeoPackage, most tables.
+    /// Longitude or easting first: GeoJSON, `GeoPackage`, most tables.
     #[default]
     XFirst,
     /// Latitude or northing first: EPSG's own order, survey tables.

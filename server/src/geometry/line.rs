@@ -12,6 +12,10 @@ use super::units::{degrees, e7, metres, mm};
 /// grids are 2 to 3 km; 11 km between two points is a line that nobody traced.
 pub const UNTRACED_SPAN_MM: i64 = 3_000_000;
 
+/// The longest line, millimetres. The longest on earth have 3,000 km; a longer one has a vertex at a wrong place, and
+/// the index holds two pieces a kilometre.
+pub const LONGEST_LINE_MM: i64 = 10_000_000_000;
+
 /// Latitude and longitude in degrees × 1e7.
 pub type Vertex = (i64, i64);
 
@@ -27,6 +31,9 @@ pub enum LineError {
     /// All vertices are at one place.
     #[error("the line has no length")]
     NoLength,
+    /// Longer than [`LONGEST_LINE_MM`].
+    #[error("the line is {} km long, at most {} km are believed", .0 / 1_000_000, LONGEST_LINE_MM / 1_000_000)]
+    TooLong(i64),
     /// Structures must be indices of vertices, ascending, each once.
     #[error("structure {0} is no vertex of the line or is out of order")]
     BadStructure(usize),
@@ -91,8 +98,10 @@ impl Line {
             return Err(LineError::OffEarth(at));
         }
         let chainages_mm = chainages(&vertices);
-        if chainages_mm.last().copied().unwrap_or_default() == 0 {
-            return Err(LineError::NoLength);
+        match chainages_mm.last().copied().unwrap_or_default() {
+            0 => return Err(LineError::NoLength),
+            long_mm if long_mm > LONGEST_LINE_MM => return Err(LineError::TooLong(long_mm)),
+            _ => {}
         }
         let ends = span_ends(&chainages_mm, structures)?;
         Ok(Self { vertices, chainages_mm, ends })
@@ -211,12 +220,12 @@ fn chainages(vertices: &[Vertex]) -> Vec<i64> {
     chainages
 }
 
-fn span_ends(chainages_mm: &[i64], structures: &[usize]) -> Result<Vec<SpanEnd>, LineError> {
+fn span_ends(all_mm: &[i64], structures: &[usize]) -> Result<Vec<SpanEnd>, LineError> {
     let mut ends: Vec<SpanEnd> = Vec::with_capacity(structures.len() + 2);
     let mut previous: Option<usize> = None;
     for (ordinal, vertex) in structures.iter().copied().enumerate() {
         let Some(chainage_mm) =
-            chainages_mm.get(vertex).copied().filter(|_| previous.is_none_or(|previous| previous < vertex))
+            all_mm.get(vertex).copied().filter(|_| previous.is_none_or(|previous| previous < vertex))
         else {
             return Err(LineError::BadStructure(ordinal));
         };
@@ -226,9 +235,9 @@ fn span_ends(chainages_mm: &[i64], structures: &[usize]) -> Result<Vec<SpanEnd>,
     if ends.first().is_none_or(|end| end.vertex != 0) {
         ends.insert(0, SpanEnd { vertex: 0, chainage_mm: 0, structure: None });
     }
-    let last = chainages_mm.len() - 1;
+    let last = all_mm.len() - 1;
     if ends.last().is_none_or(|end| end.vertex != last) {
-        let chainage_mm = chainages_mm.last().copied().unwrap_or_default();
+        let chainage_mm = all_mm.last().copied().unwrap_or_default();
         ends.push(SpanEnd { vertex: last, chainage_mm, structure: None });
     }
     Ok(ends)
@@ -294,6 +303,9 @@ mod tests {
         assert_eq!(Line::new(vec![(0, 0)], &[]), Err(LineError::TooShort(1)));
         assert_eq!(Line::new(vec![(0, 0), (900_000_001, 0)], &[]), Err(LineError::OffEarth(1)));
         assert_eq!(Line::new(vec![(5, 5), (5, 5)], &[]), Err(LineError::NoLength));
+        let longest = |lon_e7| Line::new(vec![(0, 0), (0, lon_e7)], &[]);
+        assert!(longest(898_315_000).is_ok(), "9,999.9 km of the equator");
+        assert!(matches!(longest(898_316_000), Err(LineError::TooLong(10_000_000_001..))));
         assert_eq!(Line::new(vertices(), &[0, 3]), Err(LineError::BadStructure(1)));
         assert_eq!(Line::new(vertices(), &[2, 1]), Err(LineError::BadStructure(1)));
     }

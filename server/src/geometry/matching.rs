@@ -26,6 +26,8 @@ pub const PROBABLE_ACCURACY_DM: i64 = 500;
 pub const CERTAIN_WITHIN_MM: i64 = 60_000;
 /// A probable match is nearer than this and the accuracy of its fix together.
 pub const PROBABLE_WITHIN_MM: i64 = 100_000;
+/// Worse than this an accuracy means the same, decimetres.
+const WORST_DM: i64 = 1_000_000;
 /// Nearer to the line than this there is no side.
 const ON_LINE_MM: i64 = 100;
 
@@ -281,15 +283,15 @@ impl GridIndex {
 /// How sure a match is: see `docs/geometry.md`. A fix that is off by e changes the difference between two distances by
 /// at most 2e; e is the accuracy in 2 of 3 fixes and twice that in 19 of 20.
 pub fn certainty(offset_mm: i64, rival_mm: Option<i64>, accuracy_dm: Option<i64>) -> Certainty {
-    let accuracy_dm = accuracy_dm.unwrap_or(UNKNOWN_ACCURACY_DM).max(0);
-    let accuracy_mm = accuracy_dm.saturating_mul(100);
+    let accuracy_dm = accuracy_dm.unwrap_or(UNKNOWN_ACCURACY_DM).clamp(0, WORST_DM);
+    let error_mm = accuracy_dm.saturating_mul(100);
     let lead_mm = rival_mm.map_or(i64::MAX, |rival_mm| rival_mm - offset_mm);
     let is_certain = accuracy_dm <= CERTAIN_ACCURACY_DM
-        && offset_mm + 2 * accuracy_mm <= CERTAIN_WITHIN_MM
-        && lead_mm > 4 * accuracy_mm;
+        && offset_mm + 2 * error_mm <= CERTAIN_WITHIN_MM
+        && lead_mm > 4 * error_mm;
     let is_probable = accuracy_dm <= PROBABLE_ACCURACY_DM
-        && offset_mm <= PROBABLE_WITHIN_MM + accuracy_mm
-        && lead_mm > 2 * accuracy_mm;
+        && offset_mm <= PROBABLE_WITHIN_MM + error_mm
+        && lead_mm > 2 * error_mm;
     match (is_certain, is_probable) {
         (true, _) => Certainty::Certain,
         (false, true) => Certainty::Probable,
@@ -368,6 +370,8 @@ mod tests {
             ((5_000, Some(21_001), Some(40)), Certainty::Certain),
             ((5_000, Some(13_000), Some(40)), Certainty::Doubtful),
             ((5_000, Some(5_000), Some(0)), Certainty::Doubtful),
+            ((5_000, Some(i64::MAX), Some(i64::MAX)), Certainty::Doubtful),
+            ((5_000, None, Some(-1)), Certainty::Certain),
         ];
         for ((offset, rival, accuracy), expected) in cases {
             assert_eq!(certainty(offset, rival, accuracy), expected, "{offset} {rival:?} {accuracy:?}");

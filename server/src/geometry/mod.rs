@@ -21,7 +21,7 @@ pub use datum::{AxisOrder, Converter, Datum, DatumError, Degrees};
 pub use follow::{CORRIDOR_MM, LAPSE_MM, SAME_STRUCTURES_MM, SHORTEST_RUN_MM, Walked, follow};
 pub use gpx::{GpxFault, GpxTrack, LARGEST_FILE, MOST_POINTS, read_gpx};
 pub use intervals::Intervals;
-pub use line::{Line, LineError, Span, UNTRACED_SPAN_MM, Vertex, destination, distance_mm};
+pub use line::{LONGEST_LINE_MM, Line, LineError, Span, UNTRACED_SPAN_MM, Vertex, destination, distance_mm};
 pub use matching::{
     CERTAIN_ACCURACY_DM, CERTAIN_WITHIN_MM, Certainty, GridIndex, GridLine, Hit, Located, MatchOptions,
     PROBABLE_ACCURACY_DM, PROBABLE_WITHIN_MM, REACH_MM, RIVAL_HORIZON_MM, Side, UNKNOWN_ACCURACY_DM,

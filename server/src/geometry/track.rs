@@ -4,6 +4,8 @@
 //! often: a track that was shuffled, sent twice or cut anew gives the same pieces, so long as its fixes have times.
 //! Which line was walked is [`super::follow`]'s. Start at [`clean`].
 
+use std::collections::BTreeSet;
+
 use super::ecef::{from_degrees, length, subtract};
 #[cfg(test)]
 use super::line::destination;
@@ -21,6 +23,8 @@ pub const FASTEST_M_S: i64 = 12;
 pub const STANDING_MM: i64 = 5_000;
 /// Of standing still by half the accuracy at most, millimetres.
 pub const STANDING_AT_MOST_MM: i64 = 25_000;
+/// A clock that gives so many places one time, on the average, stands still and orders nothing.
+const PLACES_A_TIME: usize = 4;
 /// Pieces that grow at the same time: where a clock was set back, two walks lie in the same minutes.
 const OPEN_PIECES: usize = 8;
 /// Distance between the points of a drawn stretch, millimetres.
@@ -85,7 +89,12 @@ pub fn assembled(mut batches: Vec<(u64, Vec<Fix>)>) -> Vec<Fix> {
 /// The pieces that were walked.
 ///
 /// Fixes of segments in which every fix has a time are pooled and ordered by it; of the others the order is kept.
-pub fn clean(fixes: Vec<Fix>) -> Vec<Piece> {
+pub fn clean(mut fixes: Vec<Fix>) -> Vec<Piece> {
+    if has_stopped_clock(&fixes) {
+        for fix in &mut fixes {
+            fix.time_ms = None;
+        }
+    }
     let mut untimed: Vec<u32> =
         fixes.iter().filter(|fix| fix.time_ms.is_none()).map(|fix| fix.segment).collect();
     untimed.sort_unstable();
@@ -103,6 +112,14 @@ pub fn clean(fixes: Vec<Fix>) -> Vec<Piece> {
         piece.fixes.len() >= 2
     });
     pieces
+}
+
+/// Over the whole track, so that it does not matter how it was cut.
+fn has_stopped_clock(fixes: &[Fix]) -> bool {
+    let read = || fixes.iter().filter_map(|fix| Some((fix.time_ms?, fix.vertex())));
+    let places: BTreeSet<(i64, Vertex)> = read().collect();
+    let times: BTreeSet<i64> = read().map(|(time_ms, _)| time_ms).collect();
+    places.len() >= PLACES_A_TIME && times.len() * PLACES_A_TIME <= places.len()
 }
 
 /// Every fix, in order of time, joins the piece that grew last of those whose end it can have come from, or begins one.
@@ -140,7 +157,8 @@ fn step_mm(from: &Fix, to: &Fix) -> Option<i64> {
     let is_in_time = match (from.time_ms, to.time_ms) {
         // A fix may be off by its accuracy: a second is given for it.
         (Some(from_ms), Some(to_ms)) => {
-            to_ms >= from_ms && step_mm <= (to_ms - from_ms + 1_000).saturating_mul(FASTEST_M_S)
+            let after_ms = to_ms.saturating_sub(from_ms);
+            after_ms >= 0 && step_mm <= after_ms.saturating_add(1_000).saturating_mul(FASTEST_M_S)
         }
         (None, _) | (_, None) => true,
     };
@@ -269,6 +287,13 @@ mod tests {
         assert_eq!(lengths(&clean(mixed.clone())), [20]);
         mixed.swap(10, 11);
         assert_eq!(lengths(&clean(mixed)), [11, 9], "backwards in time nobody walked");
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_orders_nothing() {
+        let stopped: Vec<Fix> =
+            walk(start(), 40).iter().map(|fix| Fix { time_ms: Some(7), ..*fix }).collect();
+        assert_eq!(lengths(&clean(stopped)), [40]);
     }
 
     #[test]

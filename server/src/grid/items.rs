@@ -238,7 +238,8 @@ fn lines(
     let external_id = checked(id.ok_or((Code::ImportNoId, String::new()))?)?;
     let nodes: Vec<String> = match mapping.value(feature, Role::Nodes) {
         Some(nodes) => {
-            nodes.split([';', ',', ' ']).map(|id| id.trim_matches(['[', ']']).to_owned()).collect()
+            let parts = nodes.split([';', ',', ' ', '[', ']']);
+            parts.filter(|id| !id.is_empty()).map(str::to_owned).collect()
         }
         None => Vec::new(),
     };

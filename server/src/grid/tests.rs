@@ -1,9 +1,8 @@
-//! Files in, lines out: what is read, joined, refused and assumed; limits at n and n + 1; nothing panics on mutations.
+//! Files in, lines out: what is read, joined, refused and assumed; limits at n and n + 1.
 
 mod assembly;
 mod columns;
 mod limits;
-mod mutations;
 mod regions;
 
 use serde_json::{Value, json};

@@ -58,10 +58,9 @@ impl From<SyncError> for ApiError {
 /// The HTTP status of a code.
 pub const fn status_of(code: Code) -> StatusCode {
     match code {
-        Code::BodyTooLarge
-        | Code::DecodedBodyTooLarge
-        | Code::TooManyBundles
-        | Code::ImportTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::BodyTooLarge | Code::DecodedBodyTooLarge | Code::TooManyBundles | Code::ImportTooLarge => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Code::EncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Forbidden | Code::DeviceRevoked | Code::EnrolCodeInvalid => StatusCode::FORBIDDEN,

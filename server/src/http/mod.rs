@@ -19,9 +19,11 @@ mod pages;
 mod parameters;
 mod people;
 mod policy;
+mod proposals;
 mod quarantine;
 mod receipts;
 mod reports;
+mod rules;
 pub mod socket;
 mod sync;
 mod totals;
@@ -111,7 +113,13 @@ pub fn router(
         .route("/v1/grid", get(grid::overview))
         .route("/v1/grid/lines", get(grid::lines).post(grid::import_lines))
         .route("/v1/grid/lines/{line}", get(grid::line))
+        .route("/v1/grid/unpatrolled", get(grid::unpatrolled))
         .route("/v1/grid/regions", get(grid::regions).post(grid::import_regions))
+        .route("/v1/proposals", get(proposals::list))
+        .route("/v1/proposals/{record}/{other}/accept", post(proposals::accept))
+        .route("/v1/proposals/{record}/{other}/dismiss", post(proposals::dismiss))
+        .route("/v1/proposals/{record}/{other}/undo", post(proposals::undo))
+        .route("/v1/rules", get(rules::in_force).put(rules::set))
         .route("/v1/people", get(people::list).post(people::add))
         .route("/v1/people/{person}", delete(people::remove))
         .route("/v1/people/{person}/area", put(people::set_area))

@@ -7,13 +7,15 @@ use super::values::RecordRow;
 use super::{StoreError, Transaction, execute, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::{Collection, DistrictKey};
 
-/// Kinds of reference data that an import writes.
+/// Kinds of reference data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReferenceKind {
     /// Lines and structures.
     Grid,
     /// Districts and townships.
     Regions,
+    /// The rules of the bureau.
+    Rules,
 }
 
 impl ReferenceKind {
@@ -22,6 +24,7 @@ impl ReferenceKind {
         match self {
             Self::Grid => "grid",
             Self::Regions => "regions",
+            Self::Rules => "rules",
         }
     }
 
@@ -30,6 +33,7 @@ impl ReferenceKind {
         match self {
             Self::Grid => Collection::Grid,
             Self::Regions => Collection::Areas,
+            Self::Rules => Collection::Rules,
         }
     }
 }
@@ -52,7 +56,7 @@ const SELECT_REFERENCE: &str = "SELECT record, collection, change, class, state,
 const SELECT_VERSION: &str = "SELECT change, version, imported_ms FROM reference_versions \
      WHERE district = $1 AND kind = $2 ORDER BY change DESC LIMIT 1";
 const SELECT_VERSIONS: &str = "SELECT change, version, imported_ms, report FROM reference_versions \
-     WHERE district = $1 AND kind = $2 ORDER BY change DESC LIMIT $3";
+     WHERE district = $1 AND kind = $2 ORDER BY change DESC LIMIT $3 + 0";
 const INSERT_VERSION: &str = "INSERT INTO reference_versions (district, kind, change, version, imported_ms, report) \
      VALUES ($1, $2, $3, $4, $5, $6)";
 

@@ -233,6 +233,12 @@ fn read_items(files: &[ReadFile], mapping: &Mapping) -> (Items, Report) {
         all.lines.extend(items.lines);
         all.structures.extend(items.structures);
     }
+    report.warn(
+        "in-parts",
+        "线路由不相连的几段组成，已分为多条",
+        "lines came in parts that do not join, and became lines of their own",
+        all.in_parts,
+    );
     (all, report)
 }
 

@@ -23,10 +23,12 @@ pub mod listing;
 pub mod office;
 pub mod people;
 pub mod presenters;
+pub mod proposals;
 pub mod pull;
 mod release;
 pub mod reports;
 pub mod rollback;
+pub mod rules;
 pub mod tokens;
 mod trust;
 
@@ -43,6 +45,7 @@ use tokio::sync::{Mutex, Notify, RwLock};
 use crate::domain::{District, DistrictKey};
 use crate::grid::snapshot::Grid;
 use crate::keys::{KeyError, Keyring};
+use crate::rules::Rules;
 use crate::store::{Store, StoreError, Transaction};
 use crate::time::Clock;
 
@@ -91,6 +94,8 @@ pub struct Engine {
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
     grids: Mutex<HashMap<DistrictKey, Arc<Grid>>>,
+    /// The rules of each district as they were last asked for.
+    rules: Mutex<HashMap<DistrictKey, Arc<Rules>>>,
 }
 
 impl Engine {
@@ -125,6 +130,7 @@ impl Engine {
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),
+            rules: Mutex::new(HashMap::new()),
         }))
     }
 

@@ -197,11 +197,11 @@ impl<'a> Graph<'a> {
     /// The operations that others name by an argument and see, where both fit: a withdrawal and its target.
     pub(super) fn named_and_seen(
         &self,
-        names: impl Fn(&Effective<'_>) -> Option<Head>,
+        target: impl Fn(&Effective<'_>) -> Option<Head>,
         fits: impl Fn(Node, Node) -> bool,
     ) -> Vec<Node> {
         let named: Vec<(Node, Head)> = (self.effective.iter().enumerate())
-            .filter_map(|(node, effective)| Some((node, names(effective)?)))
+            .filter_map(|(node, effective)| Some((node, target(effective)?)))
             .collect();
         if named.is_empty() {
             return Vec::new();

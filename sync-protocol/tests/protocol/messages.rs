@@ -221,7 +221,10 @@ pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
             "frame-item-structure",
             Frame::Item(item("grid", RecordId(story::numbered(802)), reference("structure"))),
         ),
-        ("frame-item-region", Frame::Item(item("areas", RecordId(story::numbered(803)), reference("region")))),
+        (
+            "frame-item-region",
+            Frame::Item(item("areas", RecordId(story::numbered(803)), reference("region"))),
+        ),
         (
             "frame-cursor",
             Frame::Cursor(Cursor { cursor: vec![1, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0, 0, 1], progress: None }),

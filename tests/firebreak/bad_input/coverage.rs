@@ -9,7 +9,7 @@ use firebreak_tests::http;
 use firebreak_tests::server::Backend;
 use sync_protocol::codes::Code;
 
-use super::{bundles, chains, limits, notices, operations, requests, store};
+use super::{bundles, chains, imports, limits, notices, operations, requests, store};
 
 type Scenario = (&'static str, Pin<Box<dyn Future<Output = Result<()>> + Send>>);
 
@@ -33,6 +33,7 @@ fn scenarios(backend: Backend) -> Vec<Scenario> {
         ("requests::office", Box::pin(requests::office(backend))),
         ("requests::too_many_at_once", Box::pin(requests::too_many_at_once(backend))),
         ("requests::too_slow", Box::pin(requests::too_slow(backend))),
+        ("imports::files_and_rows", Box::pin(imports::files_and_rows(backend))),
         ("limits::of_requests", Box::pin(limits::of_requests(backend))),
         ("store::damaged", Box::pin(store::damaged(backend))),
         // Quick on PostgreSQL: on SQLite the server first waits for the lock. Only a file has a bound.

@@ -10,6 +10,8 @@ mod bundles;
 mod chains;
 mod coverage;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod notices;

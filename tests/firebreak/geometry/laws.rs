@@ -26,16 +26,14 @@ fn members(parts: &[(i64, i64)]) -> Vec<i64> {
 /// Two lines side by side and one across.
 fn grid() -> GridIndex {
     let line = |from, bearing: f64, length_mm| {
-        let line = Line::new(vec![from, destination(from, bearing, length_mm)], &[]).expect("a line");
-        GridLine { line: Arc::new(line), zone_mm: None }
+        let line = Line::new(vec![from, destination(from, bearing, length_mm)], &[]);
+        line.map(|line| GridLine { line: Arc::new(line), zone_mm: None })
     };
     let beside = destination(ORIGIN, 0.0, 35_000);
     let across = destination(destination(ORIGIN, 90.0, 2_000_000), 0.0, 1_500_000);
-    GridIndex::new(vec![
-        line(ORIGIN, 90.0, 6_000_000),
-        line(beside, 90.0, 6_000_000),
-        line(across, 170.0, 3_000_000),
-    ])
+    let lines =
+        [line(ORIGIN, 90.0, 6_000_000), line(beside, 90.0, 6_000_000), line(across, 170.0, 3_000_000)];
+    GridIndex::new(lines.into_iter().flatten().collect())
 }
 
 /// A walk that wanders: turns, speeds, pauses, spikes, unreliable fixes and a hop.
@@ -63,14 +61,28 @@ fn union(walked: &[Walked], line: usize) -> Intervals {
     walked.iter().filter(|part| part.line == line).map(|part| (part.from_mm, part.to_mm)).collect()
 }
 
+/// Whether a datum shifts some places within 1.3 km and others not: at the edge of China two places have the same numbers.
+fn is_at_the_edge(converter: &Converter, Degrees { lat, lon }: Degrees) -> bool {
+    let steps = [-0.012, 0.0, 0.012];
+    let around = steps.iter().flat_map(|north| steps.iter().map(move |east| (lat + north, lon + east)));
+    let is_shifted =
+        around.filter_map(|(lat, lon)| Some(converter.from_wgs84(Degrees { lat, lon }).ok()? != (lon, lat)));
+    let is_shifted: Vec<bool> = is_shifted.collect();
+    is_shifted.contains(&true) && is_shifted.contains(&false)
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_set_of_stretches_does_not_know_in_which_order_they_came(
         (parts, shuffled) in parts().prop_flat_map(|parts| (Just(parts.clone()), Just(parts).prop_shuffle())),
         length in 0_i64..1_300,
     ) {
         let mut set = Intervals::new();
-        shuffled.iter().for_each(|(from, to)| set.insert(*from, *to));
+        for (from, to) in &shuffled {
+            set.insert(*from, *to);
+        }
         let collected: Intervals = parts.iter().chain(&shuffled).copied().collect();
         prop_assert_eq!(&set, &collected);
         prop_assert_eq!(members(set.parts()), members(&parts));
@@ -90,6 +102,7 @@ proptest! {
         order in any::<u64>(),
     ) {
         let index = grid();
+        prop_assert_eq!(index.len(), 3);
         let fixes = wander(&steps);
         let expected = follow(&index, &clean(fixes.clone()));
         // Cut where the numbers say, send some twice, in an order of its own.
@@ -125,6 +138,9 @@ proptest! {
                 prop_assert!(matches!(datum, Datum::Epsg(_)));
                 continue;
             };
+            if is_at_the_edge(&converter, given) {
+                continue;
+            }
             let back = converter.to_wgs84(x, y).expect("it came from there");
             let off_mm = distance_mm(back.vertex(), given.vertex());
             prop_assert!(off_mm <= ROUND_TRIP_MM, "{datum}: {off_mm} mm off at {given:?}");

@@ -34,9 +34,9 @@ fn zones(random: &mut ChaCha8Rng) -> Result<Vec<Value>> {
     for code in 4491..=4554_u16 {
         let converter = Converter::new(Datum::Epsg(code))?;
         let (first, width) = match code {
-            ..=4501 => (4491, 6.0),
-            ..=4512 => (4502, 6.0),
-            ..=4533 => (4513, 3.0),
+            4491..=4501 => (4491, 6.0),
+            4502..=4512 => (4502, 6.0),
+            4513..=4533 => (4513, 3.0),
             _ => (4534, 3.0),
         };
         let meridian = 75.0 + f64::from(code - first) * width;

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod formats;
+mod mutations;
 mod real;
 mod regions;
 

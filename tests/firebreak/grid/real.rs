@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{assert_changes, count};
 
 /// The folder of a set, or none and a line that says so.
-fn folder(set: &str) -> Option<PathBuf> {
+pub(crate) fn folder(set: &str) -> Option<PathBuf> {
     let given = std::env::var_os("FIREBREAK_REAL_DATA").map(PathBuf::from);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = given.unwrap_or_else(|| root.join("../shared/data")).join(set);

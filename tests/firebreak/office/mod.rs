@@ -6,8 +6,10 @@ mod conflicts;
 mod devices;
 mod hazards;
 mod pages;
+mod proposals;
 mod quarantine;
 mod routes;
+mod rules;
 
 pub(crate) use routes::TABLE;
 

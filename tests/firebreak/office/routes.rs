@@ -42,9 +42,16 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/grid", "---rcla"),
     ("GET", "/v1/grid/lines", "---rcla"),
     ("GET", "/v1/grid/lines/{line}", "---rcla"),
+    ("GET", "/v1/grid/unpatrolled", "---rcla"),
     ("GET", "/v1/grid/regions", "---rcla"),
     ("POST", "/v1/grid/lines", "-----la"),
     ("POST", "/v1/grid/regions", "-----la"),
+    ("GET", "/v1/proposals", "---rcla"),
+    ("POST", "/v1/proposals/{record}/{other}/accept", "---r-la"),
+    ("POST", "/v1/proposals/{record}/{other}/dismiss", "---r-la"),
+    ("POST", "/v1/proposals/{record}/{other}/undo", "---r-la"),
+    ("GET", "/v1/rules", "---rcla"),
+    ("PUT", "/v1/rules", "-----la"),
     ("GET", "/v1/people", "---rcla"),
     ("POST", "/v1/people", "-----la"),
     ("DELETE", "/v1/people/{person}", "-----la"),
@@ -78,6 +85,7 @@ fn body_of(path: &str) -> Value {
         "/v1/hazards/{record}/restore" => json!({"operation": "00".repeat(16), "field": "township"}),
         "/v1/hazards/{record}/acts" => json!({"kind": "void", "fields": {}}),
         "/v1/conflicts/{conflict}/resolve" => json!({"value": "x"}),
+        "/v1/rules" => json!({"source": ""}),
         "/v1/people" => json!({"name": "测试员", "role": "inspector"}),
         "/v1/people/{person}/area" => json!({"boxes": []}),
         "/v1/quarantine/{operation}/write-off" => json!({"reason": "无法辨认"}),
@@ -100,6 +108,7 @@ async fn every_route_lets_in_whom_the_table_says() -> Result<()> {
     for (method, route, may) in TABLE {
         let path = route
             .replace("{record}", &uuid::Uuid::nil().to_string())
+            .replace("{other}", &uuid::Uuid::nil().to_string())
             .replace("{conflict}", &format!("{}.township.values", uuid::Uuid::nil()))
             .replace("{operation}", &"00".repeat(32))
             .replace("{device}", &uuid::Uuid::nil().to_string())

@@ -138,7 +138,10 @@ fn what_the_ledger_holds_is_kept_where_a_part_is_imported() {
     let mut items = items_of(&part, &Mapping::default());
     keep(&mut items, &held);
     let merged = assemble(items);
-    assert_eq!(lines(&merged).iter().map(|line| at(line)).collect::<Vec<_>>(), [vec![(0, "99")], vec![(0, "N001")]]);
+    assert_eq!(
+        lines(&merged).iter().map(|line| at(line)).collect::<Vec<_>>(),
+        [vec![(0, "99")], vec![(0, "N001")]]
+    );
     assert!(alone(&merged).is_empty());
     // A line that was moved away loses what stood on it.
     let moved = geojson(&[line(json!({"osm_id": 1, "power": "line"}), &[(103.7, 29.7), (103.8, 29.7)])]);

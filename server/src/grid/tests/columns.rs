@@ -13,7 +13,8 @@ const TWO: [(f64, f64); 2] = [(103.01, 29.98), (103.02, 29.98)];
 
 #[test]
 fn a_line_has_the_same_id_and_voltage_from_each_format() {
-    let from_json = assembled(&geojson(&[line(json!({"osm_id": 5, "power": "cable", "voltage": "35000"}), &TWO)]));
+    let from_json =
+        assembled(&geojson(&[line(json!({"osm_id": 5, "power": "cable", "voltage": "35000"}), &TWO)]));
     let csv = "osm_id,power,voltage,wkt\n5,cable,35000,\"LINESTRING (103.01 29.98, 103.02 29.98)\"\n";
     let from_csv = assembled(&table(csv));
     assert_eq!(from_csv.items, from_json.items);
@@ -51,7 +52,9 @@ fn a_table_in_gb18030_is_read_and_says_so() {
 
 #[test]
 fn a_row_that_is_broken_is_refused_and_the_others_go_on() {
-    let read = table("osm_id,power,wkt\n1,line,\"LINESTRING (103 29, 104 29)\"\n2,line,\"LINESTRING (x y)\"\n3,line,\n4,line,GEOMETRYCOLLECTION EMPTY\n5,line,a,b,c\n");
+    let read = table(
+        "osm_id,power,wkt\n1,line,\"LINESTRING (103 29, 104 29)\"\n2,line,\"LINESTRING (x y)\"\n3,line,\n4,line,GEOMETRYCOLLECTION EMPTY\n5,line,a,b,c\n",
+    );
     let assembled = assembled(&read);
     let mut refused = codes(&assembled.refused);
     refused.sort_unstable();
@@ -96,7 +99,8 @@ fn a_file_that_is_none_of_its_format_is_refused_whole() {
 
 #[test]
 fn the_datum_is_what_the_reader_says_else_what_the_file_says() {
-    let chosen = |said, system| datum::choose(said, system).map(|(datum, warning)| (datum.datum(), warning.is_some()));
+    let chosen =
+        |said, system| datum::choose(said, system).map(|(datum, warning)| (datum.datum(), warning.is_some()));
     assert_eq!(chosen(None, None), Ok((Datum::Wgs84, false)));
     assert_eq!(chosen(None, Some("urn:ogc:def:crs:OGC:1.3:CRS84")), Ok((Datum::Wgs84, false)));
     assert_eq!(chosen(None, Some("urn:ogc:def:crs:EPSG::4490")), Ok((Datum::Cgcs2000, false)));
@@ -111,10 +115,18 @@ fn positions_of_another_datum_come_to_wgs84_and_those_out_of_it_are_refused() {
     // The test point of the domain: (103.01, 29.98) in zone 34 is E 597473.2242, N 3318325.6810.
     let zone = Converter::new(Datum::Epsg(4543)).unwrap();
     let points = [(597_473.224_2, 3_318_325.681), (597_573.0, 3_318_325.0)];
-    let found = items::of(&geojson(&[line(json!({"osm_id": 1, "power": "line"}), &points)]).features, &Mapping::default(), &zone);
+    let found = items::of(
+        &geojson(&[line(json!({"osm_id": 1, "power": "line"}), &points)]).features,
+        &Mapping::default(),
+        &zone,
+    );
     assert_eq!(found.lines[0].vertices[0], (299_800_000, 1_030_100_000));
     assert_eq!(found.lines[0].datum, "epsg:4543");
-    let beyond = items::of(&geojson(&[line(json!({"osm_id": 1, "power": "line"}), &points)]).features, &Mapping::default(), &super::wgs84());
+    let beyond = items::of(
+        &geojson(&[line(json!({"osm_id": 1, "power": "line"}), &points)]).features,
+        &Mapping::default(),
+        &super::wgs84(),
+    );
     assert_eq!(codes(&beyond.refused), [(1, Code::ImportPosition)]);
 }
 
@@ -124,7 +136,8 @@ fn numbers_that_look_wrong_are_warned_of() {
     let swapped = geojson(&[line(json!({"osm_id": 1}), &swapped)]);
     let found = datum::warnings(Datum::Wgs84, &swapped.features, None, None);
     assert_eq!(found.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["axes-swapped"]);
-    let projected = geojson(&[line(json!({"osm_id": 1}), &[(597_473.0, 3_318_325.0), (597_573.0, 3_318_325.0)])]);
+    let projected =
+        geojson(&[line(json!({"osm_id": 1}), &[(597_473.0, 3_318_325.0), (597_573.0, 3_318_325.0)])]);
     let found = datum::warnings(Datum::Wgs84, &projected.features, None, None);
     assert_eq!(found.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["looks-projected"]);
     let right = geojson(&[line(json!({"osm_id": 1}), &TWO)]);

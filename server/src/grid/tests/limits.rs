@@ -22,7 +22,9 @@ fn a_line_has_at_most_so_many_vertices() {
         assert_eq!((lines(&found).len(), found.refused.len()), (1 - refused, refused), "{vertices}");
     }
     // A table of structures makes lines by the same limit; what stands on each vertex must fit into the view too.
-    for (vertices, expected) in [(3_000, None), (limits::LINE_VERTICES + 1, Some(Code::ImportTooManyVertices))] {
+    for (vertices, expected) in
+        [(3_000, None), (limits::LINE_VERTICES + 1, Some(Code::ImportTooManyVertices))]
+    {
         let rows = zigzag(vertices).into_iter().enumerate();
         let rows = rows.map(|(n, (lon, lat))| format!("L,{n},{n},{lon:.7},{lat:.7}\n"));
         let found = assembled(&table(&format!("线路名称,序号,杆号,经度,纬度\n{}", rows.collect::<String>())));
@@ -64,7 +66,8 @@ fn a_text_has_at_most_so_many_bytes_and_no_control_characters() {
         ("a\u{0}b".to_owned(), true),
         ("a\tb".to_owned(), true),
     ] {
-        let found = assembled(&geojson(&[line(json!({"osm_id": 1, "power": "line", "name": name}), &points)]));
+        let found =
+            assembled(&geojson(&[line(json!({"osm_id": 1, "power": "line", "name": name}), &points)]));
         let code = found.refused.first().map(|it| it.code);
         assert_eq!(code, is_refused.then_some(Code::ImportText), "{name:?}");
     }

@@ -58,7 +58,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) async fn of(engine: &Arc<Engine>, district: &District) -> Result<Self, SyncError> {
         let grid = engine.grid(district).await?;
-        let rules = Arc::new(Rules::standard().clone());
+        let rules = engine.rules(district).await?;
         let (grid_change, regions_change) = grid.basis;
         let basis =
             format!("{ALGORITHM} grid {grid_change} regions {regions_change} rules {}", rules.version());

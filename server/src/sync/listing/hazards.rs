@@ -322,6 +322,11 @@ pub fn feature(hazard: &Hazard) -> Value {
     serde_json::json!({"type": "Feature", "id": hazard.id, "geometry": geometry, "properties": properties})
 }
 
+/// The line of a record that was read.
+pub fn of_row(row: &RecordRow, view: &View, district: &District) -> Hazard {
+    line(row, view, shown_position(view).as_ref(), &Calendar::of(district))
+}
+
 /// The line of one record; none where there is none.
 ///
 /// # Errors
@@ -335,7 +340,6 @@ pub async fn one(
     let row = transaction.records(district.key, &[record]).await?.remove(&record);
     Ok(row.and_then(|row| {
         let view = View::decode(&row.view)?;
-        let position = shown_position(&view);
-        Some(line(&row, &view, position.as_ref(), &Calendar::of(district)))
+        Some(of_row(&row, &view, district))
     }))
 }

@@ -1,26 +1,30 @@
-//! Importers never panic: seeded mutations of good files, bounded here; `FIREBREAK_MUTATIONS` asks for more.
+//! Importers never panic: seeded mutations of good files, bounded here; `FIREBREAK_SOAK` asks for more.
 
-use rand::{RngExt as _, SeedableRng as _};
+use firebreak::geometry::{Converter, Datum};
+use firebreak::grid::assemble::assemble;
+use firebreak::grid::mapping::Mapping;
+use firebreak::grid::{Format, Shape, geopackage, items, read, regions};
 use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
-use sync_protocol::reference::RegionLevel;
+use sync_protocol::reference::{Reference, RegionLevel};
 
-use super::super::mapping::Mapping;
-use super::super::{Format, geopackage, items, read, regions};
-use super::{assemble, collection, line, point, wgs84};
+use super::{collection, line, tower};
 
 /// Mutations of each file where nothing else is asked for.
 const MUTATIONS: u64 = 400;
 const SEED: u64 = 20_261_125;
 
 fn mutations() -> u64 {
-    std::env::var("FIREBREAK_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(MUTATIONS)
+    let rounds = std::env::var("FIREBREAK_SOAK").ok().and_then(|text| text.parse::<u64>().ok());
+    rounds.map_or(MUTATIONS, |rounds| rounds * 20)
 }
 
 /// One to eight changes of bytes: another byte, a byte less, a piece twice, a piece of interest, a cut.
 fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     const PIECES: [&[u8]; 12] = [
-        b"", b"null", b"-", b"1e999", b"[[[[[[[[", b"}", b"\"", b"\x00", b"\xff\xff\xff\xff", b"NaN", b",,,,", b"180.1",
+        b"", b"null", b"-", b"1e999", b"[[[[[[[[", b"}", b"\"", b"\x00", b"\xff\xff\xff\xff", b"NaN",
+        b",,,,", b"180.1",
     ];
     let mut bytes = bytes.to_vec();
     for _ in 0..random.random_range(1..=8) {
@@ -48,6 +52,10 @@ fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     bytes
 }
 
+fn wgs84() -> Converter {
+    Converter::new(Datum::Wgs84).expect("degrees")
+}
+
 fn import(bytes: &[u8], format: Format) -> bool {
     let mapping = Mapping::default();
     let Ok(read) = read(bytes, format, &mapping) else { return false };
@@ -55,7 +63,7 @@ fn import(bytes: &[u8], format: Format) -> bool {
     let assembled = assemble(items);
     let _regions = regions::of(&read.features, &mapping, &wgs84(), Some(RegionLevel::Township));
     assembled.items.iter().for_each(|item| {
-        let again = sync_protocol::reference::Reference::decode(&item.encode());
+        let again = Reference::decode(&item.encode());
         assert_eq!(again.as_ref(), Some(item), "what is imported can be read again");
     });
     true
@@ -63,12 +71,11 @@ fn import(bytes: &[u8], format: Format) -> bool {
 
 fn good_json() -> Vec<u8> {
     let ring = json!([[[103.0, 29.0], [103.1, 29.0], [103.1, 29.1], [103.0, 29.0]]]);
-    collection(&[
-        line(json!({"osm_id": 1, "power": "line", "voltage": "132000;66000", "nodes": [1, 2]}), &[(103.0, 29.0), (103.1, 29.1)]),
-        point(json!({"osm_node_id": 1, "power": "tower", "ref": "N1"}), (103.0, 29.0)),
-        json!({"type": "Feature", "id": 3, "properties": {"code": "51", "name": "镇", "from": "2020-01-01"},
-            "geometry": {"type": "Polygon", "coordinates": ring}}),
-    ])
+    let mut line = line(1, "132000;66000", &[(103.0, 29.0), (103.1, 29.1)]);
+    line["properties"]["nodes"] = json!([1, 2]);
+    let region = json!({"type": "Feature", "id": 3, "properties": {"code": "51", "from": "2020-01-01"},
+        "geometry": {"type": "Polygon", "coordinates": ring}});
+    collection(&[line, tower(1, "N1", (103.0, 29.0)), region])
 }
 
 const GOOD_CSV: &str = "线路名称,电压等级,序号,杆号,经度,纬度,wkt\n\
@@ -115,7 +122,7 @@ fn blobs_of_a_geopackage_are_read_and_mutated_ones_do_not_panic() {
     let mut random = StdRng::seed_from_u64(SEED);
     for good in good_blobs() {
         let shape = geopackage::shape(&good).expect("a good blob");
-        assert_ne!(shape, super::super::Shape::None);
+        assert_ne!(shape, Shape::None);
         for _ in 0..mutations() {
             let _either = geopackage::shape(&mutated(&good, &mut random));
         }

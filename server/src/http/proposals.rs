@@ -1,0 +1,109 @@
+//! `GET /v1/proposals`, `POST /v1/proposals/{record}/{other}/accept`, `…/dismiss`, `…/undo`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use sync_protocol::ids::RecordId;
+use sync_protocol::limits;
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::{Body, Parameters, page_size};
+use super::policy::{DECIDE, OFFICE};
+use crate::sync::proposals::{self, Decided, Proposed};
+
+/// A page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Proposals {
+    proposals: Vec<Proposed>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<Proposals>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(wanted.limit)?;
+    let page = proposals::page(&shared.engine, &account.district, wanted.cursor.as_deref(), limit).await?;
+    Ok(Json(Proposals { proposals: page.rows, next: page.next }))
+}
+
+/// Why, where a person says so.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Said {
+    reason: Option<String>,
+}
+
+impl Said {
+    /// The reason; none where it is blank.
+    fn reason(&self) -> Result<Option<&str>, ApiError> {
+        let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+        match reason {
+            Some(reason) if reason.len() > limits::TEXT_BYTES => {
+                Err(ApiError::with(Code::BadParameter, "reason"))
+            }
+            reason => Ok(reason),
+        }
+    }
+}
+
+pub(super) async fn accept(
+    State(shared): State<Shared>,
+    account: Account,
+    Path((record, other)): Path<(String, String)>,
+    Body(said): Body<Said>,
+) -> Result<Json<Decided>, ApiError> {
+    account.require(DECIDE)?;
+    let pair = pair(&record, &other)?;
+    let accepted =
+        proposals::accept(&shared.engine, &account.district, pair, said.reason()?, account.person.id);
+    Ok(Json(accepted.await?))
+}
+
+pub(super) async fn dismiss(
+    State(shared): State<Shared>,
+    account: Account,
+    Path((record, other)): Path<(String, String)>,
+    Body(said): Body<Said>,
+) -> Result<Json<Decided>, ApiError> {
+    account.require(DECIDE)?;
+    let pair = pair(&record, &other)?;
+    let reason = said.reason()?.ok_or_else(|| ApiError::with(Code::BadParameter, "reason"))?;
+    proposals::dismiss(&shared.engine, &account.district, pair, reason, account.person.id).await?;
+    Ok(Json(Decided { operations: Vec::new() }))
+}
+
+/// Nothing needs to be said of what is undone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Undo {}
+
+pub(super) async fn undo(
+    State(shared): State<Shared>,
+    account: Account,
+    Path((record, other)): Path<(String, String)>,
+    Body(Undo {}): Body<Undo>,
+) -> Result<Json<Decided>, ApiError> {
+    account.require(DECIDE)?;
+    let pair = pair(&record, &other)?;
+    Ok(Json(proposals::undo(&shared.engine, &account.district, pair, account.person.id).await?))
+}
+
+fn pair(record: &str, other: &str) -> Result<(RecordId, RecordId), ApiError> {
+    let id = |text: &str, name: &str| {
+        text.parse::<RecordId>().map_err(|_source| ApiError::with(Code::BadParameter, name))
+    };
+    Ok((id(record, "record")?, id(other, "other")?))
+}
