@@ -215,24 +215,24 @@ impl LineView {
     /// Decodes a view that [`LineView::encode`] wrote, or a later one with more keys.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let keys = Keys::of(bytes, Self::RECORD_TYPE)?;
-        let structures: Vec<DecodedStructure> = keys.maybe("structures")?.unwrap_or_default();
+        let structures: Vec<DecodedStructure> = keys.or_default("structures")?;
         Some(Self {
             external_id: keys.needed("external_id")?,
-            name: keys.maybe("name")?,
+            name: keys.or_default("name")?,
             kind: LineKind::parse(&keys.needed::<String>("kind")?)?,
-            voltage: keys.maybe("voltage")?,
-            volts: keys.maybe("volts")?.unwrap_or_default(),
-            class: keys.maybe("class")?,
-            assumptions: keys.maybe("assumptions")?.unwrap_or_default(),
-            owner: keys.maybe("owner")?,
-            operator: keys.maybe("operator")?,
+            voltage: keys.or_default("voltage")?,
+            volts: keys.or_default("volts")?,
+            class: keys.or_default("class")?,
+            assumptions: keys.or_default("assumptions")?,
+            owner: keys.or_default("owner")?,
+            operator: keys.or_default("operator")?,
             datum: keys.needed("datum")?,
             length_mm: keys.needed("length_mm")?,
             longest_span_mm: keys.needed("longest_span_mm")?,
-            is_untraced: keys.maybe("untraced")?.unwrap_or_default(),
+            is_untraced: keys.or_default("untraced")?,
             vertices: sums(&keys.needed::<Vec<i64>>("vertices")?)?,
             structures: structures.into_iter().map(decoded_structure).collect(),
-            is_retired: keys.maybe("retired")?.unwrap_or_default(),
+            is_retired: keys.or_default("retired")?,
             version: keys.version()?,
         })
     }
@@ -285,11 +285,11 @@ impl StructureView {
         let keys = Keys::of(bytes, Self::RECORD_TYPE)?;
         Some(Self {
             external_id: keys.needed("external_id")?,
-            number: keys.maybe("number")?,
+            number: keys.or_default("number")?,
             kind: keys.needed("kind")?,
             datum: keys.needed("datum")?,
             position: keys.needed("position")?,
-            is_retired: keys.maybe("retired")?.unwrap_or_default(),
+            is_retired: keys.or_default("retired")?,
             version: keys.version()?,
         })
     }
@@ -355,14 +355,14 @@ impl RegionView {
             code: keys.needed("code")?,
             name: keys.needed("name")?,
             level: RegionLevel::parse(&keys.needed::<String>("level")?)?,
-            parent: keys.maybe("parent")?,
-            from_day: keys.maybe("from_day")?,
-            until_day: keys.maybe("until_day")?,
+            parent: keys.or_default("parent")?,
+            from_day: keys.or_default("from_day")?,
+            until_day: keys.or_default("until_day")?,
             polygons: polygons
                 .iter()
                 .map(|polygon| polygon.iter().map(|ring| sums(ring)).collect())
                 .collect::<Option<_>>()?,
-            is_retired: keys.maybe("retired")?.unwrap_or_default(),
+            is_retired: keys.or_default("retired")?,
             version: keys.version()?,
         })
     }
@@ -420,12 +420,9 @@ impl<'a> Keys<'a> {
         cbor::decode(self.item(key)?).ok()
     }
 
-    /// `Some(None)` where the key is absent; `None` where it is of another shape.
-    fn maybe<T: DeserializeOwned>(&self, key: &str) -> Option<Option<T>> {
-        match self.item(key) {
-            None => Some(None),
-            Some(item) => cbor::decode(item).ok().map(Some),
-        }
+    /// The default where the key is absent; none where it is of another shape.
+    fn or_default<T: DeserializeOwned + Default>(&self, key: &str) -> Option<T> {
+        self.item(key).map_or_else(|| Some(T::default()), |item| cbor::decode(item).ok())
     }
 
     fn version(&self) -> Option<[u8; 32]> {

@@ -61,8 +61,9 @@ async fn draft(office: &Client, days: &str, at_least: usize) -> Result<Duration>
     let counted: u64 = ["hazards", "forest_fire_hazards", "fire_sightings"]
         .iter()
         .filter_map(|key| {
-            let figures = report["figures"].as_array()?;
-            figures.iter().find(|figure| figure["key"] == **key)?["value"].as_u64()
+            let figures = report.get("figures")?.as_array()?;
+            let found = figures.iter().find(|figure| figure.get("key").is_some_and(|found| found == key))?;
+            found.get("value")?.as_u64()
         })
         .sum();
     ensure!(counted >= u64::try_from(at_least)?, "{counted} hazards were counted");

@@ -56,10 +56,10 @@ pub fn assemble(items: Items) -> Assembled {
             Err((code, at)) => assembled.refused.push(Refusal { row, code, at }),
         }
     }
-    let alone = structures.into_iter().zip(attached.is_attached);
+    let alone = structures.into_iter().zip(attached.on_any);
     // What the ledger held on a line that has gone stands nowhere.
     let alone = alone
-        .filter(|(structure, is_attached)| !is_attached && !(structure.is_kept && structure.line.is_some()));
+        .filter(|(structure, is_attached)| !(*is_attached || structure.is_kept && structure.line.is_some()));
     assembled.items.extend(alone.map(|(structure, _)| Reference::Structure(alone_view(structure))));
     assembled
 }

@@ -137,34 +137,38 @@ fn take(items: &mut Items, feature: &Feature, mapping: &Mapping, datum: &Convert
         Shape::None => Err((Code::ImportGeometry, String::new())),
         Shape::Point(point) => {
             let Some(kind) = structure_kind(feature, mapping) else {
-                return pass_over(items, feature, mapping, Role::StructureKind);
+                pass_over(items, feature, mapping, Role::StructureKind);
+                return Ok(());
             };
             items.structures.push(structure(feature, mapping, datum, *point, kind?)?);
             Ok(())
         }
         Shape::Lines(parts) => {
             let Some(kind) = line_kind(feature, mapping) else {
-                return pass_over(items, feature, mapping, Role::LineKind);
+                pass_over(items, feature, mapping, Role::LineKind);
+                return Ok(());
             };
             let lines = lines(feature, mapping, datum, parts, kind)?;
             items.in_parts += u64::from(lines.len() > 1);
             items.lines.extend(lines);
             Ok(())
         }
-        Shape::Polygons(_) => pass_over(items, feature, mapping, Role::LineKind),
+        Shape::Polygons(_) => {
+            pass_over(items, feature, mapping, Role::LineKind);
+            Ok(())
+        }
     }
 }
 
 /// Kinds of what was passed over that a report names.
 const PASSED_OVER: usize = 50;
 
-fn pass_over(items: &mut Items, feature: &Feature, mapping: &Mapping, role: Role) -> Result<(), Fault> {
+fn pass_over(items: &mut Items, feature: &Feature, mapping: &Mapping, role: Role) {
     let (column, value) = mapping.column(feature, role).unwrap_or(("geometry", "polygon"));
     let what: String = format!("{column}={value}").chars().take(60).collect();
     let is_full = items.passed_over.len() >= PASSED_OVER && !items.passed_over.contains_key(&what);
     let what = if is_full { "other".to_owned() } else { what };
     *items.passed_over.entry(what).or_default() += 1;
-    Ok(())
 }
 
 /// None where the feature says that it is something else.

@@ -166,6 +166,6 @@ impl Report {
         self.retired = plan.retired;
         self.unchanged = plan.unchanged;
         self.has_changed = !plan.rows.is_empty();
-        self.version = plan.version.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.version = hex::encode(plan.version);
     }
 }

@@ -157,7 +157,7 @@ impl Grid {
 fn place(record: RecordId, view: RegionView) -> Option<Place> {
     let polygons = view.polygons.iter().filter_map(|rings| {
         let (outer, holes) = rings.split_first()?;
-        Some(Polygon::new(ring(outer), holes.iter().map(|hole| ring(hole)).collect()))
+        Some(Polygon::new(ring(outer), holes.iter().map(ring).collect()))
     });
     let shape = MultiPolygon::new(polygons.collect());
     let bounds = shape.bounding_rect()?;

@@ -23,13 +23,13 @@ fn collection(features: &[Value]) -> Vec<u8> {
     json!({"type": "FeatureCollection", "features": features}).to_string().into_bytes()
 }
 
-fn line(properties: Value, points: &[(f64, f64)]) -> Value {
+fn line(properties: &Value, points: &[(f64, f64)]) -> Value {
     let points: Vec<Value> = points.iter().map(|(lon, lat)| json!([lon, lat])).collect();
     let geometry = json!({"type": "LineString", "coordinates": points});
     json!({"type": "Feature", "properties": properties, "geometry": geometry})
 }
 
-fn point(properties: Value, (lon, lat): (f64, f64)) -> Value {
+fn point(properties: &Value, (lon, lat): (f64, f64)) -> Value {
     let geometry = json!({"type": "Point", "coordinates": [lon, lat]});
     json!({"type": "Feature", "properties": properties, "geometry": geometry})
 }

@@ -13,7 +13,7 @@ use super::parameters::{Parameters, day, id, page_size, period};
 use super::policy::OFFICE;
 use crate::report::rows::StretchKind;
 use crate::store::{FactFilter, FactType};
-use crate::sync::listing::facts::{self, Fact, LengthFilter, LineLength, Voltage};
+use crate::sync::listing::facts::{self, Fact, LengthFilter, LineLength, Part, Voltage};
 
 /// Filters of the lists.
 #[derive(Debug, Default, Deserialize)]
@@ -109,6 +109,7 @@ pub(super) struct Lengths {
     to: Option<String>,
     at_least_m: Option<u32>,
     unplaced: Option<bool>,
+    done: Option<bool>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -131,6 +132,7 @@ pub(super) async fn stretches(
     let limit = page_size(wanted.limit)?;
     let kind = wanted.kind.as_deref().and_then(StretchKind::parse);
     let filter = LengthFilter {
+        part: if wanted.done.unwrap_or(true) { Part::Done } else { Part::NotDone },
         kind: kind.ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?,
         period: period(wanted.from.as_deref(), wanted.to.as_deref())?,
         at_least_mm: i64::from(wanted.at_least_m.unwrap_or(0)) * MM_PER_M,

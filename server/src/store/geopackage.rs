@@ -45,11 +45,12 @@ pub async fn read(path: &Path) -> Result<Read, FileFault> {
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON")
             .pragma("query_only", "ON");
-        let mut connection = SqliteConnection::connect_with(&options).await.map_err(broken)?;
+        let mut connection =
+            SqliteConnection::connect_with(&options).await.map_err(|error| broken(&error))?;
         let read = read_layers(&mut connection).await;
         let closed = connection.close().await;
         let read = read?;
-        closed.map_err(broken)?;
+        closed.map_err(|error| broken(&error))?;
         Ok(read)
     };
     match tokio::time::timeout(PATIENCE, reading).await {
@@ -58,7 +59,7 @@ pub async fn read(path: &Path) -> Result<Read, FileFault> {
     }
 }
 
-fn broken(error: sqlx::Error) -> FileFault {
+fn broken(error: &sqlx::Error) -> FileFault {
     let text = match error.as_database_error() {
         Some(database) => database.message().to_owned(),
         None => error.to_string(),
@@ -71,8 +72,10 @@ fn unreadable(why: &str) -> FileFault {
 }
 
 async fn read_layers(connection: &mut SqliteConnection) -> Result<Read, FileFault> {
-    let id: i64 =
-        sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await.map_err(broken)?;
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| broken(&error))?;
     if !APPLICATION_IDS.contains(&id) {
         return Err(unreadable("a SQLite database, but no GeoPackage"));
     }
@@ -80,7 +83,7 @@ async fn read_layers(connection: &mut SqliteConnection) -> Result<Read, FileFaul
         require_plain(connection, table).await?;
     }
     let layers: Vec<(String, String, String, i64)> =
-        sqlx::query_as(SELECT_LAYERS).fetch_all(&mut *connection).await.map_err(broken)?;
+        sqlx::query_as(SELECT_LAYERS).fetch_all(&mut *connection).await.map_err(|error| broken(&error))?;
     if layers.is_empty() || layers.len() > TABLES {
         return Err(unreadable("it has no layer of features, or more than 32"));
     }
@@ -98,13 +101,19 @@ async fn read_layers(connection: &mut SqliteConnection) -> Result<Read, FileFaul
 
 /// Refuses what is no plain table: it could compute while it is read.
 async fn require_plain(connection: &mut SqliteConnection, table: &str) -> Result<(), FileFault> {
-    let objects: Vec<(String, String)> =
-        sqlx::query_as(SELECT_OBJECT).bind(table).fetch_all(&mut *connection).await.map_err(broken)?;
+    let objects: Vec<(String, String)> = sqlx::query_as(SELECT_OBJECT)
+        .bind(table)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(|error| broken(&error))?;
     let is_plain = |(kind, sql): &(String, String)| {
         kind == "table" && !sql.trim_start().to_ascii_uppercase().starts_with("CREATE VIRTUAL")
     };
-    let (columns, hidden): (i64, i64) =
-        sqlx::query_as(SELECT_HIDDEN).bind(table).fetch_one(&mut *connection).await.map_err(broken)?;
+    let (columns, hidden): (i64, i64) = sqlx::query_as(SELECT_HIDDEN)
+        .bind(table)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| broken(&error))?;
     let is_narrow = usize::try_from(columns).is_ok_and(|columns| columns <= COLUMNS);
     if objects.len() == 1 && objects.iter().all(is_plain) && hidden == 0 && is_narrow {
         Ok(())
@@ -123,7 +132,7 @@ async fn read_layer(
     let mut query =
         QueryBuilder::<Sqlite>::new(format!("SELECT * FROM \"{}\" NOT INDEXED", table.replace('"', "\"\"")));
     let mut rows = query.build().fetch(connection);
-    while let Some(row) = rows.try_next().await.map_err(broken)? {
+    while let Some(row) = rows.try_next().await.map_err(|error| broken(&error))? {
         let number = read.next_row()?;
         match feature(number, &row, geometry) {
             Ok(feature) => read.features.push(feature),

@@ -7,7 +7,7 @@
 pub mod listing;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -143,10 +143,9 @@ pub async fn import_regions(
     }
     let writing = Writing::begin(engine, district, ReferenceKind::Regions).await?;
     if import.missing == Missing::Kept {
-        let named: BTreeMap<RecordId, ()> =
-            items.iter().map(|item| (plan::record_of(district.id, item), ())).collect();
+        let named: BTreeSet<RecordId> = items.iter().map(|item| plan::record_of(district.id, item)).collect();
         let held =
-            writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains_key(record));
+            writing.held.iter().filter(|(record, (_, it))| !it.is_retired() && !named.contains(record));
         items.extend(held.map(|(_, (_, reference))| reference.clone().standing(false, NO_VERSION)));
     }
     report.warnings.sort_by(|one, other| one.code.cmp(&other.code));

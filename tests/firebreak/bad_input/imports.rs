@@ -85,7 +85,7 @@ pub(super) async fn files_and_rows(backend: Backend) -> Result<()> {
     }
     refused(&yard, (LINES, "image/png", GOOD.into()), Code::BadParameter).await?;
     let long = "x".repeat(limits::REFERENCE_TEXT_BYTES + 1);
-    let zigzag = |n: usize| if n % 2 == 0 { "103 29" } else { "103.001 29" };
+    let zigzag = |n: usize| if n.is_multiple_of(2) { "103 29" } else { "103.001 29" };
     let zigzag: Vec<&str> = (0..=limits::LINE_VERTICES).map(zigzag).collect();
     let rows = [
         ("2,line,\"LINESTRING (103 29, 103.1 29)\",x".to_owned(), Code::ImportRowUnreadable),

@@ -1,9 +1,14 @@
 //! Lines, structures and regions: imported from files, pulled by phones, shown to the office.
 
+#[cfg(test)]
 mod delivery;
+#[cfg(test)]
 mod formats;
+#[cfg(test)]
 mod mutations;
+#[cfg(test)]
 mod real;
+#[cfg(test)]
 mod regions;
 
 use anyhow::{Context as _, Result, ensure};

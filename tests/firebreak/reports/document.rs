@@ -9,12 +9,12 @@ use tempfile::TempDir;
 
 use super::NOVEMBER;
 
-/// Whether LibreOffice is there to open documents.
+/// Whether an office suite is there to open documents.
 fn has_office() -> bool {
     Command::new("soffice").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// A document as plain text, by LibreOffice without a screen and with a profile of its own.
+/// A document as plain text, by an office suite without a screen and with a profile of its own.
 fn as_text(document: &Path, folder: &Path) -> Result<String> {
     let profile = format!("-env:UserInstallation=file://{}", folder.join("profile").display());
     let output = Command::new("soffice")

@@ -59,15 +59,13 @@ async fn import_line(server: &Server) -> Result<()> {
 /// A walk along the line between two fractions of its poles, a fix every 48 m and every minute.
 fn gpx(from_pole: i64, to_pole: i64, started_minute: i64) -> String {
     let step = SPAN_E7 / 10;
-    let points: String = (0..=(to_pole - from_pole) * 10)
-        .map(|nth| {
-            let minute = started_minute + nth;
-            let time = format!("2026-11-02T{:02}:{:02}:00Z", minute / 60, minute % 60);
-            let (lat, lon) =
-                (degrees(LATITUDE_E7 + 200), degrees(WEST_E7 + from_pole * SPAN_E7 + nth * step));
-            format!(r#"<trkpt lat="{lat}" lon="{lon}"><time>{time}</time></trkpt>"#)
-        })
-        .collect();
+    let point = |nth: i64| {
+        let minute = started_minute + nth;
+        let time = format!("2026-11-02T{:02}:{:02}:00Z", minute / 60 % 24, minute % 60);
+        let (lat, lon) = (degrees(LATITUDE_E7 + 200), degrees(WEST_E7 + from_pole * SPAN_E7 + nth * step));
+        format!(r#"<trkpt lat="{lat}" lon="{lon}"><time>{time}</time></trkpt>"#)
+    };
+    let points = (0..=(to_pole - from_pole) * 10).map(point).collect::<Vec<_>>().concat();
     format!(
         r#"<?xml version="1.0"?><gpx version="1.1" creator="test"><trk><trkseg>{points}</trkseg></trk></gpx>"#
     )
@@ -76,7 +74,7 @@ fn gpx(from_pole: i64, to_pole: i64, started_minute: i64) -> String {
 /// Posts an entry of the office; its record.
 async fn enter(office: &Client, path: &str, fields: Value) -> Result<String> {
     let reply = office.post(path, &json!({"fields": fields})).await?.json(path)?;
-    Ok(reply["id"].as_str().context("no id")?.to_owned())
+    Ok(reply.get("id").and_then(Value::as_str).context("no id")?.to_owned())
 }
 
 /// A month: two hazards by phone and one by an inspection, two patrols over the same spans, works of every type.
@@ -147,9 +145,9 @@ async fn draft(office: &Client) -> Result<Value> {
 
 /// A figure of a report.
 fn figure(report: &Value, key: &str) -> Result<i64> {
-    let figures = report["figures"].as_array().context("no figures")?;
-    let found = figures.iter().find(|figure| figure["key"] == key).with_context(|| format!("no {key}"))?;
-    found["value"].as_i64().context("no value")
+    let figures = report.get("figures").and_then(Value::as_array).context("no figures")?;
+    let found = figures.iter().find(|figure| figure.get("key").is_some_and(|found| found == key));
+    found.and_then(|figure| figure.get("value")?.as_i64()).with_context(|| format!("no {key}"))
 }
 
 /// A record that nothing else has.

@@ -20,7 +20,7 @@ async fn rows(office: &Client, query: &str) -> Result<Vec<Value>> {
         let lists = page.as_object().context("no object")?;
         let list = lists.values().find_map(Value::as_array).with_context(|| format!("{query}: {page}"))?;
         found.extend(list.iter().cloned());
-        next = page["next"].as_str().map(str::to_owned);
+        next = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if next.is_none() {
             return Ok(found);
         }
@@ -33,9 +33,12 @@ fn measured(measure: &str, rows: &[Value]) -> Result<i64> {
         return Ok(i64::try_from(rows.len())?);
     }
     if measure.starts_with("distinct project") {
-        let project = |row: &Value| row["amounts"]["project"].as_str().map(str::to_owned);
-        let distinct: BTreeSet<String> =
-            rows.iter().map(|row| project(row).unwrap_or_else(|| row["id"].to_string())).collect();
+        let project =
+            |row: &Value| row.pointer("/amounts/project").and_then(Value::as_str).map(str::to_owned);
+        let distinct: BTreeSet<String> = rows
+            .iter()
+            .map(|row| project(row).unwrap_or_else(|| row.get("id").unwrap_or(&Value::Null).to_string()))
+            .collect();
         return Ok(i64::try_from(distinct.len())?);
     }
     let (amount, absent) = measure
@@ -44,8 +47,9 @@ fn measured(measure: &str, rows: &[Value]) -> Result<i64> {
         .and_then(|rest| rest.split_once(", "))
         .with_context(|| format!("measure {measure}"))?;
     let absent: i64 = absent.parse()?;
-    let value = |row: &Value| row[amount].as_i64().or_else(|| row["amounts"][amount].as_i64());
-    Ok(rows.iter().map(|row| value(row).unwrap_or(absent)).sum())
+    let at =
+        |row: &Value| row.get(amount).or_else(|| row.get("amounts")?.get(amount)).and_then(Value::as_i64);
+    Ok(rows.iter().map(|row| at(row).unwrap_or(absent)).sum())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,6 +76,12 @@ async fn the_query_behind_each_figure_lists_the_rows_that_give_it() -> Result<()
             ensure!(one["value"] == found.len(), "{}: {} by {query}", one["key"], found.len());
         }
         assert_eq!(figure(&report, "lines_walked")?, 1, "{backend:?}");
+        let not = |kind: &str| format!("/v1/stretches?kind={kind}&from=2026-11-01&to=2026-11-30&done=false");
+        assert_eq!(rows(&office, &not("patrol")).await?.len(), 0, "all of the line was walked");
+        let not_felled = rows(&office, &not("corridor_felling")).await?;
+        let first = not_felled.first().context("three of six spans were not felled")?;
+        let (felled, length) = (figure(&report, "felled_mm")?, figure(&report, "walked_mm")?);
+        assert_eq!(first.get("length_mm").and_then(Value::as_i64), Some(length - felled));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(super) struct Attached {
     /// Of each line: structures by vertex.
     pub(super) on_lines: Vec<BTreeMap<usize, usize>>,
     /// Of each structure: whether it is on a line.
-    pub(super) is_attached: Vec<bool>,
+    pub(super) on_any: Vec<bool>,
     /// Structures that name a line and are not near it.
     pub(super) beside_their_line: u64,
 }
@@ -24,7 +24,7 @@ pub(super) fn attach(lines: &mut [RawLine], structures: &[RawStructure]) -> Atta
     let names = Names::of(lines);
     let mut attached = Attached {
         on_lines: vec![BTreeMap::new(); lines.len()],
-        is_attached: vec![false; structures.len()],
+        on_any: vec![false; structures.len()],
         beside_their_line: 0,
     };
     // New vertices move the ones behind them: they come first.
@@ -56,9 +56,9 @@ impl Attached {
         }
         let holder = *on_line.entry(vertex).or_insert(structure);
         if holder == structure
-            && let Some(is_attached) = self.is_attached.get_mut(structure)
+            && let Some(on_any) = self.on_any.get_mut(structure)
         {
-            *is_attached = true;
+            *on_any = true;
         }
     }
 

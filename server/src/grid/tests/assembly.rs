@@ -13,10 +13,10 @@ const THREE: [(f64, f64); 3] = [(103.01, 29.98), (103.012, 29.981), (103.014, 29
 #[test]
 fn structures_join_a_line_by_the_ids_of_its_vertices() {
     let read = geojson(&[
-        line(json!({"osm_id": 1, "power": "line", "nodes": [11, 12, 13]}), &THREE),
-        point(json!({"osm_node_id": 11, "power": "tower"}), THREE[0]),
+        line(&json!({"osm_id": 1, "power": "line", "nodes": [11, 12, 13]}), &THREE),
+        point(&json!({"osm_node_id": 11, "power": "tower"}), THREE[0]),
         // The id says where it stands, whatever its own position is.
-        point(json!({"osm_node_id": 13, "power": "pole"}), (103.1, 29.9)),
+        point(&json!({"osm_node_id": 13, "power": "pole"}), (103.1, 29.9)),
     ]);
     let assembled = assembled(&read);
     let line = lines(&assembled)[0];
@@ -31,8 +31,8 @@ fn a_structure_within_half_a_metre_of_a_vertex_stands_on_it_and_beyond_it_alone(
     // 4.4 and 5.5 decimetres north of the vertex.
     for (north, is_on) in [(0.000_004, true), (0.000_005, false)] {
         let read = geojson(&[
-            line(json!({"osm_id": 1, "power": "line"}), &THREE),
-            point(json!({"osm_node_id": 9, "power": "tower"}), (THREE[1].0, THREE[1].1 + north)),
+            line(&json!({"osm_id": 1, "power": "line"}), &THREE),
+            point(&json!({"osm_node_id": 9, "power": "tower"}), (THREE[1].0, THREE[1].1 + north)),
         ]);
         let assembled = assembled(&read);
         assert_eq!(lines(&assembled)[0].structures.len(), usize::from(is_on), "{north}");
@@ -43,9 +43,9 @@ fn a_structure_within_half_a_metre_of_a_vertex_stands_on_it_and_beyond_it_alone(
 #[test]
 fn a_structure_where_two_lines_meet_is_on_both() {
     let read = geojson(&[
-        line(json!({"osm_id": 1, "power": "line"}), &THREE[..2]),
-        line(json!({"osm_id": 2, "power": "line"}), &THREE[1..]),
-        point(json!({"osm_node_id": 12, "power": "tower"}), THREE[1]),
+        line(&json!({"osm_id": 1, "power": "line"}), &THREE[..2]),
+        line(&json!({"osm_id": 2, "power": "line"}), &THREE[1..]),
+        point(&json!({"osm_node_id": 12, "power": "tower"}), THREE[1]),
     ]);
     let assembled = assembled(&read);
     let on: Vec<_> = lines(&assembled).into_iter().map(at).collect();
@@ -110,10 +110,10 @@ fn parts_that_join_are_one_line_and_others_are_lines_of_their_own() {
 #[test]
 fn what_is_no_line_and_no_structure_is_passed_over_and_counted() {
     let read = geojson(&[
-        line(json!({"osm_id": 1, "power": "line"}), &THREE),
-        point(json!({"power": "substation"}), THREE[0]),
-        point(json!({"power": "substation"}), THREE[1]),
-        line(json!({"osm_id": 2, "power": "busbar"}), &THREE),
+        line(&json!({"osm_id": 1, "power": "line"}), &THREE),
+        point(&json!({"power": "substation"}), THREE[0]),
+        point(&json!({"power": "substation"}), THREE[1]),
+        line(&json!({"osm_id": 2, "power": "busbar"}), &THREE),
     ]);
     let items = items_of(&read, &Mapping::default());
     let passed: Vec<_> = items.passed_over.iter().map(|(what, count)| (what.as_str(), *count)).collect();
@@ -124,9 +124,9 @@ fn what_is_no_line_and_no_structure_is_passed_over_and_counted() {
 #[test]
 fn what_the_ledger_holds_is_kept_where_a_part_is_imported() {
     let whole = geojson(&[
-        line(json!({"osm_id": 1, "power": "line", "name": "青线", "nodes": [11, 12, 13]}), &THREE),
-        point(json!({"osm_node_id": 11, "power": "tower", "ref": "N001"}), THREE[0]),
-        point(json!({"osm_node_id": 99, "power": "tower"}), (103.5, 29.5)),
+        line(&json!({"osm_id": 1, "power": "line", "name": "青线", "nodes": [11, 12, 13]}), &THREE),
+        point(&json!({"osm_node_id": 11, "power": "tower", "ref": "N001"}), THREE[0]),
+        point(&json!({"osm_node_id": 99, "power": "tower"}), (103.5, 29.5)),
     ]);
     let held = assembled(&whole).items;
     // Nothing new: the same again.
@@ -134,7 +134,7 @@ fn what_the_ledger_holds_is_kept_where_a_part_is_imported() {
     keep(&mut nothing, &held);
     assert_eq!(assemble(nothing).items, held);
     // A structure that stood alone is on a new line, and the old line stays.
-    let part = geojson(&[line(json!({"osm_id": 2, "power": "line"}), &[(103.5, 29.5), (103.6, 29.5)])]);
+    let part = geojson(&[line(&json!({"osm_id": 2, "power": "line"}), &[(103.5, 29.5), (103.6, 29.5)])]);
     let mut items = items_of(&part, &Mapping::default());
     keep(&mut items, &held);
     let merged = assemble(items);
@@ -144,7 +144,7 @@ fn what_the_ledger_holds_is_kept_where_a_part_is_imported() {
     );
     assert!(alone(&merged).is_empty());
     // A line that was moved away loses what stood on it.
-    let moved = geojson(&[line(json!({"osm_id": 1, "power": "line"}), &[(103.7, 29.7), (103.8, 29.7)])]);
+    let moved = geojson(&[line(&json!({"osm_id": 1, "power": "line"}), &[(103.7, 29.7), (103.8, 29.7)])]);
     let mut items = items_of(&moved, &Mapping::default());
     keep(&mut items, &held);
     let merged = assemble(items);
@@ -154,8 +154,8 @@ fn what_the_ledger_holds_is_kept_where_a_part_is_imported() {
 #[test]
 fn a_span_of_eleven_kilometres_is_an_untraced_line() {
     let read = geojson(&[
-        line(json!({"osm_id": 1, "power": "line"}), &[(103.0, 29.9), (103.0, 30.0)]),
-        line(json!({"osm_id": 2, "power": "line"}), &THREE),
+        line(&json!({"osm_id": 1, "power": "line"}), &[(103.0, 29.9), (103.0, 30.0)]),
+        line(&json!({"osm_id": 2, "power": "line"}), &THREE),
     ]);
     let assembled = assembled(&read);
     assert_eq!(lines(&assembled).iter().map(|line| line.is_untraced).collect::<Vec<_>>(), [true, false]);

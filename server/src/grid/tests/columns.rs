@@ -14,7 +14,7 @@ const TWO: [(f64, f64); 2] = [(103.01, 29.98), (103.02, 29.98)];
 #[test]
 fn a_line_has_the_same_id_and_voltage_from_each_format() {
     let from_json =
-        assembled(&geojson(&[line(json!({"osm_id": 5, "power": "cable", "voltage": "35000"}), &TWO)]));
+        assembled(&geojson(&[line(&json!({"osm_id": 5, "power": "cable", "voltage": "35000"}), &TWO)]));
     let csv = "osm_id,power,voltage,wkt\n5,cable,35000,\"LINESTRING (103.01 29.98, 103.02 29.98)\"\n";
     let from_csv = assembled(&table(csv));
     assert_eq!(from_csv.items, from_json.items);
@@ -67,7 +67,7 @@ fn a_row_that_is_broken_is_refused_and_the_others_go_on() {
     assert_eq!(refused, expected);
     assert_eq!(lines(&assembled).len(), 1);
     let broken = json!({"type": "Feature", "geometry": {"type": "LineString", "coordinates": "x"}});
-    let read = geojson(&[line(json!({"osm_id": 1, "power": "line"}), &TWO), broken]);
+    let read = geojson(&[line(&json!({"osm_id": 1, "power": "line"}), &TWO), broken]);
     assert_eq!((read.features.len(), codes(&read.refused)), (1, vec![(2, Code::ImportRowUnreadable)]));
 }
 
@@ -116,14 +116,14 @@ fn positions_of_another_datum_come_to_wgs84_and_those_out_of_it_are_refused() {
     let zone = Converter::new(Datum::Epsg(4543)).unwrap();
     let points = [(597_473.224_2, 3_318_325.681), (597_573.0, 3_318_325.0)];
     let found = items::of(
-        &geojson(&[line(json!({"osm_id": 1, "power": "line"}), &points)]).features,
+        &geojson(&[line(&json!({"osm_id": 1, "power": "line"}), &points)]).features,
         &Mapping::default(),
         &zone,
     );
     assert_eq!(found.lines[0].vertices[0], (299_800_000, 1_030_100_000));
     assert_eq!(found.lines[0].datum, "epsg:4543");
     let beyond = items::of(
-        &geojson(&[line(json!({"osm_id": 1, "power": "line"}), &points)]).features,
+        &geojson(&[line(&json!({"osm_id": 1, "power": "line"}), &points)]).features,
         &Mapping::default(),
         &super::wgs84(),
     );
@@ -133,14 +133,14 @@ fn positions_of_another_datum_come_to_wgs84_and_those_out_of_it_are_refused() {
 #[test]
 fn numbers_that_look_wrong_are_warned_of() {
     let swapped: Vec<(f64, f64)> = TWO.iter().map(|(lon, lat)| (*lat, *lon)).collect();
-    let swapped = geojson(&[line(json!({"osm_id": 1}), &swapped)]);
+    let swapped = geojson(&[line(&json!({"osm_id": 1}), &swapped)]);
     let found = datum::warnings(Datum::Wgs84, &swapped.features, None, None);
     assert_eq!(found.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["axes-swapped"]);
     let projected =
-        geojson(&[line(json!({"osm_id": 1}), &[(597_473.0, 3_318_325.0), (597_573.0, 3_318_325.0)])]);
+        geojson(&[line(&json!({"osm_id": 1}), &[(597_473.0, 3_318_325.0), (597_573.0, 3_318_325.0)])]);
     let found = datum::warnings(Datum::Wgs84, &projected.features, None, None);
     assert_eq!(found.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["looks-projected"]);
-    let right = geojson(&[line(json!({"osm_id": 1}), &TWO)]);
+    let right = geojson(&[line(&json!({"osm_id": 1}), &TWO)]);
     assert!(datum::warnings(Datum::Wgs84, &right.features, None, None).is_empty());
     assert!(right.features.iter().all(|feature| matches!(feature.shape, Shape::Lines(_))));
 }

@@ -11,14 +11,14 @@ use super::{assembled, codes, geojson, line, lines, table, wgs84};
 
 /// A zigzag of so many vertices.
 fn zigzag(vertices: usize) -> Vec<(f64, f64)> {
-    let at = |n: u32| (103.0 + f64::from(n) * 0.000_1, if n % 2 == 0 { 29.9 } else { 29.900_1 });
+    let at = |n: u32| (103.0 + f64::from(n) * 0.000_1, if n.is_multiple_of(2) { 29.9 } else { 29.900_1 });
     (0..u32::try_from(vertices).unwrap()).map(at).collect()
 }
 
 #[test]
 fn a_line_has_at_most_so_many_vertices() {
     for (vertices, refused) in [(limits::LINE_VERTICES, 0), (limits::LINE_VERTICES + 1, 1)] {
-        let found = assembled(&geojson(&[line(json!({"osm_id": 1, "power": "line"}), &zigzag(vertices))]));
+        let found = assembled(&geojson(&[line(&json!({"osm_id": 1, "power": "line"}), &zigzag(vertices))]));
         assert_eq!((lines(&found).len(), found.refused.len()), (1 - refused, refused), "{vertices}");
     }
     // A table of structures makes lines by the same limit; what stands on each vertex must fit into the view too.
@@ -67,7 +67,7 @@ fn a_text_has_at_most_so_many_bytes_and_no_control_characters() {
         ("a\tb".to_owned(), true),
     ] {
         let found =
-            assembled(&geojson(&[line(json!({"osm_id": 1, "power": "line", "name": name}), &points)]));
+            assembled(&geojson(&[line(&json!({"osm_id": 1, "power": "line", "name": name}), &points)]));
         let code = found.refused.first().map(|it| it.code);
         assert_eq!(code, is_refused.then_some(Code::ImportText), "{name:?}");
     }
@@ -76,9 +76,9 @@ fn a_text_has_at_most_so_many_bytes_and_no_control_characters() {
 #[test]
 fn a_feature_has_at_most_so_many_bytes() {
     let points = [(103.0, 29.9), (103.1, 29.9)];
-    let bare = line(json!({"osm_id": 1, "power": "line", "x": ""}), &points).to_string().len();
+    let bare = line(&json!({"osm_id": 1, "power": "line", "x": ""}), &points).to_string().len();
     for (room, is_refused) in [(FEATURE_BYTES - bare, false), (FEATURE_BYTES - bare + 1, true)] {
-        let found = geojson(&[line(json!({"osm_id": 1, "power": "line", "x": "x".repeat(room)}), &points)]);
+        let found = geojson(&[line(&json!({"osm_id": 1, "power": "line", "x": "x".repeat(room)}), &points)]);
         let code = found.refused.first().map(|it| it.code);
         assert_eq!(code, is_refused.then_some(Code::ImportRowTooLarge));
     }

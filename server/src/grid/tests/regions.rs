@@ -12,7 +12,7 @@ use super::super::regions;
 use super::super::snapshot::Grid;
 use super::{codes, geojson, wgs84};
 
-fn square(properties: Value, west: f64, south: f64) -> Value {
+fn square(properties: &Value, west: f64, south: f64) -> Value {
     let (east, north) = (west + 0.1, south + 0.1);
     let ring = json!([[west, south], [east, south], [east, north], [west, north], [west, south]]);
     json!({"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": [ring]}})
@@ -38,10 +38,10 @@ const NEW_YEAR: i64 = 19_723;
 #[test]
 fn a_township_holds_a_position_from_its_first_day_to_its_last() {
     let grid = grid(&[
-        square(json!({"code": "1", "name": "老镇", "until": "2024-01-01"}), 103.0, 29.9),
-        square(json!({"code": "1", "name": "新镇", "from": "2024-01-01"}), 103.0, 29.9),
-        square(json!({"code": "2", "name": "东乡"}), 103.1, 29.9),
-        square(json!({"code": "9", "name": "县", "level": "区县"}), 103.0, 29.9),
+        square(&json!({"code": "1", "name": "老镇", "until": "2024-01-01"}), 103.0, 29.9),
+        square(&json!({"code": "1", "name": "新镇", "from": "2024-01-01"}), 103.0, 29.9),
+        square(&json!({"code": "2", "name": "东乡"}), 103.1, 29.9),
+        square(&json!({"code": "9", "name": "县", "level": "区县"}), 103.0, 29.9),
     ]);
     assert_eq!(at(&grid, 299_500_000, 1_030_500_000, NEW_YEAR - 1).as_deref(), Some("老镇"));
     assert_eq!(at(&grid, 299_500_000, 1_030_500_000, NEW_YEAR).as_deref(), Some("新镇"));
@@ -71,7 +71,7 @@ fn a_region_that_says_too_little_or_something_odd_is_refused() {
         codes(&found.refused).first().map(|(_, code)| *code)
     };
     let township = Some(RegionLevel::Township);
-    let good = |properties: Value| square(properties, 103.0, 29.0);
+    let good = |properties: Value| square(&properties, 103.0, 29.0);
     assert_eq!(refused(good(json!({"code": "1"})), township), None);
     assert_eq!(refused(good(json!({"code": "1"})), None), Some(Code::ImportRegion));
     assert_eq!(refused(good(json!({"code": "1", "level": "省"})), township), Some(Code::ImportRegion));

@@ -1,6 +1,7 @@
 //! Patrols, works, inspections and activities as a report counts them; lines with what was walked or done along them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -144,9 +145,20 @@ pub struct LineLength {
     pub records: Vec<String>,
 }
 
+/// Which part of each line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Where it was done.
+    Done,
+    /// Where it was not, of every line in force: 未排查.
+    NotDone,
+}
+
 /// Which lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthFilter {
+    /// Which part of them.
+    pub part: Part,
     /// What was done.
     pub kind: StretchKind,
     /// In these days.
@@ -162,7 +174,7 @@ pub struct LengthFilter {
 /// # Errors
 /// The cursor's, the store's.
 pub async fn lengths(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     district: &District,
     filter: LengthFilter,
     from: Option<&str>,
@@ -177,8 +189,17 @@ pub async fn lengths(
         parts.insert(row.stretch.from_mm, row.stretch.to_mm);
         records.insert(row.record);
     }
+    if filter.part == Part::NotDone {
+        let mut done = std::mem::take(&mut by_line);
+        for row in &engine.grid(district).await?.lines {
+            let (parts, _) = done.remove(&row.record.0).unwrap_or_default();
+            by_line.insert(row.record.0, (parts.complement(row.line.length_mm()), BTreeSet::new()));
+        }
+    }
     by_line.retain(|line, (parts, _)| {
-        parts.total_mm() >= filter.at_least_mm && after.is_none_or(|after| *line > after.0)
+        !parts.is_empty()
+            && parts.total_mm() >= filter.at_least_mm
+            && after.is_none_or(|after| *line > after.0)
     });
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = by_line.len() > wanted;
@@ -193,7 +214,8 @@ pub async fn lengths(
         records: records.iter().map(RecordId::to_string).collect(),
     };
     let mut rows: Vec<LineLength> = by_line.into_iter().take(wanted).map(row).collect();
-    if next.is_none() && filter.with_unplaced && filter.kind == StretchKind::Conversion {
+    let wants_unplaced = filter.with_unplaced && filter.part == Part::Done;
+    if next.is_none() && wants_unplaced && filter.kind == StretchKind::Conversion {
         rows.extend(unplaced(&mut transaction, district.key, days).await?);
     }
     Ok(Page { rows, next })
