@@ -89,7 +89,7 @@ fn filled(body: &Value, there: &BTreeMap<&str, Value>) -> Value {
 }
 
 /// Sections in an order in which each finds something to act on.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 25] = [
     "GET /v1/totals",
     "GET /v1/hazards",
     "GET /v1/conflicts",
@@ -97,6 +97,12 @@ const ORDER: [&str; 19] = [
     "POST /v1/hazards/{record}/restore",
     "POST /v1/hazards/{record}/acts",
     "POST /v1/quarantine/{operation}/release",
+    "GET /v1/proposals",
+    "POST /v1/proposals/{record}/{other}/accept",
+    "POST /v1/proposals/{record}/{other}/undo",
+    "POST /v1/proposals/{record}/{other}/dismiss",
+    "PUT /v1/rules",
+    "GET /v1/rules",
     "POST /v1/hazards",
     "POST /v1/works",
     "POST /v1/inspections",
@@ -120,7 +126,9 @@ async fn every_example_of_the_api_page_is_answered_as_the_page_says() -> Result<
     let mine = one.on(report.record, Kind::Observed, [head_of(&report)]).with("township", &"白果镇");
     let theirs = other.on(report.record, Kind::Observed, [head_of(&report)]).with("township", &"松坪镇");
     let wrong = other.on(report.record, Kind::Observed, [head_of(&report)]).with("tree_height_dm", &-5);
-    let bundles = [one.seal(&[report.clone(), mine.clone()]), other.seal(&[theirs, wrong])];
+    // The same tree, seen by the other.
+    let twin = other.report("general");
+    let bundles = [one.seal(&[report.clone(), mine.clone()]), other.seal(&[theirs, wrong, twin.clone()])];
     one.sync(&bundles[..1]).await?;
     other.sync(&bundles[1..]).await?;
     let quarantine = office.json("/v1/quarantine").await?;
@@ -128,6 +136,7 @@ async fn every_example_of_the_api_page_is_answered_as_the_page_says() -> Result<
     let names = [
         ("{id}", format!("{}.township.values", report.record)),
         ("{record}", report.record.to_string()),
+        ("{other}", twin.record.to_string()),
         ("{operation}", waiting.to_owned()),
         ("{person}", other.person.to_string()),
         ("{device}", other.device.to_string()),
@@ -144,6 +153,7 @@ async fn every_example_of_the_api_page_is_answered_as_the_page_says() -> Result<
             ("operation", json!(head_of(&mine).to_string())),
             ("heads", hazard["heads"].clone()),
             ("person", json!(other.person.to_string())),
+            ("source", json!(format!("{}\n", firebreak::rules::DEFAULT))),
             ("sequence", json!(other.sequence)),
             ("chain", json!(other.chain.to_string())),
         ]);
