@@ -2,7 +2,7 @@
 //!
 //! The rules are in `docs/geometry.md`. They depend on the fixes alone, not on the order in which they came or on how
 //! often: a track that was shuffled, sent twice or cut anew gives the same pieces, so long as its fixes have times.
-//! Which line was walked is [`super::follow`]'s. Start at [`clean`].
+//! Which line was walked is [`super::follow()`]'s. Start at [`clean`].
 
 use std::collections::BTreeSet;
 

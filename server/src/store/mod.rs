@@ -45,7 +45,7 @@ pub use listing::{
 };
 pub use people::TokenRow;
 pub use presenters::PresenterRow;
-pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
+pub use proposals::{OpenProposal, ProposalAt};
 pub use quarantine::Quarantined;
 pub use reach::reach;
 pub use reports::ReportRow;

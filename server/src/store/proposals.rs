@@ -3,23 +3,8 @@
 use sync_protocol::ids::{PersonId, RecordId};
 use uuid::Uuid;
 
-use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
+use super::{ProposalRow, StoreError, Transaction, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
-
-/// A proposal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProposalRow {
-    /// The smaller id.
-    pub record: RecordId,
-    /// The greater id.
-    pub other: RecordId,
-    /// How probable, 0 to 1000.
-    pub score: i64,
-    /// How far they are apart, millimetres.
-    pub distance_mm: i64,
-    /// JSON.
-    pub reasons: String,
-}
 
 /// An open proposal in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

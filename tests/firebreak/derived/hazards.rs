@@ -139,7 +139,7 @@ async fn a_measured_clearance_suggests_a_severity_and_lowers_none() -> Result<()
     ensure!(at(&near, "/placement/suggestion/worse")? == "critical", "{near}");
     ensure!(at(&near, "/severity")? == "general", "what shows is what was observed: {near}");
     let reasons = at(&near, "/placement/suggestion/reasons")?.to_string();
-    ensure!(reasons.contains("3.9") && reasons.contains("4"), "{reasons}");
+    ensure!(reasons.contains("3.9") && reasons.contains("4.0"), "{reasons}");
     let serious = told(&serious).await?;
     ensure!(at(&serious, "/placement/suggestion/severity")? == "serious", "{serious}");
     ensure!(at(&serious, "/placement/suggestion/worse")? == "critical", "{serious}");

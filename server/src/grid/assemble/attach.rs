@@ -32,15 +32,15 @@ pub(super) fn attach(lines: &mut [RawLine], structures: &[RawStructure]) -> Atta
     attached.by_node(lines, structures);
     let corners = Corners::of(lines);
     for (index, structure) in structures.iter().enumerate() {
-        let named = structure.line.as_deref().and_then(|line| names.find(line));
+        let own = structure.line.as_deref().and_then(|line| names.find(line));
         let mut is_near = false;
         for (line, vertex) in corners.near(lines, structure.position) {
-            if named.is_none_or(|named| named == line) {
+            if own.is_none_or(|own| own == line) {
                 is_near = true;
                 attached.put(index, line, vertex);
             }
         }
-        let is_lost = named.is_some() && !is_near && !structure.is_kept;
+        let is_lost = own.is_some() && !is_near && !structure.is_kept;
         attached.beside_their_line += u64::from(is_lost);
     }
     attached

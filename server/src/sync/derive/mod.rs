@@ -3,8 +3,8 @@
 //!
 //! A step reads a window of changes without a lock, derives on the blocking pool, and writes under the counter row,
 //! where nobody else has written that window meanwhile. What changed while it derived has a later change number and comes with a later
-//! step. Start at [`step`]; what is derived of one record is in [`facts`], [`hazards`], [`stretches`] and [`pairs`],
-//! all of them pure. Nothing here enters a view.
+//! step. Start at `step`; what is derived of one record is in `facts`, `hazards`, `stretches` and `pairs`,
+//! all but the reading of the last pure. Nothing here enters a view.
 
 mod facts;
 mod hazards;

@@ -205,9 +205,10 @@ fn fill(random: &mut Random, operation: &mut Operation, made: &[Identified]) {
                 )
             };
             let decisions: Vec<&Identified> = made.iter().filter(is_decision).collect();
-            let target = match decisions.is_empty() || random.one_in(6) {
-                true => made[random.below(made.len())].identity,
-                false => decisions[random.below(decisions.len())].identity,
+            let target = if decisions.is_empty() || random.one_in(6) {
+                made[random.below(made.len())].identity
+            } else {
+                decisions[random.below(decisions.len())].identity
             };
             operation.fields.insert("operation".to_owned(), Raw::of(&target));
         }
