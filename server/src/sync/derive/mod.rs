@@ -12,6 +12,7 @@ mod pairs;
 mod stretches;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ use facts::Derived;
 pub(super) use hazards::{Note, placement, worse};
 
 /// Our own rules of deriving: a change of them derives everything anew.
-const ALGORITHM: u32 = 1;
+const ALGORITHM: u32 = 2;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
 /// While phones sync, deriving waits until they pause for so long…
@@ -72,6 +73,16 @@ impl Context {
     pub(super) fn line(&self, line: uuid::Uuid) -> Option<&GridRow> {
         self.grid.line(RecordId(line))
     }
+}
+
+/// Derives something of one record. One record that makes it panic stops no other: nothing is derived of it, and the log
+/// says which it is.
+fn guarded<T>(record: RecordId, derive: impl FnOnce() -> T) -> Option<T> {
+    let derived = catch_unwind(AssertUnwindSafe(derive));
+    if derived.is_err() {
+        tracing::error!(%record, "nothing could be derived of record {record}: it panicked");
+    }
+    derived.ok()
 }
 
 /// What a step came to.
@@ -204,5 +215,17 @@ impl Window {
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
         let (rows, operations, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
         Self { before, after, last, rows, operations, pairs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_makes_deriving_panic_stops_no_other() {
+        let record = RecordId(uuid::Uuid::from_u128(7));
+        assert_eq!(guarded(record, || i64::MAX.checked_add(1).expect("a poisoned record")), None);
+        assert_eq!(guarded(record, || 7), Some(7));
     }
 }
