@@ -2,6 +2,7 @@
 
 mod clocks;
 mod hazards;
+mod order;
 mod patrols;
 
 use anyhow::{Context as _, Result, ensure};
