@@ -95,20 +95,26 @@ pub async fn import_lines(
     if items.lines.is_empty() && items.structures.is_empty() {
         return Err(empty(&report));
     }
-    let writing = Writing::begin(engine, district, ReferenceKind::Grid).await?;
-    let held: Vec<Reference> = writing.held.values().map(|(_, reference)| reference.clone()).collect();
-    let missing = import.missing;
-    let is_first = held.is_empty();
-    let assembled = blocking(move || {
-        let mut items = items;
-        if missing == Missing::Kept {
-            assemble::keep(&mut items, &held);
+    // Putting together takes seconds: writers wait for it only where it needs what is held.
+    let (writing, assembled) = match import.missing {
+        Missing::Retired => {
+            let assembled = blocking(move || assemble::assemble(items)).await?;
+            (Writing::begin(engine, district, ReferenceKind::Grid).await?, assembled)
         }
-        assemble::assemble(items)
-    })
-    .await?;
+        Missing::Kept => {
+            let writing = Writing::begin(engine, district, ReferenceKind::Grid).await?;
+            let held: Vec<Reference> = writing.held.values().map(|(_, held)| held.clone()).collect();
+            let assembled = blocking(move || {
+                let mut items = items;
+                assemble::keep(&mut items, &held);
+                assemble::assemble(items)
+            });
+            (writing, assembled.await?)
+        }
+    };
+    let is_first = writing.held.is_empty();
     let has_line = assembled.items.iter().any(|item| matches!(item, Reference::Line(_)));
-    if !has_line && !is_first && missing == Missing::Retired {
+    if !has_line && !is_first && import.missing == Missing::Retired {
         return Err(empty(&report));
     }
     describe(&mut report, &assembled);
@@ -125,15 +131,22 @@ pub async fn import_regions(
     import: Import,
 ) -> Result<Report, SyncError> {
     let files = read_files(engine, district, &import).await?;
-    let (mapping, level) = (import.mapping.clone(), import.level);
+    let (mapping, level, id) = (import.mapping.clone(), import.level, district.id);
     let (mut items, mut report) = blocking(move || {
         let mut report = Report::default();
         let mut items = Vec::new();
+        let mut known = BTreeSet::new();
         for file in &files {
             begin(&mut report, file);
             let regions = regions::of(&file.read.features, &mapping, &file.datum, level);
             report.refuse(&file.name, &regions.refused);
-            items.extend(regions.items);
+            for region in regions.items {
+                if known.insert(plan::record_of(id, &region)) {
+                    items.push(region);
+                } else {
+                    report.refuse(&file.name, &[again(&region)]);
+                }
+            }
         }
         (items, report)
     })
@@ -150,6 +163,16 @@ pub async fn import_regions(
     }
     report.warnings.sort_by(|one, other| one.code.cmp(&other.code));
     writing.write(items, report, import.author).await
+}
+
+/// A region that an earlier file gave.
+fn again(region: &Reference) -> Refusal {
+    let at = match region {
+        Reference::Region(region) => region.code.clone(),
+        Reference::Line(line) => line.external_id.clone(),
+        Reference::Structure(structure) => structure.external_id.clone(),
+    };
+    Refusal { row: 0, code: Code::ImportIdReused, at }
 }
 
 /// Runs what takes long on a thread for that.

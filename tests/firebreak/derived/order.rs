@@ -221,3 +221,36 @@ async fn what_is_derived_step_by_step_is_what_is_derived_anew() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_what_is_derived_has_it_though_others_derive_too() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let ledger = Arc::new(Ledger::of(&server).await?);
+        let mut phone = Phone::enrol(&server).await?;
+        let waiting: Vec<_> = (0..4)
+            .map(|_| {
+                let ledger = Arc::clone(&ledger);
+                tokio::spawn(async move {
+                    for _ in 0..60 {
+                        let key = ledger.district.key;
+                        let wanted = ledger.engine.store.read().await?.lineage(key).await?.change;
+                        ledger.follow().await?;
+                        let through = ledger.engine.store.read().await?.derivation(key).await?.through;
+                        ensure!(through >= wanted, "derived through {through} of {wanted}");
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        while !waiting.iter().all(tokio::task::JoinHandle::is_finished) {
+            let bundle = phone.reports(1);
+            ensure!(phone.sync(&[bundle]).await?.status == 200);
+        }
+        for waited in waiting {
+            waited.await?.with_context(|| format!("{backend:?}"))?;
+        }
+        ledger.engine.store.close().await;
+    }
+    Ok(())
+}

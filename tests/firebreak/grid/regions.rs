@@ -65,3 +65,24 @@ async fn townships_are_imported_reach_phones_and_hold_positions() -> Result<()> 
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_that_two_files_give_is_taken_from_the_first_and_refused_of_the_other() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let folder = tempfile::TempDir::with_prefix("firebreak-regions")?;
+    let mut arguments = vec!["import".to_owned(), "regions".to_owned()];
+    for (file, name, west) in [("one.geojson", "青杠镇", 103.0), ("two.geojson", "白果镇", 103.1)] {
+        let path = folder.path().join(file);
+        std::fs::write(&path, collection(&[square("101", name, west)]))?;
+        arguments.push(path.to_str().context("path")?.to_owned());
+    }
+    let district = firebreak_tests::server::DISTRICT;
+    arguments.extend(["--district", district, "--level", "township"].map(str::to_owned));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (done, report) = server.command(&arguments).await?;
+    ensure!(done && report["refused"] == 1 && report["regions"] == 1, "{report}");
+    assert_eq!(report["refused_rows"][0]["code"], "import-id-reused", "{report}");
+    let listed = server.client()?.json("/v1/grid/regions").await?;
+    assert_eq!(listed["regions"][0]["name"], json!("青杠镇"));
+    Ok(())
+}

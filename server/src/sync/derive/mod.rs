@@ -34,6 +34,8 @@ pub(super) use hazards::{Note, placement, worse};
 const ALGORITHM: u32 = 2;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
+/// Bytes of tracks after which a step ends: some three hundred thousand fixes. One patrol is read whole.
+const TRACK_BYTES: usize = 8 << 20;
 /// Windows that are derived while writers wait, at most.
 const WINDOWS_UNDER_LOCK: u32 = 4;
 /// While phones sync, deriving waits until they pause for so long…
@@ -165,12 +167,13 @@ async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncErr
     let derived = derive(context, window).await?;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    // Another follower of this district was here meanwhile: what it wrote is as good.
-    if transaction.derivation(district.key).await? == before {
-        derived.write(&mut transaction, district.key).await?;
-        transaction.set_derivation(district.key, &after).await?;
-        transaction.commit().await?;
+    // Another follower of this district was here meanwhile: what it wrote is as good, but may be less.
+    if transaction.derivation(district.key).await? != before {
+        return Ok(Step::More);
     }
+    derived.write(&mut transaction, district.key).await?;
+    transaction.set_derivation(district.key, &after).await?;
+    transaction.commit().await?;
     Ok(step)
 }
 
@@ -240,15 +243,37 @@ async fn read(
     for class in Class::ALL {
         rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
     }
-    let is = |row: &&RecordRow, wanted: RecordType| {
-        row.collection == Collection::Records.number()
-            && View::decode(&row.view).is_some_and(|view| view.record_type == Some(wanted))
-    };
-    let patrols: Vec<RecordId> =
-        rows.iter().filter(|row| is(row, RecordType::Patrol)).map(|row| row.record).collect();
-    let operations = transaction.operation_sets(key, &patrols).await?;
+    rows.sort_unstable_by_key(|row| row.change);
+    let (operations, cut) = tracks(transaction, district, &rows).await?;
+    if let Some(length) = cut {
+        rows.truncate(length);
+    }
+    let through = if cut.is_some() { rows.last().map_or(through, |row| row.change) } else { through };
     let pairs = pairs::of_window(transaction, key, context, &rows).await?;
     Ok(Some(Window { before, after: after(through), last, rows, operations, pairs }))
+}
+
+/// The operations of the patrols among rows, and after how many rows they are too much to hold at once.
+async fn tracks(
+    transaction: &mut Transaction,
+    district: &District,
+    rows: &[RecordRow],
+) -> Result<(BTreeMap<RecordId, Vec<StoredOperation>>, Option<usize>), SyncError> {
+    let is_patrol = |row: &RecordRow| {
+        row.collection == Collection::Records.number()
+            && View::decode(&row.view).is_some_and(|view| view.record_type == Some(RecordType::Patrol))
+    };
+    let (mut operations, mut bytes) = (BTreeMap::new(), 0);
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| is_patrol(row)) {
+        let sets = transaction.operation_sets(district.key, &[row.record]).await?;
+        bytes += sets.values().flatten().map(|stored| stored.bytes.len()).sum::<usize>();
+        operations.extend(sets);
+        let is_last_of_change = rows.get(at + 1).is_none_or(|next| next.change > row.change);
+        if bytes > TRACK_BYTES && is_last_of_change {
+            return Ok((operations, Some(at + 1)));
+        }
+    }
+    Ok((operations, None))
 }
 
 impl Window {
