@@ -83,19 +83,19 @@ fn candidate(row: &Row, device: &str, unknown: &[(i64, i64)]) -> Candidate {
 
 /// What the office wrote when it closed a case.
 fn closure(row: &Row) -> &str {
-    let texts = row.later.iter().filter_map(|draft| draft.fields.get("text").and_then(Raw::as_text));
-    texts.last().unwrap_or_default()
+    let mut texts = row.later.iter().filter_map(|draft| draft.fields.get("text").and_then(Raw::as_text));
+    texts.next_back().unwrap_or_default()
 }
 
 /// The pair that a duplicate label names, where the file has the other case: its number, or the end of it.
 fn quoted(row: &Row, cases: &BTreeMap<&str, RecordId>) -> Option<Pair> {
     let own = RecordId(row.id(0, row.report.at_ms));
-    let numbers = closure(row).split(|c: char| !c.is_ascii_digit()).filter(|digits| digits.len() >= 6);
+    let mut numbers = closure(row).split(|c: char| !c.is_ascii_digit()).filter(|digits| digits.len() >= 6);
     let of = |digits: &str| {
         let named = cases.iter().find(|(case, record)| case.ends_with(digits) && **record != own);
         named.map(|(_, record)| pair(own, *record))
     };
-    numbers.filter_map(of).next()
+    numbers.find_map(of)
 }
 
 fn of_boston(figures: &mut Figures, rows: &[Row]) {

@@ -2,7 +2,7 @@
 //!
 //! Pure. [`weigh`] is a function of two candidates, the same whichever comes first, so the proposals of a district do not
 //! depend on the order of arrival; [`block`] says where and when to look for the other one. A proposal is for the office
-//! to decide: nothing is merged here. Every figure is [ours], measured in `docs/benchmarks.md`.
+//! to decide: nothing is merged here. Every figure is our own, measured in `docs/benchmarks.md`.
 
 mod reasons;
 #[cfg(test)]
