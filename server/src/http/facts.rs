@@ -110,6 +110,8 @@ pub(super) struct Lengths {
     at_least_m: Option<u32>,
     unplaced: Option<bool>,
     done: Option<bool>,
+    person: Option<String>,
+    line: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -136,6 +138,8 @@ pub(super) async fn stretches(
         kind: kind.ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?,
         period: period(wanted.from.as_deref(), wanted.to.as_deref())?,
         at_least_mm: i64::from(wanted.at_least_m.unwrap_or(0)) * MM_PER_M,
+        person: id("person", wanted.person.as_deref())?.map(PersonId),
+        line: id("line", wanted.line.as_deref())?,
         with_unplaced: wanted.unplaced.unwrap_or(false),
     };
     let cursor = wanted.cursor.as_deref();

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Parameters, day, page_size};
+use super::parameters::{Parameters, page_size};
 use super::policy::{MANAGE, OFFICE};
 use crate::geometry::Datum;
 use crate::grid::mapping::Mapping;
@@ -21,7 +21,6 @@ use crate::grid::report::Report;
 use crate::grid::{FILE_BYTES, Format, regions as levels};
 use crate::sync::grid::listing::{self, LineDetail, LineListed, Overview, RegionListed, Which};
 use crate::sync::grid::{self, Import, ImportFile, Missing};
-use crate::sync::listing::unpatrolled::{self, Unpatrolled};
 
 /// How a file is to be read.
 #[derive(Debug, Default, Deserialize)]
@@ -181,32 +180,4 @@ pub(super) async fn regions(
 ) -> Result<Json<Regions>, ApiError> {
     account.require(OFFICE)?;
     Ok(Json(Regions { regions: listing::regions(&shared.engine, &account.district).await? }))
-}
-
-/// Since when.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Since {
-    since: String,
-    limit: Option<u32>,
-    cursor: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct UnpatrolledLines {
-    rows: Vec<Unpatrolled>,
-    next: Option<String>,
-}
-
-pub(super) async fn unpatrolled(
-    State(shared): State<Shared>,
-    account: Account,
-    Parameters(wanted): Parameters<Since>,
-) -> Result<Json<UnpatrolledLines>, ApiError> {
-    account.require(OFFICE)?;
-    let limit = page_size(wanted.limit)?;
-    let since = day("since", Some(&wanted.since))?.ok_or(Code::BadParameter)?;
-    let cursor = wanted.cursor.as_deref();
-    let page = unpatrolled::page(&shared.engine, &account.district, since, cursor, limit).await?;
-    Ok(Json(UnpatrolledLines { rows: page.rows, next: page.next }))
 }

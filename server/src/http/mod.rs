@@ -113,7 +113,6 @@ pub fn router(
         .route("/v1/grid", get(grid::overview))
         .route("/v1/grid/lines", get(grid::lines).post(grid::import_lines))
         .route("/v1/grid/lines/{line}", get(grid::line))
-        .route("/v1/grid/unpatrolled", get(grid::unpatrolled))
         .route("/v1/grid/regions", get(grid::regions).post(grid::import_regions))
         .route("/v1/proposals", get(proposals::list))
         .route("/v1/proposals/{record}/{other}/accept", post(proposals::accept))

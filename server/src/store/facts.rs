@@ -125,8 +125,8 @@ const SELECT_DEEDS: &str = "SELECT record_type, subtype, amounts, CAST(CASE WHEN
      FROM facts WHERE district = $1 AND record_type IN (2, 3, 4) AND day >= $2 AND day <= $3";
 const SELECT_STRETCHES: &str = "SELECT record, line, kind, from_mm, to_mm FROM stretches \
      WHERE district = $1 AND kind IN (0, 1, 2, 3) AND day >= $2 AND day <= $3";
-const SELECT_STRETCHES_OF_KIND: &str = "SELECT record, line, kind, from_mm, to_mm FROM stretches \
-     WHERE district = $1 AND kind = $2 AND day >= $3 AND day <= $4 ORDER BY line, from_mm, to_mm, record";
+const SELECT_STRETCHES_OF: &str =
+    "SELECT record, line, kind, from_mm, to_mm FROM stretches WHERE district = ";
 const SELECT_RECORDS: &str = "SELECT record FROM facts WHERE district = $1 AND record_type IN (0, 1, 2, 3, 4) \
      AND day >= $2 AND day <= $3 ORDER BY record";
 const SELECT_FACTS: &str = "SELECT record, record_type, day, subtype, township, line, person, amounts, \
@@ -263,25 +263,28 @@ impl Transaction {
         Ok(rows)
     }
 
-    /// Stretches of a kind of these days, by line.
+    /// Stretches of a kind of these days, of one person or line where they are asked for, by line.
     pub async fn stretches_of(
         &mut self,
         district: DistrictKey,
         kind: StretchKind,
         (from_day, to_day): (i64, i64),
+        (person, line): (Option<PersonId>, Option<Uuid>),
     ) -> Result<Vec<StretchListed>, StoreError> {
-        fetch_all!(
-            self,
-            (Uuid, Uuid, i64, i64, i64),
-            SELECT_STRETCHES_OF_KIND,
-            district.0,
-            kind.number(),
-            from_day,
-            to_day
-        )
-        .into_iter()
-        .map(stretch)
-        .collect()
+        let rows: Vec<(Uuid, Uuid, i64, i64, i64)> = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_STRETCHES_OF);
+            query.push_bind(district.0).push(" AND kind = ").push_bind(kind.number());
+            query.push(" AND day >= ").push_bind(from_day).push(" AND day <= ").push_bind(to_day);
+            if let Some(person) = person {
+                query.push(" AND person = ").push_bind(person.0);
+            }
+            if let Some(line) = line {
+                query.push(" AND line = ").push_bind(line);
+            }
+            query.push(" ORDER BY line, from_mm, to_mm, record");
+            query.build_query_as().fetch_all(connection).await?
+        });
+        rows.into_iter().map(stretch).collect()
     }
 
     /// Records that a report counts of these days, ascending.

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::{at, import, line, number, position, send};
 
+/// A list that waits until everything is derived.
+const FOLLOWED: &str = "/v1/stretches?kind=patrol&from=2020-01-01&to=2020-01-02";
+
 /// Two lines a kilometre apart.
 fn grid() -> Vec<Value> {
     [line(1, "青杠线", "110000", 29.98, 6), line(2, "松坪线", "35000", 29.99, 6)].concat()
@@ -89,7 +92,7 @@ async fn another_grid_places_every_hazard_anew_and_a_view_stays_as_it_is() -> Re
         send(&mut phone, std::slice::from_ref(&report)).await?;
         let office = server.client()?;
         let line_of = async || {
-            let listed = office.json("/v1/hazards?from=2000-01-01&to=2100-01-01").await?;
+            let listed = office.json("/v1/hazards").await?;
             let told = office.json(&format!("/v1/hazards/{}", report.record)).await?;
             anyhow::Ok((listed, at(&told, "/placement/line")?.clone(), at(&told, "/view_sha256")?.clone()))
         };
@@ -100,14 +103,14 @@ async fn another_grid_places_every_hazard_anew_and_a_view_stays_as_it_is() -> Re
         ensure!(at(&after, "/name")? == "青杠线" && view == same_view, "{after}");
         // The rows follow by themselves: the line's hazards are listed.
         let id = at(&after, "/id")?.as_str().unwrap_or_default().to_owned();
-        office.json("/v1/grid/unpatrolled?since=2020-01-01").await?;
+        office.json(FOLLOWED).await?;
         let listed = office.json(&format!("/v1/hazards?line={id}")).await?;
         ensure!(at(&listed, "/hazards/0/id")? == &json!(report.record.to_string()), "{listed}");
         // Without that line the next one is a kilometre off, and out of reach.
         import(&server, &line(2, "松坪线", "35000", 29.99, 6)).await?;
         let (_, retired, _) = line_of().await?;
         ensure!(retired.is_null() || at(&retired, "/name")? == "松坪线", "{retired}");
-        office.json("/v1/grid/unpatrolled?since=2020-01-01").await?;
+        office.json(FOLLOWED).await?;
         let listed = office.json(&format!("/v1/hazards?line={id}")).await?;
         ensure!(at(&listed, "/hazards")?.as_array().is_some_and(Vec::is_empty), "{listed}");
         ensure!(at(&server.check().await?, "/ok")? == true);

@@ -39,12 +39,16 @@ fn patrol(phone: &mut Phone, pieces: &[Vec<Point>]) -> Vec<Operation> {
     operations
 }
 
-/// Of the one line: its length and what was not walked of it, metres.
-async fn unpatrolled(server: &Server, since: &str) -> Result<(f64, f64)> {
-    let told = server.client()?.json(&format!("/v1/grid/unpatrolled?since={since}")).await?;
-    let rows = at(&told, "/rows")?.as_array().context("no rows")?;
-    let row = rows.first().context("nothing is left of the line")?;
-    Ok((number(row, "/length_mm")? / 1e3, number(row, "/unpatrolled_mm")? / 1e3))
+/// Of the one line: what was walked and what was not from a day on, metres.
+async fn walked(server: &Server, since: &str) -> Result<(f64, f64)> {
+    let mut lengths = [0.0, 0.0];
+    for (length, done) in lengths.iter_mut().zip(["true", "false"]) {
+        let path = format!("/v1/stretches?kind=patrol&from={since}&to=2029-12-30&done={done}");
+        let told = server.client()?.json(&path).await?;
+        let rows = at(&told, "/rows")?.as_array().context("no rows")?;
+        *length = rows.first().map_or(Ok(0.0), |row| number(row, "/length_mm"))? / 1e3;
+    }
+    Ok((lengths[0], lengths[1]))
 }
 
 async fn grid(server: &Server) -> Result<()> {
@@ -71,11 +75,12 @@ async fn a_track_gives_the_same_kilometres_however_its_pieces_come() -> Result<(
                 send(&mut phone, std::slice::from_ref(piece)).await?;
             }
             send(&mut phone, std::slice::from_ref(opening)).await?;
-            let (length_m, left_m) = unpatrolled(&server, "2020-01-01").await?;
+            let (walked_m, left_m) = walked(&server, "2020-01-01").await?;
             // 0.010° of longitude are 965 m of 1,930 m.
-            ensure!((length_m - 1_930.0).abs() < 2.0 && (left_m - 965.0).abs() < 10.0, "{length_m} {left_m}");
+            ensure!((walked_m - 965.0).abs() < 10.0, "{walked_m}");
+            ensure!((walked_m + left_m - 1_930.0).abs() < 2.0, "{walked_m} {left_m}");
             let told =
-                server.client()?.json("/v1/stretches?kind=patrol&from=2020-01-01&to=2030-12-31").await?;
+                server.client()?.json("/v1/stretches?kind=patrol&from=2020-01-01&to=2029-12-30").await?;
             found.push(at(&told, "/rows/0/parts")?.clone());
             ensure!(at(&server.check().await?, "/ok")? == true);
         }
@@ -91,16 +96,21 @@ async fn what_two_people_walked_counts_once_and_what_nobody_walked_is_listed() -
     let (mut one, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
     let first = patrol(&mut one, &[walk(0, 10, MORNING_MS)]);
     send(&mut one, &first).await?;
-    let (length_m, left_m) = unpatrolled(&server, "2020-01-01").await?;
-    ensure!((length_m - left_m - 965.0).abs() < 10.0, "{left_m}");
+    let (walked_m, _) = walked(&server, "2020-01-01").await?;
+    ensure!((walked_m - 965.0).abs() < 10.0, "{walked_m}");
     // Half of the same way again, by another person, and a bit more.
     let second = patrol(&mut other, &[walk(5, 12, MORNING_MS + 3_600_000)]);
     send(&mut other, &second).await?;
-    let (_, left_m) = unpatrolled(&server, "2020-01-01").await?;
-    ensure!((length_m - left_m - 1_158.0).abs() < 10.0, "{left_m}");
+    let (walked_m, left_m) = walked(&server, "2020-01-01").await?;
+    ensure!((walked_m - 1_158.0).abs() < 10.0, "{walked_m}");
+    // Of the other person alone.
+    let of_other = format!("/v1/stretches?kind=patrol&from=2020-01-01&to=2029-12-30&person={}", other.person);
+    let told = server.client()?.json(&of_other).await?;
+    let own_m = number(&told, "/rows/0/length_mm")? / 1e3;
+    ensure!((own_m - 676.0).abs() < 10.0, "{own_m}");
     // Nobody has been there since.
-    let (_, left_m) = unpatrolled(&server, "2099-01-01").await?;
-    ensure!((left_m - length_m).abs() < 0.001, "{left_m}");
+    let (walked_since_m, left_since_m) = walked(&server, "2029-12-01").await?;
+    ensure!(walked_since_m == 0.0 && (left_since_m - walked_m - left_m).abs() < 0.01, "{left_since_m}");
     Ok(())
 }
 
@@ -113,7 +123,7 @@ async fn a_hop_is_no_patrolled_distance() -> Result<()> {
     let track = [walk(0, 2, MORNING_MS), walk(17, 19, MORNING_MS)].concat();
     let operations = patrol(&mut phone, &[track]);
     send(&mut phone, &operations).await?;
-    let (length_m, left_m) = unpatrolled(&server, "2020-01-01").await?;
-    ensure!((length_m - left_m - 386.0).abs() < 10.0, "{left_m}");
+    let (walked_m, _) = walked(&server, "2020-01-01").await?;
+    ensure!((walked_m - 386.0).abs() < 10.0, "{walked_m}");
     Ok(())
 }

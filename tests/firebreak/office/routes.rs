@@ -42,7 +42,6 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/grid", "---rcla"),
     ("GET", "/v1/grid/lines", "---rcla"),
     ("GET", "/v1/grid/lines/{line}", "---rcla"),
-    ("GET", "/v1/grid/unpatrolled", "---rcla"),
     ("GET", "/v1/grid/regions", "---rcla"),
     ("POST", "/v1/grid/lines", "-----la"),
     ("POST", "/v1/grid/regions", "-----la"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
-use sync_protocol::ids::RecordId;
+use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::reference::Reference;
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ pub enum Voltage {
 /// # Errors
 /// The cursor's, the store's.
 pub async fn page(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     district: &District,
     fact_type: FactType,
     filter: &FactFilter,
@@ -69,6 +69,7 @@ pub async fn page(
     limit: u32,
 ) -> Result<Page<Fact>, SyncError> {
     let after: Option<(i64, RecordId)> = from.map(read_cursor).transpose()?;
+    engine.follow_until_current(district).await?;
     let mut transaction = engine.store.read().await?;
     let mut rows =
         transaction.list_facts(district.key, fact_type, filter, after, limit.saturating_add(1)).await?;
@@ -163,6 +164,10 @@ pub struct LengthFilter {
     pub kind: StretchKind,
     /// In these days.
     pub period: Period,
+    /// By this person.
+    pub person: Option<PersonId>,
+    /// Of this line.
+    pub line: Option<Uuid>,
     /// At least so much of the line.
     pub at_least_mm: i64,
     /// Conversions that lie on no known stretch, by their own length, in a last row.
@@ -181,17 +186,21 @@ pub async fn lengths(
     limit: u32,
 ) -> Result<Page<LineLength>, SyncError> {
     let after: Option<RecordId> = from.map(read_cursor).transpose()?;
+    engine.follow_until_current(district).await?;
     let mut transaction = engine.store.read().await?;
     let days = filter.period.numbers();
     let mut by_line: BTreeMap<Uuid, (Intervals, BTreeSet<RecordId>)> = BTreeMap::new();
-    for row in transaction.stretches_of(district.key, filter.kind, days).await? {
+    for row in transaction.stretches_of(district.key, filter.kind, days, (filter.person, filter.line)).await?
+    {
         let (parts, records) = by_line.entry(row.stretch.line).or_default();
         parts.insert(row.stretch.from_mm, row.stretch.to_mm);
         records.insert(row.record);
     }
     if filter.part == Part::NotDone {
         let mut done = std::mem::take(&mut by_line);
-        for row in &engine.grid(district).await?.lines {
+        let grid = engine.grid(district).await?;
+        let is_asked = |line: Uuid| filter.line.is_none_or(|asked| asked == line);
+        for row in grid.lines.iter().filter(|row| is_asked(row.record.0)) {
             let (parts, _) = done.remove(&row.record.0).unwrap_or_default();
             by_line.insert(row.record.0, (parts.complement(row.line.length_mm()), BTreeSet::new()));
         }

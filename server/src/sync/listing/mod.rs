@@ -13,7 +13,6 @@ pub mod placement;
 pub mod quarantine;
 pub mod record;
 pub mod totals;
-pub mod unpatrolled;
 
 use std::collections::{BTreeSet, HashMap};
 
