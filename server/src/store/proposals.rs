@@ -47,10 +47,6 @@ const SELECT_OPEN: &str = "SELECT class, record, other, score, distance_mm, reas
      ORDER BY class, unlikely, record, other LIMIT $6 + 0";
 const SELECT_PROPOSAL: &str = "SELECT score, distance_mm, reasons, dismissed_ms FROM proposals \
      WHERE district = $1 AND record = $2 AND other = $3";
-/// A dismissal outlives that the pair is derived anew.
-const UPSERT_PROPOSAL: &str = "INSERT INTO proposals (district, record, other, score, distance_mm, reasons) VALUES ($1, $2, $3, $4, $5, $6) \
-     ON CONFLICT (district, record, other) DO UPDATE SET score = excluded.score, \
-     distance_mm = excluded.distance_mm, reasons = excluded.reasons";
 const DISMISS: &str = "UPDATE proposals SET dismissed_by = $4, dismissed_ms = $5, dismissed_reason = $6 \
      WHERE district = $1 AND record = $2 AND other = $3 AND dismissed_ms IS NULL";
 const CLEAR_DISMISSAL: &str = "UPDATE proposals SET dismissed_by = NULL, dismissed_ms = NULL, dismissed_reason = NULL \
@@ -86,18 +82,6 @@ impl Transaction {
         Ok(row.map(|(score, distance_mm, reasons, dismissed_ms)| {
             (ProposalRow { record, other, score, distance_mm, reasons }, dismissed_ms.is_some())
         }))
-    }
-
-    /// Adds a proposal, or what is derived of it now.
-    pub async fn upsert_proposal(
-        &mut self,
-        district: DistrictKey,
-        row: &ProposalRow,
-    ) -> Result<(), StoreError> {
-        let (record, other) = (row.record.0, row.other.0);
-        let reasons = row.reasons.as_str();
-        execute!(self, UPSERT_PROPOSAL, district.0, record, other, row.score, row.distance_mm, reasons);
-        Ok(())
     }
 
     /// Dismisses a proposal; none where it was already.
