@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use sync_protocol::ids::{DeviceId, PersonId, RecordId};
 use uuid::Uuid;
 
-use super::proposals::ProposalRow;
 use super::rows::{KEYS, Keys as _, RecordTuple, insert_rows, record_row};
 use super::{RecordRow, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use super::{signed, unsigned};
@@ -120,6 +119,21 @@ pub struct Near<'a> {
     pub days: (i64, i64),
     /// So many at most, by record.
     pub limit: u32,
+}
+
+/// A row of `proposals`: a pair that is probably one hazard, `record` < `other`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposalRow {
+    /// The one.
+    pub record: RecordId,
+    /// The other.
+    pub other: RecordId,
+    /// How probable, 0 to 1000.
+    pub score: i64,
+    /// Millimetres between them.
+    pub distance_mm: i64,
+    /// JSON.
+    pub reasons: String,
 }
 
 const SELECT_DERIVATION: &str = "SELECT through_change, basis FROM derivations WHERE district = $1";

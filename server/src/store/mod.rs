@@ -34,7 +34,7 @@ pub use areas::AreaVersion;
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
-pub use derived::{Derivation, FactRow, Near, OnLine, PlacementRow, StretchRow};
+pub use derived::{Derivation, FactRow, Near, OnLine, PlacementRow, ProposalRow, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};

@@ -2,6 +2,7 @@
 
 mod hazards;
 mod patrols;
+mod works;
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::phone::Phone;

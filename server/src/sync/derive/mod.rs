@@ -125,7 +125,10 @@ impl Engine {
     pub async fn follow_until_current(self: &Arc<Self>, district: &District) -> Result<(), SyncError> {
         let wanted = self.store.read().await?.lineage(district.key).await?.change;
         while step(self, district).await? == Step::More {
-            if self.store.read().await?.derivation(district.key).await?.through >= wanted {
+            // What came since may wait; what is derived by an older grid or older rules may not.
+            let basis = Context::of(self, district).await?.basis;
+            let reached = self.store.read().await?.derivation(district.key).await?;
+            if reached.through >= wanted && reached.basis == basis {
                 break;
             }
         }
@@ -144,12 +147,13 @@ async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncErr
     let derived = derived.await.map_err(|_source| SyncError::Gone)?;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    // Another follower of this district was here meanwhile: what it wrote is as good.
-    if transaction.derivation(district.key).await? == before {
-        derived.write(&mut transaction, district.key).await?;
-        transaction.set_derivation(district.key, &after).await?;
-        transaction.commit().await?;
+    // Another follower of this district was here meanwhile, perhaps by an older grid: look again.
+    if transaction.derivation(district.key).await? != before {
+        return Ok(Step::More);
     }
+    derived.write(&mut transaction, district.key).await?;
+    transaction.set_derivation(district.key, &after).await?;
+    transaction.commit().await?;
     Ok(if is_current { Step::Current } else { Step::More })
 }
 
