@@ -12,9 +12,7 @@ use sync_protocol::view::View;
 use super::stretches::Walk;
 use super::{Context, hazards, stretches};
 use crate::domain::{Collection, DistrictKey};
-use crate::store::{
-    FactRow, PlacementRow, ProposalRow, RecordRow, StoreError, StoredOperation, StretchRow, Transaction,
-};
+use crate::store::{FactRow, PlacementRow, ProposalRow, RecordRow, StoreError, StretchRow, Transaction};
 use crate::sync::json;
 
 /// 2000-01-01T00:00:00Z: what is said to be older was said by a clock that stood at its beginning.
@@ -46,7 +44,7 @@ impl Derived {
     pub(super) fn of(
         context: &Context,
         rows: &[RecordRow],
-        operations: &BTreeMap<RecordId, Vec<StoredOperation>>,
+        mut walks: BTreeMap<RecordId, Walk>,
         (compared, proposals): (Vec<RecordId>, Vec<ProposalRow>),
     ) -> Self {
         let mut derived = Self { proposals, compared, ..Self::default() };
@@ -59,13 +57,12 @@ impl Derived {
                 continue;
             }
             let Some(view) = View::decode(&row.view) else { continue };
-            let operations = operations.get(&row.record).map_or(&[][..], Vec::as_slice);
             match view.record_type {
                 None | Some(RecordType::Hazard) => {
                     derived.hazard(context, row, &view);
                 }
                 Some(RecordType::Patrol) => {
-                    derived.walk(context, row, &view, stretches::patrol(context, row, &view, operations));
+                    derived.walk(context, row, &view, walks.remove(&row.record).unwrap_or_default());
                 }
                 Some(RecordType::Work) => {
                     derived.walk(context, row, &view, stretches::work(context, row, &view));
