@@ -255,6 +255,12 @@ fn describe(report: &mut Report, assembled: &Assembled) {
         "structures stand far from the line that they name",
         assembled.beside_their_line,
     );
+    report.warn(
+        "same-place",
+        "杆塔与同一线路的另一杆塔位置相同，未计入线路",
+        "structures stand where another of the line does, and are on no line",
+        assembled.at_taken_place,
+    );
 }
 
 /// An import that holds the counter row.

@@ -1,6 +1,7 @@
 //! What is derived beside the records, seen through the office's routes: where hazards stand, what was walked.
 
 mod hazards;
+mod pages;
 mod patrols;
 mod works;
 
