@@ -12,6 +12,7 @@ mod pairs;
 mod stretches;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,7 @@ pub(super) use hazards::{Note, placement, worse};
 use stretches::Walk;
 
 /// Our own rules of deriving: a change of them derives everything anew.
-const ALGORITHM: u32 = 1;
+const ALGORITHM: u32 = 2;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
 /// While phones sync, deriving waits until they pause for so long…
@@ -73,6 +74,16 @@ impl Context {
     pub(super) fn line(&self, line: uuid::Uuid) -> Option<&GridRow> {
         self.grid.line(RecordId(line))
     }
+}
+
+/// Derives something of one record. One record that makes it panic stops no other: nothing is derived of it, and the log
+/// says which it is.
+fn guarded<T>(record: RecordId, derive: impl FnOnce() -> T) -> Option<T> {
+    let derived = catch_unwind(AssertUnwindSafe(derive));
+    if derived.is_err() {
+        tracing::error!(%record, "nothing could be derived of record {record}: it panicked");
+    }
+    derived.ok()
 }
 
 /// What a step came to.
@@ -219,8 +230,12 @@ async fn walks(
         let operations = transaction.operation_sets(district, &[row.record]).await?.remove(&row.record);
         let (context, row) = (Arc::clone(context), row.clone());
         let record = row.record;
-        let walk = move || stretches::patrol(&context, &row, &view, &operations.unwrap_or_default());
-        walks.insert(record, tokio::task::spawn_blocking(walk).await.map_err(|_source| SyncError::Gone)?);
+        let walk = move || {
+            let operations = operations.unwrap_or_default();
+            guarded(record, || stretches::patrol(&context, &row, &view, &operations))
+        };
+        let walk = tokio::task::spawn_blocking(walk).await.map_err(|_source| SyncError::Gone)?;
+        walks.extend(walk.map(|walk| (record, walk)));
     }
     Ok(walks)
 }
@@ -229,5 +244,17 @@ impl Window {
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
         let (rows, walks, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
         Self { before, after, last, rows, walks, pairs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_makes_deriving_panic_stops_no_other() {
+        let record = RecordId(uuid::Uuid::from_u128(7));
+        assert_eq!(guarded(record, || i64::MAX.checked_add(1).expect("a poisoned record")), None);
+        assert_eq!(guarded(record, || 7), Some(7));
     }
 }
