@@ -8,6 +8,7 @@
 
 mod facts;
 mod hazards;
+mod notes;
 mod pairs;
 mod stretches;
 
@@ -28,7 +29,8 @@ use crate::rules::Rules;
 use crate::store::{Derivation, ProposalRow, RecordRow, Transaction};
 
 use facts::Derived;
-pub(super) use hazards::{Note, placement, worse};
+pub(super) use hazards::{placement, worse};
+pub(super) use notes::Note;
 use stretches::Walk;
 
 /// Our own rules of deriving: a change of them derives everything anew.
