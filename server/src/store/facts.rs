@@ -2,13 +2,13 @@
 //!
 //! Written elsewhere, by what follows the ledger. Rules of counting are in `report`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::view::State;
 use uuid::Uuid;
 
-use super::{StoreError, Transaction, each_backend, fetch_all, fetch_optional};
+use super::{StoreError, Transaction, each_backend, fetch_all, fetch_optional, signed};
 use crate::domain::{DistrictKey, record_flags, state_number};
 use crate::report::rows::{Category, Deed, Hazards, Rows, Stretch, StretchKind};
 
@@ -128,7 +128,16 @@ const SELECT_STRETCHES: &str = "SELECT record, line, kind, from_mm, to_mm FROM s
 const SELECT_STRETCHES_OF: &str =
     "SELECT record, line, kind, from_mm, to_mm FROM stretches WHERE district = ";
 const SELECT_RECORDS: &str = "SELECT record FROM facts WHERE district = $1 AND record_type IN (0, 1, 2, 3, 4) \
-     AND day >= $2 AND day <= $3 ORDER BY record";
+     AND day >= $2 AND day <= $3 UNION SELECT record FROM stretches \
+     WHERE district = $1 AND kind IN (0, 1, 2, 3) AND day >= $2 AND day <= $3";
+/// Of what is no hazard: a hazard that is closed later was counted, a patrol that grew was not.
+const SELECT_CHANGED_DEEDS: &str = "SELECT facts.record FROM facts \
+     JOIN records ON records.district = facts.district AND records.record = facts.record \
+     WHERE facts.district = $1 AND facts.record_type IN (1, 2, 3, 4) AND facts.day >= $2 AND facts.day <= $3 \
+     AND records.change > $4 UNION SELECT stretches.record FROM stretches \
+     JOIN records ON records.district = stretches.district AND records.record = stretches.record \
+     WHERE stretches.district = $1 AND stretches.kind IN (0, 1, 2, 3) AND stretches.day >= $2 AND stretches.day <= $3 \
+     AND records.change > $4";
 const SELECT_FACTS: &str = "SELECT record, record_type, day, subtype, township, line, person, amounts, \
      CAST(CASE WHEN EXISTS (SELECT 1 FROM stretches WHERE stretches.district = facts.district \
      AND stretches.record = facts.record) THEN 1 ELSE 0 END AS BIGINT) FROM facts WHERE district = ";
@@ -287,7 +296,7 @@ impl Transaction {
         rows.into_iter().map(stretch).collect()
     }
 
-    /// Records that a report counts of these days, ascending.
+    /// Records that a report counts of these days, ascending: those of these days, and those walked or worked on then.
     pub async fn report_records(
         &mut self,
         district: DistrictKey,
@@ -297,6 +306,18 @@ impl Transaction {
         let mut records: Vec<RecordId> = rows.into_iter().map(|(record,)| RecordId(record)).collect();
         records.sort_unstable();
         Ok(records)
+    }
+
+    /// Patrols, works, inspections and activities of these days that changed after this change.
+    pub async fn deeds_changed(
+        &mut self,
+        district: DistrictKey,
+        (from_day, to_day): (i64, i64),
+        after: u64,
+    ) -> Result<BTreeSet<RecordId>, StoreError> {
+        let after = signed(after);
+        let rows = fetch_all!(self, (Uuid,), SELECT_CHANGED_DEEDS, district.0, from_day, to_day, after);
+        Ok(rows.into_iter().map(|(record,)| RecordId(record)).collect())
     }
 
     /// A page of facts of a type, by day, then by record.

@@ -18,7 +18,7 @@ use sync_protocol::ids::{PersonId, RecordId};
 use super::listing::devices::DeviceFilter;
 use super::listing::facts::{self, Fact};
 use super::listing::{Calendar, Page, cursor, read_cursor};
-use super::{Engine, SyncError};
+use super::{Engine, SyncError, derive};
 use crate::domain::District;
 use crate::report::claim::{Limits, Standing};
 use crate::report::document::{Frame, Late, Report, Source};
@@ -27,7 +27,7 @@ use crate::report::render::{Format, RenderError, render};
 use crate::report::rows::Rows;
 use crate::store::{ReportRow, StoreError, Transaction};
 
-/// How often an issue waits for what is derived before it gives way to what is being written.
+/// How often an issue waits for what is derived before it gives way: to an import, after which everything is derived anew.
 const ATTEMPTS: u32 = 8;
 /// Issued reports that a new one looks back at for what came late.
 const LATE_REPORTS: u32 = 12;
@@ -112,7 +112,8 @@ pub async fn issue(
         followed(engine, district).await?;
         let mut transaction = engine.store.begin().await?;
         let counter = transaction.take_counter(district.key, 0).await?;
-        if transaction.derivation(district.key).await?.through < counter.last {
+        // While others write there is always something left: what is left is derived while they wait.
+        if !derive::catch_up(engine, district, &mut transaction).await? {
             transaction.rollback().await?;
             continue;
         }
@@ -191,9 +192,10 @@ async fn gather(
     let rows = transaction.report_rows(district.key, period.numbers()).await?;
     let rows_before = transaction.report_rows(district.key, before.numbers()).await?;
     let next_day = period.to.tomorrow().map_err(|_source| PeriodError::OutOfCalendar)?;
+    let ended_ms = midnight_ms(district, next_day)?;
     let limits = Limits {
         quarantined_since_ms: midnight_ms(district, period.from)?,
-        heard_since_ms: midnight_ms(district, next_day)?.min(now_ms - SILENT_MS),
+        heard_since_ms: if ended_ms <= now_ms { ended_ms } else { now_ms - SILENT_MS },
     };
     let standing = standing(engine, transaction, district, limits).await?;
     let lines = lines_of(&rows);
@@ -245,7 +247,8 @@ async fn standing(
     })
 }
 
-/// Records of an issued report's days that it does not count, ascending.
+/// Records of an issued report's days that it does not count, or of which it does not count all (a patrol whose pieces
+/// came late), ascending.
 async fn late_records(
     transaction: &mut Transaction,
     district: &District,
@@ -253,7 +256,8 @@ async fn late_records(
 ) -> Result<Vec<RecordId>, StoreError> {
     let mut records = transaction.report_records(district.key, report.days).await?;
     let counted = transaction.records_of_report(district.key, &report.number).await?;
-    records.retain(|record| counted.binary_search(record).is_err());
+    let changed = transaction.deeds_changed(district.key, report.days, report.cut_off_change).await?;
+    records.retain(|record| counted.binary_search(record).is_err() || changed.contains(record));
     Ok(records)
 }
 

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod hazards;
+mod order;
 mod pages;
 mod patrols;
 mod works;

@@ -4,6 +4,7 @@
 mod document;
 mod entry;
 mod issued;
+mod later;
 mod queries;
 
 use anyhow::{Context as _, Result, ensure};

@@ -1,6 +1,6 @@
 //! Which structure stands on which vertex of which line.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use sync_protocol::reference::Vertex;
@@ -93,10 +93,10 @@ impl Names {
         for (index, line) in lines.iter().enumerate() {
             names.insert(line.external_id.clone(), Some(index));
         }
+        let ids: HashSet<&str> = lines.iter().map(|line| line.external_id.as_str()).collect();
         for (index, line) in lines.iter().enumerate() {
             let Some(name) = line.name.as_ref().filter(|name| **name != line.external_id) else { continue };
-            let is_id = lines.iter().any(|other| other.external_id == *name) && names.contains_key(name);
-            if !is_id {
+            if !ids.contains(name.as_str()) {
                 names.entry(name.clone()).and_modify(|known| *known = None).or_insert(Some(index));
             }
         }
@@ -121,7 +121,11 @@ fn insert_vertices(lines: &mut [RawLine], structures: &[RawStructure], names: &N
         let Ok(geometry) = Line::new(line.vertices.clone(), &[]) else { continue };
         let grid = GridIndex::new(vec![GridLine { line: Arc::new(geometry), zone_mm: None }]);
         let is_on_vertex = |position: Vertex| {
-            line.vertices.iter().any(|vertex| distance_mm(*vertex, position) <= ON_VERTEX_MM)
+            // The geodesic is dear, and most vertices are far.
+            let is_near = |vertex: &Vertex| vertex.0.abs_diff(position.0) <= CELL_E7.unsigned_abs();
+            line.vertices
+                .iter()
+                .any(|vertex| is_near(vertex) && distance_mm(*vertex, position) <= ON_VERTEX_MM)
         };
         let mut new: Vec<(usize, i64, Vertex)> = positions
             .into_iter()

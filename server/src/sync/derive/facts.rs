@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::{Kind, RecordType};
-use sync_protocol::view::View;
+use sync_protocol::view::{View, Writer};
 
 use super::stretches::{LONGEST_DAYS, Walk};
 use super::{Context, guarded, hazards, stretches};
@@ -83,6 +83,11 @@ impl Derived {
         let walk = match fact_type {
             FactType::Hazard => {
                 derived.hazard(context, row, view);
+                return derived;
+            }
+            // The office has no act on these: what its author took back counts nowhere.
+            _ if is_withdrawn(view) => {
+                derived.gone.push(row.record);
                 return derived;
             }
             FactType::Patrol => walk,
@@ -276,8 +281,17 @@ pub(super) fn text(view: &View, field: &str) -> String {
 
 /// The author of the operation that opened the record, where the view still names it.
 fn opener(view: &View) -> Option<PersonId> {
+    opening(view).map(|writer| writer.author)
+}
+
+fn opening(view: &View) -> Option<&Writer> {
     let opens = |kind: &str| Kind::parse(kind).is_some_and(Kind::opens);
-    view.writers.iter().find(|writer| opens(writer.kind.as_str())).map(|writer| writer.author)
+    view.writers.iter().find(|writer| opens(writer.kind.as_str()))
+}
+
+/// Its author took the whole record back.
+fn is_withdrawn(view: &View) -> bool {
+    opening(view).is_some_and(|opening| view.withdrawn.contains(&opening.head))
 }
 
 fn amounts(view: &View, is_located: bool) -> String {

@@ -37,6 +37,8 @@ use stretches::Walk;
 const ALGORITHM: u32 = 2;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
+/// Windows that are derived while writers wait, at most.
+const WINDOWS_UNDER_LOCK: u32 = 4;
 /// While phones sync, deriving waits until they pause for so long…
 const QUIET: Duration = Duration::from_millis(100);
 /// …or until so long has passed; then it takes its [`SHARE`].
@@ -64,8 +66,14 @@ impl Context {
         let grid = engine.grid(district).await?;
         let rules = engine.rules(district).await?;
         let (grid_change, regions_change) = grid.basis;
-        let basis =
-            format!("{ALGORITHM} grid {grid_change} regions {regions_change} rules {}", rules.version());
+        let unknown: Vec<String> =
+            engine.default_positions.iter().map(|(lat, lon)| format!("{lat},{lon}")).collect();
+        let basis = format!(
+            "{ALGORITHM} grid {grid_change} regions {regions_change} rules {} zone {} unknown {}",
+            rules.version(),
+            district.time_zone,
+            unknown.join(" ")
+        );
         let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
         Ok(Self { grid, rules, zone, default_positions: engine.default_positions.clone(), basis })
     }
@@ -104,7 +112,10 @@ pub async fn follow(engine: Arc<Engine>) {
         let began = Instant::now();
         for district in engine.districts().await {
             loop {
-                match step(&engine, &district).await {
+                let (stepping, of) = (Arc::clone(&engine), district.clone());
+                // In a task of its own, so that a panic ends a step and not the follower.
+                let stepped = tokio::spawn(async move { step(&stepping, &of).await }).await;
+                match stepped.unwrap_or(Err(SyncError::Gone)) {
                     Ok(Step::Current) => break,
                     Ok(Step::More) if is_busy && began.elapsed() > SHARE => break,
                     Ok(Step::More) => {}
@@ -153,12 +164,11 @@ impl Engine {
 /// Derives one window of changes.
 async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncError> {
     let context = Arc::new(Context::of(engine, district).await?);
-    let Some(window) = read(engine, district, &context).await? else { return Ok(Step::Current) };
-    let Window { before, after, last, rows, walks, pairs } = window;
-    let is_current = after.through >= last;
-    let deriving = Arc::clone(&context);
-    let derived = tokio::task::spawn_blocking(move || Derived::of(&deriving, &rows, walks, pairs));
-    let derived = derived.await.map_err(|_source| SyncError::Gone)?;
+    let mut reading = engine.store.read().await?;
+    let Some(window) = read(&mut reading, district, &context).await? else { return Ok(Step::Current) };
+    drop(reading);
+    let (before, after, step) = (window.before.clone(), window.after.clone(), window.step());
+    let derived = derive(context, window).await?;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     // Another follower of this district was here meanwhile, perhaps by an older grid: look again.
@@ -168,7 +178,34 @@ async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncErr
     derived.write(&mut transaction, district.key).await?;
     transaction.set_derivation(district.key, &after).await?;
     transaction.commit().await?;
-    Ok(if is_current { Step::Current } else { Step::More })
+    Ok(step)
+}
+
+/// Derives what is left within a transaction that holds the counter row, so that nothing is added meanwhile. False where
+/// that is too much to keep writers waiting: then it must be undone.
+pub(super) async fn catch_up(
+    engine: &Arc<Engine>,
+    district: &District,
+    transaction: &mut Transaction,
+) -> Result<bool, SyncError> {
+    for _ in 0..WINDOWS_UNDER_LOCK {
+        let context = Arc::new(Context::of(engine, district).await?);
+        let Some(window) = read(transaction, district, &context).await? else { return Ok(true) };
+        let (after, step) = (window.after.clone(), window.step());
+        let derived = derive(context, window).await?;
+        derived.write(transaction, district.key).await?;
+        transaction.set_derivation(district.key, &after).await?;
+        if step == Step::Current {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn derive(context: Arc<Context>, window: Window) -> Result<Derived, SyncError> {
+    let Window { rows, walks, pairs, .. } = window;
+    let deriving = move || Derived::of(&context, &rows, walks, pairs);
+    tokio::task::spawn_blocking(deriving).await.map_err(|_source| SyncError::Gone)
 }
 
 /// What a step reads.
@@ -186,12 +223,11 @@ struct Window {
 
 /// Reads the next window; none where everything is derived.
 async fn read(
-    engine: &Engine,
+    transaction: &mut Transaction,
     district: &District,
     context: &Arc<Context>,
 ) -> Result<Option<Window>, SyncError> {
     let key = district.key;
-    let mut transaction = engine.store.read().await?;
     let last = transaction.lineage(key).await?.change;
     let before = transaction.derivation(key).await?;
     let start = if before.basis == context.basis { before.through } else { 0 };
@@ -211,8 +247,8 @@ async fn read(
     for class in Class::ALL {
         rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
     }
-    let walks = walks(&mut transaction, key, context, &rows).await?;
-    let pairs = pairs::of_window(&mut transaction, key, context, &rows).await?;
+    let walks = walks(transaction, key, context, &rows).await?;
+    let pairs = pairs::of_window(transaction, key, context, &rows).await?;
     Ok(Some(Window { before, after: after(through), last, rows, walks, pairs }))
 }
 
@@ -243,6 +279,10 @@ async fn walks(
 }
 
 impl Window {
+    fn step(&self) -> Step {
+        if self.after.through >= self.last { Step::Current } else { Step::More }
+    }
+
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
         let (rows, walks, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
         Self { before, after, last, rows, walks, pairs }

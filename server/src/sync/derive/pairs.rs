@@ -19,8 +19,9 @@ use crate::geometry::{Certainty, place};
 use crate::store::{Near, ProposalRow, RecordRow, StoreError, Transaction};
 use crate::sync::SyncError;
 
-/// Hazards near one that are compared with it, at most: of a heap of reports at one place the first ids count.
-const NEIGHBOURS: u32 = 64;
+/// Hazards near one that are compared with it, at most. In a heap of more at one place and in one month it is not
+/// every pair that is found, and which are may depend on the order of arrival.
+const NEIGHBOURS: u32 = 1_000;
 
 /// The proposals of every hazard of a window, and which hazards were compared.
 pub(super) async fn of_window(
