@@ -138,7 +138,7 @@ fn fact(context: &Context, row: &RecordRow, view: &View, record_type: RecordType
         subtype: String::new(),
         state: row.state,
         flags: row.flags,
-        township: township(context, view, day),
+        township: township(context, row, view),
         line: None,
         person: opener(view),
         is_supervised: false,
@@ -194,7 +194,9 @@ pub(super) fn days_since_1970(day: Date) -> i64 {
 }
 
 /// Named by hand, else that whose polygon holds the position.
-fn township(context: &Context, view: &View, day: i64) -> String {
+/// The township that a record is counted in: as it was written, else that of its position.
+pub(in crate::sync) fn township(context: &Context, row: &RecordRow, view: &View) -> String {
+    let day = days_since_1970(day_of(context, row, view));
     let named = text(view, "township");
     if !named.is_empty() {
         return named;

@@ -27,6 +27,7 @@ use crate::rules::Rules;
 use crate::store::{Derivation, ProposalRow, RecordRow, StoredOperation};
 
 use facts::Derived;
+pub(super) use facts::township;
 pub(super) use hazards::{Note, placement, worse};
 
 /// Our own rules of deriving: a change of them derives everything anew.
