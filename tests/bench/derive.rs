@@ -61,7 +61,7 @@ async fn import(server: &Server, seed: u64, districts: usize) -> Result<()> {
         for (number, row) in District::generate(seed).line_table().lines().enumerate() {
             if number > 0 {
                 // Districts use the same names.
-                table.push_str(&format!("{seed}-"));
+                table.extend([seed.to_string().as_str(), "-"]);
             } else if !table.is_empty() {
                 continue;
             }

@@ -383,13 +383,22 @@ impl Transaction {
         self.delete_of("DELETE FROM stretches WHERE district = ", district, records).await
     }
 
+    /// Deletes where these records stand.
+    pub async fn delete_placements(
+        &mut self,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<(), StoreError> {
+        self.delete_of("DELETE FROM placements WHERE district = ", district, records).await
+    }
+
     /// Deletes everything derived of records that are gone.
     pub async fn delete_derived(
         &mut self,
         district: DistrictKey,
         records: &[RecordId],
     ) -> Result<(), StoreError> {
-        self.delete_of("DELETE FROM placements WHERE district = ", district, records).await?;
+        self.delete_placements(district, records).await?;
         self.delete_of("DELETE FROM facts WHERE district = ", district, records).await?;
         self.delete_stretches(district, records).await?;
         for record in records {

@@ -1,5 +1,6 @@
 //! What is derived beside the records, seen through the office's routes: where hazards stand, what was walked.
 
+mod clocks;
 mod hazards;
 mod pages;
 mod patrols;

@@ -9,16 +9,14 @@ use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::{Kind, RecordType};
 use sync_protocol::view::View;
 
-use super::stretches::Walk;
-use super::{Context, hazards, stretches};
+use super::stretches::{LONGEST_DAYS, Walk};
+use super::{Context, guarded, hazards, stretches};
 use crate::domain::{Collection, DistrictKey};
-use crate::store::{
-    FactRow, PlacementRow, ProposalRow, RecordRow, StoreError, StoredOperation, StretchRow, Transaction,
-};
+use crate::store::{FactRow, PlacementRow, ProposalRow, RecordRow, StoreError, StretchRow, Transaction};
 use crate::sync::json;
 
 /// 2000-01-01T00:00:00Z: what is said to be older was said by a clock that stood at its beginning.
-const EARLIEST_MS: i64 = 946_684_800_000;
+pub(in crate::sync) const EARLIEST_MS: i64 = 946_684_800_000;
 /// A phone's clock may be ahead of the server's by so much before its time is not believed.
 const AHEAD_MS: i64 = 24 * 3_600 * 1_000;
 /// Fields of works, inspections and activities that are whole numbers the report sums, or that it groups by.
@@ -33,8 +31,10 @@ pub(super) struct Derived {
     placements: Vec<PlacementRow>,
     facts: Vec<FactRow>,
     stretches: Vec<StretchRow>,
-    /// Records whose stretches are made anew.
+    /// Records whose stretches are made anew. Whatever they seemed to be before, they are no hazards.
     walked: Vec<RecordId>,
+    /// Hazards: they have no stretches.
+    no_walks: Vec<RecordId>,
     proposals: Vec<ProposalRow>,
     /// Hazards whose proposals are made anew.
     compared: Vec<RecordId>,
@@ -46,7 +46,7 @@ impl Derived {
     pub(super) fn of(
         context: &Context,
         rows: &[RecordRow],
-        operations: &BTreeMap<RecordId, Vec<StoredOperation>>,
+        mut walks: BTreeMap<RecordId, Walk>,
         (compared, proposals): (Vec<RecordId>, Vec<ProposalRow>),
     ) -> Self {
         let mut derived = Self { proposals, compared, ..Self::default() };
@@ -59,24 +59,62 @@ impl Derived {
                 continue;
             }
             let Some(view) = View::decode(&row.view) else { continue };
-            let operations = operations.get(&row.record).map_or(&[][..], Vec::as_slice);
-            match view.record_type {
-                None | Some(RecordType::Hazard) => {
-                    derived.hazard(context, row, &view);
-                }
-                Some(RecordType::Patrol) => {
-                    derived.walk(context, row, &view, stretches::patrol(context, row, &view, operations));
-                }
-                Some(RecordType::Work) => {
-                    derived.walk(context, row, &view, stretches::work(context, row, &view));
-                }
-                Some(RecordType::Inspection | RecordType::Activity) => {
-                    derived.walk(context, row, &view, Walk::default());
-                }
-                Some(RecordType::Device | RecordType::Reference) => {}
-            }
+            let walk = walks.remove(&row.record);
+            let is_walked = view.record_type != Some(RecordType::Patrol) || walk.is_some();
+            let whole = || Self::of_record(context, row, &view, walk.unwrap_or_default());
+            // What cannot be placed still counts.
+            let unplaced = || Self::unplaced(context, row, &view);
+            let one = if is_walked { guarded(row.record, whole) } else { None };
+            derived.append(one.or_else(|| guarded(row.record, unplaced)).unwrap_or_default());
         }
         derived
+    }
+
+    /// Derives one record; of a patrol, with what it walked.
+    fn of_record(context: &Context, row: &RecordRow, view: &View, walk: Walk) -> Self {
+        let mut derived = Self::default();
+        match view.record_type {
+            None | Some(RecordType::Hazard) => derived.hazard(context, row, view),
+            Some(RecordType::Patrol) => derived.walk(context, row, view, walk),
+            Some(RecordType::Work) => {
+                derived.walk(context, row, view, stretches::work(context, row, view));
+            }
+            Some(RecordType::Inspection | RecordType::Activity) => {
+                derived.walk(context, row, view, Walk::default());
+            }
+            // What was said of it before it was known to be one made it look like a hazard.
+            Some(RecordType::Device | RecordType::Reference) => derived.gone.push(row.record),
+        }
+        derived
+    }
+
+    /// Where on the grid it is cannot be told.
+    fn unplaced(context: &Context, row: &RecordRow, view: &View) -> Self {
+        let mut derived = Self::default();
+        match view.record_type {
+            None | Some(RecordType::Hazard) => derived.facts.push(FactRow {
+                subtype: text(view, "category"),
+                is_supervised: is_supervised(view),
+                amounts: "{}".to_owned(),
+                ..fact_in(context, row, view, RecordType::Hazard, text(view, "township"))
+            }),
+            Some(RecordType::Device | RecordType::Reference) => {}
+            Some(other) => derived.facts.push(FactRow {
+                subtype: subtype(view),
+                amounts: amounts(view, false),
+                ..fact_in(context, row, view, other, text(view, "township"))
+            }),
+        }
+        derived
+    }
+
+    fn append(&mut self, one: Self) {
+        self.placements.extend(one.placements);
+        self.facts.extend(one.facts);
+        self.stretches.extend(one.stretches);
+        self.walked.extend(one.walked);
+        self.no_walks.extend(one.no_walks);
+        self.gone.extend(one.gone);
     }
 
     fn hazard(&mut self, context: &Context, row: &RecordRow, view: &View) {
@@ -85,26 +123,22 @@ impl Derived {
         self.facts.push(FactRow {
             line,
             subtype: text(view, "category"),
-            is_supervised: view.shown("inspection").is_some_and(|value| !value.is_null()),
+            is_supervised: is_supervised(view),
             amounts: "{}".to_owned(),
             ..fact(context, row, view, RecordType::Hazard)
         });
         self.placements.push(placement);
+        self.no_walks.push(row.record);
     }
 
     fn walk(&mut self, context: &Context, row: &RecordRow, view: &View, walk: Walk) {
         let record_type = view.record_type.unwrap_or(RecordType::Work);
-        let subtype = match record_type {
-            RecordType::Work => text(view, "work_type"),
-            RecordType::Activity => text(view, "activity_type"),
-            _ => String::new(),
-        };
         self.walked.push(row.record);
         let person = walk.person.or_else(|| opener(view));
         self.stretches.extend(walk.rows.into_iter().map(|stretch| StretchRow { person, ..stretch }));
         self.facts.push(FactRow {
             line: walk.line,
-            subtype,
+            subtype: subtype(view),
             person,
             amounts: amounts(view, walk.is_located),
             ..fact(context, row, view, record_type)
@@ -120,7 +154,9 @@ impl Derived {
         transaction.delete_derived(district, &self.gone).await?;
         transaction.upsert_placements(district, &self.placements).await?;
         transaction.upsert_facts(district, &self.facts).await?;
+        transaction.delete_placements(district, &self.walked).await?;
         transaction.delete_stretches(district, &self.walked).await?;
+        transaction.delete_stretches(district, &self.no_walks).await?;
         transaction.insert_stretches(district, &self.stretches).await?;
         for record in &self.compared {
             transaction.delete_proposals(district, *record).await?;
@@ -129,7 +165,31 @@ impl Derived {
     }
 }
 
+/// Found by a supervisory inspection.
+fn is_supervised(view: &View) -> bool {
+    view.shown("inspection").is_some_and(|value| !value.is_null())
+}
+
+/// Type of a work or an activity.
+fn subtype(view: &View) -> String {
+    match view.record_type {
+        Some(RecordType::Work) => text(view, "work_type"),
+        Some(RecordType::Activity) => text(view, "activity_type"),
+        _ => String::new(),
+    }
+}
+
 fn fact(context: &Context, row: &RecordRow, view: &View, record_type: RecordType) -> FactRow {
+    fact_in(context, row, view, record_type, township(context, row, view))
+}
+
+fn fact_in(
+    context: &Context,
+    row: &RecordRow,
+    view: &View,
+    record_type: RecordType,
+    township: String,
+) -> FactRow {
     let day = days_since_1970(day_of(context, row, view));
     FactRow {
         record: row.record,
@@ -138,7 +198,7 @@ fn fact(context: &Context, row: &RecordRow, view: &View, record_type: RecordType
         subtype: String::new(),
         state: row.state,
         flags: row.flags,
-        township: township(context, row, view),
+        township,
         line: None,
         person: opener(view),
         is_supervised: false,
@@ -168,6 +228,12 @@ fn believed_ms(view: &View, fields: &[&str], received_ms: i64) -> i64 {
         .unwrap_or(received_ms)
 }
 
+/// Whether a moment of a track can be true. Its last pieces may be recorded days after the patrol began and its
+/// beginning was received.
+pub(super) fn is_believed(at_ms: i64, received_ms: i64) -> bool {
+    (EARLIEST_MS..=received_ms.saturating_add(AHEAD_MS + LONGEST_DAYS * AHEAD_MS)).contains(&at_ms)
+}
+
 /// When a hazard was found, as far as it is believed.
 pub(super) fn found_ms(view: &View, received_ms: i64) -> i64 {
     believed_ms(view, &["found_at_ms"], received_ms)
@@ -193,7 +259,6 @@ pub(super) fn days_since_1970(day: Date) -> i64 {
     Date::constant(1970, 1, 1).until(day).map_or(0, |span| i64::from(span.get_days()))
 }
 
-/// Named by hand, else that whose polygon holds the position.
 /// The township that a record is counted in: as it was written, else that of its position.
 pub(in crate::sync) fn township(context: &Context, row: &RecordRow, view: &View) -> String {
     let day = days_since_1970(day_of(context, row, view));

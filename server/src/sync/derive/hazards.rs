@@ -22,6 +22,8 @@ use crate::store::{OnLine, PlacementRow, RecordRow};
 const CONTRADICTION_MM: i64 = 100_000;
 /// A fix whose accuracy is not known is taken to be so good: a phone under canopy (domain §6).
 const UNKNOWN_ACCURACY_DM: i64 = 300;
+/// An accuracy worse than this means no more than this.
+const WORST_ACCURACY_DM: i64 = 1_000_000;
 
 /// What the office should look at. The code of each is stored; its words are for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,13 +197,19 @@ pub(super) fn named_line(
     }
 }
 
+/// None where it is not known. A device may say any number: beyond a hundred kilometres all mean the same.
+fn accuracy_dm(position: &Position) -> Option<i64> {
+    position
+        .accuracy_dm
+        .map(|accuracy| i64::try_from(accuracy).unwrap_or(WORST_ACCURACY_DM).min(WORST_ACCURACY_DM))
+}
+
 fn accuracy_mm(position: &Position) -> i64 {
-    let accuracy_dm = position.accuracy_dm.and_then(|accuracy| i64::try_from(accuracy).ok());
-    accuracy_dm.unwrap_or(UNKNOWN_ACCURACY_DM).saturating_mul(100)
+    accuracy_dm(position).unwrap_or(UNKNOWN_ACCURACY_DM) * 100
 }
 
 fn located(context: &Context, position: &Position) -> Option<OnLine> {
-    let accuracy_dm = position.accuracy_dm.and_then(|accuracy| i64::try_from(accuracy).ok());
+    let accuracy_dm = accuracy_dm(position);
     let index: &GridIndex = context.grid.index()?;
     let found = index.locate(position.lat_e7, position.lon_e7, accuracy_dm, MatchOptions::default())?;
     let line = context.grid.lines.get(found.line)?;
@@ -280,21 +288,34 @@ fn apply_named_span(
     }
     let chainages = found.iter().map(|(_, chainage_mm)| *chainage_mm);
     let Some((from_mm, to_mm)) = chainages.clone().min().zip(chainages.max()) else { return };
+    let (low_mm, high_mm) = if from_mm < to_mm { (from_mm, to_mm) } else { beside(line, from_mm) };
     let slack_mm = position.map_or(0, accuracy_mm);
-    let is_beside = (from_mm - slack_mm..=to_mm + slack_mm).contains(&at.chainage_mm);
-    match position {
-        Some(_) if is_beside => return,
-        Some(_) => notes.push(Note::SpanContradicts),
-        None => {}
+    let is_beside = (low_mm - slack_mm..=high_mm + slack_mm).contains(&at.chainage_mm);
+    at.chainage_mm = match position {
+        // What the fix may be off by is no contradiction.
+        Some(_) if is_beside => at.chainage_mm.clamp(low_mm, high_mm),
+        // By hand it is between these: half-way, where the position does not say better.
+        Some(_) | None => from_mm + (to_mm - from_mm) / 2,
+    };
+    if position.is_some() && !is_beside {
+        notes.push(Note::SpanContradicts);
     }
-    // By hand it is between these: half-way, where the position does not say better.
-    at.chainage_mm = from_mm + (to_mm - from_mm) / 2;
-    if let Some(span) = line.line.span_at(at.chainage_mm) {
+    // At a structure the lower span is given: the one that was named lies above its own lower end.
+    if let Some(span) = line.line.span_at(at.chainage_mm.max(low_mm + 1)) {
         at.span = i64::try_from(span.index).unwrap_or(i64::MAX);
         at.structure_from = number_of(&line.view, span.structure_from);
         at.structure_to = number_of(&line.view, span.structure_to);
     }
-    at.certainty = Certainty::Certain.number();
+    if position.is_none() {
+        at.certainty = Certainty::Certain.number();
+    }
+}
+
+/// From the structure before one to the structure after it: where a hazard is that was named by one structure alone.
+fn beside(line: &GridRow, chainage_mm: i64) -> (i64, i64) {
+    let before = line.line.span_at(chainage_mm).map_or(chainage_mm, |span| span.from_mm);
+    let after = line.line.span_at(chainage_mm + 1).map_or(chainage_mm, |span| span.to_mm);
+    (before.min(chainage_mm), after.max(chainage_mm))
 }
 
 /// The structure of a number on a line: its ordinal and chainage. `045#`, `N045` and `45` are one number.

@@ -12,6 +12,7 @@ mod pairs;
 mod stretches;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,17 +22,18 @@ use sync_protocol::kind::RecordType;
 use sync_protocol::view::View;
 
 use super::{Engine, SyncError};
-use crate::domain::{Class, Collection, District};
+use crate::domain::{Class, Collection, District, DistrictKey};
 use crate::grid::snapshot::{Grid, GridRow};
 use crate::rules::Rules;
-use crate::store::{Derivation, ProposalRow, RecordRow, StoredOperation};
+use crate::store::{Derivation, ProposalRow, RecordRow, Transaction};
 
 use facts::Derived;
-pub(super) use facts::township;
+pub(super) use facts::{EARLIEST_MS, township};
 pub(super) use hazards::{Note, placement, worse};
+use stretches::Walk;
 
 /// Our own rules of deriving: a change of them derives everything anew.
-const ALGORITHM: u32 = 1;
+const ALGORITHM: u32 = 2;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
 /// While phones sync, deriving waits until they pause for so long…
@@ -73,6 +75,16 @@ impl Context {
     pub(super) fn line(&self, line: uuid::Uuid) -> Option<&GridRow> {
         self.grid.line(RecordId(line))
     }
+}
+
+/// Derives something of one record. One record that makes it panic stops no other: nothing is derived of it, and the log
+/// says which it is.
+fn guarded<T>(record: RecordId, derive: impl FnOnce() -> T) -> Option<T> {
+    let derived = catch_unwind(AssertUnwindSafe(derive));
+    if derived.is_err() {
+        tracing::error!(%record, "nothing could be derived of record {record}: it panicked");
+    }
+    derived.ok()
 }
 
 /// What a step came to.
@@ -141,10 +153,10 @@ impl Engine {
 async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncError> {
     let context = Arc::new(Context::of(engine, district).await?);
     let Some(window) = read(engine, district, &context).await? else { return Ok(Step::Current) };
-    let Window { before, after, last, rows, operations, pairs } = window;
+    let Window { before, after, last, rows, walks, pairs } = window;
     let is_current = after.through >= last;
     let deriving = Arc::clone(&context);
-    let derived = tokio::task::spawn_blocking(move || Derived::of(&deriving, &rows, &operations, pairs));
+    let derived = tokio::task::spawn_blocking(move || Derived::of(&deriving, &rows, walks, pairs));
     let derived = derived.await.map_err(|_source| SyncError::Gone)?;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
@@ -165,14 +177,18 @@ struct Window {
     /// The last change of the district when it was read.
     last: u64,
     rows: Vec<RecordRow>,
-    /// Operations of patrols, whose tracks are not in their views.
-    operations: BTreeMap<RecordId, Vec<StoredOperation>>,
+    /// What patrols walked: their tracks are not in their views.
+    walks: BTreeMap<RecordId, Walk>,
     /// Hazards that were compared with those near them, and what is proposed of them.
     pairs: (Vec<RecordId>, Vec<ProposalRow>),
 }
 
 /// Reads the next window; none where everything is derived.
-async fn read(engine: &Engine, district: &District, context: &Context) -> Result<Option<Window>, SyncError> {
+async fn read(
+    engine: &Engine,
+    district: &District,
+    context: &Arc<Context>,
+) -> Result<Option<Window>, SyncError> {
     let key = district.key;
     let mut transaction = engine.store.read().await?;
     let last = transaction.lineage(key).await?.change;
@@ -194,20 +210,52 @@ async fn read(engine: &Engine, district: &District, context: &Context) -> Result
     for class in Class::ALL {
         rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
     }
-    let is = |row: &&RecordRow, wanted: RecordType| {
-        row.collection == Collection::Records.number()
-            && View::decode(&row.view).is_some_and(|view| view.record_type == Some(wanted))
-    };
-    let patrols: Vec<RecordId> =
-        rows.iter().filter(|row| is(row, RecordType::Patrol)).map(|row| row.record).collect();
-    let operations = transaction.operation_sets(key, &patrols).await?;
+    let walks = walks(&mut transaction, key, context, &rows).await?;
     let pairs = pairs::of_window(&mut transaction, key, context, &rows).await?;
-    Ok(Some(Window { before, after: after(through), last, rows, operations, pairs }))
+    Ok(Some(Window { before, after: after(through), last, rows, walks, pairs }))
+}
+
+/// What the patrols of a window walked. The operations of one patrol are held at a time: a track may be long.
+async fn walks(
+    transaction: &mut Transaction,
+    district: DistrictKey,
+    context: &Arc<Context>,
+    rows: &[RecordRow],
+) -> Result<BTreeMap<RecordId, Walk>, SyncError> {
+    let mut walks = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.collection == Collection::Records.number()) {
+        let Some(view) = View::decode(&row.view) else { continue };
+        if view.record_type != Some(RecordType::Patrol) {
+            continue;
+        }
+        let operations = transaction.operation_sets(district, &[row.record]).await?.remove(&row.record);
+        let (context, row) = (Arc::clone(context), row.clone());
+        let record = row.record;
+        let walk = move || {
+            let operations = operations.unwrap_or_default();
+            guarded(record, || stretches::patrol(&context, &row, &view, &operations))
+        };
+        let walk = tokio::task::spawn_blocking(walk).await.map_err(|_source| SyncError::Gone)?;
+        walks.extend(walk.map(|walk| (record, walk)));
+    }
+    Ok(walks)
 }
 
 impl Window {
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
-        let (rows, operations, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
-        Self { before, after, last, rows, operations, pairs }
+        let (rows, walks, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
+        Self { before, after, last, rows, walks, pairs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_makes_deriving_panic_stops_no_other() {
+        let record = RecordId(uuid::Uuid::from_u128(7));
+        assert_eq!(guarded(record, || i64::MAX.checked_add(1).expect("a poisoned record")), None);
+        assert_eq!(guarded(record, || 7), Some(7));
     }
 }

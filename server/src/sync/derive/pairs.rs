@@ -10,9 +10,9 @@ use sync_protocol::ids::{DeviceId, RecordId, sha256};
 use sync_protocol::kind::RecordType;
 use sync_protocol::view::View;
 
-use super::Context;
 use super::facts::{days_since_1970, found_ms, local_day, text};
 use super::hazards;
+use super::{Context, guarded};
 use crate::domain::{Collection, DistrictKey};
 use crate::duplicates::{self, Candidate, Spot};
 use crate::geometry::{Certainty, place};
@@ -87,6 +87,10 @@ fn proposal_row(proposal: &duplicates::Proposal) -> ProposalRow {
 
 /// What is compared of a hazard; none of what is no hazard or gone.
 fn candidate(context: &Context, row: &RecordRow, device: Option<DeviceId>) -> Option<Candidate> {
+    guarded(row.record, || read(context, row, device)).flatten()
+}
+
+fn read(context: &Context, row: &RecordRow, device: Option<DeviceId>) -> Option<Candidate> {
     if row.collection != Collection::Records.number() {
         return None;
     }

@@ -6,7 +6,7 @@
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use sync_protocol::cbor::Raw;
-use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::ids::PersonId;
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 use sync_protocol::prepass;
@@ -14,7 +14,7 @@ use sync_protocol::view::View;
 use uuid::Uuid;
 
 use super::Context;
-use super::facts::{day_of, days_since_1970, local_day, text};
+use super::facts::{day_of, days_since_1970, is_believed, local_day, text};
 use super::hazards::{named_line, structure_named};
 use crate::geometry::{Fix, Intervals, Piece, Walked, clean, follow};
 use crate::store::{RecordRow, StoredOperation, StretchRow};
@@ -32,7 +32,7 @@ mod kinds {
 }
 
 /// A walk longer than this in days is no walk but a clock that stood wrong; it counts on its first day.
-const LONGEST_DAYS: i64 = 7;
+pub(super) const LONGEST_DAYS: i64 = 7;
 
 /// What a patrol or a work comes to.
 #[derive(Debug, Default)]
@@ -60,22 +60,26 @@ pub(super) fn patrol(
     view: &View,
     operations: &[StoredOperation],
 ) -> Walk {
-    let mut fixes = Vec::new();
+    let mut pieces = Vec::new();
     let mut person = None;
     for stored in operations {
         let Ok(operation) = Operation::decode(&stored.bytes) else { continue };
         match operation.kind.known() {
             Some(Kind::PatrolStarted) => person = Some(operation.author),
             Some(Kind::PatrolTrack) if !view.withdrawn.contains(&stored.identity.head()) => {
-                fixes.extend(operation.fields.get("points").map(track).unwrap_or_default());
+                let number = operation.fields.get("piece").and_then(Raw::as_integer);
+                let points = operation.fields.get("points").map(track).unwrap_or_default();
+                pieces.push((number, stored.identity, points));
             }
             _ => {}
         }
     }
     let Some(index) = context.grid.index() else { return Walk { person, ..Walk::default() } };
+    // Where a clock stands still the order of the pieces is all there is.
+    pieces.sort_unstable_by_key(|(number, identity, _)| (*number, *identity));
+    let fixes = pieces.into_iter().flat_map(|(_, _, points)| points).collect();
     let walked = follow(index, &clean(fixes));
-    let day = day_of(context, row, view);
-    let rows = rows_of(context, row.record, kinds::PATROL, &walked, day);
+    let rows = rows_of(context, row, kinds::PATROL, &walked, day_of(context, row, view));
     Walk::of(rows, person)
 }
 
@@ -93,7 +97,7 @@ pub(super) fn work(context: &Context, row: &RecordRow, view: &View) -> Walk {
         && let Some(index) = context.grid.index()
     {
         let walked = follow(index, &[Piece::drawn(&drawn)]);
-        return Walk::of(rows_of(context, row.record, kind, &walked, day), None);
+        return Walk::of(rows_of(context, row, kind, &walked, day), None);
     }
     let stretch = named_line(context, view, None, &mut Vec::new())
         .and_then(|key| Some((context.grid.lines.get(key)?, between(context, key, view)?)));
@@ -129,15 +133,15 @@ fn between(context: &Context, key: usize, view: &View) -> Option<(i64, i64)> {
 }
 
 /// The union of what was walked, a row for each part of each line and day.
-fn rows_of(context: &Context, record: RecordId, kind: i64, walked: &[Walked], day: Date) -> Vec<StretchRow> {
+fn rows_of(context: &Context, of: &RecordRow, kind: i64, walked: &[Walked], day: Date) -> Vec<StretchRow> {
     let mut by_line: std::collections::BTreeMap<(usize, i64), Intervals> = std::collections::BTreeMap::new();
     for part in walked {
-        for (day, from_mm, to_mm) in by_day(context, part, day) {
+        for (day, from_mm, to_mm) in by_day(context, part, day, of.received_ms) {
             by_line.entry((part.line, days_since_1970(day))).or_default().insert(from_mm, to_mm);
         }
     }
     let row = |line: Uuid, day: i64, (from_mm, to_mm): (i64, i64)| StretchRow {
-        record,
+        record: of.record,
         line,
         kind,
         day,
@@ -152,9 +156,12 @@ fn rows_of(context: &Context, record: RecordId, kind: i64, walked: &[Walked], da
         .collect()
 }
 
-/// A stretch walked past midnight, cut where the days meet: as much of it to a day as that day has of its time.
-fn by_day(context: &Context, part: &Walked, day: Date) -> Vec<(Date, i64, i64)> {
-    let Some((start_ms, end_ms)) = part.start_ms.zip(part.end_ms) else {
+/// A stretch walked past midnight, cut where the days meet: as much of it to a day as that day has of its time. What
+/// has no time that can be true is of `day`.
+fn by_day(context: &Context, part: &Walked, day: Date, received_ms: i64) -> Vec<(Date, i64, i64)> {
+    let can_be_true =
+        |(start_ms, end_ms): &(i64, i64)| [start_ms, end_ms].iter().all(|at| is_believed(**at, received_ms));
+    let Some((start_ms, end_ms)) = part.start_ms.zip(part.end_ms).filter(can_be_true) else {
         return vec![(day, part.from_mm, part.to_mm)];
     };
     let (first, last) = (local_day(start_ms, &context.zone), local_day(end_ms, &context.zone));
