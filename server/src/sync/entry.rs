@@ -15,6 +15,7 @@ use sync_protocol::operation::Operation;
 use sync_protocol::view::View;
 use uuid::Uuid;
 
+use super::derive::EARLIEST_MS;
 use super::office::{Act, new_id};
 use super::{Engine, SyncError};
 use crate::domain::District;
@@ -220,13 +221,10 @@ pub async fn enter_gpx(
     Ok(GpxEntered { record, is_new, points: track.fixes.len(), damaged: track.damaged })
 }
 
-/// The time of a fix, unless it lies before there was GPS.
+/// The time of a fix, unless it lies so early that its clock was never set.
 fn believed(fix: &Fix) -> Option<i64> {
-    fix.time_ms.filter(|time_ms| *time_ms >= GPS_BEGAN_MS)
+    fix.time_ms.filter(|time_ms| *time_ms >= EARLIEST_MS)
 }
-
-/// 1980-01-06, the first day of GPS time: an earlier clock was never set.
-const GPS_BEGAN_MS: i64 = 315_964_800_000;
 
 /// Stands among the numbers of pieces for the end of a patrol.
 const FINISHED: i64 = 0;

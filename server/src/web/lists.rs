@@ -138,7 +138,8 @@ pub(super) fn hazard_table(hazards: &[Hazard], placed: &Placed, calendar: &Calen
                             span { (term_of(hazard.category.as_ref())) " " (term_of(hazard.hazard_type.as_ref())) }
                         }
                         td data-label="线路" {
-                            span { (term_of(hazard.township.as_ref())) " " (line_of(hazard, placed.get(&hazard.id))) }
+                            @let placed = placed.get(&hazard.id);
+                            span { (placed.and_then(|placed| placed.township.as_deref()).unwrap_or_default()) " " (line_of(hazard, placed)) }
                         }
                         td class="key" data-label="收到" { (calendar.minute(hazard.received_ms)) }
                     }

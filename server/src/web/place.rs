@@ -15,6 +15,9 @@ pub(super) fn section(placement: &Placement) -> Markup {
                 Some(line) => (on_line(line, placement)),
                 None => { p { (placement.certainty_zh) " " span class="en" { "on no line" } } }
             }
+            @if let Some(township) = &placement.township {
+                p class="quiet" { "计入 " (township) span class="en" { "the township that counts it" } }
+            }
             @if !placement.notes.is_empty() {
                 ul { @for note in &placement.notes {
                     li { span class="mark warn" { "待核" } (note.zh) span class="en" { (note.en) } }

@@ -57,6 +57,16 @@ async fn the_pages_show_line_and_span_of_a_hazard_and_why_a_severity_is_suggeste
         &["松坪线", "按所填线路", "坐标远离所填线路", "次近线路 青杠线"],
     )?;
     shows(&page(&server, &format!("/hazards/{}", far.record)).await?, &["不在线路附近"])?;
+    let townships = json!({"type": "FeatureCollection", "features": [{
+        "type": "Feature", "properties": {"code": "001", "name": "青杠镇", "level": "township"},
+        "geometry": {"type": "Polygon", "coordinates": [[[102.9, 29.9], [103.1, 29.9], [103.1, 30.1], [102.9, 30.1], [102.9, 29.9]]]},
+    }]});
+    let headers = [("content-type", "application/geo+json")];
+    let body = townships.to_string().into_bytes();
+    let imported = server.client()?.post_bytes("/v1/grid/regions", body, &headers).await?;
+    ensure!(imported.status == 200, "{}", imported.text());
+    shows(&page(&server, &format!("/hazards/{}", near.record)).await?, &["计入 青杠镇"])?;
+    shows(&page(&server, "/hazards").await?, &["青杠镇 青杠线 N001–N002"])?;
     for path in ["/hazards", "/"] {
         shows(&page(&server, path).await?, &["青杠线 N001–N002", "线路待核"])?;
     }

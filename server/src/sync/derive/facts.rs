@@ -18,7 +18,7 @@ use crate::store::{
 use crate::sync::json;
 
 /// 2000-01-01T00:00:00Z: what is said to be older was said by a clock that stood at its beginning.
-const EARLIEST_MS: i64 = 946_684_800_000;
+pub(in crate::sync) const EARLIEST_MS: i64 = 946_684_800_000;
 /// A phone's clock may be ahead of the server's by so much before its time is not believed.
 const AHEAD_MS: i64 = 24 * 3_600 * 1_000;
 /// Fields of works, inspections and activities that are whole numbers the report sums, or that it groups by.
@@ -184,8 +184,7 @@ fn subtype(view: &View, fact_type: FactType) -> String {
 }
 
 fn fact(context: &Context, row: &RecordRow, view: &View, fact_type: FactType) -> FactRow {
-    let day = days_since_1970(day_of(context, row, view));
-    fact_in(context, row, view, fact_type, township(context, view, day))
+    fact_in(context, row, view, fact_type, township(context, row, view))
 }
 
 fn fact_in(
@@ -263,8 +262,9 @@ pub(super) fn days_since_1970(day: Date) -> i64 {
     Date::constant(1970, 1, 1).until(day).map_or(0, |span| i64::from(span.get_days()))
 }
 
-/// Named by hand, else that whose polygon holds the position.
-fn township(context: &Context, view: &View, day: i64) -> String {
+/// The township that a record is counted in: as it was written, else that of its position.
+pub(in crate::sync) fn township(context: &Context, row: &RecordRow, view: &View) -> String {
+    let day = days_since_1970(day_of(context, row, view));
     let named = text(view, "township");
     if !named.is_empty() {
         return named;

@@ -29,6 +29,7 @@ use crate::rules::Rules;
 use crate::store::{Derivation, ProposalRow, RecordRow, Transaction};
 
 use facts::Derived;
+pub(super) use facts::{EARLIEST_MS, township};
 pub(super) use hazards::{placement, worse};
 pub(super) use notes::Note;
 use stretches::Walk;

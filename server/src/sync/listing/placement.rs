@@ -14,12 +14,14 @@ use crate::domain::District;
 use crate::rules::clearance::{Reason, Suggestion};
 use crate::rules::voltage::Assumption;
 use crate::store::RecordRow;
-use crate::sync::derive::{Context, Note, placement, worse};
+use crate::sync::derive::{Context, Note, placement, township, worse};
 use crate::sync::{Engine, SyncError};
 
 /// Where a hazard stands.
 #[derive(Debug, Serialize)]
 pub struct Placement {
+    /// The township that it is counted in: as it was written, else that of its position; none where neither is known.
+    pub township: Option<String>,
     /// The line; none where none is in reach.
     pub line: Option<LineOf>,
     /// Metres to the second-best line, and which.
@@ -153,6 +155,7 @@ pub async fn of_lines(
 }
 
 fn told(context: &Context, row: &RecordRow, view: &View) -> Placement {
+    let township = Some(township(context, row, view)).filter(|township| !township.is_empty());
     let row = placement(context, row, view);
     let (certainty, certainty_zh) = certainty(row.on_line.as_ref().map_or(0, |at| at.certainty));
     let rival = row.on_line.as_ref().and_then(|at| at.rival);
@@ -178,6 +181,7 @@ fn told(context: &Context, row: &RecordRow, view: &View) -> Placement {
         })
     });
     Placement {
+        township,
         line,
         rival: rival.map(|(line, offset_mm)| Rival {
             id: line.to_string(),
