@@ -56,7 +56,9 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let router = http::router(&engine, metrics, settings, pin);
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
-    tokio::spawn(derive::follow(Arc::clone(&engine)));
+    if settings.derive {
+        tokio::spawn(derive::follow(Arc::clone(&engine)));
+    }
     let service = router.into_make_service();
     let patience = Patience(Duration::from_secs(settings.stall_timeout_s));
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -53,7 +53,7 @@ enum Command {
     Token(TokenCommand),
     /// A code that enrols a phone, as text and QR.
     EnrolCode(EnrolCodeArgs),
-    /// Import what came by memory stick, lines, regions.
+    /// Import what came by memory stick, GPX tracks, lines, regions.
     #[command(subcommand)]
     Import(ImportCommand),
     /// Devices.

@@ -38,6 +38,9 @@ pub struct Settings {
     pub stall_timeout_s: u64,
     /// Requests of `/v1/sync` that may be read at once; more are answered 429.
     pub sync_at_once: usize,
+    /// Whether this server derives what stands beside the records (lines, kilometres, proposals). Of several servers on
+    /// one database one that does is enough.
+    pub derive: bool,
     /// What the log says: a filter of `tracing`.
     pub log: String,
     /// `text` or `json`.
@@ -69,6 +72,7 @@ impl Default for Settings {
             request_timeout_s: 120,
             stall_timeout_s: limits::STALL_SECONDS,
             sync_at_once: 256,
+            derive: true,
             log: "info,sqlx=warn".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -123,6 +127,10 @@ pub struct ServeFlags {
     #[arg(long, value_name = "POSITIONS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_positions: Option<String>,
+    /// Whether this server derives lines, kilometres and proposals; of several on one database one is enough.
+    #[arg(long, value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub derive: Option<bool>,
 }
 
 /// A setting that cannot be used.
@@ -199,6 +207,7 @@ impl Settings {
             ("request_timeout_s", self.request_timeout_s.to_string()),
             ("stall_timeout_s", self.stall_timeout_s.to_string()),
             ("sync_at_once", self.sync_at_once.to_string()),
+            ("derive", self.derive.to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
         ]

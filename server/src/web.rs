@@ -4,15 +4,20 @@
 //! and headers are in `http`. Start at [`overview()`].
 
 mod detail;
+mod grid;
 mod layout;
 pub mod lists;
 mod overview;
+mod place;
+mod proposals;
 mod reports;
 mod words;
 
 pub use detail::record;
+pub use grid::{GridShown, grid};
 pub use layout::{Tab, login, problem};
 pub use overview::{Overview, overview};
+pub use proposals::proposals;
 pub use reports::{Reports, reports};
 
 /// The style sheet of every page.

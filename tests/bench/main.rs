@@ -6,6 +6,7 @@
 
 mod bytes;
 mod crew;
+mod derive;
 mod duplicates;
 mod figure;
 mod ingest;
@@ -42,6 +43,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("duplicates", &["duplicates_recall", "duplicates_precision", "duplicates_boston", "duplicates_firms"]),
     ("match", &["match_nearest", "match_full"]),
     ("patrol", &["patrol"]),
+    ("derive", &["ingest_matched", "derived"]),
     ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
@@ -71,7 +73,7 @@ async fn main() -> Result<()> {
             "duplicates" => duplicates::measure(&mut figures)?,
             "match" => matching::matches(&mut figures).await?,
             "patrol" => matching::patrols(&mut figures)?,
-
+            "derive" => derive::measure(&mut figures).await?,
             "report" => report::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }

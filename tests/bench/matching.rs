@@ -1,7 +1,7 @@
 //! `match`: the nearest span and the full match against one vectorised call of shapely's tree; `patrol`: fixes of tracks
 //! mapped to stretches of lines. One thread each, in the same run.
 //!
-//! The grid is Nepal's where it is present, else lines drawn by chance of about the same size. Start at [`matches`].
+//! The grid is Nepal's where it is present, else lines drawn by chance of about the same size. Start at [`matches()`].
 
 use std::path::Path;
 use std::sync::Arc;

@@ -19,6 +19,7 @@ async fn the_table_of_a_simulation_says_what_a_check_of_the_ledger_says() -> Res
         devices: 6,
         days: 2,
         seed: SEED,
+        land: SEED,
         state: folder.path().to_owned(),
     };
     let mut told = Vec::new();

@@ -91,9 +91,10 @@ fn no_level(name: &str) -> String {
 
 fn file(path: &Path, format: Option<&str>) -> anyhow::Result<ImportFile> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let format = format.unwrap_or(ending);
-    let format = Format::parse(format)
-        .with_context(|| format!("{}: `{format}` is no format: geojson, csv, gpkg", path.display()))?;
+    let format = Format::parse(format.unwrap_or(ending)).with_context(|| {
+        let name = path.display();
+        format!("{name}: what is it? say --format geojson, csv or gpkg, or end its name so; save a workbook as CSV")
+    })?;
     Ok(ImportFile { name: path.display().to_string(), path: path.to_owned(), format })
 }
 

@@ -40,13 +40,17 @@ pub struct GpxTrack {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum GpxFault {
     /// More bytes than [`LARGEST_FILE`].
-    #[error("the file has {0} bytes, at most {LARGEST_FILE} are read")]
+    #[error(
+        "文件 {0} 字节，最多读 {LARGEST_FILE} 字节 (the file has {0} bytes, at most {LARGEST_FILE} are read)"
+    )]
     TooLarge(usize),
     /// More points than [`MOST_POINTS`].
-    #[error("the file has more than {MOST_POINTS} track points")]
+    #[error("轨迹点超过 {MOST_POINTS} 个 (the file has more than {MOST_POINTS} track points)")]
     TooManyPoints,
     /// No XML, or damaged.
-    #[error("the file is no XML that can be read, at byte {at}: {cause}")]
+    #[error(
+        "文件不是可读的 XML，在第 {at} 字节 (the file is no XML that can be read, at byte {at}: {cause})"
+    )]
     Unreadable {
         /// Where.
         at: u64,
@@ -54,14 +58,15 @@ pub enum GpxFault {
         cause: String,
     },
     /// The file ends inside of an element.
-    #[error("the file is cut short")]
+    #[error("文件不完整 (the file is cut short)")]
     CutShort,
     /// Its outermost element is another.
-    #[error("the file is no GPX")]
+    #[error("文件不是 GPX (the file is no GPX)")]
     NotGpx,
     /// No track point with a position.
     #[error(
-        "the file has no track: {damaged} damaged points, {waypoints} waypoints, {routes} routes are no walk"
+        "文件里没有轨迹：航点 {waypoints} 个、航线 {routes} 条不算行走，无效轨迹点 {damaged} 个 (the file has no track: \
+         {waypoints} waypoints and {routes} routes are no walk, {damaged} track points are damaged)"
     )]
     NoTrack {
         /// Track points without a position on earth.

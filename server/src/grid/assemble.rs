@@ -33,6 +33,8 @@ pub struct Assembled {
     pub structures_on_lines: u64,
     /// Structures that name a line and are not near it.
     pub beside_their_line: u64,
+    /// Structures that stand where another of the line does, and so on no line.
+    pub at_taken_place: u64,
     /// Lines with a span too long to be one.
     pub untraced: u64,
 }
@@ -45,6 +47,7 @@ pub fn assemble(items: Items) -> Assembled {
     let structures = distinct_structures(items.structures, &mut assembled.refused);
     let attached = attach::attach(&mut lines, &structures);
     assembled.beside_their_line = attached.beside_their_line;
+    assembled.at_taken_place = attached.at_taken_place;
     for (line, on) in lines.into_iter().zip(attached.on_lines) {
         let row = line.row;
         match view(line, &structures, &on) {

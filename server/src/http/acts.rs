@@ -75,7 +75,8 @@ pub(super) fn fields(fields: &BTreeMap<String, Value>) -> Result<BTreeMap<String
         .iter()
         .map(|(name, value)| {
             let raw = json::to_raw(name, value);
-            raw.map(|raw| (name.clone(), raw)).ok_or_else(|| ApiError::with(Code::BadParameter, name.clone()))
+            raw.map(|raw| (name.clone(), raw))
+                .ok_or_else(|| ApiError::with(Code::BadParameter, json::wanted(name)))
         })
         .collect()
 }

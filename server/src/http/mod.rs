@@ -137,6 +137,8 @@ pub fn router(
         .route("/hazards", get(pages::hazard_list))
         .route("/hazards/{record}", get(pages::hazard))
         .route("/conflicts", get(pages::conflict_list))
+        .route("/grid", get(pages::grid_list))
+        .route("/proposals", get(pages::proposal_list))
         .route("/devices", get(pages::device_list))
         .route("/quarantine", get(pages::quarantine_list))
         .route("/reports", get(pages::report_list))

@@ -20,15 +20,19 @@ use super::hazards::{self as api, Wanted};
 use super::parameters::{Parameters, date};
 use super::policy::OFFICE;
 use crate::report::period::Period;
+use crate::report::rows::StretchKind;
 use crate::store::QuarantinePart;
 use crate::sync::listing::devices::DeviceFilter;
+use crate::sync::listing::facts::{self, LengthFilter, Part};
 use crate::sync::listing::hazards::Filter;
-use crate::sync::listing::{Calendar, conflicts, devices, hazards, quarantine, record, totals};
-use crate::sync::{SyncError, reports};
+use crate::sync::listing::{Calendar, conflicts, devices, hazards, placement, quarantine, record, totals};
+use crate::sync::{SyncError, grid::listing as grid, proposals, reports};
 use crate::web::{self, lists};
 
 /// Rows of a page's table.
 const ROWS: u32 = 50;
+/// Lines are shown with what was not walked of them for so many days.
+const UNWALKED_DAYS: i64 = 30;
 /// Rows of a table of the first page.
 const WORST: u32 = 10;
 
@@ -121,9 +125,11 @@ pub(super) async fn overview(
     };
     let (engine, district) = (&shared.engine, &account.district);
     let open = Filter { open: Some(true), ..Filter::default() };
+    let worst = hazards::page(engine, district, &open, None, WORST).await?.rows;
     let overview = web::Overview {
         totals: totals::totals(engine, district).await?,
-        worst: hazards::page(engine, district, &open, None, WORST).await?.rows,
+        placed: placement::of_lines(engine, district, placement::records(&worst)).await?,
+        worst,
         conflicts: conflicts::page(engine, district, None, WORST).await?.rows,
         silent: devices::silent(engine, district, web::SILENT_HOURS, usize::try_from(WORST).unwrap_or(10))
             .await?,
@@ -141,7 +147,8 @@ pub(super) async fn hazard_list(
     let filter = api::filter(&wanted)?;
     let district = &account.district;
     let rows = hazards::page(&shared.engine, district, &filter, wanted.cursor(), ROWS).await?;
-    let text = lists::hazards(&rows, &wanted.query(), &district.name, &Calendar::of(district));
+    let placed = placement::of_lines(&shared.engine, district, placement::records(&rows.rows)).await?;
+    let text = lists::hazards(&rows, &placed, &wanted.query(), &district.name, &Calendar::of(district));
     Ok(page(StatusCode::OK, text))
 }
 
@@ -170,6 +177,58 @@ pub(super) async fn conflict_list(
     let district = &account.district;
     let rows = conflicts::page(&shared.engine, district, from.cursor.as_deref(), ROWS).await?;
     Ok(page(StatusCode::OK, lists::conflicts(&rows, &district.name, &Calendar::of(district))))
+}
+
+pub(super) async fn proposal_list(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Parameters(from): Parameters<Onward>,
+) -> Result<Response, PageError> {
+    let (engine, district) = (&shared.engine, &account.district);
+    let rows = proposals::page(engine, district, from.cursor.as_deref(), ROWS).await?;
+    let both = placement::records(rows.rows.iter().flat_map(|proposal| &proposal.hazards));
+    let placed = placement::of_lines(engine, district, both).await?;
+    Ok(page(StatusCode::OK, web::proposals(&rows, &placed, &district.name, &Calendar::of(district))))
+}
+
+/// Since when lines may not have been walked; none: for [`UNWALKED_DAYS`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Since {
+    since: Option<String>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn grid_list(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Parameters(wanted): Parameters<Since>,
+) -> Result<Response, PageError> {
+    let (engine, district) = (&shared.engine, &account.district);
+    let cursor = wanted.cursor.as_deref();
+    let today = reports::today(engine, district)?;
+    let since = match wanted.since {
+        Some(text) => date("since", &text)?,
+        None => today.saturating_sub(jiff::Span::new().days(UNWALKED_DAYS)),
+    };
+    let filter = LengthFilter {
+        part: Part::NotDone,
+        kind: StretchKind::Patrol,
+        period: Period::new(since, today).map_err(SyncError::from)?,
+        person: None,
+        line: None,
+        at_least_mm: 0,
+        with_unplaced: false,
+    };
+    // Both lists go by the record of the line, so that what is left of a page of lines is on the first page of lengths.
+    let unwalked = facts::lengths(engine, district, filter, cursor, ROWS).await?.rows;
+    let shown = web::GridShown {
+        overview: grid::overview(engine, district).await?,
+        lines: grid::lines(engine, district, grid::Which::InForce, ROWS, cursor).await?,
+        unwalked_mm: unwalked.into_iter().filter_map(|row| Some((row.line?, row.length_mm))).collect(),
+        since,
+    };
+    Ok(page(StatusCode::OK, web::grid(&shown, &district.name, &Calendar::of(district))))
 }
 
 pub(super) async fn device_list(

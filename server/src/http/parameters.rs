@@ -1,6 +1,7 @@
 //! What a request says beside its path: the query string and the JSON body, strictly, with our own errors.
 
 use axum::Json;
+use axum::body::HttpBody as _;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
@@ -31,7 +32,7 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Parameters<T> {
     }
 }
 
-/// The JSON body.
+/// The JSON body; none at all is an empty object.
 #[derive(Debug)]
 pub(super) struct Body<T>(pub(super) T);
 
@@ -39,6 +40,11 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
+        if request.body().is_end_stream() {
+            let nothing = serde_json::Value::Object(serde_json::Map::new());
+            let body = serde_json::from_value(nothing);
+            return body.map(Self).map_err(|error| ApiError::with(Code::BadParameter, error.to_string()));
+        }
         match Json::<T>::from_request(request, shared).await {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(refused(&rejection)),

@@ -28,7 +28,7 @@ pub enum PeriodError {
         to: Date,
     },
     /// More than [`DAYS_MAX`] days.
-    #[error("a report covers at most {DAYS_MAX} days, not {0}")]
+    #[error("at most {DAYS_MAX} days at a time, not {0}")]
     TooLong(i64),
     /// The period before it would begin before the calendar does.
     #[error("the calendar has no period before it")]

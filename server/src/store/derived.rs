@@ -20,48 +20,6 @@ pub struct Derivation {
     pub basis: String,
 }
 
-/// A row of `placements`: where a hazard stands on the grid, and what its measured clearance suggests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlacementRow {
-    /// The hazard.
-    pub record: RecordId,
-    /// Where on a line, where it is on one.
-    pub on_line: Option<OnLine>,
-    /// Whether the inspector named the line.
-    pub is_named: bool,
-    /// Codes of what the office should look at, joined by spaces.
-    pub notes: String,
-    /// The suggested severity.
-    pub suggested: Option<String>,
-    /// Why: JSON.
-    pub reasons: Option<String>,
-}
-
-/// A place on a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnLine {
-    /// The line.
-    pub line: Uuid,
-    /// The span, counted from 0 along the line.
-    pub span: i64,
-    /// The number of the structure at its lower end, where it has one.
-    pub structure_from: Option<String>,
-    /// The number of the structure at its higher end.
-    pub structure_to: Option<String>,
-    /// Millimetres along the line.
-    pub chainage_mm: i64,
-    /// Millimetres beside it.
-    pub offset_mm: i64,
-    /// Looking along ascending chainage: -1 left, 0 on it, 1 right.
-    pub side: i64,
-    /// Inside the protection zone of its voltage; none where the zone is not known.
-    pub in_zone: Option<bool>,
-    /// 1 doubtful, 2 probable, 3 certain.
-    pub certainty: i64,
-    /// The second-best line, and millimetres to it.
-    pub rival: Option<(Uuid, i64)>,
-}
-
 /// A row of `facts`: what the work report counts of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactRow {
@@ -121,21 +79,6 @@ pub struct Near<'a> {
     pub limit: u32,
 }
 
-/// A row of `proposals`: a pair that is probably one hazard, `record` < `other`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProposalRow {
-    /// The one.
-    pub record: RecordId,
-    /// The other.
-    pub other: RecordId,
-    /// How probable, 0 to 1000.
-    pub score: i64,
-    /// Millimetres between them.
-    pub distance_mm: i64,
-    /// JSON.
-    pub reasons: String,
-}
-
 const SELECT_DERIVATION: &str = "SELECT through_change, basis FROM derivations WHERE district = $1";
 const SET_DERIVATION: &str = "INSERT INTO derivations (district, through_change, basis) VALUES ($1, $2, $3) \
      ON CONFLICT (district) DO UPDATE SET through_change = excluded.through_change, basis = excluded.basis";
@@ -148,11 +91,6 @@ const SELECT_NEAR: &str = "SELECT r.record, r.collection, r.change, r.class, r.s
      JOIN facts f ON f.district = r.district AND f.record = r.record \
      LEFT JOIN operations o ON o.district = r.district AND o.record = r.record AND o.operation = r.record \
      WHERE r.district = ";
-const SELECT_PLACEMENT: &str = "SELECT line, span, structure_from, structure_to, chainage_mm, offset_mm, side, \
-     in_zone, certainty, rival, rival_offset_mm, is_named, notes, suggested, reasons FROM placements \
-     WHERE district = $1 AND record = $2";
-const DELETE_PROPOSALS: &str =
-    "DELETE FROM proposals WHERE district = $1 AND dismissed_by IS NULL AND (record = $2 OR other = $2)";
 const DELETE_DISMISSED: &str = "DELETE FROM proposals WHERE district = $1 AND (record = $2 OR other = $2)";
 
 impl Transaction {
@@ -247,48 +185,6 @@ impl Transaction {
         Ok(openers)
     }
 
-    /// Writes where hazards stand.
-    pub async fn upsert_placements(
-        &mut self,
-        district: DistrictKey,
-        rows: &[PlacementRow],
-    ) -> Result<(), StoreError> {
-        insert_rows!(
-            self,
-            rows,
-            "INSERT INTO placements (district, record, line, span, structure_from, structure_to, chainage_mm, \
-             offset_mm, side, in_zone, certainty, rival, rival_offset_mm, is_named, notes, suggested, reasons) ",
-            " ON CONFLICT (district, record) DO UPDATE SET line = excluded.line, span = excluded.span, \
-             structure_from = excluded.structure_from, structure_to = excluded.structure_to, \
-             chainage_mm = excluded.chainage_mm, offset_mm = excluded.offset_mm, side = excluded.side, \
-             in_zone = excluded.in_zone, certainty = excluded.certainty, rival = excluded.rival, \
-             rival_offset_mm = excluded.rival_offset_mm, is_named = excluded.is_named, notes = excluded.notes, \
-             suggested = excluded.suggested, reasons = excluded.reasons",
-            |row, item| {
-                let at = item.on_line.as_ref();
-                let rival = at.and_then(|at| at.rival);
-                row.push_bind(district.0)
-                    .push_bind(item.record.0)
-                    .push_bind(at.map(|at| at.line))
-                    .push_bind(at.map(|at| at.span))
-                    .push_bind(at.and_then(|at| at.structure_from.as_deref()))
-                    .push_bind(at.and_then(|at| at.structure_to.as_deref()))
-                    .push_bind(at.map(|at| at.chainage_mm))
-                    .push_bind(at.map(|at| at.offset_mm))
-                    .push_bind(at.map(|at| at.side))
-                    .push_bind(at.and_then(|at| at.in_zone).map(i64::from))
-                    .push_bind(at.map_or(0, |at| at.certainty))
-                    .push_bind(rival.map(|(line, _)| line))
-                    .push_bind(rival.map(|(_, offset_mm)| offset_mm))
-                    .push_bind(i64::from(item.is_named))
-                    .push_bind(item.notes.as_str())
-                    .push_bind(item.suggested.as_deref())
-                    .push_bind(item.reasons.as_deref())
-            }
-        );
-        Ok(())
-    }
-
     /// Writes what the report counts.
     pub async fn upsert_facts(&mut self, district: DistrictKey, rows: &[FactRow]) -> Result<(), StoreError> {
         insert_rows!(
@@ -341,39 +237,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// Writes proposals; one that was dismissed stays so.
-    pub async fn upsert_proposals(
-        &mut self,
-        district: DistrictKey,
-        rows: &[ProposalRow],
-    ) -> Result<(), StoreError> {
-        insert_rows!(
-            self,
-            rows,
-            "INSERT INTO proposals (district, record, other, score, distance_mm, reasons) ",
-            " ON CONFLICT (district, record, other) DO UPDATE SET score = excluded.score, \
-             distance_mm = excluded.distance_mm, reasons = excluded.reasons",
-            |row, item| row
-                .push_bind(district.0)
-                .push_bind(item.record.0)
-                .push_bind(item.other.0)
-                .push_bind(item.score)
-                .push_bind(item.distance_mm)
-                .push_bind(item.reasons.as_str())
-        );
-        Ok(())
-    }
-
-    /// Deletes the proposals of a record that nobody dismissed: they are about to be made anew.
-    pub async fn delete_proposals(
-        &mut self,
-        district: DistrictKey,
-        record: RecordId,
-    ) -> Result<(), StoreError> {
-        execute!(self, DELETE_PROPOSALS, district.0, record.0);
-        Ok(())
-    }
-
     /// Deletes the stretches of these records.
     pub async fn delete_stretches(
         &mut self,
@@ -423,16 +286,6 @@ impl Transaction {
         }
         Ok(())
     }
-
-    /// Where a hazard stands, as far as it was derived.
-    pub async fn placement(
-        &mut self,
-        district: DistrictKey,
-        record: RecordId,
-    ) -> Result<Option<PlacementRow>, StoreError> {
-        let row = fetch_optional!(self, PlacementTuple, SELECT_PLACEMENT, district.0, record.0);
-        Ok(row.map(|row| placement(record, row)))
-    }
 }
 
 type NearTuple = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>, Option<Uuid>);
@@ -444,41 +297,4 @@ fn near_row(row: NearTuple) -> (RecordRow, Option<DeviceId>) {
         record, collection, change, class, state, flags, number, received_ms, place, since, view,
     ));
     (row, device.map(DeviceId))
-}
-
-type PlacementTuple = (
-    Option<Uuid>,
-    Option<i64>,
-    Option<String>,
-    Option<String>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    i64,
-    Option<Uuid>,
-    Option<i64>,
-    i64,
-    String,
-    Option<String>,
-    Option<String>,
-);
-
-fn placement(record: RecordId, row: PlacementTuple) -> PlacementRow {
-    let (line, span, structure_from, structure_to, chainage_mm, offset_mm, side, in_zone, certainty, ..) =
-        row;
-    let (.., rival, rival_offset_mm, is_named, notes, suggested, reasons) = row;
-    let on_line = line.map(|line| OnLine {
-        line,
-        span: span.unwrap_or(0),
-        structure_from,
-        structure_to,
-        chainage_mm: chainage_mm.unwrap_or(0),
-        offset_mm: offset_mm.unwrap_or(0),
-        side: side.unwrap_or(0),
-        in_zone: in_zone.map(|in_zone| in_zone != 0),
-        certainty,
-        rival: rival.zip(rival_offset_mm),
-    });
-    PlacementRow { record, on_line, is_named: is_named != 0, notes, suggested, reasons }
 }

@@ -18,6 +18,7 @@ mod listing;
 mod notices;
 mod people;
 mod photos;
+mod placements;
 mod presenters;
 mod proposals;
 mod quarantine;
@@ -34,7 +35,7 @@ pub use areas::AreaVersion;
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
-pub use derived::{Derivation, FactRow, Near, OnLine, PlacementRow, ProposalRow, StretchRow};
+pub use derived::{Derivation, FactRow, Near, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
@@ -44,8 +45,9 @@ pub use listing::{
     QuarantinePart,
 };
 pub use people::TokenRow;
+pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;
-pub use proposals::{OpenProposal, ProposalAt};
+pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
 pub use quarantine::Quarantined;
 pub use reach::reach;
 pub use reports::ReportRow;

@@ -3,8 +3,24 @@
 use sync_protocol::ids::{PersonId, RecordId};
 use uuid::Uuid;
 
-use super::{ProposalRow, StoreError, Transaction, execute, fetch_all, fetch_optional};
+use super::rows::insert_rows;
+use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
+
+/// A row of `proposals`: a pair that is probably one hazard, `record` < `other`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposalRow {
+    /// The one.
+    pub record: RecordId,
+    /// The other.
+    pub other: RecordId,
+    /// How probable, 0 to 1000.
+    pub score: i64,
+    /// Millimetres between them.
+    pub distance_mm: i64,
+    /// JSON.
+    pub reasons: String,
+}
 
 /// An open proposal in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,16 +63,48 @@ const SELECT_OPEN: &str = "SELECT class, record, other, score, distance_mm, reas
      ORDER BY class, unlikely, record, other LIMIT $6 + 0";
 const SELECT_PROPOSAL: &str = "SELECT score, distance_mm, reasons, dismissed_ms FROM proposals \
      WHERE district = $1 AND record = $2 AND other = $3";
-/// A dismissal outlives that the pair is derived anew.
-const UPSERT_PROPOSAL: &str = "INSERT INTO proposals (district, record, other, score, distance_mm, reasons) VALUES ($1, $2, $3, $4, $5, $6) \
-     ON CONFLICT (district, record, other) DO UPDATE SET score = excluded.score, \
-     distance_mm = excluded.distance_mm, reasons = excluded.reasons";
 const DISMISS: &str = "UPDATE proposals SET dismissed_by = $4, dismissed_ms = $5, dismissed_reason = $6 \
      WHERE district = $1 AND record = $2 AND other = $3 AND dismissed_ms IS NULL";
 const CLEAR_DISMISSAL: &str = "UPDATE proposals SET dismissed_by = NULL, dismissed_ms = NULL, dismissed_reason = NULL \
      WHERE district = $1 AND record = $2 AND other = $3 AND dismissed_ms IS NOT NULL";
 
+const DELETE_PROPOSALS: &str =
+    "DELETE FROM proposals WHERE district = $1 AND dismissed_by IS NULL AND (record = $2 OR other = $2)";
+
 impl Transaction {
+    /// Writes proposals; one that was dismissed stays so.
+    pub async fn upsert_proposals(
+        &mut self,
+        district: DistrictKey,
+        rows: &[ProposalRow],
+    ) -> Result<(), StoreError> {
+        insert_rows!(
+            self,
+            rows,
+            "INSERT INTO proposals (district, record, other, score, distance_mm, reasons) ",
+            " ON CONFLICT (district, record, other) DO UPDATE SET score = excluded.score, \
+             distance_mm = excluded.distance_mm, reasons = excluded.reasons",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.record.0)
+                .push_bind(item.other.0)
+                .push_bind(item.score)
+                .push_bind(item.distance_mm)
+                .push_bind(item.reasons.as_str())
+        );
+        Ok(())
+    }
+
+    /// Deletes the proposals of a record that nobody dismissed: they are about to be made anew.
+    pub async fn delete_proposals(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+    ) -> Result<(), StoreError> {
+        execute!(self, DELETE_PROPOSALS, district.0, record.0);
+        Ok(())
+    }
+
     /// Open proposals after one: of the worst hazards first, and of these the likeliest.
     pub async fn open_proposals(
         &mut self,
@@ -86,18 +134,6 @@ impl Transaction {
         Ok(row.map(|(score, distance_mm, reasons, dismissed_ms)| {
             (ProposalRow { record, other, score, distance_mm, reasons }, dismissed_ms.is_some())
         }))
-    }
-
-    /// Adds a proposal, or what is derived of it now.
-    pub async fn upsert_proposal(
-        &mut self,
-        district: DistrictKey,
-        row: &ProposalRow,
-    ) -> Result<(), StoreError> {
-        let (record, other) = (row.record.0, row.other.0);
-        let reasons = row.reasons.as_str();
-        execute!(self, UPSERT_PROPOSAL, district.0, record, other, row.score, row.distance_mm, reasons);
-        Ok(())
     }
 
     /// Dismisses a proposal; none where it was already.

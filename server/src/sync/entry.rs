@@ -15,6 +15,7 @@ use sync_protocol::operation::Operation;
 use sync_protocol::view::View;
 use uuid::Uuid;
 
+use super::derive::EARLIEST_MS;
 use super::office::{Act, new_id};
 use super::{Engine, SyncError};
 use crate::domain::District;
@@ -183,11 +184,11 @@ pub async fn enter_gpx(
     let track = read_gpx(patrol.file).map_err(|fault| bad(format!("GPX: {fault}")))?;
     let known = engine.store.read().await?.person(district.key, patrol.person).await?;
     known.ok_or_else(|| bad("person: 没有这个人 (there is no such person)"))?;
-    let times = track.fixes.iter().filter_map(|fix| fix.time_ms);
+    let times = track.fixes.iter().filter_map(believed);
     let started_ms = patrol.started_ms.or_else(|| times.clone().min());
     let finished_ms = times.max().or(started_ms);
     let started_ms = started_ms.ok_or_else(|| {
-        bad("started_ms: 文件没有时间，请填写开始时间 (the file has no times: say when it began)")
+        bad("started_ms: 文件没有可信的时间，请填写开始时间 (the file has no times to believe: say when it began)")
     })?;
     let record = RecordId(patrol.id.unwrap_or_else(|| patrol_id(district, &patrol)));
     let fields = BTreeMap::from([
@@ -203,7 +204,7 @@ pub async fn enter_gpx(
         }
         is_new = true;
         let points: Vec<Vec<Option<i64>>> =
-            fixes.iter().map(|fix| point(fix, fix.time_ms.unwrap_or(started_ms))).collect();
+            fixes.iter().map(|fix| point(fix, believed(fix).unwrap_or(started_ms))).collect();
         let fields =
             BTreeMap::from([("piece".to_owned(), Raw::of(&number)), ("points".to_owned(), Raw::of(&points))]);
         act(engine, district, record, Kind::PatrolTrack, fields, author).await?;
@@ -218,6 +219,11 @@ pub async fn enter_gpx(
         act(engine, district, record, Kind::PatrolFinished, fields, author).await?;
     }
     Ok(GpxEntered { record, is_new, points: track.fixes.len(), damaged: track.damaged })
+}
+
+/// The time of a fix, unless it lies so early that its clock was never set.
+fn believed(fix: &Fix) -> Option<i64> {
+    fix.time_ms.filter(|time_ms| *time_ms >= EARLIEST_MS)
 }
 
 /// Stands among the numbers of pieces for the end of a patrol.

@@ -188,8 +188,17 @@ fn refused(file: &str, fault: &FileFault) -> SyncError {
 fn empty(report: &Report) -> SyncError {
     let looks = report.warnings.iter().map(|warning| format!("{} {}", warning.zh, warning.en));
     let rows = report.refused_rows.iter().take(3);
-    let rows = rows.map(|row| format!("row {}: {} {}", row.row, row.code, row.at));
-    SyncError::RefusedFor(Code::ImportEmpty, looks.chain(rows).collect::<Vec<_>>().join("; "))
+    let rows = rows.map(|row| {
+        let at = if row.at.is_empty() { String::new() } else { format!(": {}", row.at) };
+        format!("第 {} 行：{} (row {}, {}: {}){at}", row.row, row.zh, row.row, row.code, row.en)
+    });
+    // A table whose columns nobody knows has no geometry in any row.
+    let has_geometry = report.refused_rows.iter().any(|row| row.code != Code::ImportGeometry.as_str());
+    let hint = (!has_geometry && report.refused > 0).then(|| {
+        "列名不认识时用 map 指明，如 x=东经,y=北纬 (where columns are not known by their names, map says which is which)"
+            .to_owned()
+    });
+    SyncError::RefusedFor(Code::ImportEmpty, looks.chain(rows).chain(hint).collect::<Vec<_>>().join("; "))
 }
 
 async fn read_files(
@@ -277,6 +286,12 @@ fn describe(report: &mut Report, assembled: &Assembled) {
         "杆塔所属线路不在其附近",
         "structures stand far from the line that they name",
         assembled.beside_their_line,
+    );
+    report.warn(
+        "same-place",
+        "杆塔与同一线路的另一杆塔位置相同，未计入线路",
+        "structures stand where another of the line does, and are on no line",
+        assembled.at_taken_place,
     );
 }
 

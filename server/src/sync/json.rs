@@ -47,6 +47,25 @@ pub fn to_raw(name: &str, value: &Value) -> Option<Raw> {
     Some(Raw::from_checked(&to_item(value)?))
 }
 
+/// A field with the JSON that it takes, for whoever sent something else.
+pub fn wanted(name: &str) -> String {
+    let Some(known) = field::find(name) else { return name.to_owned() };
+    let shape = match known.value {
+        FieldType::Text | FieldType::Term(_) => "文本 (text)".to_owned(),
+        FieldType::Integer(least, most) => format!("{least} 到 {most} 的整数 (an integer)"),
+        FieldType::Bool => "true 或 false (true or false)".to_owned(),
+        FieldType::Id => "编号，UUID (an id: a UUID)".to_owned(),
+        FieldType::Hash => "64 个十六进制数字 (64 hexadecimal digits)".to_owned(),
+        FieldType::Position => {
+            "{\"lat_e7\", \"lon_e7\", \"accuracy_dm\"}，整数，度 × 10⁷ (integers, degrees × 10⁷)".to_owned()
+        }
+        FieldType::Track | FieldType::Path | FieldType::Any => {
+            "整数，不带小数 (integers, no fractions)".to_owned()
+        }
+    };
+    format!("{name}: {}取{shape}", known.zh)
+}
+
 fn to_item(value: &Value) -> Option<Vec<u8>> {
     use sync_protocol::cbor;
     Some(match value {

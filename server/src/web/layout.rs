@@ -10,8 +10,12 @@ pub enum Tab {
     Overview,
     /// All hazards.
     Hazards,
+    /// Lines.
+    Grid,
     /// Open conflicts.
     Conflicts,
+    /// Probable duplicates.
+    Proposals,
     /// Devices.
     Devices,
     /// Quarantine.
@@ -21,10 +25,12 @@ pub enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Overview, "/", "总览"),
         (Self::Hazards, "/hazards", "隐患"),
+        (Self::Grid, "/grid", "线路"),
         (Self::Conflicts, "/conflicts", "冲突"),
+        (Self::Proposals, "/proposals", "重复"),
         (Self::Devices, "/devices", "设备"),
         (Self::Quarantine, "/quarantine", "隔离"),
         (Self::Reports, "/reports", "报告"),

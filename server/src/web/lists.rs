@@ -1,5 +1,7 @@
 //! Lists as small tables: hazards, conflicts, devices, quarantine.
 
+use std::collections::HashMap;
+
 use maud::{Markup, html};
 
 use super::layout::{Tab, as_json, page};
@@ -7,13 +9,23 @@ use super::words::{shown, term, term_of};
 use crate::sync::listing::conflicts::{OpenConflict, Side};
 use crate::sync::listing::devices::DeviceTold;
 use crate::sync::listing::hazards::Hazard;
+use crate::sync::listing::placement::{LineOf, Placement};
 use crate::sync::listing::quarantine::Quarantined;
 use crate::sync::listing::{Calendar, Page};
 
+/// Where hazards of a list stand, by the id of their record.
+pub type Placed = HashMap<String, Placement>;
+
 /// The list of hazards. `query` is the query string of its filters, without a cursor.
-pub fn hazards(page: &Page<Hazard>, query: &str, district: &str, calendar: &Calendar) -> String {
+pub fn hazards(
+    page: &Page<Hazard>,
+    placed: &Placed,
+    query: &str,
+    district: &str,
+    calendar: &Calendar,
+) -> String {
     let body = html! {
-        section { (hazard_table(&page.rows, calendar)) (next("/hazards", query, page.next.as_deref())) }
+        section { (hazard_table(&page.rows, placed, calendar)) (next("/hazards", query, page.next.as_deref())) }
         (as_json(&format!("/v1/hazards?{query}")))
     };
     titled("隐患", "Hazards, worst first", district, Tab::Hazards, &body)
@@ -46,11 +58,11 @@ pub fn quarantine(page: &Page<Quarantined>, district: &str, calendar: &Calendar)
     titled("隔离区", "Quarantine, oldest first", district, Tab::Quarantine, &body)
 }
 
-fn titled(zh: &str, en: &str, district: &str, tab: Tab, body: &Markup) -> String {
+pub(super) fn titled(zh: &str, en: &str, district: &str, tab: Tab, body: &Markup) -> String {
     page(zh, district, tab, &html! { h1 { (zh) small { (en) } } (body) })
 }
 
-fn next(path: &str, query: &str, cursor: Option<&str>) -> Markup {
+pub(super) fn next(path: &str, query: &str, cursor: Option<&str>) -> Markup {
     html! {
         @if let Some(cursor) = cursor {
             @let joint = if query.is_empty() { "" } else { "&" };
@@ -59,11 +71,11 @@ fn next(path: &str, query: &str, cursor: Option<&str>) -> Markup {
     }
 }
 
-fn none(columns: usize) -> Markup {
+pub(super) fn none(columns: usize) -> Markup {
     html! { tr { td colspan=(columns) class="quiet" { "没有 None" } } }
 }
 
-fn heading(zh: &str, en: &str) -> Markup {
+pub(super) fn heading(zh: &str, en: &str) -> Markup {
     html! { th scope="col" { (zh) small { (en) } } }
 }
 
@@ -86,12 +98,35 @@ pub(super) fn severity(hazard: &Hazard) -> Markup {
     html! { span class={ "mark " (hazard.class) } { (term(shown)) } }
 }
 
-pub(super) fn hazard_table(hazards: &[Hazard], calendar: &Calendar) -> Markup {
+/// The line and span of a hazard, in short; as it was written where the grid does not know the line.
+pub(super) fn line_of(hazard: &Hazard, placed: Option<&Placement>) -> Markup {
+    html! {
+        @match placed.and_then(|placed| Some((placed, placed.line.as_ref()?))) {
+            Some((placed, line)) => {
+                (line.name.as_deref().unwrap_or(&line.external_id)) " "
+                (span(line))
+                @if placed.certainty == "doubtful" { " " span class="mark" { (placed.certainty_zh) } }
+                @if !placed.notes.is_empty() { " " span class="mark warn" { "线路待核" } }
+            }
+            None => { (term_of(hazard.line_name.as_ref())) }
+        }
+    }
+}
+
+/// The structures of a span, or its number where they have none.
+pub(super) fn span(line: &LineOf) -> String {
+    match (line.structure_from.as_deref(), line.structure_to.as_deref()) {
+        (None, None) => format!("第 {} 档", line.span),
+        (from, to) => format!("{}–{}", from.unwrap_or("（线路端）"), to.unwrap_or("（线路端）")),
+    }
+}
+
+pub(super) fn hazard_table(hazards: &[Hazard], placed: &Placed, calendar: &Calendar) -> Markup {
     html! {
         div class="scroll" { table class="cards" {
             thead { tr {
                 (heading("编号", "number")) (heading("等级", "severity")) (heading("状态", "state"))
-                (heading("类别", "category")) (heading("乡镇 · 线路", "township, line")) (heading("收到", "received"))
+                (heading("类别", "category")) (heading("乡镇 · 线路 · 档", "township, line, span")) (heading("收到", "received"))
             } }
             tbody {
                 @for hazard in hazards {
@@ -102,8 +137,9 @@ pub(super) fn hazard_table(hazards: &[Hazard], calendar: &Calendar) -> Markup {
                         td data-label="类别" {
                             span { (term_of(hazard.category.as_ref())) " " (term_of(hazard.hazard_type.as_ref())) }
                         }
-                        td data-label="乡镇 · 线路" {
-                            span { (term_of(hazard.township.as_ref())) " " (term_of(hazard.line_name.as_ref())) }
+                        td data-label="线路" {
+                            @let placed = placed.get(&hazard.id);
+                            span { (placed.and_then(|placed| placed.township.as_deref()).unwrap_or_default()) " " (line_of(hazard, placed)) }
                         }
                         td class="key" data-label="收到" { (calendar.minute(hazard.received_ms)) }
                     }

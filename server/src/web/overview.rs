@@ -5,7 +5,7 @@ use sync_protocol::view::{Disposition, State};
 
 use super::SILENT_HOURS;
 use super::layout::{Tab, page};
-use super::lists::{conflict_table, device_table, hazard_table};
+use super::lists::{Placed, conflict_table, device_table, hazard_table};
 use super::words::term;
 use crate::domain::Class;
 use crate::sync::listing::Calendar;
@@ -21,6 +21,8 @@ pub struct Overview {
     pub totals: Totals,
     /// The worst open hazards.
     pub worst: Vec<Hazard>,
+    /// Where they stand.
+    pub placed: Placed,
     /// The oldest conflicts.
     pub conflicts: Vec<OpenConflict>,
     /// The devices that have been silent for longest.
@@ -45,7 +47,7 @@ pub fn overview(overview: &Overview, district: &str, calendar: &Calendar) -> Str
         }
         section aria-labelledby="worst" {
             h2 id="worst" { "最紧急的隐患" small { "worst hazards" } }
-            (hazard_table(&overview.worst, calendar))
+            (hazard_table(&overview.worst, &overview.placed, calendar))
             p class="more" { a href="/hazards?open=true" { "全部未销号隐患 All open hazards" } }
         }
         section aria-labelledby="conflicts" {

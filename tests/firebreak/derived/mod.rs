@@ -3,7 +3,9 @@
 mod clocks;
 mod hazards;
 mod order;
+mod pages;
 mod patrols;
+mod works;
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::phone::Phone;

@@ -97,10 +97,12 @@ impl Ledger {
             "DELETE FROM proposals",
             "DELETE FROM derivations",
         ] {
-            match &mut writing {
-                Transaction::Sqlite(held) => drop(sqlx::query(delete).execute(&mut **held).await?),
-                Transaction::Postgres(held) => drop(sqlx::query(delete).execute(&mut **held).await?),
-            }
+            let _deleted = match &mut writing {
+                Transaction::Sqlite(held) => sqlx::query(delete).execute(&mut **held).await?.rows_affected(),
+                Transaction::Postgres(held) => {
+                    sqlx::query(delete).execute(&mut **held).await?.rows_affected()
+                }
+            };
         }
         Ok(writing.commit().await?)
     }
@@ -125,7 +127,7 @@ fn operations(phone: &mut Phone, random: &mut ChaCha8Rng, trees: i64) -> Vec<Ope
         operations.push(report);
     }
     let walked = patrol(phone, &walk(1, 9, MORNING_MS).chunks(20).map(<[_]>::to_vec).collect::<Vec<_>>());
-    let taken_back = walked.last().map(|piece| Identity::of(&piece.encode())).unwrap_or(Identity([0; 32]));
+    let taken_back = walked.last().map_or(Identity([0; 32]), |piece| Identity::of(&piece.encode()));
     let record = walked.first().map_or(RecordId(uuid::Uuid::nil()), |opening| opening.record);
     operations
         .push(phone.on(record, Kind::Withdrawn, walked.last().map(head_of)).with("withdraws", &taken_back));

@@ -96,6 +96,23 @@ async fn a_grid_is_the_same_from_geojson_from_tables_and_from_a_geopackage() -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_whose_columns_nobody_knows_is_refused_with_what_to_do() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let office = server.client()?;
+    let headers = [("content-type", "text/csv")];
+    let table = "甲,乙,丙\n青杠线,103.01,29.98\n青杠线,103.02,29.98\n";
+    let refused = office.post_bytes("/v1/grid/lines", table.into(), &headers).await?;
+    assert_eq!((refused.status, refused.code().as_deref()), (400, Some("import-empty")));
+    for said in ["几何图形缺失", "用 map 指明", "x=东经"] {
+        ensure!(refused.text().contains(said), "{said}: {}", refused.text());
+    }
+    let path = "/v1/grid/lines?map=line%3D%E7%94%B2,x%3D%E4%B9%99,y%3D%E4%B8%99";
+    let taken = import(&server, path, "text/csv", table.into()).await?;
+    assert_eq!(count(&taken, "lines")?, 1, "{taken}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_geopackage_that_gdal_makes_of_nepal_is_the_same_grid() -> Result<()> {
     if Command::new("ogr2ogr").arg("--version").stdout(Stdio::null()).status().await.is_err() {
         println!("skipped: ogr2ogr (Debian package gdal-bin) is not installed");

@@ -153,8 +153,11 @@ async fn a_dismissed_proposal_stays_dismissed_though_it_is_derived_anew_until_it
         assert_eq!(office.post(&accept, &json!({})).await?.code().as_deref(), Some("conflict-closed"));
         ledger.propose(one.record, two.record, 710).await?;
         assert!(proposals(&office).await?.is_empty(), "{backend:?}");
+        let silent = office.post_bytes(&dismiss, Vec::new(), &[]).await?;
+        assert_eq!(silent.code().as_deref(), Some("bad-parameter"), "no body says no reason");
+        // There is nothing to say: no body is as good as an empty one.
         let undo = path(&one, &two, "undo");
-        office.post(&undo, &json!({})).await?.json(&undo)?;
+        office.post_bytes(&undo, Vec::new(), &[]).await?.json(&undo)?;
         assert_eq!(proposals(&office).await?.len(), 1, "{backend:?}");
         let unknown = format!("/v1/proposals/{}/{}/accept", one.record, uuid::Uuid::from_u128(7));
         assert_eq!(office.post(&unknown, &json!({})).await?.status, 404);

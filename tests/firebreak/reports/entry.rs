@@ -42,6 +42,12 @@ async fn what_says_too_little_is_refused_in_the_words_of_the_field() -> Result<(
         ("/v1/hazards", json!({"category": "corridor"}), "请填写隐患类型"),
         (
             "/v1/hazards",
+            json!({"category": "corridor", "type": "tree", "position": {"lat": 29.98, "lon": 103.01}}),
+            "lat_e7",
+        ),
+        ("/v1/works", json!({"work_type": "pole_breaker", "quantity": 1.5}), "整数"),
+        (
+            "/v1/hazards",
             json!({"category": "corridor", "type": "tree", "inspection": fresh_id()}),
             "督导检查",
         ),
@@ -103,5 +109,26 @@ async fn a_gpx_file_is_one_patrol_in_pieces_that_a_phone_could_have_sent() -> Re
         assert_eq!(kinds.len(), 4, "{kinds:?}");
         server.check().await?;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gpx_file_whose_clock_was_never_set_is_asked_when_it_began() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let office = server.client()?;
+    let person = server.add_person("inspector").await?;
+    let file = gpx(0, 12, 0).replace("2026-11-02", "1901-12-13").into_bytes();
+    let path = format!("/v1/patrols?person={person}");
+    let asked = office.post_bytes(&path, file.clone(), &[]).await?;
+    assert_eq!((asked.status, asked.code().as_deref()), (400, Some("bad-parameter")));
+    ensure!(asked.text().contains("请填写开始时间"), "{}", asked.text());
+    // 2026-11-02 08:00 in the district.
+    let path = format!("{path}&started_ms=1793577600000");
+    office.post_bytes(&path, file, &[]).await?.json("with a start")?;
+    let patrols = office.json("/v1/patrols?from=2026-11-02&to=2026-11-02").await?;
+    assert_eq!(patrols["rows"].as_array().map(Vec::len), Some(1), "{patrols}");
+    let empty = b"<gpx version=\"1.1\" creator=\"test\"><wpt lat=\"1\" lon=\"2\"/></gpx>".to_vec();
+    let refused = office.post_bytes(&path, empty, &[]).await?;
+    ensure!(refused.status == 400 && refused.text().contains("没有轨迹"), "{}", refused.text());
     Ok(())
 }

@@ -17,6 +17,8 @@ pub(super) struct Attached {
     pub(super) on_any: Vec<bool>,
     /// Structures that name a line and are not near it.
     pub(super) beside_their_line: u64,
+    /// Structures that stand where another of the line does, which keeps the place.
+    pub(super) at_taken_place: u64,
 }
 
 /// Attaches structures to lines. A structure that names its line and stands beside it becomes a vertex of it.
@@ -26,6 +28,7 @@ pub(super) fn attach(lines: &mut [RawLine], structures: &[RawStructure]) -> Atta
         on_lines: vec![BTreeMap::new(); lines.len()],
         on_any: vec![false; structures.len()],
         beside_their_line: 0,
+        at_taken_place: 0,
     };
     // New vertices move the ones behind them: they come first.
     insert_vertices(lines, structures, &names);
@@ -42,6 +45,8 @@ pub(super) fn attach(lines: &mut [RawLine], structures: &[RawStructure]) -> Atta
         }
         let is_lost = own.is_some() && !is_near && !structure.is_kept;
         attached.beside_their_line += u64::from(is_lost);
+        let is_on_any = attached.on_any.get(index).copied().unwrap_or_default();
+        attached.at_taken_place += u64::from(is_near && !is_on_any && !structure.is_kept);
     }
     attached
 }

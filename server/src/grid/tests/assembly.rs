@@ -88,6 +88,18 @@ fn a_table_of_structures_makes_the_line_that_they_name_in_their_order() {
 }
 
 #[test]
+fn of_two_structures_at_one_place_of_a_line_one_is_on_no_line_and_is_counted() {
+    let read = table(
+        "线路名称,序号,杆号,经度,纬度\n青杠线,1,N001,103.000,29.98\n青杠线,2,N002,103.001,29.98\n\
+         青杠线,3,N003,103.001,29.98\n青杠线,4,N004,103.002,29.98\n",
+    );
+    let assembled = assembled(&read);
+    assert_eq!(lines(&assembled)[0].structures.len(), 3);
+    assert_eq!((assembled.at_taken_place, alone(&assembled).len()), (1, 1));
+    assert_eq!(assembled.beside_their_line, 0);
+}
+
+#[test]
 fn parts_that_join_are_one_line_and_others_are_lines_of_their_own() {
     let multi = |parts: serde_json::Value| {
         let geometry = json!({"type": "MultiLineString", "coordinates": parts});

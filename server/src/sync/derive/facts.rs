@@ -13,12 +13,12 @@ use super::stretches::{LONGEST_DAYS, Walk};
 use super::{Context, guarded, hazards, stretches};
 use crate::domain::{Collection, DistrictKey};
 use crate::store::{
-    FactRow, PlacementRow, ProposalRow, RecordRow, StoreError, StoredOperation, StretchRow, Transaction,
+    FactRow, FactType, PlacementRow, ProposalRow, RecordRow, StoreError, StretchRow, Transaction,
 };
 use crate::sync::json;
 
 /// 2000-01-01T00:00:00Z: what is said to be older was said by a clock that stood at its beginning.
-const EARLIEST_MS: i64 = 946_684_800_000;
+pub(in crate::sync) const EARLIEST_MS: i64 = 946_684_800_000;
 /// A phone's clock may be ahead of the server's by so much before its time is not believed.
 const AHEAD_MS: i64 = 24 * 3_600 * 1_000;
 /// Fields of works, inspections and activities that are whole numbers the report sums, or that it groups by.
@@ -48,7 +48,7 @@ impl Derived {
     pub(super) fn of(
         context: &Context,
         rows: &[RecordRow],
-        operations: &BTreeMap<RecordId, Vec<StoredOperation>>,
+        mut walks: BTreeMap<RecordId, Walk>,
         (compared, proposals): (Vec<RecordId>, Vec<ProposalRow>),
     ) -> Self {
         let mut derived = Self { proposals, compared, ..Self::default() };
@@ -61,54 +61,54 @@ impl Derived {
                 continue;
             }
             let Some(view) = View::decode(&row.view) else { continue };
-            let operations = operations.get(&row.record).map_or(&[][..], Vec::as_slice);
-            let whole = || Self::of_record(context, row, &view, operations);
+            let walk = walks.remove(&row.record);
+            let is_walked = view.record_type != Some(RecordType::Patrol) || walk.is_some();
+            let whole = || Self::of_record(context, row, &view, walk.unwrap_or_default());
             // What cannot be placed still counts.
             let unplaced = || Self::unplaced(context, row, &view);
-            let one = guarded(row.record, whole).or_else(|| guarded(row.record, unplaced));
-            derived.append(one.unwrap_or_default());
+            let one = if is_walked { guarded(row.record, whole) } else { None };
+            derived.append(one.or_else(|| guarded(row.record, unplaced)).unwrap_or_default());
         }
         derived
     }
 
-    fn of_record(context: &Context, row: &RecordRow, view: &View, operations: &[StoredOperation]) -> Self {
+    /// Derives one record; of a patrol, with what it walked.
+    fn of_record(context: &Context, row: &RecordRow, view: &View, walk: Walk) -> Self {
         let mut derived = Self::default();
-        match view.record_type {
-            None | Some(RecordType::Hazard) => derived.hazard(context, row, view),
-            // The office has no act on these: what its author took back counts nowhere.
-            Some(_) if is_withdrawn(view) => derived.gone.push(row.record),
-            Some(RecordType::Patrol) => {
-                derived.walk(context, row, view, stretches::patrol(context, row, view, operations));
-            }
-            Some(RecordType::Work) => {
-                derived.walk(context, row, view, stretches::work(context, row, view));
-            }
-            Some(RecordType::Inspection | RecordType::Activity) => {
-                derived.walk(context, row, view, Walk::default());
-            }
+        let Some(fact_type) = fact_type(view.record_type) else {
             // What was said of it before it was known to be one made it look like a hazard.
-            Some(RecordType::Device | RecordType::Reference) => derived.gone.push(row.record),
-        }
+            derived.gone.push(row.record);
+            return derived;
+        };
+        let walk = match fact_type {
+            FactType::Hazard => {
+                derived.hazard(context, row, view);
+                return derived;
+            }
+            // The office has no act on these: what its author took back counts nowhere.
+            _ if is_withdrawn(view) => {
+                derived.gone.push(row.record);
+                return derived;
+            }
+            FactType::Patrol => walk,
+            FactType::Work => stretches::work(context, row, view),
+            FactType::Inspection | FactType::Activity => Walk::default(),
+        };
+        derived.walk(context, row, view, fact_type, walk);
         derived
     }
 
     /// Where on the grid it is cannot be told.
     fn unplaced(context: &Context, row: &RecordRow, view: &View) -> Self {
         let mut derived = Self::default();
-        match view.record_type {
-            None | Some(RecordType::Hazard) => derived.facts.push(FactRow {
-                subtype: text(view, "category"),
-                is_supervised: is_supervised(view),
-                amounts: "{}".to_owned(),
-                ..fact_in(context, row, view, RecordType::Hazard, text(view, "township"))
-            }),
-            Some(RecordType::Device | RecordType::Reference) => {}
-            Some(other) => derived.facts.push(FactRow {
-                subtype: subtype(view),
-                amounts: amounts(view, false),
-                ..fact_in(context, row, view, other, text(view, "township"))
-            }),
-        }
+        let Some(fact_type) = fact_type(view.record_type) else { return derived };
+        let amounts = if fact_type == FactType::Hazard { "{}".to_owned() } else { amounts(view, false) };
+        derived.facts.push(FactRow {
+            subtype: subtype(view, fact_type),
+            is_supervised: is_supervised(view, fact_type),
+            amounts,
+            ..fact_in(context, row, view, fact_type, text(view, "township"))
+        });
         derived
     }
 
@@ -126,26 +126,25 @@ impl Derived {
         let line = placement.on_line.as_ref().map(|at| at.line);
         self.facts.push(FactRow {
             line,
-            subtype: text(view, "category"),
-            is_supervised: is_supervised(view),
+            subtype: subtype(view, FactType::Hazard),
+            is_supervised: is_supervised(view, FactType::Hazard),
             amounts: "{}".to_owned(),
-            ..fact(context, row, view, RecordType::Hazard)
+            ..fact(context, row, view, FactType::Hazard)
         });
         self.placements.push(placement);
         self.no_walks.push(row.record);
     }
 
-    fn walk(&mut self, context: &Context, row: &RecordRow, view: &View, walk: Walk) {
-        let record_type = view.record_type.unwrap_or(RecordType::Work);
+    fn walk(&mut self, context: &Context, row: &RecordRow, view: &View, fact_type: FactType, walk: Walk) {
         self.walked.push(row.record);
         let person = walk.person.or_else(|| opener(view));
         self.stretches.extend(walk.rows.into_iter().map(|stretch| StretchRow { person, ..stretch }));
         self.facts.push(FactRow {
             line: walk.line,
-            subtype: subtype(view),
+            subtype: subtype(view, fact_type),
             person,
             amounts: amounts(view, walk.is_located),
-            ..fact(context, row, view, record_type)
+            ..fact(context, row, view, fact_type)
         });
     }
 
@@ -169,36 +168,36 @@ impl Derived {
     }
 }
 
-/// Found by a supervisory inspection.
-fn is_supervised(view: &View) -> bool {
-    view.shown("inspection").is_some_and(|value| !value.is_null())
+/// A hazard that was found by a supervisory inspection.
+fn is_supervised(view: &View, fact_type: FactType) -> bool {
+    fact_type == FactType::Hazard && view.shown("inspection").is_some_and(|value| !value.is_null())
 }
 
-/// Type of a work or an activity.
-fn subtype(view: &View) -> String {
-    match view.record_type {
-        Some(RecordType::Work) => text(view, "work_type"),
-        Some(RecordType::Activity) => text(view, "activity_type"),
-        _ => String::new(),
+/// The category of a hazard, the type of a work or an activity.
+fn subtype(view: &View, fact_type: FactType) -> String {
+    match fact_type {
+        FactType::Hazard => text(view, "category"),
+        FactType::Work => text(view, "work_type"),
+        FactType::Activity => text(view, "activity_type"),
+        FactType::Patrol | FactType::Inspection => String::new(),
     }
 }
 
-fn fact(context: &Context, row: &RecordRow, view: &View, record_type: RecordType) -> FactRow {
-    let day = days_since_1970(day_of(context, row, view));
-    fact_in(context, row, view, record_type, township(context, view, day))
+fn fact(context: &Context, row: &RecordRow, view: &View, fact_type: FactType) -> FactRow {
+    fact_in(context, row, view, fact_type, township(context, row, view))
 }
 
 fn fact_in(
     context: &Context,
     row: &RecordRow,
     view: &View,
-    record_type: RecordType,
+    fact_type: FactType,
     township: String,
 ) -> FactRow {
     let day = days_since_1970(day_of(context, row, view));
     FactRow {
         record: row.record,
-        record_type: record_type_number(record_type),
+        record_type: fact_type.number(),
         day,
         subtype: String::new(),
         state: row.state,
@@ -211,16 +210,15 @@ fn fact_in(
     }
 }
 
-/// The number of a record's type in `facts`.
-const fn record_type_number(record_type: RecordType) -> i64 {
+/// What a fact about this type of record is; none of what is no record of people's.
+const fn fact_type(record_type: Option<RecordType>) -> Option<FactType> {
     match record_type {
-        RecordType::Hazard => 0,
-        RecordType::Patrol => 1,
-        RecordType::Work => 2,
-        RecordType::Inspection => 3,
-        RecordType::Activity => 4,
-        RecordType::Device => 5,
-        RecordType::Reference => 6,
+        None | Some(RecordType::Hazard) => Some(FactType::Hazard),
+        Some(RecordType::Patrol) => Some(FactType::Patrol),
+        Some(RecordType::Work) => Some(FactType::Work),
+        Some(RecordType::Inspection) => Some(FactType::Inspection),
+        Some(RecordType::Activity) => Some(FactType::Activity),
+        Some(RecordType::Device | RecordType::Reference) => None,
     }
 }
 
@@ -264,8 +262,9 @@ pub(super) fn days_since_1970(day: Date) -> i64 {
     Date::constant(1970, 1, 1).until(day).map_or(0, |span| i64::from(span.get_days()))
 }
 
-/// Named by hand, else that whose polygon holds the position.
-fn township(context: &Context, view: &View, day: i64) -> String {
+/// The township that a record is counted in: as it was written, else that of its position.
+pub(in crate::sync) fn township(context: &Context, row: &RecordRow, view: &View) -> String {
+    let day = days_since_1970(day_of(context, row, view));
     let named = text(view, "township");
     if !named.is_empty() {
         return named;

@@ -8,6 +8,7 @@
 
 mod facts;
 mod hazards;
+mod notes;
 mod pairs;
 mod stretches;
 
@@ -22,20 +23,21 @@ use sync_protocol::kind::RecordType;
 use sync_protocol::view::View;
 
 use super::{Engine, SyncError};
-use crate::domain::{Class, Collection, District};
+use crate::domain::{Class, Collection, District, DistrictKey};
 use crate::grid::snapshot::{Grid, GridRow};
 use crate::rules::Rules;
-use crate::store::{Derivation, ProposalRow, RecordRow, StoredOperation, Transaction};
+use crate::store::{Derivation, ProposalRow, RecordRow, Transaction};
 
 use facts::Derived;
-pub(super) use hazards::{Note, placement, worse};
+pub(super) use facts::{EARLIEST_MS, township};
+pub(super) use hazards::{placement, worse};
+pub(super) use notes::Note;
+use stretches::Walk;
 
 /// Our own rules of deriving: a change of them derives everything anew.
 const ALGORITHM: u32 = 2;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
-/// Bytes of tracks after which a step ends: some three hundred thousand fixes. One patrol is read whole.
-const TRACK_BYTES: usize = 8 << 20;
 /// Windows that are derived while writers wait, at most.
 const WINDOWS_UNDER_LOCK: u32 = 4;
 /// While phones sync, deriving waits until they pause for so long…
@@ -149,7 +151,10 @@ impl Engine {
     pub async fn follow_until_current(self: &Arc<Self>, district: &District) -> Result<(), SyncError> {
         let wanted = self.store.read().await?.lineage(district.key).await?.change;
         while step(self, district).await? == Step::More {
-            if self.store.read().await?.derivation(district.key).await?.through >= wanted {
+            // What came since may wait; what is derived by an older grid or older rules may not.
+            let basis = Context::of(self, district).await?.basis;
+            let reached = self.store.read().await?.derivation(district.key).await?;
+            if reached.through >= wanted && reached.basis == basis {
                 break;
             }
         }
@@ -167,7 +172,7 @@ async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncErr
     let derived = derive(context, window).await?;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    // Another follower of this district was here meanwhile: what it wrote is as good, but may be less.
+    // Another follower of this district was here meanwhile, perhaps by an older grid: look again.
     if transaction.derivation(district.key).await? != before {
         return Ok(Step::More);
     }
@@ -199,8 +204,8 @@ pub(super) async fn catch_up(
 }
 
 async fn derive(context: Arc<Context>, window: Window) -> Result<Derived, SyncError> {
-    let Window { rows, operations, pairs, .. } = window;
-    let deriving = move || Derived::of(&context, &rows, &operations, pairs);
+    let Window { rows, walks, pairs, .. } = window;
+    let deriving = move || Derived::of(&context, &rows, walks, pairs);
     tokio::task::spawn_blocking(deriving).await.map_err(|_source| SyncError::Gone)
 }
 
@@ -211,8 +216,8 @@ struct Window {
     /// The last change of the district when it was read.
     last: u64,
     rows: Vec<RecordRow>,
-    /// Operations of patrols, whose tracks are not in their views.
-    operations: BTreeMap<RecordId, Vec<StoredOperation>>,
+    /// What patrols walked: their tracks are not in their views.
+    walks: BTreeMap<RecordId, Walk>,
     /// Hazards that were compared with those near them, and what is proposed of them.
     pairs: (Vec<RecordId>, Vec<ProposalRow>),
 }
@@ -221,7 +226,7 @@ struct Window {
 async fn read(
     transaction: &mut Transaction,
     district: &District,
-    context: &Context,
+    context: &Arc<Context>,
 ) -> Result<Option<Window>, SyncError> {
     let key = district.key;
     let last = transaction.lineage(key).await?.change;
@@ -243,37 +248,35 @@ async fn read(
     for class in Class::ALL {
         rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
     }
-    rows.sort_unstable_by_key(|row| row.change);
-    let (operations, cut) = tracks(transaction, district, &rows).await?;
-    if let Some(length) = cut {
-        rows.truncate(length);
-    }
-    let through = if cut.is_some() { rows.last().map_or(through, |row| row.change) } else { through };
+    let walks = walks(transaction, key, context, &rows).await?;
     let pairs = pairs::of_window(transaction, key, context, &rows).await?;
-    Ok(Some(Window { before, after: after(through), last, rows, operations, pairs }))
+    Ok(Some(Window { before, after: after(through), last, rows, walks, pairs }))
 }
 
-/// The operations of the patrols among rows, and after how many rows they are too much to hold at once.
-async fn tracks(
+/// What the patrols of a window walked. The operations of one patrol are held at a time: a track may be long.
+async fn walks(
     transaction: &mut Transaction,
-    district: &District,
+    district: DistrictKey,
+    context: &Arc<Context>,
     rows: &[RecordRow],
-) -> Result<(BTreeMap<RecordId, Vec<StoredOperation>>, Option<usize>), SyncError> {
-    let is_patrol = |row: &RecordRow| {
-        row.collection == Collection::Records.number()
-            && View::decode(&row.view).is_some_and(|view| view.record_type == Some(RecordType::Patrol))
-    };
-    let (mut operations, mut bytes) = (BTreeMap::new(), 0);
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| is_patrol(row)) {
-        let sets = transaction.operation_sets(district.key, &[row.record]).await?;
-        bytes += sets.values().flatten().map(|stored| stored.bytes.len()).sum::<usize>();
-        operations.extend(sets);
-        let is_last_of_change = rows.get(at + 1).is_none_or(|next| next.change > row.change);
-        if bytes > TRACK_BYTES && is_last_of_change {
-            return Ok((operations, Some(at + 1)));
+) -> Result<BTreeMap<RecordId, Walk>, SyncError> {
+    let mut walks = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.collection == Collection::Records.number()) {
+        let Some(view) = View::decode(&row.view) else { continue };
+        if view.record_type != Some(RecordType::Patrol) {
+            continue;
         }
+        let operations = transaction.operation_sets(district, &[row.record]).await?.remove(&row.record);
+        let (context, row) = (Arc::clone(context), row.clone());
+        let record = row.record;
+        let walk = move || {
+            let operations = operations.unwrap_or_default();
+            guarded(record, || stretches::patrol(&context, &row, &view, &operations))
+        };
+        let walk = tokio::task::spawn_blocking(walk).await.map_err(|_source| SyncError::Gone)?;
+        walks.extend(walk.map(|walk| (record, walk)));
     }
-    Ok((operations, None))
+    Ok(walks)
 }
 
 impl Window {
@@ -282,8 +285,8 @@ impl Window {
     }
 
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
-        let (rows, operations, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
-        Self { before, after, last, rows, operations, pairs }
+        let (rows, walks, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
+        Self { before, after, last, rows, walks, pairs }
     }
 }
 

@@ -17,19 +17,8 @@ use super::Context;
 use super::facts::{day_of, days_since_1970, is_believed, local_day, text};
 use super::hazards::{named_line, structure_named};
 use crate::geometry::{Fix, Intervals, Piece, Walked, clean, follow};
+use crate::report::rows::StretchKind;
 use crate::store::{RecordRow, StoredOperation, StretchRow};
-
-/// The numbers of stretches' kinds in the store.
-mod kinds {
-    /// 巡线
-    pub(super) const PATROL: i64 = 0;
-    /// 通道砍伐
-    pub(super) const CORRIDOR_FELLING: i64 = 1;
-    /// 通道易燃物清理
-    pub(super) const FUEL_CLEARANCE: i64 = 2;
-    /// 绝缘化改造
-    pub(super) const COVERED_CONVERSION: i64 = 3;
-}
 
 /// A walk longer than this in days is no walk but a clock that stood wrong; it counts on its first day.
 pub(super) const LONGEST_DAYS: i64 = 7;
@@ -79,17 +68,15 @@ pub(super) fn patrol(
     pieces.sort_unstable_by_key(|(number, identity, _)| (*number, *identity));
     let fixes = pieces.into_iter().flat_map(|(_, _, points)| points).collect();
     let walked = follow(index, &clean(fixes));
-    let rows = rows_of(context, row, kinds::PATROL, &walked, day_of(context, row, view));
+    let rows = rows_of(context, row, StretchKind::Patrol, &walked, day_of(context, row, view));
     Walk::of(rows, person)
 }
 
 /// The stretches of a work; none where its type has none or nothing says where.
 pub(super) fn work(context: &Context, row: &RecordRow, view: &View) -> Walk {
-    let kind = match text(view, "work_type").as_str() {
-        "corridor_felling" => kinds::CORRIDOR_FELLING,
-        "fuel_clearance" => kinds::FUEL_CLEARANCE,
-        "covered_conversion" => kinds::COVERED_CONVERSION,
-        _ => return Walk::default(),
+    let Some(kind) = StretchKind::parse(&text(view, "work_type")).filter(|kind| *kind != StretchKind::Patrol)
+    else {
+        return Walk::default();
     };
     let day = day_of(context, row, view);
     let drawn = view.shown("drawing").map(path).unwrap_or_default();
@@ -104,7 +91,7 @@ pub(super) fn work(context: &Context, row: &RecordRow, view: &View) -> Walk {
     let rows = stretch.map(|(line, (from_mm, to_mm))| StretchRow {
         record: row.record,
         line: line.record.0,
-        kind,
+        kind: kind.number(),
         day: days_since_1970(day),
         from_mm,
         to_mm,
@@ -133,7 +120,13 @@ fn between(context: &Context, key: usize, view: &View) -> Option<(i64, i64)> {
 }
 
 /// The union of what was walked, a row for each part of each line and day.
-fn rows_of(context: &Context, of: &RecordRow, kind: i64, walked: &[Walked], day: Date) -> Vec<StretchRow> {
+fn rows_of(
+    context: &Context,
+    of: &RecordRow,
+    kind: StretchKind,
+    walked: &[Walked],
+    day: Date,
+) -> Vec<StretchRow> {
     let mut by_line: std::collections::BTreeMap<(usize, i64), Intervals> = std::collections::BTreeMap::new();
     for part in walked {
         for (day, from_mm, to_mm) in by_day(context, part, day, of.received_ms) {
@@ -143,7 +136,7 @@ fn rows_of(context: &Context, of: &RecordRow, kind: i64, walked: &[Walked], day:
     let row = |line: Uuid, day: i64, (from_mm, to_mm): (i64, i64)| StretchRow {
         record: of.record,
         line,
-        kind,
+        kind: kind.number(),
         day,
         from_mm,
         to_mm,

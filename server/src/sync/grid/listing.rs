@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{RecordId, sha256};
 use sync_protocol::reference::{LineView, Reference, RegionView};
 
-use super::snapshot::zone_mm;
 use crate::domain::District;
 use crate::geometry::Line;
 use crate::grid::snapshot::Grid;
@@ -118,7 +119,7 @@ pub struct LineListed {
     pub view_sha256: String,
 }
 
-/// A class of voltage, by the standard rules.
+/// A class of voltage, by the rules in force.
 #[derive(Debug, Serialize)]
 pub struct VoltageClass {
     /// Its key.
@@ -143,8 +144,8 @@ pub struct Assumed {
 }
 
 impl LineListed {
-    fn of(record: RecordId, view: &LineView, now_ms: i64) -> Self {
-        let class = view.class.as_deref().and_then(|key| Rules::standard().class(key));
+    fn of(record: RecordId, view: &LineView, rules: &Rules, now_ms: i64) -> Self {
+        let class = view.class.as_deref().and_then(|key| rules.class(key));
         let assumed = |code: &String| {
             let known = Assumption::ALL.iter().find(|known| known.code() == code);
             let (zh, en) = known.map_or(("", ""), |known| (known.zh(), known.en()));
@@ -161,7 +162,7 @@ impl LineListed {
                 key: class.key.clone(),
                 zh: class.zh.clone(),
                 en: class.en.clone(),
-                zone_mm: zone_mm(view, now_ms),
+                zone_mm: zone_mm(rules, &class.key, now_ms),
             }),
             assumptions: view.assumptions.iter().map(assumed).collect(),
             owner: view.owner.clone(),
@@ -176,6 +177,12 @@ impl LineListed {
             view_sha256: hex::encode(sha256(&view.encode())),
         }
     }
+}
+
+/// The protection zone of a class today, each side.
+fn zone_mm(rules: &Rules, class: &str, now_ms: i64) -> Option<i64> {
+    let day = TimeZone::UTC.to_datetime(Timestamp::from_millisecond(now_ms).ok()?).date();
+    rules.zone_dm(class, day).map(|width_dm| i64::from(width_dm) * 100)
 }
 
 /// Which lines.
@@ -204,10 +211,14 @@ pub async fn lines(
     let begin = after.map_or(0, |after| views.partition_point(|(record, _)| *record <= after));
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let rest = views.get(begin..).unwrap_or_default();
+    let rules = engine.rules(district).await?;
     let now_ms = engine.clock.now_ms();
     let page = rest.get(..limit).unwrap_or(rest);
     let next = (rest.len() > limit).then(|| page.last().map(|(record, _)| cursor(record))).flatten();
-    Ok(Page { rows: page.iter().map(|(record, view)| LineListed::of(*record, view, now_ms)).collect(), next })
+    Ok(Page {
+        rows: page.iter().map(|(record, view)| LineListed::of(*record, view, &rules, now_ms)).collect(),
+        next,
+    })
 }
 
 fn views(grid: &Grid, which: Which) -> Vec<(RecordId, &LineView)> {
@@ -256,7 +267,7 @@ pub struct StructureAt {
 /// A span of a line.
 #[derive(Debug, Serialize)]
 pub struct SpanListed {
-    /// Counted from 0.
+    /// Counted from 1, as in the placement of a hazard.
     pub span: usize,
     /// The structure at its lower end, counted from 0; none at an end of the line without one.
     pub structure_from: Option<usize>,
@@ -292,7 +303,7 @@ pub async fn line(
         Ok(line) => line
             .spans()
             .map(|span| SpanListed {
-                span: span.index,
+                span: span.index + 1,
                 structure_from: span.structure_from,
                 structure_to: span.structure_to,
                 from_mm: span.from_mm,
@@ -302,8 +313,9 @@ pub async fn line(
             .collect(),
         Err(_no_line) => Vec::new(),
     };
+    let rules = engine.rules(district).await?;
     Ok(LineDetail {
-        line: LineListed::of(record, view, engine.clock.now_ms()),
+        line: LineListed::of(record, view, &rules, engine.clock.now_ms()),
         at: view
             .structures
             .iter()

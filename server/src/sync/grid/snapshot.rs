@@ -48,7 +48,7 @@ impl Engine {
 }
 
 /// The protection zone of a line by the standard rules, each side.
-pub(super) fn zone_mm(line: &LineView, now_ms: i64) -> Option<i64> {
+fn zone_mm(line: &LineView, now_ms: i64) -> Option<i64> {
     let class = line.class.as_deref()?;
     let day = TimeZone::UTC.to_datetime(Timestamp::from_millisecond(now_ms).ok()?).date();
     Rules::standard().zone_dm(class, day).map(|width| i64::from(width) * 100)

@@ -1,21 +1,27 @@
 //! Where a hazard stands on the grid, in words: computed from the record and the grid as they are now, so that it is
 //! never behind the record that it is told with.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use sync_protocol::ids::RecordId;
 use sync_protocol::view::View;
+use uuid::Uuid;
 
+use super::hazards::Hazard;
 use crate::domain::District;
 use crate::rules::clearance::{Reason, Suggestion};
 use crate::rules::voltage::Assumption;
 use crate::store::RecordRow;
-use crate::sync::derive::{Context, Note, placement, worse};
+use crate::sync::derive::{Context, Note, placement, township, worse};
 use crate::sync::{Engine, SyncError};
 
 /// Where a hazard stands.
 #[derive(Debug, Serialize)]
 pub struct Placement {
+    /// The township that it is counted in: as it was written, else that of its position; none where neither is known.
+    pub township: Option<String>,
     /// The line; none where none is in reach.
     pub line: Option<LineOf>,
     /// Metres to the second-best line, and which.
@@ -122,7 +128,35 @@ pub(super) async fn of(
     view: &View,
 ) -> Result<Placement, SyncError> {
     let context = Context::of(engine, district).await?;
-    let row = placement(&context, row, view);
+    Ok(told(&context, row, view))
+}
+
+/// The records of lines of a list.
+pub fn records<'h>(hazards: impl IntoIterator<Item = &'h Hazard>) -> Vec<RecordId> {
+    hazards.into_iter().filter_map(|hazard| Uuid::parse_str(&hazard.id).ok()).map(RecordId).collect()
+}
+
+/// Where hazards of a list stand now, by the id of their record.
+///
+/// # Errors
+/// The store's.
+pub async fn of_lines(
+    engine: &Arc<Engine>,
+    district: &District,
+    records: Vec<RecordId>,
+) -> Result<HashMap<String, Placement>, SyncError> {
+    let context = Context::of(engine, district).await?;
+    let rows = engine.store.read().await?.records(district.key, &records).await?;
+    let placed = rows.into_iter().filter_map(|(record, row)| {
+        let view = View::decode(&row.view)?;
+        Some((record.to_string(), told(&context, &row, &view)))
+    });
+    Ok(placed.collect())
+}
+
+fn told(context: &Context, row: &RecordRow, view: &View) -> Placement {
+    let township = Some(township(context, row, view)).filter(|township| !township.is_empty());
+    let row = placement(context, row, view);
     let (certainty, certainty_zh) = certainty(row.on_line.as_ref().map_or(0, |at| at.certainty));
     let rival = row.on_line.as_ref().and_then(|at| at.rival);
     let suggestion = row.reasons.as_deref().and_then(|text| serde_json::from_str::<Suggestion>(text).ok());
@@ -146,7 +180,8 @@ pub(super) async fn of(
             in_zone: at.in_zone,
         })
     });
-    Ok(Placement {
+    Placement {
+        township,
         line,
         rival: rival.map(|(line, offset_mm)| Rival {
             id: line.to_string(),
@@ -158,7 +193,7 @@ pub(super) async fn of(
         certainty_zh,
         notes: row.notes.split(' ').filter_map(Note::parse).map(note).collect(),
         suggestion: suggestion.map(|suggestion| suggested(view, suggestion)),
-    })
+    }
 }
 
 fn suggested(view: &View, suggestion: Suggestion) -> Suggested {
