@@ -73,3 +73,11 @@ fn at(line: &LineView) -> Vec<(u32, &str)> {
         .map(|it| (it.vertex, it.number.as_deref().or(it.external_id.as_deref()).unwrap_or_default()))
         .collect()
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_heading() {
+    let table = "\u{feff}name,lon,lat\n青杠线,103.0,30.0\n";
+    let read = super::csv::read(table.as_bytes(), &super::mapping::Mapping::default()).unwrap();
+    let names: Vec<&String> = read.features.iter().flat_map(|feature| feature.properties.keys()).collect();
+    assert!(names.iter().any(|name| *name == "name"), "{names:?}");
+}

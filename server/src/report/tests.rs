@@ -286,3 +286,15 @@ fn an_open_hazard_and_a_draft_say_so() {
     let text = String::from_utf8(render(&draft, Format::Text).unwrap()).unwrap();
     assert!(text.contains("草稿（未签发）") && !text.contains("编号 test-2026-001"));
 }
+
+#[test]
+fn a_line_counts_from_its_hundredth_metre() {
+    for (to_mm, lines) in [(99_999, 0), (100_000, 1)] {
+        let line = uuid::Uuid::from_u128(1);
+        let kind = crate::report::rows::StretchKind::Patrol;
+        let walked = crate::report::rows::Stretch { line, kind, from_mm: 0, to_mm };
+        let rows = crate::report::rows::Rows { stretches: vec![walked], ..Default::default() };
+        let figures = crate::report::figures::Figures::of(&rows);
+        assert_eq!(figures.get(crate::report::catalogue::Figure::LinesWalked), lines, "{to_mm}");
+    }
+}
