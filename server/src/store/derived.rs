@@ -86,11 +86,14 @@ const SELECT_NEXT: &str =
     "SELECT min(change) FROM records WHERE district = $1 AND class = $2 AND change > $3";
 const SELECT_CHANGED: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
      place_since, view FROM records WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4";
-const SELECT_NEAR: &str = "SELECT r.record, r.collection, r.change, r.class, r.state, r.flags, r.number, \
-     r.received_ms, r.place, r.place_since, r.view, o.device FROM records r \
-     JOIN facts f ON f.district = r.district AND f.record = r.record \
-     LEFT JOIN operations o ON o.district = r.district AND o.record = r.record AND o.operation = r.record \
-     WHERE r.district = ";
+/// By place first, whatever the planner thinks of the days: a district may have found everything on one day.
+const SELECT_NEAR: &str = "WITH r AS MATERIALIZED (SELECT district, record, collection, change, class, state, flags, \
+     number, received_ms, place, place_since, view FROM records WHERE district = ";
+const OF_NEAR: &str = ") SELECT r.record, r.collection, r.change, r.class, r.state, r.flags, r.number, \
+     r.received_ms, r.place, r.place_since, r.view, o.device FROM r \
+     CROSS JOIN facts f LEFT JOIN operations o \
+     ON o.district = r.district AND o.record = r.record AND o.operation = r.record \
+     WHERE f.district = r.district AND f.record = r.record";
 const DELETE_DISMISSED: &str = "DELETE FROM proposals WHERE district = $1 AND (record = $2 OR other = $2)";
 
 impl Transaction {
@@ -151,11 +154,12 @@ impl Transaction {
             query.push_bind(district.0).push(" AND (");
             let mut ranges = query.separated(" OR ");
             for (low, high) in near.places {
-                ranges.push("(r.place >= ").push_bind_unseparated(*low);
-                ranges.push_unseparated(" AND r.place <= ").push_bind_unseparated(*high);
+                ranges.push("(place >= ").push_bind_unseparated(*low);
+                ranges.push_unseparated(" AND place <= ").push_bind_unseparated(*high);
                 ranges.push_unseparated(")");
             }
-            query.push(") AND f.record_type = 0 AND f.subtype = ").push_bind(near.subtype);
+            query.push(")").push(OF_NEAR);
+            query.push(" AND f.record_type = 0 AND f.subtype = ").push_bind(near.subtype);
             query.push(" AND f.day >= ").push_bind(near.days.0);
             query.push(" AND f.day <= ").push_bind(near.days.1);
             query.push(" ORDER BY r.record LIMIT 0 + ").push_bind(i64::from(near.limit));

@@ -4,7 +4,7 @@
 //! How a pair is weighed is in `duplicates`. A pair is weighed anew whenever either of the two changes, so what is
 //! proposed in the end does not depend on the order in which they came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sync_protocol::ids::{DeviceId, RecordId, sha256};
 use sync_protocol::kind::RecordType;
@@ -22,6 +22,8 @@ use crate::sync::SyncError;
 /// Hazards near one that are compared with it, at most. In a heap of more at one place and in one month it is not
 /// every pair that is found, and which are may depend on the order of arrival.
 const NEIGHBOURS: u32 = 1_000;
+/// Neighbours remembered within a window.
+const KNOWN: usize = 20_000;
 
 /// The proposals of every hazard of a window, and which hazards were compared.
 pub(super) async fn of_window(
@@ -35,8 +37,13 @@ pub(super) async fn of_window(
     let window: Vec<Candidate> =
         rows.iter().filter_map(|row| candidate(context, row, devices.get(&row.record).copied())).collect();
     let mut proposals = BTreeMap::new();
+    // Hazards of a window stand near the same others: each is read once.
+    let mut known = HashMap::new();
     for one in &window {
-        for row in near(transaction, district, context, one, &window).await? {
+        if known.len() > KNOWN {
+            known.clear();
+        }
+        for row in near(transaction, district, context, (one, &window), &mut known).await? {
             proposals.insert((row.record, row.other), row);
         }
     }
@@ -49,8 +56,8 @@ async fn near(
     transaction: &mut Transaction,
     district: DistrictKey,
     context: &Context,
-    one: &Candidate,
-    window: &[Candidate],
+    (one, window): (&Candidate, &[Candidate]),
+    known: &mut HashMap<RecordId, Option<Candidate>>,
 ) -> Result<Vec<ProposalRow>, StoreError> {
     let Some(block) = duplicates::block(one) else { return Ok(Vec::new()) };
     let day = |at_ms: i64| days_since_1970(local_day(at_ms, &context.zone));
@@ -63,7 +70,9 @@ async fn near(
     let stored = transaction.records_near(district, &stored).await?;
     let mut others: BTreeMap<RecordId, Candidate> = stored
         .iter()
-        .filter_map(|(row, device)| candidate(context, row, *device))
+        .filter_map(|(row, device)| {
+            known.entry(row.record).or_insert_with(|| candidate(context, row, *device)).clone()
+        })
         .map(|other| (other.record, other))
         .collect();
     let is_near = |other: &Candidate| {
