@@ -14,7 +14,7 @@ async fn every_connection_of_the_pool_syncs_at_every_commit() -> Result<()> {
     let folder = TempDir::new()?;
     let database = Database::Sqlite { path: folder.path().join("ledger.sqlite"), max_bytes: None };
     let store = Store::open(&database).await?;
-    let Store::Sqlite { writer, readers } = &store else { anyhow::bail!("not SQLite") };
+    let Store::Sqlite { writer, readers, .. } = &store else { anyhow::bail!("not SQLite") };
     let mut seen = 0;
     for pool in [writer, readers] {
         // All at once, so that each is another connection.

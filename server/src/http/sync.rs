@@ -19,16 +19,15 @@ use super::encoding::{Compressor, Encoding, accepted};
 use super::error::{ApiError, DeviceError};
 use crate::domain::Collection;
 use crate::store::{Transaction, Visit};
+use crate::sync::Engine;
 use crate::sync::admit::{self, Admitted};
 use crate::sync::cursor::Cursor;
 use crate::sync::delivery::{self, Delivered, Delivery, Standing};
-use crate::sync::pull::{self, Question};
+use crate::sync::pull::{self, Part, Parts, Question};
 use crate::sync::rollback;
 
 /// A CBOR sequence (RFC 8742).
 pub(super) const MEDIA_TYPE: &str = "application/cbor-seq";
-/// Parts of a reply that wait for a slow phone.
-const PARTS_WAITING: usize = 4;
 
 pub(super) async fn sync(
     State(shared): State<Shared>,
@@ -74,7 +73,7 @@ pub(super) async fn sync(
         district: presenter.district,
         presenter: standing.presenter,
     };
-    Ok(stream(&shared, question, reading, reply_encoding))
+    Ok(reply(&shared, question, reading, reply_encoding).await?)
 }
 
 /// What became of the bundles of a request.
@@ -200,27 +199,58 @@ fn collections(named: &[String]) -> Vec<Collection> {
         .collect()
 }
 
-fn stream(shared: &Shared, question: Question, reading: Option<Transaction>, encoding: Encoding) -> Response {
-    let (parts, waiting) = mpsc::channel(PARTS_WAITING);
-    let engine = Arc::clone(&shared.engine);
-    tokio::spawn(async move {
-        if let Err(error) = pull::reply(engine, question, reading, parts).await {
-            tracing::error!(error = %error, "a reply was cut short: {error}");
+/// Writes a reply: at once where it is short, which most are, and otherwise while it is sent.
+async fn reply(
+    shared: &Shared,
+    question: Question,
+    reading: Option<Transaction>,
+    encoding: Encoding,
+) -> Result<Response, ApiError> {
+    let (parts, waiting, filled) = Parts::channel();
+    let mut writer = Box::pin(write(Arc::clone(&shared.engine), question, reading, parts));
+    let compressor = Compressor::new(encoding).map_err(|_source| Code::Internal)?;
+    let body = tokio::select! {
+        () = filled.notified() => {
+            tokio::spawn(writer);
+            stream(waiting, compressor)
         }
-    });
-    let compressed = (waiting, Compressor::new(encoding).ok());
-    let body = Body::from_stream(futures::stream::unfold(compressed, |(mut waiting, compressor)| async {
-        let mut compressor = compressor?;
-        match waiting.recv().await {
-            Some(part) => Some((compressor.part(part), (waiting, Some(compressor)))),
-            None => Some((compressor.finish(), (waiting, None))),
-        }
-    }));
+        () = &mut writer => whole(waiting, compressor)?,
+    };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     if let Some(name) = encoding.name() {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     }
-    response
+    Ok(response)
+}
+
+async fn write(engine: Arc<Engine>, question: Question, reading: Option<Transaction>, parts: Parts) {
+    if let Err(error) = pull::reply(engine, question, reading, parts).await {
+        tracing::error!(error = %error, "a reply was cut short: {error}");
+    }
+}
+
+/// A reply that is written, as one piece.
+fn whole(mut waiting: mpsc::Receiver<Part>, mut compressor: Compressor) -> Result<Body, ApiError> {
+    let mut written = Vec::new();
+    while let Ok(part) = waiting.try_recv() {
+        written.extend_from_slice(&part);
+    }
+    let failed = |_source| Code::Internal;
+    let mut body = Vec::from(compressor.part(written.into()).map_err(failed)?);
+    body.extend_from_slice(&compressor.finish().map_err(failed)?);
+    Ok(Body::from(body))
+}
+
+/// A reply that is still being written, part by part.
+fn stream(waiting: mpsc::Receiver<Part>, compressor: Compressor) -> Body {
+    let compressed = (waiting, Some(compressor));
+    Body::from_stream(futures::stream::unfold(compressed, |(mut waiting, compressor)| async {
+        let mut compressor = compressor?;
+        match waiting.recv().await {
+            Some(part) => Some((compressor.part(part), (waiting, Some(compressor)))),
+            None => Some((compressor.finish(), (waiting, None))),
+        }
+    }))
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -11,6 +12,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use super::glances::{self, Glances};
 use super::{Held, StoreError, Transaction, fetch_optional};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -18,7 +20,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// Older SQLite libraries can corrupt a database when the log is reset.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
-const READERS: u32 = 4;
+/// Readers beside those that are kept for glances.
+const SNAPSHOTS: u32 = 2;
 const POSTGRES_CONNECTIONS: u32 = 12;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENTS_CACHED: usize = 256;
@@ -49,6 +52,8 @@ pub enum Store {
         writer: SqlitePool,
         /// Snapshot readers.
         readers: SqlitePool,
+        /// Some of the readers, kept for glances.
+        glances: Arc<Glances<sqlx::Sqlite>>,
     },
     /// PostgreSQL.
     Postgres(PgPool),
@@ -92,7 +97,7 @@ impl Store {
     /// most are the turns it takes to the database, and a transaction takes two of them.
     pub async fn glance(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Transaction::Sqlite(Held::Connection(readers.acquire().await?)),
+            Self::Sqlite { glances, .. } => Transaction::Sqlite(Held::Lent(glances.lend().await?)),
             Self::Postgres(pool) => Transaction::Postgres(Held::Connection(pool.acquire().await?)),
         })
     }
@@ -108,7 +113,8 @@ impl Store {
     /// Closes every connection; SQLite folds its log into the file.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { writer, readers, glances } => {
+                glances.close().await;
                 readers.close().await;
                 writer.close().await;
             }
@@ -165,8 +171,10 @@ async fn open_sqlite(path: &std::path::Path, max_bytes: Option<u64>) -> Result<S
     }
     let writer = sqlite_pool(1).connect_with(write).await?;
     SQLITE_MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
-    let readers = sqlite_pool(READERS).connect_with(base.pragma("cache_size", READER_CACHE)).await?;
-    Ok(Store::Sqlite { writer, readers })
+    let readers =
+        sqlite_pool(SNAPSHOTS + glances::KEPT).connect_with(base.pragma("cache_size", READER_CACHE)).await?;
+    let glances = Arc::new(Glances::of(&readers));
+    Ok(Store::Sqlite { writer, readers, glances })
 }
 
 fn sqlite_pool(connections: u32) -> SqlitePoolOptions {

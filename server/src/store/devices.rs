@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use sync_protocol::ids::{Chain, DeviceId, PersonId};
 use uuid::Uuid;
 
-use super::rows::{Keys as _, chunks};
+use super::rows::{Keys as _, LARGEST, chunks, padded};
 use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::{Device, DeviceRow, DeviceStatus, DistrictKey};
 
@@ -198,10 +198,10 @@ impl Transaction {
         district: DistrictKey,
         devices: &[Device],
     ) -> Result<(), StoreError> {
-        for chunk in chunks(devices) {
+        for chunk in devices.chunks(LARGEST) {
             each_backend!(&mut *self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new(UPDATE_HEADS);
-                query.push_values(chunk, |mut row, device| {
+                query.push_values(padded(&chunk.iter().collect::<Vec<_>>()), |mut row, device| {
                     row.push_bind(district.0)
                         .push_bind(device.id.0)
                         .push_bind(signed(device.head_sequence))
@@ -243,10 +243,10 @@ impl Transaction {
             last.insert(visit.device, Visit { claimed_sequence, ..visit.clone() });
         }
         let last: Vec<Visit> = last.into_values().collect();
-        for chunk in chunks(&last) {
+        for chunk in last.chunks(LARGEST) {
             each_backend!(&mut *self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new(UPDATE_VISITS);
-                query.push_values(chunk, |mut row, visit| {
+                query.push_values(padded(&chunk.iter().collect::<Vec<_>>()), |mut row, visit| {
                     row.push_bind(district.0)
                         .push_bind(visit.device.0)
                         .push_bind(visit.received_ms)

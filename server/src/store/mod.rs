@@ -12,6 +12,7 @@ mod devices;
 mod districts;
 mod facts;
 pub mod geopackage;
+mod glances;
 mod grid;
 mod ledger;
 mod listing;
@@ -121,6 +122,8 @@ pub enum Held<D: sqlx::Database> {
     Transaction(sqlx::Transaction<'static, D>),
     /// A connection of the pool.
     Connection(sqlx::pool::PoolConnection<D>),
+    /// A connection that is kept for glances.
+    Lent(glances::Lent<D>),
 }
 
 impl<D: sqlx::Database> Deref for Held<D> {
@@ -130,6 +133,7 @@ impl<D: sqlx::Database> Deref for Held<D> {
         match self {
             Self::Transaction(transaction) => transaction,
             Self::Connection(connection) => connection,
+            Self::Lent(connection) => connection,
         }
     }
 }
@@ -139,6 +143,7 @@ impl<D: sqlx::Database> DerefMut for Held<D> {
         match self {
             Self::Transaction(transaction) => transaction,
             Self::Connection(connection) => connection,
+            Self::Lent(connection) => connection,
         }
     }
 }
@@ -205,7 +210,8 @@ impl Transaction {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.commit().await?,
             Self::Postgres(Held::Transaction(transaction)) => transaction.commit().await?,
-            Self::Sqlite(Held::Connection(_)) | Self::Postgres(Held::Connection(_)) => {}
+            Self::Sqlite(Held::Connection(_) | Held::Lent(_))
+            | Self::Postgres(Held::Connection(_) | Held::Lent(_)) => {}
         }
         Ok(())
     }
@@ -215,7 +221,8 @@ impl Transaction {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.rollback().await?,
             Self::Postgres(Held::Transaction(transaction)) => transaction.rollback().await?,
-            Self::Sqlite(Held::Connection(_)) | Self::Postgres(Held::Connection(_)) => {}
+            Self::Sqlite(Held::Connection(_) | Held::Lent(_))
+            | Self::Postgres(Held::Connection(_) | Held::Lent(_)) => {}
         }
         Ok(())
     }

@@ -16,8 +16,6 @@ const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, de
      CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
 const ASK_ANOTHER: &str = "UPDATE photos SET device = $4 WHERE district = $1 AND record = $2 AND sha256 = $3";
 const DELETE_PHOTO: &str = "DELETE FROM photos WHERE district = $1 AND record = $2 AND sha256 = $3";
-const SELECT_MISSING_PHOTOS: &str = "SELECT sha256 FROM photos WHERE district = $1 AND device = $2 AND is_settled = 0 \
-     ORDER BY record, sha256 LIMIT $3 + 0";
 const COUNT_MISSING_PHOTOS: &str =
     "SELECT device, count(*) FROM photos WHERE district = $1 AND is_settled = 0 GROUP BY device";
 
@@ -78,18 +76,6 @@ impl Transaction {
     ) -> Result<(), StoreError> {
         execute!(self, DELETE_PHOTO, district.0, record.0, photo.0.to_vec());
         Ok(())
-    }
-
-    /// Photos that a device named and the server lacks.
-    pub async fn missing_photos(
-        &mut self,
-        district: DistrictKey,
-        device: DeviceId,
-        limit: u32,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let rows =
-            fetch_all!(self, (Vec<u8>,), SELECT_MISSING_PHOTOS, district.0, device.0, i64::from(limit));
-        Ok(rows.into_iter().map(|(hash,)| hash).collect())
     }
 
     /// How many photos each device named that the server lacks.

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_protocol::ids::{DeviceId, PersonId};
+use sync_protocol::ids::{DeviceId, PersonId, PhotoHash};
 use uuid::Uuid;
 
 use super::rows::Keys as _;
 use super::{AreaVersion, StoreError, Transaction, each_backend};
 use crate::domain::{Device, DistrictKey};
+
+/// Photos that one reply asks for.
+const PHOTOS: i64 = 200;
 
 /// How one presenter stands.
 #[derive(Clone, Debug)]
@@ -16,8 +19,8 @@ pub struct PresenterRow {
     pub device: Device,
     /// Whether notices wait for its persons.
     pub has_notices: bool,
-    /// Whether photos are missing that it named.
-    pub lacks_photos: bool,
+    /// The first of the photos that it named and the server lacks.
+    pub missing_photos: Vec<PhotoHash>,
     /// Every version of the areas of its persons, and of its own union of them under its own id; oldest first.
     pub areas: BTreeMap<PersonId, Vec<AreaVersion>>,
 }
@@ -37,16 +40,19 @@ impl Transaction {
         ids: &[DeviceId],
     ) -> Result<BTreeMap<DeviceId, PresenterRow>, StoreError> {
         let devices = self.devices(district, ids).await?;
-        let lacking: Vec<(Uuid,)> = each_backend!(&mut *self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new(
-                "SELECT device FROM devices WHERE EXISTS (SELECT 1 FROM photos WHERE photos.district = devices.district \
-                 AND photos.device = devices.device AND is_settled = 0) AND district = ",
+        let photos: Vec<(Uuid, Vec<u8>)> = each_backend!(&mut *self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new("SELECT device, photos FROM (SELECT district, device, (SELECT ");
+            query.push(Db::JOINED_PHOTOS).push(
+                " FROM (SELECT sha256 FROM photos WHERE photos.district = devices.district \
+                 AND photos.device = devices.device AND is_settled = 0 ORDER BY record, sha256 LIMIT 0 + ",
             );
+            query.push_bind(PHOTOS).push(") AS missing) AS photos FROM devices WHERE district = ");
             query.push_bind(district.0).push(" AND device");
             Db::push_ids(&mut query, ids.iter().map(|id| id.0));
+            query.push(") AS lacking WHERE photos IS NOT NULL");
             query.build_query_as().fetch_all(connection).await?
         });
-        let lacking: BTreeSet<DeviceId> = lacking.into_iter().map(|(id,)| DeviceId(id)).collect();
+        let mut photos: BTreeMap<DeviceId, Vec<PhotoHash>> = photos.into_iter().map(photos_of).collect();
         let persons: BTreeSet<PersonId> = devices.values().flat_map(|row| row.device.holders()).collect();
         let told: Vec<(Uuid,)> = each_backend!(&mut *self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(
@@ -61,9 +67,9 @@ impl Transaction {
         let mut holders: Vec<PersonId> = persons.into_iter().collect();
         holders.extend(devices.keys().map(|id| PresenterRow::holder(*id)));
         let areas = self.areas(district, &holders).await?;
-        let row = |id: DeviceId, device: Device| PresenterRow {
+        let mut row = |id: DeviceId, device: Device| PresenterRow {
             has_notices: device.holders().iter().any(|person| told.contains(person)),
-            lacks_photos: lacking.contains(&id),
+            missing_photos: photos.remove(&id).unwrap_or_default(),
             areas: device
                 .persons
                 .iter()
@@ -75,4 +81,9 @@ impl Transaction {
         };
         Ok(devices.into_iter().map(|(id, device)| (id, row(id, device.device))).collect())
     }
+}
+
+/// The hashes of a device's missing photos, which come as one value: rows of it would each wake who waits for them.
+fn photos_of((device, joined): (Uuid, Vec<u8>)) -> (DeviceId, Vec<PhotoHash>) {
+    (DeviceId(device), joined.as_chunks::<32>().0.iter().map(|hash| PhotoHash(*hash)).collect())
 }

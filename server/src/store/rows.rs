@@ -1,5 +1,5 @@
-//! Rows as tuples, and many rows in one statement: chunks of powers of two, so that few texts are prepared and
-//! all stay cached.
+//! Rows as tuples, and many rows in one statement: chunks of few lengths, so that few texts are prepared and all stay
+//! cached.
 
 use std::collections::BTreeSet;
 
@@ -60,15 +60,18 @@ pub(super) fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec
 pub(super) const KEYS: usize = 1_024;
 
 /// Rows of the largest chunk.
-const LARGEST: usize = 256;
+pub(super) const LARGEST: usize = 256;
 
-/// Splits rows into chunks whose lengths are powers of two, at most [`LARGEST`].
+/// Splits rows into chunks whose lengths are 1, 2 or 3 times a power of four, at most [`LARGEST`]: thirteen lengths, and
+/// a chunk for each digit to the base of four.
 pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         if rows.is_empty() {
             return None;
         }
-        let length = if rows.len() >= LARGEST { LARGEST } else { 1 << rows.len().ilog2() };
+        let most = rows.len().min(LARGEST);
+        let unit = 1 << (most.ilog2() & !1);
+        let length = most / unit * unit;
         let (chunk, rest) = rows.split_at(length);
         rows = rest;
         Some(chunk)
@@ -79,6 +82,9 @@ pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 ///
 /// The `by_…` begin a query from a text that ends with `district = `, for tables that grow without bound.
 pub(super) trait Keys: Database {
+    /// The column `sha256` of many rows as one value.
+    const JOINED_PHOTOS: &'static str;
+
     /// Appends a list of ids behind a column.
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>);
 
@@ -110,6 +116,9 @@ pub(super) trait Keys: Database {
 }
 
 impl Keys for Sqlite {
+    // It joins texts alone.
+    const JOINED_PHOTOS: &'static str = "unhex(group_concat(hex(sha256), ''))";
+
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {
         query.push(" IN (");
         let mut list = query.separated(", ");
@@ -169,6 +178,8 @@ impl Keys for Sqlite {
 /// itself: a plan is made before the statistics know anything of a table, and one for the whole list reads the
 /// district from one end to the other.
 impl Keys for Postgres {
+    const JOINED_PHOTOS: &'static str = "string_agg(sha256, ''::bytea)";
+
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {
         query.push(" = ANY(").push_bind(keys.collect::<Vec<_>>()).push(")");
     }
@@ -237,7 +248,7 @@ fn push_each(query: &mut QueryBuilder<Postgres>, select: &str, district: Distric
 }
 
 /// Pads keys to a power of two by repeating the last: for `IN` lists, where a repetition changes nothing.
-fn padded<T: Copy>(keys: &[T]) -> Vec<T> {
+pub(super) fn padded<T: Copy>(keys: &[T]) -> Vec<T> {
     let mut padded = keys.to_vec();
     if let Some(last) = keys.last() {
         padded.resize(keys.len().next_power_of_two(), *last);
@@ -250,10 +261,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_are_powers_of_two_and_keep_every_row_in_order() {
+    fn chunks_have_few_lengths_and_keep_every_row_in_order() {
         let rows: Vec<usize> = (0..1_000).collect();
         let lengths: Vec<usize> = chunks(&rows).map(<[usize]>::len).collect();
-        assert_eq!(lengths, [256, 256, 256, 128, 64, 32, 8]);
+        assert_eq!(lengths, [256, 256, 256, 192, 32, 8]);
+        let all: BTreeSet<usize> =
+            (0..=rows.len()).flat_map(|end| chunks(&rows[..end])).map(<[usize]>::len).collect();
+        assert_eq!(all.len(), 13, "{all:?}");
         assert_eq!(chunks(&rows).flatten().copied().collect::<Vec<_>>(), rows);
     }
 }

@@ -1,7 +1,8 @@
 //! The reply to a sync: receipts, notices, then the feed, worst first.
 //!
 //! Frames go to a channel in parts of at least [`limits::FLUSH_BYTES`], each ending with a cursor, so that a
-//! reply that is cut anywhere leaves the device with a prefix. Every statement reads what is newest: a record that
+//! reply that is cut anywhere leaves the device with a prefix. A reply that fits into the channel is written before
+//! anybody reads it: [`Parts::channel`] tells where one does not. Every statement reads what is newest: a record that
 //! changes meanwhile leaves the feed up to the reply's last change, and comes with the next one.
 
 use std::sync::Arc;
@@ -9,10 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sync_protocol::cbor::Raw;
 use sync_protocol::exchange::{self, AreaState, End, Frame, Hello, Refused};
-use sync_protocol::ids::PhotoHash;
 use sync_protocol::limits;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc};
 
 use super::cursor::Cursor;
 use super::delivery::Receipts;
@@ -25,8 +25,6 @@ use crate::store::{Lineage, PresenterRow, Transaction};
 const NOTICES: u32 = 200;
 /// Bytes of them after which no other follows: one tells two values, each at most as large as an operation.
 const NOTICE_BYTES: u32 = 128 << 10;
-/// Photos asked for in one reply.
-const PHOTOS: u32 = 200;
 /// Missing ranges of one reply.
 const RANGES: usize = 200;
 
@@ -60,6 +58,25 @@ pub struct Question {
 /// A part of a reply: whole frames, to be flushed.
 pub type Part = Bytes;
 
+/// Parts that wait for a slow phone.
+const PARTS_WAITING: usize = 4;
+
+/// The way of parts to whoever sends them.
+#[derive(Debug)]
+pub struct Parts {
+    sender: mpsc::Sender<Part>,
+    filled: Arc<Notify>,
+}
+
+impl Parts {
+    /// Where parts go in, where they come out, and what is told when they must wait for being taken.
+    pub fn channel() -> (Self, mpsc::Receiver<Part>, Arc<Notify>) {
+        let (sender, receiver) = mpsc::channel(PARTS_WAITING);
+        let filled = Arc::new(Notify::new());
+        (Self { sender, filled: Arc::clone(&filled) }, receiver, filled)
+    }
+}
+
 /// Orders receipts as their bundles came.
 pub fn in_order(receipts: &Receipts, order: &[sync_protocol::ids::BundleHash]) -> Vec<Vec<u8>> {
     order.iter().filter_map(|bundle| receipts.get(bundle).cloned()).collect()
@@ -73,7 +90,7 @@ pub async fn reply(
     engine: Arc<Engine>,
     question: Question,
     mut reading: Option<Transaction>,
-    parts: mpsc::Sender<Part>,
+    parts: Parts,
 ) -> Result<(), SyncError> {
     let mut writer = Writer { parts, pending: Vec::new(), written: 0, is_gone: false };
     writer.frame(&Frame::Hello(Hello {
@@ -133,10 +150,8 @@ async fn closing(
     if !missing.is_empty() {
         writer.frame(&Frame::Missing(missing));
     }
-    if question.presenter.lacks_photos {
-        let photos = engine.reading(reading).await?.missing_photos(key, id, PHOTOS).await?;
-        let photos = photos.iter().filter_map(|hash| PhotoHash::try_from(hash.as_slice()).ok());
-        writer.frame(&Frame::Photos(photos.collect()));
+    if !question.presenter.missing_photos.is_empty() {
+        writer.frame(&Frame::Photos(question.presenter.missing_photos.clone()));
     }
     writer.frame(&Frame::End(End { more: !is_whole, server_ms: engine.clock.now_ms(), safe_through: None }));
     Ok(())
@@ -163,7 +178,7 @@ pub fn missing(whole_through: u64, claimed: u64, held: &[(u64, u64)]) -> Vec<(u6
 
 /// Collects frames and sends them in parts.
 pub(super) struct Writer {
-    parts: mpsc::Sender<Part>,
+    parts: Parts,
     pending: Vec<u8>,
     pub(super) written: u64,
     is_gone: bool,
@@ -190,12 +205,13 @@ impl Writer {
         }
         let part = Bytes::from(std::mem::take(&mut self.pending));
         self.written += u64::try_from(part.len()).unwrap_or(u64::MAX);
-        self.is_gone = match self.parts.try_send(part) {
+        self.is_gone = match self.parts.sender.try_send(part) {
             Ok(()) => false,
             Err(TrySendError::Closed(_)) => true,
             Err(TrySendError::Full(part)) => {
                 *reading = None;
-                self.parts.send(part).await.is_err()
+                self.parts.filled.notify_one();
+                self.parts.sender.send(part).await.is_err()
             }
         };
         !self.is_gone
