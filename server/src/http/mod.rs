@@ -130,8 +130,8 @@ pub fn router(
         .route("/v1/stretches", get(facts::stretches))
         .route("/v1/reports", get(reports::list))
         .route("/v1/reports/work", get(reports::draft).post(reports::issue))
-        .route("/v1/reports/work/{number}", get(reports::one))
-        .route("/v1/reports/work/{number}/late", get(reports::late))
+        .route("/v1/reports/{number}", get(reports::one))
+        .route("/v1/reports/{number}/late", get(reports::late))
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))

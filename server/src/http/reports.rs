@@ -1,4 +1,4 @@
-//! `GET|POST /v1/reports/work`, `GET /v1/reports/work/{number}`, `…/late`, `GET /v1/reports`.
+//! `GET|POST /v1/reports/work`, `GET /v1/reports/{number}`, `…/late`, `GET /v1/reports`.
 
 use axum::Json;
 use axum::extract::{Path, State};

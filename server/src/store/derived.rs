@@ -86,14 +86,15 @@ const SELECT_NEXT: &str =
     "SELECT min(change) FROM records WHERE district = $1 AND class = $2 AND change > $3";
 const SELECT_CHANGED: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
      place_since, view FROM records WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4";
-/// By place first, whatever the planner thinks of the days: a district may have found everything on one day.
-const SELECT_NEAR: &str = "WITH r AS MATERIALIZED (SELECT district, record, collection, change, class, state, flags, \
-     number, received_ms, place, place_since, view FROM records WHERE district = ";
+/// By place first, whatever the planner thinks of the days: a district may have found everything on one day. Only the
+/// keys of what stands near are gathered; the rest of a row is read of those that the facts leave.
+const SELECT_NEAR: &str = "WITH near AS MATERIALIZED (SELECT district, record FROM records WHERE district = ";
 const OF_NEAR: &str = ") SELECT r.record, r.collection, r.change, r.class, r.state, r.flags, r.number, \
-     r.received_ms, r.place, r.place_since, r.view, o.device FROM r \
-     CROSS JOIN facts f LEFT JOIN operations o \
+     r.received_ms, r.place, r.place_since, r.view, o.device FROM near \
+     CROSS JOIN facts f CROSS JOIN records r LEFT JOIN operations o \
      ON o.district = r.district AND o.record = r.record AND o.operation = r.record \
-     WHERE f.district = r.district AND f.record = r.record";
+     WHERE f.district = near.district AND f.record = near.record \
+     AND r.district = near.district AND r.record = near.record";
 const DELETE_DISMISSED: &str = "DELETE FROM proposals WHERE district = $1 AND (record = $2 OR other = $2)";
 
 impl Transaction {

@@ -105,10 +105,10 @@ fn issued(issued: &[Issued], calendar: &Calendar) -> Markup {
                         td class="key" { (report.number) }
                         td { (day(report.from)) " 至 " (day(report.to)) }
                         td { (calendar.minute(report.issued_ms)) }
-                        td { a href=(format!("/v1/reports/work/{}/late", report.number)) { (report.late) " 条" } }
+                        td { a href=(format!("/v1/reports/{}/late", report.number)) { (report.late) " 条" } }
                         td {
                             @for format in Format::ALL {
-                                a href=(format!("/v1/reports/work/{}?format={}", report.number, format.as_str())) {
+                                a href=(format!("/v1/reports/{}?format={}", report.number, format.as_str())) {
                                     (format.as_str())
                                 }
                                 " "

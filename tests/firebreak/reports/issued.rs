@@ -62,7 +62,7 @@ async fn a_phone_that_holds_back_what_it_recorded_stands_against_the_claim() -> 
 async fn files(office: &Client, number: &str) -> Result<Vec<Vec<u8>>> {
     let mut files = Vec::new();
     for format in ["text", "json", "html", "docx"] {
-        let reply = office.get(&format!("/v1/reports/work/{number}?format={format}")).await?;
+        let reply = office.get(&format!("/v1/reports/{number}?format={format}")).await?;
         ensure!(reply.status == 200, "{}", reply.text());
         files.push(reply.body);
     }
@@ -99,7 +99,7 @@ async fn an_issued_report_stays_byte_for_byte_and_lists_what_came_late() -> Resu
         let work = json!({"work_type": "pole_breaker", "completed_at_ms": MORNING_MS});
         let work = enter(&office, "/v1/works", work).await?;
         assert_eq!(files(&office, &number).await?, before, "{backend:?}");
-        let told = office.json(&format!("/v1/reports/work/{number}/late")).await?;
+        let told = office.json(&format!("/v1/reports/{number}/late")).await?;
         let mut ids: Vec<&str> =
             told["rows"].as_array().context("rows")?.iter().filter_map(|row| row["id"].as_str()).collect();
         ids.sort_unstable();
@@ -145,8 +145,8 @@ async fn what_is_no_period_and_what_was_never_issued_are_refused() -> Result<()>
         ("/v1/reports/work?from=2026-11-02&to=2036-12-01", 400, "bad-parameter"),
         ("/v1/reports/work?from=2026-02-29&to=2026-11-01", 400, "bad-parameter"),
         ("/v1/reports/work?from=2026-11-01&to=2026-11-02&format=pdf", 400, "bad-parameter"),
-        ("/v1/reports/work/test-2026-001", 404, "not-found"),
-        ("/v1/reports/work/test-2026-001/late", 404, "not-found"),
+        ("/v1/reports/test-2026-001", 404, "not-found"),
+        ("/v1/reports/test-2026-001/late", 404, "not-found"),
     ] {
         let reply = office.get(path).await?;
         assert_eq!((reply.status, reply.code().as_deref()), (status, Some(code)), "{path}");

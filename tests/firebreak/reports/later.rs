@@ -65,7 +65,7 @@ async fn pieces_of_a_patrol_that_come_after_the_report_are_listed_as_late() -> R
         let days = json!({"from": "2026-11-01", "to": "2026-11-30"});
         let issued = office.post("/v1/reports/work", &days).await?.json("issue")?;
         let number = issued["number"].as_str().context("no number")?.to_owned();
-        let late = format!("/v1/reports/work/{number}/late");
+        let late = format!("/v1/reports/{number}/late");
         assert_eq!(office.json(&late).await?["count"], 0, "{backend:?}");
         let before = figure(&draft(&office).await?, "walked_mm")?;
         send(&mut phone, &second).await?;
