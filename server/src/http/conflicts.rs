@@ -13,19 +13,11 @@ use super::Shared;
 use super::acts;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, page_size};
+use super::parameters::{Body, Paging, Parameters, page_size};
 use super::policy::{self, DECIDE, OFFICE};
 use crate::sync::decide::{self, Decision};
 use crate::sync::json;
 use crate::sync::listing::conflicts::{self, ConflictId, OpenConflict};
-
-/// A page.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    limit: Option<u32>,
-    cursor: Option<String>,
-}
 
 #[derive(Debug, Serialize)]
 pub(super) struct Conflicts {
@@ -36,7 +28,7 @@ pub(super) struct Conflicts {
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
-    Parameters(wanted): Parameters<Wanted>,
+    Parameters(wanted): Parameters<Paging>,
 ) -> Result<Json<Conflicts>, ApiError> {
     account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;

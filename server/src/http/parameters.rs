@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use jiff::civil::Date;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sync_protocol::codes::Code;
 use uuid::Uuid;
@@ -57,6 +58,16 @@ fn refused(rejection: &JsonRejection) -> ApiError {
         StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge.into(),
         _ => ApiError::with(Code::BadParameter, rejection.body_text()),
     }
+}
+
+/// The parameters of a list without filters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    /// Rows of a page.
+    pub(super) limit: Option<u32>,
+    /// Where the page before ended.
+    pub(super) cursor: Option<String>,
 }
 
 /// The rows of a page.

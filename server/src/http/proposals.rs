@@ -10,17 +10,9 @@ use sync_protocol::limits;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, page_size};
+use super::parameters::{Body, Paging, Parameters, page_size};
 use super::policy::{DECIDE, OFFICE};
 use crate::sync::proposals::{self, Decided, Proposed};
-
-/// A page.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    limit: Option<u32>,
-    cursor: Option<String>,
-}
 
 #[derive(Debug, Serialize)]
 pub(super) struct Proposals {
@@ -31,7 +23,7 @@ pub(super) struct Proposals {
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
-    Parameters(wanted): Parameters<Wanted>,
+    Parameters(wanted): Parameters<Paging>,
 ) -> Result<Json<Proposals>, ApiError> {
     account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;

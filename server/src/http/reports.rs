@@ -10,7 +10,7 @@ use sync_protocol::codes::Code;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, page_size, period};
+use super::parameters::{Body, Paging, Parameters, page_size, period};
 use super::policy::{ISSUE, OFFICE};
 use crate::report::render::{CONTENT_SECURITY_POLICY, Format, render};
 use crate::sync::SyncError;
@@ -103,14 +103,6 @@ pub(super) async fn one(
     Ok(reply(bytes, format, &number))
 }
 
-/// A page.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    limit: Option<u32>,
-    cursor: Option<String>,
-}
-
 #[derive(Debug, Serialize)]
 pub(super) struct Reports {
     reports: Vec<Issued>,
@@ -120,7 +112,7 @@ pub(super) struct Reports {
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
-    Parameters(wanted): Parameters<Wanted>,
+    Parameters(wanted): Parameters<Paging>,
 ) -> Result<Json<Reports>, ApiError> {
     account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
@@ -141,7 +133,7 @@ pub(super) async fn late(
     State(shared): State<Shared>,
     account: Account,
     Path(number): Path<String>,
-    Parameters(wanted): Parameters<Wanted>,
+    Parameters(wanted): Parameters<Paging>,
 ) -> Result<Json<Late>, ApiError> {
     account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
