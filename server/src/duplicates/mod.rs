@@ -18,8 +18,8 @@ pub use reasons::Reason;
 
 /// A score from which two records are proposed as one, of 1000.
 pub const LEAST_SCORE: u16 = 600;
-/// Ranges of places that a block is covered by.
-const RANGES: usize = 16;
+/// Ranges of places that a block is covered by, at most.
+pub const RANGES: usize = 16;
 
 /// What is known of a record that may have a twin.
 #[derive(Clone, Debug, PartialEq, Eq)]

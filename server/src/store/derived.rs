@@ -66,19 +66,6 @@ pub struct StretchRow {
     pub person: Option<PersonId>,
 }
 
-/// Where and when hazards may be that are one with another.
-#[derive(Clone, Copy, Debug)]
-pub struct Near<'a> {
-    /// Ranges of place keys, both ends included.
-    pub places: &'a [(i64, i64)],
-    /// The category.
-    pub subtype: &'a str,
-    /// Found on these local days, both included.
-    pub days: (i64, i64),
-    /// So many at most, by record.
-    pub limit: u32,
-}
-
 const SELECT_DERIVATION: &str = "SELECT through_change, basis FROM derivations WHERE district = $1";
 const SET_DERIVATION: &str = "INSERT INTO derivations (district, through_change, basis) VALUES ($1, $2, $3) \
      ON CONFLICT (district) DO UPDATE SET through_change = excluded.through_change, basis = excluded.basis";
@@ -86,15 +73,6 @@ const SELECT_NEXT: &str =
     "SELECT min(change) FROM records WHERE district = $1 AND class = $2 AND change > $3";
 const SELECT_CHANGED: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
      place_since, view FROM records WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4";
-/// By place first, whatever the planner thinks of the days: a district may have found everything on one day. Only the
-/// keys of what stands near are gathered; the rest of a row is read of those that the facts leave.
-const SELECT_NEAR: &str = "WITH near AS MATERIALIZED (SELECT district, record FROM records WHERE district = ";
-const OF_NEAR: &str = ") SELECT r.record, r.collection, r.change, r.class, r.state, r.flags, r.number, \
-     r.received_ms, r.place, r.place_since, r.view, o.device FROM near \
-     CROSS JOIN facts f CROSS JOIN records r LEFT JOIN operations o \
-     ON o.district = r.district AND o.record = r.record AND o.operation = r.record \
-     WHERE f.district = near.district AND f.record = near.record \
-     AND r.district = near.district AND r.record = near.record";
 const DELETE_DISMISSED: &str = "DELETE FROM proposals WHERE district = $1 AND (record = $2 OR other = $2)";
 
 impl Transaction {
@@ -139,34 +117,6 @@ impl Transaction {
         let (after, through) = (signed(after), signed(through));
         let rows = fetch_all!(self, RecordTuple, SELECT_CHANGED, district.0, class, after, through);
         Ok(rows.into_iter().map(record_row).collect())
-    }
-
-    /// Hazards at places and times, as far as they are derived, with the device that reported each.
-    pub async fn records_near(
-        &mut self,
-        district: DistrictKey,
-        near: &Near<'_>,
-    ) -> Result<Vec<(RecordRow, Option<DeviceId>)>, StoreError> {
-        if near.places.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows: Vec<NearTuple> = each_backend!(self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_NEAR);
-            query.push_bind(district.0).push(" AND (");
-            let mut ranges = query.separated(" OR ");
-            for (low, high) in near.places {
-                ranges.push("(place >= ").push_bind_unseparated(*low);
-                ranges.push_unseparated(" AND place <= ").push_bind_unseparated(*high);
-                ranges.push_unseparated(")");
-            }
-            query.push(")").push(OF_NEAR);
-            query.push(" AND f.record_type = 0 AND f.subtype = ").push_bind(near.subtype);
-            query.push(" AND f.day >= ").push_bind(near.days.0);
-            query.push(" AND f.day <= ").push_bind(near.days.1);
-            query.push(" ORDER BY r.record LIMIT 0 + ").push_bind(i64::from(near.limit));
-            query.build_query_as().fetch_all(connection).await?
-        });
-        Ok(rows.into_iter().map(near_row).collect())
     }
 
     /// The devices that opened these records.
@@ -268,6 +218,7 @@ impl Transaction {
     ) -> Result<(), StoreError> {
         self.delete_placements(district, records).await?;
         self.delete_of("DELETE FROM facts WHERE district = ", district, records).await?;
+        self.delete_traits(district, records).await?;
         self.delete_stretches(district, records).await?;
         for record in records {
             execute!(self, DELETE_DISMISSED, district.0, record.0);
@@ -275,7 +226,7 @@ impl Transaction {
         Ok(())
     }
 
-    async fn delete_of(
+    pub(super) async fn delete_of(
         &mut self,
         delete: &'static str,
         district: DistrictKey,
@@ -291,15 +242,4 @@ impl Transaction {
         }
         Ok(())
     }
-}
-
-type NearTuple = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>, Option<Uuid>);
-
-fn near_row(row: NearTuple) -> (RecordRow, Option<DeviceId>) {
-    let (record, collection, change, class, state, flags, number, received_ms, place, since, view, device) =
-        row;
-    let row = record_row((
-        record, collection, change, class, state, flags, number, received_ms, place, since, view,
-    ));
-    (row, device.map(DeviceId))
 }

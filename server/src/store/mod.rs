@@ -28,6 +28,7 @@ mod reports;
 mod rows;
 mod rules;
 mod runs;
+mod traits;
 mod values;
 
 use std::ops::{Deref, DerefMut};
@@ -36,7 +37,7 @@ pub use areas::AreaVersion;
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
-pub use derived::{Derivation, FactRow, Near, StretchRow};
+pub use derived::{Derivation, FactRow, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
@@ -53,6 +54,7 @@ pub use quarantine::Quarantined;
 pub use reach::reach;
 pub use reports::ReportRow;
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
+pub use traits::{Near, TraitRow};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,

@@ -3,8 +3,8 @@
 use sync_protocol::ids::{PersonId, RecordId};
 use uuid::Uuid;
 
-use super::rows::insert_rows;
-use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
+use super::rows::{KEYS, Keys as _, insert_rows};
+use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
 
 /// A row of `proposals`: a pair that is probably one hazard, `record` < `other`.
@@ -68,8 +68,7 @@ const DISMISS: &str = "UPDATE proposals SET dismissed_by = $4, dismissed_ms = $5
 const CLEAR_DISMISSAL: &str = "UPDATE proposals SET dismissed_by = NULL, dismissed_ms = NULL, dismissed_reason = NULL \
      WHERE district = $1 AND record = $2 AND other = $3 AND dismissed_ms IS NOT NULL";
 
-const DELETE_PROPOSALS: &str =
-    "DELETE FROM proposals WHERE district = $1 AND dismissed_by IS NULL AND (record = $2 OR other = $2)";
+const DELETE_PROPOSALS: &str = "DELETE FROM proposals WHERE dismissed_by IS NULL AND district = ";
 
 impl Transaction {
     /// Writes proposals; one that was dismissed stays so.
@@ -95,13 +94,22 @@ impl Transaction {
         Ok(())
     }
 
-    /// Deletes the proposals of a record that nobody dismissed: they are about to be made anew.
+    /// Deletes the proposals of these records that nobody dismissed: they are about to be made anew.
     pub async fn delete_proposals(
         &mut self,
         district: DistrictKey,
-        record: RecordId,
+        records: &[RecordId],
     ) -> Result<(), StoreError> {
-        execute!(self, DELETE_PROPOSALS, district.0, record.0);
+        for column in ["record", "other"] {
+            for chunk in records.chunks(KEYS) {
+                each_backend!(self, connection => {
+                    let mut query = sqlx::QueryBuilder::<Db>::new(DELETE_PROPOSALS);
+                    query.push_bind(district.0).push(" AND ").push(column);
+                    Db::push_ids(&mut query, chunk.iter().map(|record| record.0));
+                    query.build().execute(connection).await?;
+                });
+            }
+        }
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use super::patrols::{patrol, walk};
 use super::{import, line, position};
 
 /// Every column of every derived table, as text that both databases give alike.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 5] = [
     (
         "placements",
         "SELECT record, line, span, chainage_mm, offset_mm, side, in_zone, certainty, rival_offset_mm, is_named \
@@ -34,6 +34,11 @@ const TABLES: [(&str, &str); 4] = [
     (
         "stretches",
         "SELECT record, line, kind, day, from_mm, to_mm, person FROM stretches ORDER BY record, line, day, from_mm",
+    ),
+    (
+        "traits",
+        "SELECT record, place, lat_e7, lon_e7, accuracy_dm, found_ms, line, chainage_mm, device FROM traits \
+         ORDER BY record",
     ),
     ("proposals", "SELECT record, other, score, distance_mm FROM proposals ORDER BY record, other"),
 ];
@@ -93,6 +98,7 @@ impl Ledger {
         for delete in [
             "DELETE FROM placements",
             "DELETE FROM facts",
+            "DELETE FROM traits",
             "DELETE FROM stretches",
             "DELETE FROM proposals",
             "DELETE FROM derivations",

@@ -9,12 +9,11 @@ use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::{Kind, RecordType};
 use sync_protocol::view::{View, Writer};
 
+use super::pairs::Pairs;
 use super::stretches::{LONGEST_DAYS, Walk};
 use super::{Context, guarded, hazards, stretches};
 use crate::domain::{Collection, DistrictKey};
-use crate::store::{
-    FactRow, FactType, PlacementRow, ProposalRow, RecordRow, StoreError, StretchRow, Transaction,
-};
+use crate::store::{FactRow, FactType, PlacementRow, RecordRow, StoreError, StretchRow, Transaction};
 use crate::sync::json;
 
 /// 2000-01-01T00:00:00Z: what is said to be older was said by a clock that stood at its beginning.
@@ -37,9 +36,7 @@ pub(super) struct Derived {
     walked: Vec<RecordId>,
     /// Hazards: they have no stretches.
     no_walks: Vec<RecordId>,
-    proposals: Vec<ProposalRow>,
-    /// Hazards whose proposals are made anew.
-    compared: Vec<RecordId>,
+    pairs: Pairs,
     gone: Vec<RecordId>,
 }
 
@@ -49,9 +46,9 @@ impl Derived {
         context: &Context,
         rows: &[RecordRow],
         mut walks: BTreeMap<RecordId, Walk>,
-        (compared, proposals): (Vec<RecordId>, Vec<ProposalRow>),
+        pairs: Pairs,
     ) -> Self {
-        let mut derived = Self { proposals, compared, ..Self::default() };
+        let mut derived = Self { pairs, ..Self::default() };
         for row in rows {
             if row.is_gone() {
                 derived.gone.push(row.record);
@@ -161,10 +158,11 @@ impl Derived {
         transaction.delete_stretches(district, &self.walked).await?;
         transaction.delete_stretches(district, &self.no_walks).await?;
         transaction.insert_stretches(district, &self.stretches).await?;
-        for record in &self.compared {
-            transaction.delete_proposals(district, *record).await?;
-        }
-        transaction.upsert_proposals(district, &self.proposals).await
+        let Pairs { compared, bare, traits, proposals } = &self.pairs;
+        transaction.delete_traits(district, bare).await?;
+        transaction.upsert_traits(district, traits).await?;
+        transaction.delete_proposals(district, compared).await?;
+        transaction.upsert_proposals(district, proposals).await
     }
 }
 

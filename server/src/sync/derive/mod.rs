@@ -26,16 +26,17 @@ use super::{Engine, SyncError};
 use crate::domain::{Class, Collection, District, DistrictKey};
 use crate::grid::snapshot::{Grid, GridRow};
 use crate::rules::Rules;
-use crate::store::{Derivation, ProposalRow, RecordRow, Transaction};
+use crate::store::{Derivation, RecordRow, Transaction};
 
 use facts::Derived;
 pub(super) use facts::{EARLIEST_MS, township};
 pub(super) use hazards::{placement, worse};
 pub(super) use notes::Note;
+use pairs::Pairs;
 use stretches::Walk;
 
 /// Our own rules of deriving: a change of them derives everything anew.
-const ALGORITHM: u32 = 2;
+const ALGORITHM: u32 = 3;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
 /// Windows that are derived while writers wait, at most.
@@ -219,7 +220,7 @@ struct Window {
     /// What patrols walked: their tracks are not in their views.
     walks: BTreeMap<RecordId, Walk>,
     /// Hazards that were compared with those near them, and what is proposed of them.
-    pairs: (Vec<RecordId>, Vec<ProposalRow>),
+    pairs: Pairs,
 }
 
 /// Reads the next window; none where everything is derived.
@@ -285,7 +286,7 @@ impl Window {
     }
 
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
-        let (rows, walks, pairs) = (Vec::new(), BTreeMap::new(), (Vec::new(), Vec::new()));
+        let (rows, walks, pairs) = (Vec::new(), BTreeMap::new(), Pairs::default());
         Self { before, after, last, rows, walks, pairs }
     }
 }

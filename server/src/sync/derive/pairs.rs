@@ -1,88 +1,136 @@
 //! Hazards that are probably one: each compared with what stands near it. Pure, but for [`of_window`], which reads the
 //! neighbourhood of one hazard at a time so that no more than that is held.
 //!
+//! What is compared of a hazard is kept in a row of its own (`store::traits`), so that no view is read for a neighbour.
 //! How a pair is weighed is in `duplicates`. A pair is weighed anew whenever either of the two changes, so what is
 //! proposed in the end does not depend on the order in which they came.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 
-use sync_protocol::ids::{DeviceId, RecordId, sha256};
+use sync_protocol::ids::{DeviceId, PhotoHash, RecordId, sha256};
 use sync_protocol::kind::RecordType;
 use sync_protocol::view::View;
 
-use super::facts::{days_since_1970, found_ms, local_day, text};
+use super::facts::{found_ms, text};
 use super::hazards;
 use super::{Context, guarded};
 use crate::domain::{Collection, DistrictKey};
-use crate::duplicates::{self, Candidate, Spot};
+use crate::duplicates::{self, Block, Candidate, Spot};
 use crate::geometry::{Certainty, place};
-use crate::store::{Near, ProposalRow, RecordRow, StoreError, Transaction};
+use crate::store::{Near, ProposalRow, RecordRow, StoreError, TraitRow, Transaction};
 use crate::sync::SyncError;
 
 /// Hazards near one that are compared with it, at most. In a heap of more at one place and in one month it is not
 /// every pair that is found, and which are may depend on the order of arrival.
 const NEIGHBOURS: u32 = 1_000;
-/// Neighbours remembered within a window.
-const KNOWN: usize = 20_000;
+/// Ranges of places that one statement looks through: a block has as many at most.
+const RANGES: usize = duplicates::RANGES;
+/// A range that holds nothing.
+const NOWHERE: (i64, i64) = (1, 0);
 
-/// The proposals of every hazard of a window, and which hazards were compared.
+/// What comparing the hazards of a window came to.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    /// Records whose proposals are made anew.
+    pub(super) compared: Vec<RecordId>,
+    /// Those of them that are compared with none.
+    pub(super) bare: Vec<RecordId>,
+    /// What is compared of those that are hazards at known places.
+    pub(super) traits: Vec<TraitRow>,
+    /// Pairs that are probably one.
+    pub(super) proposals: Vec<ProposalRow>,
+}
+
+/// Compares the hazards of a window with each other and with what is stored.
 pub(super) async fn of_window(
     transaction: &mut Transaction,
     district: DistrictKey,
     context: &Context,
     rows: &[RecordRow],
-) -> Result<(Vec<RecordId>, Vec<ProposalRow>), SyncError> {
-    let ids: Vec<RecordId> = rows.iter().map(|row| row.record).collect();
-    let devices = transaction.openers(district, &ids).await?;
-    let window: Vec<Candidate> =
-        rows.iter().filter_map(|row| candidate(context, row, devices.get(&row.record).copied())).collect();
+) -> Result<Pairs, SyncError> {
+    let compared: Vec<RecordId> = rows.iter().map(|row| row.record).collect();
+    let devices = transaction.openers(district, &compared).await?;
+    let read = |row: &RecordRow| candidate(context, row, devices.get(&row.record).copied());
+    // Without a category and a place a hazard is compared with none.
+    let window: Vec<(Candidate, Block, TraitRow)> = rows
+        .iter()
+        .filter_map(read)
+        .filter_map(|one| {
+            let (block, row) = (duplicates::block(&one)?, trait_row(&one)?);
+            Some((one, block, row))
+        })
+        .collect();
+    // What is stored of these is older than what is in the window.
+    let known: HashSet<RecordId> = compared.iter().copied().collect();
     let mut proposals = BTreeMap::new();
-    // Hazards of a window stand near the same others: each is read once.
-    let mut known = HashMap::new();
-    for one in &window {
-        if known.len() > KNOWN {
-            known.clear();
-        }
-        for row in near(transaction, district, context, (one, &window), &mut known).await? {
+    for (one, block, row) in &window {
+        let stored = stored(transaction, district, block, row.category.as_str()).await?;
+        let stored = stored.into_iter().filter(|other| !known.contains(&other.record)).map(from_row);
+        let is_near = |place| block.places.iter().any(|(low, high)| (*low..=*high).contains(&place));
+        let beside = window.iter().filter(|(_, _, other)| is_near(other.place)).map(|(it, _, _)| it.clone());
+        let others: Vec<Candidate> = stored.chain(beside).collect();
+        for proposal in duplicates::propose(one, &others) {
+            let row = proposal_row(&proposal);
             proposals.insert((row.record, row.other), row);
         }
     }
-    let compared = window.iter().map(|candidate| candidate.record).collect();
-    Ok((compared, proposals.into_values().collect()))
+    let traits: Vec<TraitRow> = window.into_iter().map(|(_, _, row)| row).collect();
+    let placed: HashSet<RecordId> = traits.iter().map(|row| row.record).collect();
+    let bare = compared.iter().filter(|record| !placed.contains(record)).copied().collect();
+    Ok(Pairs { compared, bare, traits, proposals: proposals.into_values().collect() })
 }
 
-/// The proposals of one hazard with what is stored near it and what is in its window.
-async fn near(
+/// What is stored in a block.
+async fn stored(
     transaction: &mut Transaction,
     district: DistrictKey,
-    context: &Context,
-    (one, window): (&Candidate, &[Candidate]),
-    known: &mut HashMap<RecordId, Option<Candidate>>,
-) -> Result<Vec<ProposalRow>, StoreError> {
-    let Some(block) = duplicates::block(one) else { return Ok(Vec::new()) };
-    let day = |at_ms: i64| days_since_1970(local_day(at_ms, &context.zone));
-    let stored = Near {
-        places: &block.places,
-        subtype: one.category.as_deref().unwrap_or_default(),
-        days: (day(block.from_ms), day(block.to_ms)),
-        limit: NEIGHBOURS,
-    };
-    let stored = transaction.records_near(district, &stored).await?;
-    let mut others: BTreeMap<RecordId, Candidate> = stored
-        .iter()
-        .filter_map(|(row, device)| {
-            known.entry(row.record).or_insert_with(|| candidate(context, row, *device)).clone()
-        })
-        .map(|other| (other.record, other))
-        .collect();
-    let is_near = |other: &Candidate| {
-        let key = other.spot.map(|spot| place(spot.lat_e7, spot.lon_e7));
-        key.is_some_and(|key| block.places.iter().any(|(low, high)| (*low..=*high).contains(&key)))
-    };
-    // What came with it has no rows yet, and is newer than those that it may have.
-    others.extend(window.iter().filter(|other| is_near(other)).map(|it| (it.record, it.clone())));
-    let others: Vec<Candidate> = others.into_values().collect();
-    Ok(duplicates::propose(one, &others).iter().map(proposal_row).collect())
+    block: &Block,
+    category: &str,
+) -> Result<Vec<TraitRow>, StoreError> {
+    let mut places = block.places.clone();
+    places.resize(places.len().max(RANGES), NOWHERE);
+    let found_ms = (block.from_ms, block.to_ms);
+    let near = Near { places: &places, category, found_ms, limit: NEIGHBOURS };
+    transaction.traits_near(district, &near).await
+}
+
+/// What is kept of a hazard to be compared.
+fn trait_row(one: &Candidate) -> Option<TraitRow> {
+    let spot = one.spot?;
+    Some(TraitRow {
+        record: one.record,
+        category: one.category.clone()?,
+        place: place(spot.lat_e7, spot.lon_e7),
+        lat_e7: spot.lat_e7,
+        lon_e7: spot.lon_e7,
+        accuracy_dm: spot.accuracy_dm.map(|accuracy| i64::try_from(accuracy).unwrap_or(i64::MAX)),
+        found_ms: one.found_ms,
+        kind: one.kind.clone(),
+        line: one.line.map(|(line, _)| line),
+        chainage_mm: one.line.map(|(_, chainage_mm)| chainage_mm),
+        device: one.device.map(|device| device.0),
+        words: one.text.map(Vec::from),
+        photos: one.photos.iter().flat_map(|photo| photo.0).collect(),
+    })
+}
+
+fn from_row(row: TraitRow) -> Candidate {
+    let (photos, _) = row.photos.as_chunks();
+    Candidate {
+        record: row.record,
+        category: Some(row.category),
+        kind: row.kind,
+        found_ms: row.found_ms,
+        spot: Some(Spot {
+            lat_e7: row.lat_e7,
+            lon_e7: row.lon_e7,
+            accuracy_dm: row.accuracy_dm.and_then(|accuracy| u64::try_from(accuracy).ok()),
+        }),
+        line: row.line.zip(row.chainage_mm),
+        device: row.device.map(DeviceId),
+        photos: photos.iter().copied().map(PhotoHash).collect(),
+        text: row.words.and_then(|words| words.try_into().ok()),
+    }
 }
 
 fn proposal_row(proposal: &duplicates::Proposal) -> ProposalRow {
