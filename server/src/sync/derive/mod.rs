@@ -41,8 +41,8 @@ const ALGORITHM: u32 = 3;
 const WINDOW: u64 = 500;
 /// Windows that are derived while writers wait, at most.
 const WINDOWS_UNDER_LOCK: u32 = 4;
-/// While phones sync, deriving waits until they pause for so long…
-const QUIET: Duration = Duration::from_millis(100);
+/// While phones sync, deriving waits until they pause for so long, which is longer than a full group takes to commit…
+const QUIET: Duration = Duration::from_millis(500);
 /// …or until so long has passed; then it takes its [`SHARE`].
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it goes on while phones sync.
