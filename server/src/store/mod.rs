@@ -4,6 +4,7 @@
 //! The SQL of each noun stands in the module of its name. No rules here: what to write was decided before.
 
 mod areas;
+mod cases;
 mod changes;
 mod check;
 mod connect;
@@ -17,6 +18,7 @@ mod grid;
 mod ledger;
 mod listing;
 mod notices;
+mod orders;
 mod people;
 mod photos;
 mod placements;
@@ -34,6 +36,7 @@ mod values;
 use std::ops::{Deref, DerefMut};
 
 pub use areas::AreaVersion;
+pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
@@ -46,6 +49,7 @@ pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
+pub use orders::OrderRow;
 pub use people::TokenRow;
 pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;
