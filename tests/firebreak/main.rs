@@ -16,6 +16,7 @@ mod laws;
 mod lifecycle;
 mod memory_stick;
 mod office;
+mod openapi;
 mod page;
 mod page_says;
 mod people;

@@ -12,6 +12,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Head, PhotoHash, RecordId};
 use sync_protocol::operation::Photo;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
@@ -29,7 +30,7 @@ pub(super) const BULK: usize = 200;
 const PHOTOS: usize = 32;
 
 /// A photo that a command names.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NamedPhoto {
     sha256: String,
@@ -38,8 +39,9 @@ pub(super) struct NamedPhoto {
 }
 
 /// A command.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GivenCommand)]
 pub(super) struct Given {
     #[serde(default)]
     fields: BTreeMap<String, Value>,
@@ -53,8 +55,9 @@ pub(super) struct Given {
 }
 
 /// A command on several hazards.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = BulkCommand)]
 pub(super) struct Bulk {
     hazards: Vec<String>,
     #[serde(default)]
@@ -63,14 +66,15 @@ pub(super) struct Bulk {
     photos: Vec<NamedPhoto>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Commands {
     heads: Vec<String>,
     commands: Vec<Offered>,
 }
 
 /// What one hazard of a bulk command came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BulkItem)]
 pub(super) struct Item {
     hazard: String,
     status: u16,
@@ -80,11 +84,18 @@ pub(super) struct Item {
     error: Option<Value>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BulkItems)]
 pub(super) struct Items {
     items: Vec<Item>,
 }
 
+/// 可用操作 Every command on a hazard: whether this account may give it now, and what it needs.
+#[utoipa::path(
+    get, path = "/v1/hazards/{record}/commands", tag = "hazards",
+    responses((status = 200, description = "Every command", body = Commands)),
+    extensions(("x-codes" = json!(["not-found", "bad-parameter"]))),
+)]
 pub(super) async fn offered(
     State(shared): State<Shared>,
     account: Account,
@@ -97,6 +108,15 @@ pub(super) async fn offered(
     Ok(Json(Commands { heads, commands }))
 }
 
+/// 执行操作 Gives a command on a hazard.
+///
+/// Judged against the state that it was made from; what each needs and who may give it is in docs/api.md.
+#[utoipa::path(
+    post, path = "/v1/hazards/{record}/commands/{command}", tag = "hazards",
+    request_body = Given,
+    responses((status = 200, description = "What it came to", body = Commanded)),
+    extensions(("x-codes" = json!(["command-refused", "moved-on"]))),
+)]
 pub(super) async fn command(
     State(shared): State<Shared>,
     account: Account,
@@ -125,6 +145,13 @@ pub(super) async fn command(
     Ok(response)
 }
 
+/// 批量操作 Gives a command on up to 200 hazards; each is answered as it would be alone.
+#[utoipa::path(
+    post, path = "/v1/commands/{command}", tag = "hazards",
+    request_body = Bulk,
+    responses((status = 200, description = "What each came to", body = Items)),
+    extensions(("x-codes" = json!(["not-found"]))),
+)]
 pub(super) async fn bulk(
     State(shared): State<Shared>,
     account: Account,

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::{ErrorBody, Frame};
 
+use super::problem::{self, Problem};
 use crate::lifecycle::{Reason, Refusal};
 use crate::store::StoreError;
 use crate::sync::SyncError;
@@ -39,12 +40,8 @@ impl ApiError {
 
     /// Its body.
     pub(super) fn body(&self) -> serde_json::Value {
-        let mut body = serde_json::json!({
-            "code": self.code.as_str(),
-            "zh": self.code.zh(),
-            "en": self.code.en(),
-            "detail": self.detail,
-        });
+        let problem = Problem::of(self.code, self.status().as_u16(), self.detail.clone());
+        let mut body = serde_json::to_value(problem).unwrap_or_default();
         if let (Some((name, value)), Some(body)) = (&self.more, body.as_object_mut()) {
             body.insert((*name).to_owned(), value.clone());
         }
@@ -103,10 +100,14 @@ pub const fn status_of(code: Code) -> StatusCode {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Forbidden | Code::DeviceRevoked | Code::EnrolCodeInvalid => StatusCode::FORBIDDEN,
         Code::EnrolCodeExpired => StatusCode::GONE,
-        Code::EnrolCodeUsed | Code::ConflictClosed | Code::NotReleasable | Code::CommandRefused => {
-            StatusCode::CONFLICT
-        }
+        Code::EnrolCodeUsed
+        | Code::ConflictClosed
+        | Code::NotReleasable
+        | Code::CommandRefused
+        | Code::IdempotencyInProgress
+        | Code::IdempotencyUnsettled => StatusCode::CONFLICT,
         Code::MovedOn => StatusCode::PRECONDITION_FAILED,
+        Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
@@ -124,6 +125,8 @@ const RETRY_AFTER: &str = "5";
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status(), axum::Json(self.body())).into_response();
+        let media_type = HeaderValue::from_static(problem::MEDIA_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         if matches!(self.code, Code::TooManyRequests | Code::StorageFull | Code::StorageUnavailable) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }

@@ -15,10 +15,13 @@ mod facts;
 mod grid;
 mod hazards;
 mod health;
+mod idempotency;
+pub mod openapi;
 mod pages;
 mod parameters;
 mod people;
 mod policy;
+mod problem;
 mod proposals;
 mod quarantine;
 mod receipts;
@@ -134,6 +137,7 @@ pub fn router(
         .route("/v1/reports/work", get(reports::draft).post(reports::issue))
         .route("/v1/reports/{number}", get(reports::one))
         .route("/v1/reports/{number}/late", get(reports::late))
+        .route("/openapi.json", get(openapi::openapi))
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))

@@ -3,14 +3,16 @@
 use serde::Serialize;
 use sync_protocol::field;
 use sync_protocol::view::State;
+use utoipa::ToSchema;
 
 use super::Command;
 use super::table::Need;
 use crate::domain::Role;
 
 /// What sort of reason it is: a stable code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = RefusalReason)]
 pub enum Reason {
     /// The account has none of the roles.
     Role,
@@ -43,7 +45,7 @@ pub enum Reason {
 }
 
 /// One reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Refusal {
     /// What sort of reason.
     pub code: Reason,

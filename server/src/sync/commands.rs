@@ -15,6 +15,7 @@ use sync_protocol::ids::{Head, Identity, PersonId, RecordId};
 use sync_protocol::kind::{Kind, RecordType};
 use sync_protocol::operation::{Identified, Photo};
 use sync_protocol::view::View;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -59,7 +60,7 @@ pub enum MovedOn {
 }
 
 /// What a command came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Commanded {
     /// The operation that was written.
     pub operation: String,
@@ -84,7 +85,7 @@ pub struct Commanded {
 }
 
 /// Something that its sender should know; nothing is refused for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// A stable code.
     pub code: &'static str,
@@ -104,7 +105,7 @@ pub enum Refused {
 }
 
 /// What changed since the heads that a command was made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Since {
     /// Where the hazard stands now.
     pub state: &'static str,
@@ -117,7 +118,7 @@ pub struct Since {
 }
 
 /// An operation that its sender had not seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Change {
     /// Its head.
     pub head: String,
@@ -463,7 +464,7 @@ fn warnings(command: &Command, judged: &Judged, has_moved: bool, now_ms: i64) ->
 }
 
 /// A command that an account may think of.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Offered {
     /// Its name.
     pub command: &'static str,
@@ -480,7 +481,7 @@ pub struct Offered {
 }
 
 /// A field or a photo that a command needs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Needed {
     /// The field, or none.
     pub field: Option<&'static str>,
