@@ -3,6 +3,7 @@
 //! A handler takes extractors, makes one call and gives one reply. No SQL and no rules here.
 
 mod acts;
+mod audit;
 mod auth;
 mod body;
 mod conflicts;
@@ -132,6 +133,8 @@ pub fn router(
         .route("/v1/reports/work", get(reports::draft).post(reports::issue))
         .route("/v1/reports/{number}", get(reports::one))
         .route("/v1/reports/{number}/late", get(reports::late))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/audit/head", get(audit::head))
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))
