@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["report"],
     &["domain"],
     &["grid"],
-    &["rules", "duplicates"],
+    &["rules", "duplicates", "photos"],
     &["geometry", "keys", "time", "audit"],
 ];
 
@@ -36,7 +36,7 @@ const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile",
 
 /// The functional core: values in, values out.
 const PURE: &[&str] =
-    &["validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "audit"];
+    &["validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "audit", "photos"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[

@@ -19,6 +19,7 @@ mod health;
 mod pages;
 mod parameters;
 mod people;
+mod photos;
 mod policy;
 mod proposals;
 mod quarantine;
@@ -59,6 +60,8 @@ pub struct Shared {
     rooms: body::Rooms,
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
+    /// Photos that are read at a time.
+    uploads: Arc<Semaphore>,
     timeout: Duration,
     /// The pin of the certificate, where the server itself ends TLS.
     pin: Option<Arc<str>>,
@@ -87,6 +90,7 @@ pub fn router(
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
+        uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         pin: pin.map(Arc::from),
     };
@@ -95,7 +99,13 @@ pub fn router(
         .route("/v1/enrol", post(enrol::enrol))
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
+        // Devices and the office.
+        .route(
+            "/v1/photos/{sha256}",
+            get(photos::one).head(photos::head).patch(photos::append).put(photos::put),
+        )
         // The office.
+        .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
         .route("/v1/hazards.geojson", get(hazards::geojson))

@@ -5,6 +5,7 @@
 
 mod areas;
 mod audit;
+mod blobs;
 mod changes;
 mod check;
 mod connect;
@@ -19,6 +20,7 @@ mod ledger;
 mod listing;
 mod notices;
 mod people;
+mod photo_files;
 mod photos;
 mod placements;
 mod presenters;
@@ -35,6 +37,7 @@ mod values;
 use std::ops::{Deref, DerefMut};
 
 pub use areas::AreaVersion;
+pub use blobs::{Blobs, Parts, Place};
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
@@ -48,6 +51,7 @@ pub use listing::{
     QuarantinePart,
 };
 pub use people::TokenRow;
+pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
