@@ -13,6 +13,7 @@ mod connect;
 mod derived;
 mod devices;
 mod districts;
+mod events;
 mod facts;
 pub mod geopackage;
 mod glances;
@@ -47,6 +48,7 @@ pub use connect::{Database, Store};
 pub use derived::{Derivation, FactRow, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
+pub use events::{Candidate, EventRow};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
 pub use listing::{
