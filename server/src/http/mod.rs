@@ -5,8 +5,10 @@
 mod acts;
 mod auth;
 mod body;
+mod conditional;
 mod conflicts;
 mod devices;
+mod docs;
 mod encoding;
 mod enrol;
 mod entry;
@@ -44,6 +46,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
 
 use error::DeviceError;
 pub use error::{ApiError, status_of};
@@ -62,6 +65,8 @@ pub struct Shared {
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
     timeout: Duration,
+    /// A name for this process, among those that took idempotency keys.
+    process: Uuid,
     /// The pin of the certificate, where the server itself ends TLS.
     pin: Option<Arc<str>>,
 }
@@ -91,6 +96,7 @@ pub fn router(
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         pin: pin.map(Arc::from),
+        process: idempotency::process(),
     };
     Router::new()
         // Devices.
@@ -136,6 +142,8 @@ pub fn router(
         .route("/v1/reports/{number}", get(reports::one))
         .route("/v1/reports/{number}/late", get(reports::late))
         .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(docs::docs))
+        .route("/docs/errors", get(docs::errors))
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))
@@ -155,6 +163,8 @@ pub fn router(
         .route("/metrics", get(health::metrics))
         .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
+        .layer(middleware::from_fn(conditional::tagged))
         .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), watch))
         .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
