@@ -4,6 +4,7 @@
 //! Nothing points back. Start reading at [`sync`]: the life of a bundle.
 
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod domain;

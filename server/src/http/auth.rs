@@ -35,7 +35,7 @@ impl Account {
     /// # Errors
     /// [`Code::Forbidden`] where the account has none of the roles.
     pub(super) fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
-        if roles.contains(&self.person.role) { Ok(()) } else { Err(Code::Forbidden.into()) }
+        if self.person.roles.has_any(roles) { Ok(()) } else { Err(Code::Forbidden.into()) }
     }
 }
 

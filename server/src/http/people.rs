@@ -12,7 +12,7 @@ use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::Body;
 use super::policy::{MANAGE, OFFICE};
-use crate::domain::Role;
+use crate::domain::Roles;
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
@@ -21,7 +21,7 @@ use crate::sync::people::{self, PersonListed};
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPerson {
     name: String,
-    role: String,
+    roles: Vec<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,8 +41,9 @@ pub(super) async fn add(
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     account.require(MANAGE)?;
-    let role = Role::parse(&new.role).ok_or(ApiError::with(Code::BadParameter, "role"))?;
-    let person = admin::add_person(&shared.engine, &account.district, &new.name, role).await?;
+    let roles = Roles::named(new.roles.iter().map(String::as_str))
+        .ok_or_else(|| ApiError::with(Code::BadParameter, "roles"))?;
+    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
 }
 

@@ -4,6 +4,7 @@
 //! The SQL of each noun stands in the module of its name. No rules here: what to write was decided before.
 
 mod areas;
+mod audit;
 mod changes;
 mod check;
 mod connect;

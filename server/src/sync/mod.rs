@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod admit;
+pub mod audit;
 mod batch;
 pub mod check;
 pub mod cursor;

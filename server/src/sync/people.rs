@@ -23,8 +23,8 @@ pub struct PersonListed {
     pub person: String,
     /// Their name.
     pub name: String,
-    /// Their role.
-    pub role: &'static str,
+    /// Their roles.
+    pub roles: Vec<&'static str>,
     /// When they were removed.
     pub removed_ms: Option<i64>,
 }
@@ -38,7 +38,7 @@ pub async fn list(engine: &Engine, district: &District) -> Result<Vec<PersonList
     let listed = persons.into_iter().map(|(person, removed_ms)| PersonListed {
         person: person.id.to_string(),
         name: person.name,
-        role: person.role.as_str(),
+        roles: person.roles.names(),
         removed_ms,
     });
     Ok(listed.collect())
@@ -72,8 +72,8 @@ pub struct TokenListed {
     pub person: String,
     /// Their name.
     pub name: String,
-    /// Their role.
-    pub role: &'static str,
+    /// Their roles.
+    pub roles: Vec<&'static str>,
     /// When it was made.
     pub created_ms: i64,
 }
@@ -95,7 +95,7 @@ pub async fn tokens(engine: &Engine, district: &District) -> Result<Vec<TokenLis
         id: token_id(&token.hash),
         person: token.person.id.to_string(),
         name: token.person.name,
-        role: token.person.role.as_str(),
+        roles: token.person.roles.names(),
         created_ms: token.created_ms,
     });
     Ok(listed.collect())

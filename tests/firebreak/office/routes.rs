@@ -90,7 +90,7 @@ fn body_of(path: &str) -> Value {
         "/v1/hazards/{record}/acts" => json!({"kind": "void", "fields": {}}),
         "/v1/conflicts/{conflict}/resolve" => json!({"value": "x"}),
         "/v1/rules" => json!({"source": ""}),
-        "/v1/people" => json!({"name": "测试员", "role": "inspector"}),
+        "/v1/people" => json!({"name": "测试员", "roles": ["inspector"]}),
         "/v1/people/{person}/area" => json!({"boxes": []}),
         "/v1/quarantine/{operation}/write-off" => json!({"reason": "无法辨认"}),
         "/v1/hazards" | "/v1/works" | "/v1/inspections" | "/v1/activities" => json!({"fields": {}}),
