@@ -37,9 +37,13 @@ const fn actors(kind: Kind) -> &'static [Role] {
         | Kind::Closed
         | Kind::Reopened => &[Reviewer, Leader, Admin],
         // 交办, and what the responsible unit answers: the clerk.
-        Kind::Ordered | Kind::Receipted | Kind::Disputed | Kind::ExtensionAsked => &[Clerk, Leader, Admin],
+        Kind::Ordered
+        | Kind::Receipted
+        | Kind::Disputed
+        | Kind::ExtensionAsked
+        | Kind::MajorPlanned => &[Clerk, Leader, Admin],
         // 挂账 and 核销: a leader, by name.
-        Kind::Carried | Kind::WrittenOff => &[Leader],
+        Kind::Carried | Kind::CarriedReviewed | Kind::MajorConfirmed | Kind::WrittenOff => &[Leader],
         // 脱敏
         Kind::Redacted => MANAGE,
         // Made on their own routes, which check what they decide.
@@ -68,7 +72,8 @@ const fn actors(kind: Kind) -> &'static [Role] {
         | Kind::DeviceRevoked
         | Kind::DeviceForked
         | Kind::RuleVersion
-        | Kind::GridVersion => &[],
+        | Kind::GridVersion
+        | Kind::DeadlineTightened => &[],
     }
 }
 
