@@ -11,6 +11,7 @@ mod geometry;
 mod grid;
 mod groups;
 mod harness;
+mod idempotency;
 mod kills;
 mod laws;
 mod lifecycle;

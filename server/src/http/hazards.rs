@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body as Stream;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
@@ -20,8 +20,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::auth::Account;
 use super::commands;
+use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, day, id, page_size};
+use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
 use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District, Role};
 use crate::geometry::GeoBox;
@@ -139,9 +140,11 @@ pub(super) async fn one(
     State(shared): State<Shared>,
     account: Account,
     Path(record): Path<String>,
-) -> Result<Json<Record>, ApiError> {
+) -> Result<Response, ApiError> {
     account.require(OFFICE)?;
-    Ok(Json(record::record(&shared.engine, &account.district, parse(&record)?).await?))
+    let record = record::record(&shared.engine, &account.district, parse(&record)?).await?;
+    let heads = heads_tag(record.heads.iter()).map(|heads| Extension(OfHeads(heads)));
+    Ok((heads, Json(record)).into_response())
 }
 
 /// Which value to restore.
@@ -172,6 +175,7 @@ pub(super) async fn restore(
     State(shared): State<Shared>,
     account: Account,
     Path(record): Path<String>,
+    if_match: IfMatch,
     Body(wanted): Body<Restore>,
 ) -> Result<Json<Restored>, ApiError> {
     account.require(DECIDE)?;
@@ -180,11 +184,11 @@ pub(super) async fn restore(
     let head = Head::try_from(bytes.as_slice())
         .or_else(|_source| Identity::try_from(bytes.as_slice()).map(|identity| identity.head()))
         .map_err(|_source| ApiError::with(Code::BadParameter, "operation"))?;
-    let heads = wanted.heads.as_deref().map(commands::heads).transpose()?;
+    let (heads, stale) = if_match.or(wanted.heads.as_deref().map(commands::heads).transpose()?)?;
     let restored = decide::restore(
         &shared.engine, &account.district, record, head, &wanted.field, heads, account.person.id,
     );
-    let operation = restored.await?.map(|identity| identity.to_string());
+    let operation = restored.await.map_err(|error| stale.told(error))?.map(|identity| identity.to_string());
     Ok(Json(Restored { operation }))
 }
 

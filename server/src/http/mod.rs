@@ -6,8 +6,10 @@ mod audit;
 mod auth;
 mod body;
 mod commands;
+mod conditional;
 mod conflicts;
 mod devices;
+mod docs;
 mod encoding;
 mod enrol;
 mod entry;
@@ -48,6 +50,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
 
 use error::DeviceError;
 pub use error::{ApiError, status_of};
@@ -70,6 +73,8 @@ pub struct Shared {
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
     timeout: Duration,
+    /// A name for this process, among those that took idempotency keys.
+    process: Uuid,
     /// The pin of the certificate, where the server itself ends TLS.
     pin: Option<Arc<str>>,
 }
@@ -101,6 +106,7 @@ pub fn router(
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         pin: pin.map(Arc::from),
+        process: idempotency::process(),
     };
     Router::new()
         // Devices.
@@ -162,6 +168,8 @@ pub fn router(
         .route("/openapi.json", get(openapi::openapi))
         .route("/v1/audit", get(audit::list))
         .route("/v1/audit/head", get(audit::head))
+        .route("/docs", get(docs::docs))
+        .route("/docs/errors", get(docs::errors))
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))
@@ -181,6 +189,8 @@ pub fn router(
         .route("/metrics", get(health::metrics))
         .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
+        .layer(middleware::from_fn(conditional::tagged))
         .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), watch))
         .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {

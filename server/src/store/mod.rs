@@ -18,6 +18,7 @@ mod facts;
 pub mod geopackage;
 mod glances;
 mod grid;
+mod idempotency;
 mod ledger;
 mod listing;
 mod notices;
@@ -51,6 +52,7 @@ pub use districts::{Counter, Lineage, Restore};
 pub use events::{Candidate, EventRow};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
+pub use idempotency::{Answer, KeptRequest, KeyOf};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,

@@ -25,6 +25,8 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/logout", "ndircla"),
     ("GET", "/style.css", "ndircla"),
     ("GET", "/openapi.json", "ndircla"),
+    ("GET", "/docs", "ndircla"),
+    ("GET", "/docs/errors", "ndircla"),
     ("GET", "/v1/totals", "---rcla"),
     ("GET", "/v1/hazards", "---rcla"),
     ("POST", "/v1/hazards", "---rcla"),
