@@ -200,7 +200,10 @@ async fn reply(response: reqwest::Response) -> Result<Reply> {
     let status = response.status().as_u16();
     let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
-    let reply = Reply { status, content_type, body: response.bytes().await?.to_vec() };
+    // A stream of events has no end: that it begins is all that a reply says of it.
+    let is_endless = content_type.starts_with("text/event-stream");
+    let body = if is_endless { Vec::new() } else { response.bytes().await?.to_vec() };
+    let reply = Reply { status, content_type, body };
     if status >= 400 {
         note(reply.code().as_deref());
     }

@@ -34,8 +34,8 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/hazards/{record}", "---rcla"),
     ("POST", "/v1/hazards/{record}/restore", "---r-la"),
     ("GET", "/v1/hazards/{record}/commands", "---rcla"),
-    // Of the command `grade`; every other one is in `commands.rs`.
-    ("POST", "/v1/hazards/{record}/commands/{command}", "---r-la"),
+    // Which role may give which command is in `commands.rs`.
+    ("POST", "/v1/hazards/{record}/commands/{command}", "---rcla"),
     ("POST", "/v1/commands/{command}", "---rcla"),
     ("GET", "/v1/orders", "---rcla"),
     ("GET", "/v1/orders/{order}", "---rcla"),
@@ -121,6 +121,8 @@ async fn every_route_lets_in_whom_the_table_says() -> Result<()> {
     for (method, route, may) in TABLE {
         let path = route
             .replace("{record}", &uuid::Uuid::nil().to_string())
+            .replace("{command}", "grade")
+            .replace("{order}", "2026-1")
             .replace("{other}", &uuid::Uuid::nil().to_string())
             .replace("{conflict}", &format!("{}.township.values", uuid::Uuid::nil()))
             .replace("{operation}", &"00".repeat(32))
