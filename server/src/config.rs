@@ -223,6 +223,7 @@ impl Settings {
             ("request_timeout_s", self.request_timeout_s.to_string()),
             ("stall_timeout_s", self.stall_timeout_s.to_string()),
             ("sync_at_once", self.sync_at_once.to_string()),
+            ("clock_ahead_s", self.clock_ahead_s.to_string()),
             ("derive", self.derive.to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),

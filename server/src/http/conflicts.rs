@@ -87,7 +87,6 @@ pub(super) async fn resolve(
     if let Decision::Act(kind, _) = &decision
         && kind.signer() == Signer::Office
     {
-        policy::require_act(&account, *kind)?;
     }
     let decided =
         decide::resolve(&shared.engine, &account.district, &id, decision, heads, account.person.id).await?;
