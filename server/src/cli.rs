@@ -8,6 +8,8 @@ mod import;
 mod people;
 mod report;
 mod rules;
+mod units;
+mod users;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use districts::DistrictCommand;
 use import::ImportCommand;
 use people::{AreaCommand, EnrolCodeArgs, PersonCommand, TokenCommand};
 use rules::RulesCommand;
+use units::UnitCommand;
+use users::UserCommand;
 
 use crate::config::{Flags, ServeFlags, Settings};
 use crate::domain::District;
@@ -45,6 +49,12 @@ enum Command {
     /// People.
     #[command(subcommand)]
     Person(PersonCommand),
+    /// Accounts: who signs in, as whom.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Units: who owns, operates, puts right.
+    #[command(subcommand)]
+    Unit(UnitCommand),
     /// Areas of persons.
     #[command(subcommand)]
     Area(AreaCommand),
@@ -109,6 +119,8 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
     match command {
         Command::District(command) => districts::run(engine, command).await,
         Command::Person(command) => people::run_person(engine, command).await,
+        Command::User(command) => users::run(engine, settings, command).await,
+        Command::Unit(command) => units::run(engine, command).await,
         Command::Area(command) => people::run_area(engine, command).await,
         Command::Token(command) => people::run_token(engine, command).await,
         Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,

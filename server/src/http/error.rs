@@ -23,6 +23,13 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// What stands beside the code.
+    pub(super) fn into_detail(self) -> Option<String> {
+        self.detail
+    }
+}
+
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
         Self { code, detail: None }
@@ -62,13 +69,22 @@ pub const fn status_of(code: Code) -> StatusCode {
             StatusCode::PAYLOAD_TOO_LARGE
         }
         Code::EncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Forbidden | Code::DeviceRevoked | Code::EnrolCodeInvalid => StatusCode::FORBIDDEN,
-        Code::EnrolCodeExpired => StatusCode::GONE,
-        Code::EnrolCodeUsed | Code::ConflictClosed | Code::NotReleasable => StatusCode::CONFLICT,
+        Code::Unauthenticated | Code::SignInFailed => StatusCode::UNAUTHORIZED,
+        Code::Forbidden
+        | Code::DeviceRevoked
+        | Code::EnrolCodeInvalid
+        | Code::PasswordStale
+        | Code::CsrfMissing
+        | Code::AccountElsewhere => StatusCode::FORBIDDEN,
+        Code::EnrolCodeExpired | Code::LinkInvalid => StatusCode::GONE,
+        Code::EnrolCodeUsed
+        | Code::ConflictClosed
+        | Code::NotReleasable
+        | Code::LoginTaken
+        | Code::UnitCircle => StatusCode::CONFLICT,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Code::TooManyRequests | Code::SignInLocked => StatusCode::TOO_MANY_REQUESTS,
         Code::TimedOut => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -21,7 +21,6 @@ use super::acts;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, day, id, page_size};
-use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District};
 use crate::geometry::GeoBox;
 use crate::store::FactFilter;
@@ -99,9 +98,8 @@ pub(super) async fn list(
     account: Account,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Hazards>, ApiError> {
-    account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
-    let filter = filter(&wanted)?;
+    let filter = filter(&wanted)?.seen_by(&account.sight);
     let page =
         hazards::page(&shared.engine, &account.district, &filter, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Hazards { hazards: page.rows, next: page.next }))
@@ -112,8 +110,9 @@ pub(super) async fn one(
     account: Account,
     Path(record): Path<String>,
 ) -> Result<Json<Record>, ApiError> {
-    account.require(OFFICE)?;
-    Ok(Json(record::record(&shared.engine, &account.district, parse(&record)?).await?))
+    let record = parse(&record)?;
+    account.must_see(&shared, record).await?;
+    Ok(Json(record::record(&shared.engine, &account.district, record).await?))
 }
 
 /// Which value to restore.
@@ -137,7 +136,6 @@ pub(super) async fn restore(
     Path(record): Path<String>,
     Body(wanted): Body<Restore>,
 ) -> Result<Json<Restored>, ApiError> {
-    account.require(DECIDE)?;
     let record = parse(&record)?;
     let bytes = hex::decode(&wanted.operation).unwrap_or_default();
     let head = Head::try_from(bytes.as_slice())
@@ -180,6 +178,7 @@ pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
         bbox: bbox.transpose()?,
         since: wanted.since,
         counted: wanted.counted,
+        units: None,
         fact: fact(wanted)?,
     })
 }
@@ -251,11 +250,10 @@ pub(super) async fn geojson(
     account: Account,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
     if wanted.limit.is_some() || wanted.cursor.is_some() {
         return Err(ApiError::with(Code::BadParameter, "limit and cursor belong to /v1/hazards"));
     }
-    let filter = filter(&wanted)?;
+    let filter = filter(&wanted)?.seen_by(&account.sight);
     let (parts, ready) = mpsc::channel(PARTS_WAITING);
     let engine = Arc::clone(&shared.engine);
     tokio::spawn(async move {

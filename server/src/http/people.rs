@@ -5,22 +5,32 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
+use uuid::Uuid;
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::Body;
-use super::policy::{MANAGE, OFFICE};
-use crate::domain::Roles;
+use crate::domain::{Person, Roles, UnitId};
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
+use crate::sync::users;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPerson {
     name: String,
     roles: Vec<String>,
+    /// The unit that they belong to.
+    unit: Option<Uuid>,
+}
+
+impl NewPerson {
+    fn roles(&self) -> Result<Roles, ApiError> {
+        Roles::named(self.roles.iter().map(String::as_str))
+            .ok_or_else(|| ApiError::with(Code::BadParameter, "roles"))
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -33,11 +43,38 @@ pub(super) async fn add(
     account: Account,
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
-    account.require(MANAGE)?;
-    let roles = Roles::named(new.roles.iter().map(String::as_str))
-        .ok_or_else(|| ApiError::with(Code::BadParameter, "roles"))?;
-    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles).await?;
+    let (roles, unit) = (new.roles()?, new.unit.map(UnitId));
+    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles, unit).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
+}
+
+pub(super) async fn change(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(person): Path<String>,
+    Body(new): Body<NewPerson>,
+) -> Result<Json<AddedPerson>, ApiError> {
+    let (id, roles, unit) = (parse(&person)?, new.roles()?, new.unit.map(UnitId));
+    let person = Person { id, name: new.name, roles, unit };
+    admin::change_person(&shared.engine, &account.district, &person).await?;
+    Ok(Json(AddedPerson { person: id.to_string() }))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct LinkMade {
+    /// The path of the page that uses it.
+    path: String,
+    expires_ms: i64,
+}
+
+pub(super) async fn link(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(person): Path<String>,
+) -> Result<Json<LinkMade>, ApiError> {
+    let person = parse(&person)?;
+    let (secret, expires_ms) = users::link_of_person(&shared.engine, &account.district, person).await?;
+    Ok(Json(LinkMade { path: format!("/link/{secret}"), expires_ms }))
 }
 
 #[derive(Debug, Serialize)]
@@ -46,7 +83,6 @@ pub(super) struct People {
 }
 
 pub(super) async fn list(State(shared): State<Shared>, account: Account) -> Result<Json<People>, ApiError> {
-    account.require(OFFICE)?;
     Ok(Json(People { people: people::list(&shared.engine, &account.district).await? }))
 }
 
@@ -61,7 +97,6 @@ pub(super) async fn remove(
     account: Account,
     Path(person): Path<String>,
 ) -> Result<Json<RemovedPerson>, ApiError> {
-    account.require(MANAGE)?;
     let person = parse(&person)?;
     people::remove(&shared.engine, &account.district, person).await?;
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
@@ -84,7 +119,6 @@ pub(super) async fn set_area(
     Path(person): Path<String>,
     Body(area): Body<NewArea>,
 ) -> Result<Json<AreaSet>, ApiError> {
-    account.require(MANAGE)?;
     let person = parse(&person)?;
     let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
     Ok(Json(AreaSet { version }))
@@ -103,7 +137,6 @@ pub(super) async fn enrol_code(
     account: Account,
     Body(wanted): Body<CodeFor>,
 ) -> Result<Json<EnrolCode>, ApiError> {
-    account.require(MANAGE)?;
     let person = parse(&wanted.person)?;
     let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
     Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, reach).await?))

@@ -6,13 +6,11 @@ use axum::extract::State;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::policy::OFFICE;
 use crate::sync::listing::totals::{self, TotalsTold};
 
 pub(super) async fn totals(
     State(shared): State<Shared>,
     account: Account,
 ) -> Result<Json<TotalsTold>, ApiError> {
-    account.require(OFFICE)?;
-    Ok(Json(totals::totals(&shared.engine, &account.district).await?.into()))
+    Ok(Json(totals::totals(&shared.engine, &account.district, &account.sight).await?.into()))
 }

@@ -3,6 +3,7 @@
 //! [`Store`] holds the pools, [`Transaction`] a transaction on either; `each_backend!` runs one body on both.
 //! The SQL of each noun stands in the module of its name. No rules here: what to write was decided before.
 
+mod accounts;
 mod areas;
 mod changes;
 mod check;
@@ -28,11 +29,14 @@ mod reports;
 mod rows;
 mod rules;
 mod runs;
+mod sessions;
 mod traits;
+mod units;
 mod values;
 
 use std::ops::{Deref, DerefMut};
 
+pub use accounts::{AccountRow, LinkFor, LinkRow, Membership};
 pub use areas::AreaVersion;
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
@@ -46,7 +50,7 @@ pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
-pub use people::TokenRow;
+pub use people::{TokenBounds, TokenHolder, TokenRow};
 pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
@@ -54,7 +58,9 @@ pub use quarantine::Quarantined;
 pub use reach::reach;
 pub use reports::ReportRow;
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
+pub use sessions::{SessionOf, SessionRow};
 pub use traits::{Near, TraitRow};
+pub use units::{UnitCount, UnitRow};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,

@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::layout::{Tab, as_json, page};
+use super::layout::{Tab, Viewer, as_json, page};
 use super::lists::{conflict_table, marks, quarantine_table, severity};
 use super::words::{shown, term, term_of};
 use crate::sync::listing::record::{Field, Photo, Record, Told};
 use crate::sync::listing::{By, Calendar};
 
 /// The page of a record.
-pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
+pub fn record(record: &Record, viewer: &Viewer, calendar: &Calendar) -> String {
     let line = &record.line;
     let title = line.number.as_deref().unwrap_or(&line.id);
     let body = html! {
@@ -42,7 +42,7 @@ pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
         }
         (as_json(&format!("/v1/hazards/{}", line.id)))
     };
-    page(title, district, Tab::Hazards, &body)
+    page(title, viewer, Tab::Hazards, &body)
 }
 
 fn who(by: &By) -> &str {

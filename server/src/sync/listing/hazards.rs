@@ -10,12 +10,14 @@ use sync_protocol::ids::{RecordId, sha256};
 use sync_protocol::kind::RecordType;
 use sync_protocol::operation::Position;
 use sync_protocol::view::{Closure, State, View};
+use uuid::Uuid;
 
 use super::{Calendar, Page, cursor, read_cursor};
 use crate::domain::{Class, District, record_flags, state_number};
 use crate::geometry::{Area, GeoBox};
 use crate::report::figures::is_counted;
 use crate::store::{Condition, FactFilter, Order, RecordRow};
+use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError, json};
 
 /// Rows read at a time.
@@ -60,6 +62,8 @@ pub struct Filter {
     pub since: Option<u64>,
     /// As a report counts it: neither void nor a duplicate.
     pub counted: Option<bool>,
+    /// One of these units answers for it; none: any, or nobody.
+    pub units: Option<Vec<Uuid>>,
     /// What is derived of it is so.
     pub fact: FactFilter,
 }
@@ -205,6 +209,15 @@ const fn advanced(order: Order, row: &RecordRow) -> Order {
 }
 
 impl Filter {
+    /// The same of what is seen alone.
+    #[must_use]
+    pub fn seen_by(self, sight: &Sight) -> Self {
+        match sight {
+            Sight::District => self,
+            Sight::Units(units) => Self { units: Some(units.iter().copied().collect()), ..self },
+        }
+    }
+
     fn conditions(&self) -> Vec<Condition> {
         let flag =
             |bits, is_set| if is_set { Condition::FlagsSet(bits) } else { Condition::FlagsClear(bits) };
@@ -231,6 +244,7 @@ impl Filter {
                 let states = State::ALL.iter().filter(|state| is_counted(**state) == counted);
                 Condition::StateIn(states.map(|state| state_number(*state)).collect())
             }),
+            self.units.clone().map(Condition::UnitIn),
             (!self.fact.is_empty()).then(|| Condition::Fact(self.fact.clone())),
         ]
         .into_iter()
