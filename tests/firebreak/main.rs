@@ -15,6 +15,7 @@ mod kills;
 mod laws;
 mod memory_stick;
 mod office;
+mod openapi;
 mod page;
 mod page_says;
 mod people;

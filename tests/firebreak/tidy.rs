@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
     &["domain"],
     &["grid"],
     &["rules", "duplicates"],
-    &["geometry", "keys", "time"],
+    &["geometry", "keys", "time", "audit"],
 ];
 
 /// Arrows within a row: the plan is made of the values that are validated and of the rows that are stored
@@ -35,7 +35,8 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile", "store")];
 
 /// The functional core: values in, values out.
-const PURE: &[&str] = &["validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry"];
+const PURE: &[&str] =
+    &["validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "audit"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[

@@ -10,6 +10,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Head, RecordId};
 use sync_protocol::kind::{Kind, Signer};
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
@@ -20,7 +21,7 @@ use crate::sync::json;
 use crate::sync::office::Act;
 
 /// An act of the office.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAct {
     kind: String,
@@ -30,11 +31,20 @@ pub(super) struct NewAct {
     heads: Option<Vec<String>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Acted {
     operation: Option<String>,
 }
 
+/// 办公室处置 Appends an operation of an office kind.
+///
+/// In the name of the account. Which roles may make which kind is in docs/api.md.
+#[utoipa::path(
+    post, path = "/v1/hazards/{record}/acts", tag = "hazards",
+    request_body = NewAct,
+    responses((status = 200, description = "The operation that was written", body = Acted)),
+    extensions(("x-codes" = json!(["conflict-closed"]))),
+)]
 pub(super) async fn act(
     State(shared): State<Shared>,
     account: Account,

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, DeviceId};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
@@ -16,7 +17,7 @@ use crate::sync::review::{self, Decision, Reviewed};
 use crate::sync::trust;
 
 /// The last trusted point; absent: what was received so far.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Revocation {
     sequence: Option<u64>,
@@ -24,14 +25,15 @@ pub(super) struct Revocation {
     chain: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Done {
     device: String,
     status: &'static str,
 }
 
 /// A page.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     unsent: Option<bool>,
@@ -40,12 +42,18 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Devices {
     devices: Vec<DeviceTold>,
     next: Option<String>,
 }
 
+/// 设备列表 Devices by id, the server's own left out.
+#[utoipa::path(
+    get, path = "/v1/devices", tag = "devices",
+    params(Wanted),
+    responses((status = 200, description = "A page", body = Devices)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -59,6 +67,14 @@ pub(super) async fn list(
     Ok(Json(Devices { devices: page.rows, next: page.next }))
 }
 
+/// 吊销设备 Ends a device's access at once.
+///
+/// `sequence` and `chain` name its last trusted operation and go together; without them it is the last received.
+#[utoipa::path(
+    post, path = "/v1/devices/{device}/revoke", tag = "devices",
+    request_body = Revocation,
+    responses((status = 200, description = "The device", body = Done)),
+)]
 pub(super) async fn revoke(
     State(shared): State<Shared>,
     account: Account,
@@ -82,6 +98,11 @@ pub(super) async fn revoke(
     Ok(Json(Done { device: device.to_string(), status: "revoked" }))
 }
 
+/// 挂失设备 What the device has not sent counts as lost.
+#[utoipa::path(
+    post, path = "/v1/devices/{device}/lose", tag = "devices",
+    responses((status = 200, description = "The device", body = Done)),
+)]
 pub(super) async fn lose(
     State(shared): State<Shared>,
     account: Account,
@@ -93,23 +114,29 @@ pub(super) async fn lose(
 }
 
 /// What the office calls a device.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Named {
+pub(super) struct DeviceNamed {
     name: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Renamed {
     device: String,
     name: String,
 }
 
+/// 设备改名 Names a device.
+#[utoipa::path(
+    put, path = "/v1/devices/{device}", tag = "devices",
+    request_body = DeviceNamed,
+    responses((status = 200, description = "Names a device.", body = Renamed)),
+)]
 pub(super) async fn rename(
     State(shared): State<Shared>,
     account: Account,
     Path(device): Path<String>,
-    Body(named): Body<Named>,
+    Body(named): Body<DeviceNamed>,
 ) -> Result<Json<Renamed>, ApiError> {
     let device = parse(&device)?;
     devices::rename(&shared.engine, &account.district, device, &named.name).await?;
@@ -117,7 +144,7 @@ pub(super) async fn rename(
 }
 
 /// What becomes of everything that waits of a device.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Review {
     /// `release` or `write-off`.
@@ -126,7 +153,7 @@ pub(super) struct Review {
     reason: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReviewDone {
     reviewed: Vec<Reviewed>,
     /// Whether more waits: one request decides so many.
@@ -144,6 +171,12 @@ pub(super) fn decision(name: &str, reason: Option<&str>) -> Result<Decision, Api
     }
 }
 
+/// 批量复核 Decides about everything that waits of a device.
+#[utoipa::path(
+    post, path = "/v1/devices/{device}/review", tag = "devices",
+    request_body = Review,
+    responses((status = 200, description = "Decides about everything that waits of a device.", body = ReviewDone)),
+)]
 pub(super) async fn review(
     State(shared): State<Shared>,
     account: Account,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
@@ -11,7 +12,7 @@ use crate::sync::listing::totals::{self, TotalsTold};
 use crate::sync::sessions::{self, Choice};
 
 /// A district and its totals.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DistrictShown {
     id: String,
     code: String,
@@ -20,7 +21,7 @@ pub(super) struct DistrictShown {
     totals: TotalsTold,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Districts {
     districts: Vec<DistrictShown>,
 }
@@ -33,6 +34,11 @@ pub(super) async fn choices(shared: &Shared, account: &Account) -> Result<Vec<Ch
     }
 }
 
+/// 辖区总览 The districts of the account with their totals.
+#[utoipa::path(
+    get, path = "/v1/districts", tag = "session",
+    responses((status = 200, description = "The districts of the account with their totals.", body = Districts)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::{ErrorBody, Frame};
 
+use super::problem::{self, Problem};
 use crate::store::StoreError;
 use crate::sync::SyncError;
 
@@ -80,8 +81,12 @@ pub const fn status_of(code: Code) -> StatusCode {
         Code::EnrolCodeUsed
         | Code::ConflictClosed
         | Code::NotReleasable
+        | Code::IdempotencyInProgress
+        | Code::IdempotencyUnsettled
         | Code::LoginTaken
         | Code::UnitCircle => StatusCode::CONFLICT,
+        Code::MovedOn => StatusCode::PRECONDITION_FAILED,
+        Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::TooManyRequests | Code::SignInLocked => StatusCode::TOO_MANY_REQUESTS,
@@ -98,13 +103,11 @@ const RETRY_AFTER: &str = "5";
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({
-            "code": self.code.as_str(),
-            "zh": self.code.zh(),
-            "en": self.code.en(),
-            "detail": self.detail,
-        });
-        let mut response = (status_of(self.code), axum::Json(body)).into_response();
+        let status = status_of(self.code);
+        let body = Problem::of(self.code, status.as_u16(), self.detail);
+        let mut response = (status, axum::Json(body)).into_response();
+        let media_type = HeaderValue::from_static(problem::MEDIA_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         if matches!(self.code, Code::TooManyRequests | Code::StorageFull | Code::StorageUnavailable) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }

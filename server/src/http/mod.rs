@@ -16,10 +16,13 @@ mod facts;
 mod grid;
 mod hazards;
 mod health;
+mod idempotency;
+pub mod openapi;
 mod pages;
 mod parameters;
 mod people;
 pub mod policy;
+mod problem;
 mod proposals;
 mod quarantine;
 mod receipts;
@@ -105,6 +108,21 @@ pub fn router(
         },
         pin: pin.map(Arc::from),
     };
+    api()
+        .merge(pages())
+        .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
+        .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
+        .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(shared.clone(), watch))
+        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
+            tracing::error!("a handler panicked");
+            ApiError::from(Code::Internal).into_response()
+        }))
+        .with_state(shared)
+}
+
+/// What programs ask.
+fn api() -> Router<Shared> {
     Router::new()
         // Devices.
         .route("/v1/enrol", post(enrol::enrol))
@@ -159,6 +177,12 @@ pub fn router(
         .route("/v1/reports/work", get(reports::draft).post(reports::issue))
         .route("/v1/reports/{number}", get(reports::one))
         .route("/v1/reports/{number}/late", get(reports::late))
+        .route("/openapi.json", get(openapi::openapi))
+}
+
+/// What browsers and operators ask.
+fn pages() -> Router<Shared> {
+    Router::new()
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))
@@ -184,15 +208,6 @@ pub fn router(
         .route("/healthz", get(health::healthy))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
-        .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
-        .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(shared.clone(), watch))
-        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
-            tracing::error!("a handler panicked");
-            ApiError::from(Code::Internal).into_response()
-        }))
-        .with_state(shared)
 }
 
 /// The first parts after `/v1/` of the routes that devices use.

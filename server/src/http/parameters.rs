@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sync_protocol::codes::Code;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::Shared;
@@ -61,7 +62,8 @@ fn refused(rejection: &JsonRejection) -> ApiError {
 }
 
 /// The parameters of a list without filters.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
     /// Rows of a page.

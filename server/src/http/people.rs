@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Shared;
@@ -17,7 +18,7 @@ use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
 use crate::sync::users;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPerson {
     name: String,
@@ -33,11 +34,17 @@ impl NewPerson {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AddedPerson {
     person: String,
 }
 
+/// 新增人员 Adds a person.
+#[utoipa::path(
+    post, path = "/v1/people", tag = "people",
+    request_body = NewPerson,
+    responses((status = 200, description = "The person", body = AddedPerson)),
+)]
 pub(super) async fn add(
     State(shared): State<Shared>,
     account: Account,
@@ -48,6 +55,12 @@ pub(super) async fn add(
     Ok(Json(AddedPerson { person: person.to_string() }))
 }
 
+/// 修改人员 Writes name, roles and unit of a person anew.
+#[utoipa::path(
+    put, path = "/v1/people/{person}", tag = "people",
+    request_body = NewPerson,
+    responses((status = 200, description = "Writes name, roles and unit of a person anew.", body = AddedPerson)),
+)]
 pub(super) async fn change(
     State(shared): State<Shared>,
     account: Account,
@@ -60,13 +73,19 @@ pub(super) async fn change(
     Ok(Json(AddedPerson { person: id.to_string() }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LinkMade {
     /// The path of the page that uses it.
     path: String,
     expires_ms: i64,
 }
 
+/// 一次性链接 A one-time link by which a person gets an account or a new password.
+#[utoipa::path(
+    post, path = "/v1/people/{person}/link", tag = "people",
+    responses((status = 200, description = "A one-time link by which a person gets an account or a new password.", body = LinkMade)),
+    extensions(("x-codes" = json!(["account-elsewhere"]))),
+)]
 pub(super) async fn link(
     State(shared): State<Shared>,
     account: Account,
@@ -77,21 +96,33 @@ pub(super) async fn link(
     Ok(Json(LinkMade { path: format!("/link/{secret}"), expires_ms }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct People {
     people: Vec<PersonListed>,
 }
 
+/// 人员列表 Everybody of the district, removed ones too.
+#[utoipa::path(
+    get, path = "/v1/people", tag = "people",
+    responses((status = 200, description = "The people", body = People)),
+)]
 pub(super) async fn list(State(shared): State<Shared>, account: Account) -> Result<Json<People>, ApiError> {
     Ok(Json(People { people: people::list(&shared.engine, &account.district).await? }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RemovedPerson {
     person: String,
     removed: bool,
 }
 
+/// 移除人员 Ends a person's tokens and codes and binds no phone to them any more.
+///
+/// What they recorded stays.
+#[utoipa::path(
+    delete, path = "/v1/people/{person}", tag = "people",
+    responses((status = 200, description = "The person", body = RemovedPerson)),
+)]
 pub(super) async fn remove(
     State(shared): State<Shared>,
     account: Account,
@@ -102,17 +133,25 @@ pub(super) async fn remove(
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewArea {
     boxes: Vec<GeoBox>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AreaSet {
     version: u64,
 }
 
+/// 设定工作区域 The boxes of the map that a person's phones are sent.
+///
+/// None: the whole district.
+#[utoipa::path(
+    put, path = "/v1/people/{person}/area", tag = "people",
+    request_body = NewArea,
+    responses((status = 200, description = "The version of the area", body = AreaSet)),
+)]
 pub(super) async fn set_area(
     State(shared): State<Shared>,
     account: Account,
@@ -124,7 +163,7 @@ pub(super) async fn set_area(
     Ok(Json(AreaSet { version }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeFor {
     person: String,
@@ -132,6 +171,15 @@ pub(super) struct CodeFor {
     address: Option<String>,
 }
 
+/// 生成注册码 A code for one phone of this person.
+///
+/// Good for ten minutes. `uri` is the text of the QR.
+#[utoipa::path(
+    post, path = "/v1/enrol-codes", tag = "people",
+    request_body = CodeFor,
+    responses((status = 200, description = "The code", body = EnrolCode)),
+    extensions(("x-codes" = json!(["not-found"]))),
+)]
 pub(super) async fn enrol_code(
     State(shared): State<Shared>,
     account: Account,

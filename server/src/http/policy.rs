@@ -173,6 +173,7 @@ pub const TABLE: &[Row] = &[
     row("POST", "/link/{link}", Write, Scope::Public, NOBODY),
     row("GET", "/style.css", Read, Scope::Public, NOBODY),
     // Operators.
+    row("GET", "/openapi.json", Read, Scope::Public, NOBODY),
     row("GET", "/healthz", Read, Scope::Public, NOBODY),
     row("GET", "/readyz", Read, Scope::Public, NOBODY),
     row("GET", "/metrics", Read, Scope::Public, NOBODY),

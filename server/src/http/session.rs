@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::{self, Account, COOKIE};
@@ -15,7 +16,7 @@ use crate::sync::accounts::{self, Credentials};
 use crate::sync::sessions::{self, Choice, Sight, Visitor};
 
 /// Login and password.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
     login: String,
@@ -25,7 +26,7 @@ pub(super) struct SignIn {
 }
 
 /// A district that the account may look at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct DistrictTold {
     id: String,
     code: String,
@@ -34,7 +35,7 @@ struct DistrictTold {
 }
 
 /// Who asks, and what they may do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionTold {
     person: String,
     name: String,
@@ -96,6 +97,13 @@ pub(super) async fn begin(
     Ok(sessions::begin(&shared.engine, shared.lasting, &of, None, before).await?)
 }
 
+/// 登录 Signs a browser in: the reply sets its cookie.
+#[utoipa::path(
+    post, path = "/v1/session", tag = "session",
+    request_body = SignIn,
+    responses((status = 200, description = "Signs a browser in: the reply sets its cookie.", body = SessionTold)),
+    extensions(("x-codes" = json!(["sign-in-failed", "sign-in-locked", "password-stale", "password-weak"]))),
+)]
 pub(super) async fn sign_in(
     State(shared): State<Shared>,
     headers: HeaderMap,
@@ -118,6 +126,11 @@ pub(super) async fn sign_in(
     Ok(response)
 }
 
+/// 当前登录 Who asks, and what they may do.
+#[utoipa::path(
+    get, path = "/v1/session", tag = "session",
+    responses((status = 200, description = "Who asks, and what they may do.", body = SessionTold)),
+)]
 pub(super) async fn show(
     State(shared): State<Shared>,
     account: Account,
@@ -125,11 +138,16 @@ pub(super) async fn show(
     Ok(Json(told(&shared, account.into()).await?))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SignedOut {
     signed_out: bool,
 }
 
+/// 退出 Ends the session.
+#[utoipa::path(
+    delete, path = "/v1/session", tag = "session",
+    responses((status = 200, description = "Ends the session.", body = SignedOut)),
+)]
 pub(super) async fn sign_out(
     State(shared): State<Shared>,
     account: Account,
@@ -147,18 +165,25 @@ pub(super) async fn sign_out(
 }
 
 /// The district to look at from now on.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Chosen {
+pub(super) struct ChosenDistrict {
     /// Its code or id.
     district: String,
 }
 
+/// 切换辖区 Looks at another of the account's districts.
+#[utoipa::path(
+    post, path = "/v1/session/district", tag = "session",
+    request_body = ChosenDistrict,
+    responses((status = 200, description = "Looks at another of the account's districts.", body = SessionTold)),
+    extensions(("x-codes" = json!(["not-found"]))),
+)]
 pub(super) async fn choose(
     State(shared): State<Shared>,
     account: Account,
     headers: HeaderMap,
-    Body(chosen): Body<Chosen>,
+    Body(chosen): Body<ChosenDistrict>,
 ) -> Result<Json<SessionTold>, ApiError> {
     let Some(session) = &account.session else {
         return Err(ApiError::with(

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
@@ -16,7 +17,7 @@ use crate::store::TokenBounds;
 use crate::sync::admin;
 use crate::sync::people::{self, TokenListed, Tokens};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TokenList {
     tokens: Vec<TokenListed>,
 }
@@ -31,6 +32,11 @@ async fn visible(shared: &Shared, account: &Account) -> Result<Vec<TokenListed>,
     Ok(tokens)
 }
 
+/// 令牌列表 One's own tokens; of whoever manages people, everybody's.
+#[utoipa::path(
+    get, path = "/v1/tokens", tag = "session",
+    responses((status = 200, description = "One's own tokens; of whoever manages people, everybody's.", body = TokenList)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -39,7 +45,7 @@ pub(super) async fn list(
 }
 
 /// A token for whoever asks.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
     name: String,
@@ -48,12 +54,18 @@ pub(super) struct NewToken {
     expires_ms: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MadeToken {
     /// Shown once.
     token: String,
 }
 
+/// 新建令牌 A token for a program, shown once.
+#[utoipa::path(
+    post, path = "/v1/tokens", tag = "session",
+    request_body = NewToken,
+    responses((status = 200, description = "A token for a program, shown once.", body = MadeToken)),
+)]
 pub(super) async fn make(
     State(shared): State<Shared>,
     account: Account,
@@ -71,11 +83,16 @@ pub(super) async fn make(
     Ok(Json(MadeToken { token }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RevokedToken {
     revoked: u64,
 }
 
+/// 撤销令牌 Ends a token at once.
+#[utoipa::path(
+    delete, path = "/v1/tokens/{token}", tag = "session",
+    responses((status = 200, description = "Ends a token at once.", body = RevokedToken)),
+)]
 pub(super) async fn revoke(
     State(shared): State<Shared>,
     account: Account,

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod areas;
+mod audit;
 mod changes;
 mod check;
 mod connect;

@@ -8,6 +8,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::enrolment;
 use sync_protocol::ids::{DistrictId, PersonId, RecordId, sha256};
 use sync_protocol::limits;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Engine, SyncError, office, tokens};
@@ -170,7 +171,7 @@ pub async fn create_token(
 }
 
 /// What an enrolment code's QR says.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EnrolCode {
     /// Hexadecimal; used once.
     pub code: String,

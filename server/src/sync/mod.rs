@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod admit;
+pub mod audit;
 mod batch;
 pub mod check;
 pub mod cursor;

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::SyncError;
 use super::admit;
+use super::audit;
 use super::batch::Batch;
 use super::{release, trust};
 use crate::domain::{Collection, Device, DeviceStatus};
@@ -133,8 +134,16 @@ pub(super) async fn own_device(batch: &mut Batch<'_>) -> Result<Device, SyncErro
     row.map(|row| row.device).ok_or(SyncError::Store(StoreError::Damaged("own device")))
 }
 
-/// Performs an act within a group.
+/// Performs an act within a group, and notes in the audit log who did it.
 pub(super) async fn perform(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncError> {
+    let outcome = carry_out(batch, act).await?;
+    if let Some(entry) = audit::of_act(act, &outcome) {
+        batch.engine.audit(batch.transaction, batch.district, entry).await?;
+    }
+    Ok(outcome)
+}
+
+async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncError> {
     match act {
         Act::Operation { kind, record, fields, photos, author, made_from } => {
             let draft = OwnOperation { kind: *kind, record: *record, fields, photos, author: *author };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
+use utoipa::ToSchema;
 
 use super::admin::{Standing, known, person_row};
 use super::{Engine, SyncError};
@@ -16,7 +17,7 @@ use crate::domain::District;
 use crate::reconcile::unbound_notice;
 
 /// A person as the office lists them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PersonListed {
     /// Their id.
     pub person: String,
@@ -67,7 +68,7 @@ pub async fn remove(engine: &Arc<Engine>, district: &District, id: PersonId) -> 
 }
 
 /// A token as the office lists it: never the token itself.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TokenListed {
     /// The beginning of its hash, by which it is revoked.
     pub id: String,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{DeviceId, Identity, PersonId};
+use utoipa::ToSchema;
 
 use super::office::Act;
 use super::{Engine, SyncError};
@@ -26,7 +27,7 @@ pub enum Decision {
 }
 
 /// What became of one operation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Reviewed {
     /// The quarantined operation.
     pub identity: String,

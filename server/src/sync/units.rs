@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::admin::named;
@@ -18,7 +19,7 @@ const CONTACT_CHARACTERS: usize = 100;
 const UNITS: usize = 10_000;
 
 /// What is written of a unit.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnitWritten {
     /// Its name.
@@ -36,7 +37,7 @@ pub struct UnitWritten {
 }
 
 /// A unit as the office lists it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UnitListed {
     /// Its id.
     pub unit: String,

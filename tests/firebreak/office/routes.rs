@@ -24,6 +24,7 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/login", "ndircla"),
     ("POST", "/logout", "ndircla"),
     ("GET", "/style.css", "ndircla"),
+    ("GET", "/openapi.json", "ndircla"),
     ("GET", "/v1/totals", "---rcla"),
     ("GET", "/v1/hazards", "---rcla"),
     ("POST", "/v1/hazards", "---rcla"),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::DeviceId;
+use utoipa::ToSchema;
 
 use super::{Page, cursor, read_cursor};
 use crate::domain::{DeviceRow, DeviceStatus, District, DistrictKey};
@@ -10,7 +11,7 @@ use crate::store::Transaction;
 use crate::sync::{Engine, SyncError, pull};
 
 /// A device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DeviceTold {
     /// Its id.
     pub id: String,
@@ -51,7 +52,7 @@ pub struct DeviceTold {
 }
 
 /// A person bound to a device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PersonTold {
     /// Their id.
     pub id: String,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use sync_protocol::view::{Disposition, State};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::{Class, Collection, District, disposition_number};
@@ -127,7 +128,7 @@ pub async fn restored_ms(engine: &Engine, district: &District) -> Result<Vec<i64
 }
 
 /// Totals as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TotalsTold {
     /// Operations received: the sum of the dispositions.
     pub received: i64,

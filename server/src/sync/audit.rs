@@ -1,0 +1,228 @@
+//! The audit log: who did what, written in the transaction of what it tells, and read again.
+//!
+//! What a row says is up to whoever writes it ([`Entry`]); how rows hang together is in [`crate::audit`].
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use sync_protocol::ids::{DistrictId, PersonId};
+
+use super::listing::{Page, cursor, read_cursor};
+use super::office::{Act, ActOutcome, SERVER_AUTHOR};
+use super::{Engine, SyncError};
+pub use crate::audit::{Actor, AuditHash, DEPLOYMENT, Entry, Link, Verdict};
+use crate::audit::{Row, Verifier};
+use crate::domain::{District, DistrictKey};
+use crate::store::Transaction;
+
+/// Rows that are verified at a time.
+const ROWS: u32 = 1_000;
+/// The key of the deployment's own chain.
+const OWN_KEY: DistrictKey = DistrictKey(0);
+
+impl Engine {
+    /// Writes a row of a district's log. The transaction holds the district's counter row, and commits what the row
+    /// tells of together with it.
+    ///
+    /// # Errors
+    /// The store's: then what it tells of must not be committed either.
+    pub async fn audit(
+        &self,
+        transaction: &mut Transaction,
+        district: &District,
+        entry: Entry,
+    ) -> Result<(), SyncError> {
+        self.append(transaction, (district.key, district.id), &entry).await
+    }
+
+    /// Writes a row of the deployment's log: what belongs to no district, such as a login. It takes that log's head,
+    /// so it comes last in a transaction that also takes a district's counter row.
+    pub async fn audit_deployment(
+        &self,
+        transaction: &mut Transaction,
+        entry: Entry,
+    ) -> Result<(), SyncError> {
+        self.append(transaction, (OWN_KEY, DEPLOYMENT), &entry).await
+    }
+
+    /// Writes a row for something that writes nothing itself: an export.
+    pub async fn audit_alone(&self, district: &District, entry: Entry) -> Result<(), SyncError> {
+        let mut transaction = self.store.begin().await?;
+        transaction.take_counter(district.key, 0).await?;
+        self.audit(&mut transaction, district, entry).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn append(
+        &self,
+        transaction: &mut Transaction,
+        (key, id): (DistrictKey, DistrictId),
+        entry: &Entry,
+    ) -> Result<(), SyncError> {
+        let last = transaction.take_audit_head(key).await?;
+        let row = Row::after(last, id, self.clock.now_ms(), entry);
+        Ok(transaction.add_audit_row(key, &row).await?)
+    }
+}
+
+impl Entry {
+    /// What a person did.
+    pub fn of(author: PersonId, action: &'static str, object: impl Into<String>, detail: Value) -> Self {
+        Self { actor: actor(author), action: action.into(), object: object.into(), detail }
+    }
+}
+
+/// The nil author of an operation is the server, or an operator at its machine.
+fn actor(author: PersonId) -> Actor {
+    if author == SERVER_AUTHOR { Actor::Server } else { Actor::Person(author) }
+}
+
+/// What an act of the office is told as; none where it is the server's own note, which is an operation and no command.
+pub(super) fn of_act(act: &Act, outcome: &ActOutcome) -> Option<Entry> {
+    let operation = outcome.operation.map(|identity| identity.to_string());
+    Some(match act {
+        Act::Operation { author, .. } if *author == SERVER_AUTHOR => return None,
+        // The values are in the operation, which may be redacted; a row of the log never changes.
+        Act::Operation { kind, record, fields, author, .. } => Entry {
+            actor: actor(*author),
+            action: format!("act.{kind}").into(),
+            object: record.to_string(),
+            detail: json!({ "operation": operation, "fields": fields.keys().collect::<Vec<_>>() }),
+        },
+        Act::Release { identity, author } => {
+            Entry::of(*author, "quarantine.release", identity.to_string(), json!({ "operation": operation }))
+        }
+        Act::WriteOff { identity, author, .. } => {
+            let detail = json!({ "operation": operation });
+            Entry::of(*author, "quarantine.write_off", identity.to_string(), detail)
+        }
+        Act::Revoke { device, trusted, author } => {
+            let detail = json!({ "through": trusted.map(|(sequence, _)| sequence) });
+            Entry::of(*author, "device.revoke", device.to_string(), detail)
+        }
+        Act::Lose { device } => Entry::of(SERVER_AUTHOR, "device.lose", device.to_string(), json!({})),
+        Act::Enrol { device, client, continues, persons, code_hash, .. } => Entry {
+            actor: Actor::Device(*device),
+            action: "device.enrol".into(),
+            object: device.to_string(),
+            detail: json!({
+                "client": client, "continues": continues.map(|device| device.to_string()),
+                "persons": persons.iter().map(|person| person.id.to_string()).collect::<Vec<_>>(),
+                "by_code": code_hash.is_some(),
+            }),
+        },
+    })
+}
+
+/// A row of the log as it is read.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    /// From 1, without gaps.
+    pub sequence: u64,
+    /// Server time.
+    pub at_ms: i64,
+    /// Who: `person:…`, `device:…`, `operator`, `server`, `nobody`.
+    pub actor: String,
+    /// Their name, of a person of the district.
+    pub actor_name: Option<String>,
+    /// What.
+    pub action: String,
+    /// On what.
+    pub object: String,
+    /// More.
+    pub detail: Value,
+    /// The hash of the row before.
+    pub previous: String,
+    /// The hash of this row.
+    pub hash: String,
+}
+
+/// A page of a district's log, the newest first.
+///
+/// # Errors
+/// The cursor's, the store's.
+pub async fn page(
+    engine: &Engine,
+    district: &District,
+    from: Option<&str>,
+    limit: u32,
+) -> Result<Page<Listed>, SyncError> {
+    let before: u64 = from.map_or(Ok(u64::MAX), read_cursor)?;
+    let mut transaction = engine.store.read().await?;
+    let mut rows = transaction.audit_rows_before(district.key, before, limit.saturating_add(1)).await?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > wanted;
+    rows.truncate(wanted);
+    let next = rows.last().filter(|_| has_more).map(|last| cursor(&last.sequence));
+    let persons = transaction.persons(district.key).await?;
+    let name = |actor: &str| {
+        let id = actor.strip_prefix("person:")?;
+        persons.iter().find(|(person, _)| person.id.to_string() == id).map(|(person, _)| person.name.clone())
+    };
+    let rows = rows.into_iter().map(|row| Listed {
+        sequence: row.sequence,
+        at_ms: row.at_ms,
+        actor_name: name(&row.actor),
+        actor: row.actor,
+        action: row.action,
+        object: row.object,
+        detail: serde_json::from_str(&row.detail).unwrap_or(Value::String(row.detail)),
+        previous: row.previous.to_string(),
+        hash: row.hash.to_string(),
+    });
+    Ok(Page { rows: rows.collect(), next })
+}
+
+/// Which chain.
+#[derive(Clone, Copy, Debug)]
+pub enum Chain<'a> {
+    /// A district's.
+    District(&'a District),
+    /// The deployment's own.
+    Deployment,
+}
+
+impl Chain<'_> {
+    const fn key(self) -> (DistrictKey, DistrictId) {
+        match self {
+            Self::District(district) => (district.key, district.id),
+            Self::Deployment => (OWN_KEY, DEPLOYMENT),
+        }
+    }
+}
+
+/// Where a chain stands: to be kept elsewhere, on paper best.
+///
+/// # Errors
+/// The store's.
+pub async fn head(engine: &Engine, chain: Chain<'_>) -> Result<Link, SyncError> {
+    Ok(engine.store.read().await?.audit_head(chain.key().0).await?)
+}
+
+/// Reads a whole chain and says what is wrong with it. It must hold `kept` where that is given.
+///
+/// # Errors
+/// The store's.
+pub async fn verify(
+    engine: &Engine,
+    chain: Chain<'_>,
+    kept: Option<AuditHash>,
+) -> Result<Verdict, SyncError> {
+    let (key, id) = chain.key();
+    let mut verifier = Verifier::new(id, kept);
+    // One snapshot: rows are added meanwhile.
+    let mut transaction = engine.store.read().await?;
+    let mut after = None;
+    loop {
+        let rows = transaction.audit_rows_after(key, after, ROWS).await?;
+        for row in &rows {
+            verifier.take(row);
+        }
+        let last = rows.last().map(|row| row.sequence);
+        if last.is_none() || last == after {
+            break;
+        }
+        after = last;
+    }
+    let head = transaction.audit_head(key).await?;
+    Ok(verifier.finish(head))
+}
