@@ -13,6 +13,7 @@ mod groups;
 mod harness;
 mod kills;
 mod laws;
+mod lifecycle;
 mod memory_stick;
 mod office;
 mod openapi;

@@ -157,7 +157,9 @@ pub(super) async fn account(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> R
 fn unknown_district(error: SyncError) -> ApiError {
     match error {
         SyncError::Refused(_) | SyncError::RefusedFor(..) => Code::Unauthenticated.into(),
-        other @ (SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => other.into(),
+        other @ (SyncError::Command(_) | SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => {
+            other.into()
+        }
     }
 }
 

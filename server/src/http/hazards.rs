@@ -18,8 +18,8 @@ use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::acts;
 use super::auth::Account;
+use super::commands;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, day, id, page_size};
 use crate::domain::{Class, District};
@@ -167,7 +167,7 @@ pub(super) async fn restore(
     let head = Head::try_from(bytes.as_slice())
         .or_else(|_source| Identity::try_from(bytes.as_slice()).map(|identity| identity.head()))
         .map_err(|_source| ApiError::with(Code::BadParameter, "operation"))?;
-    let heads = wanted.heads.as_deref().map(acts::heads).transpose()?;
+    let heads = wanted.heads.as_deref().map(commands::heads).transpose()?;
     let restored = decide::restore(
         &shared.engine, &account.district, record, head, &wanted.field, heads, account.person.id,
     );

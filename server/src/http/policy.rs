@@ -1,5 +1,6 @@
 //! Who may do what on which route: one table. Who asks is found in [`super::auth`], which looks the row of each request up
-//! before its handler runs; a handler adds only what depends on the object itself.
+//! before its handler runs; a handler adds only what depends on the object itself. Which role may give which command on a
+//! hazard in which state is `lifecycle::table`.
 //!
 //! Inspectors record on phones and are let into no route of the office but their own session. An administrator stands in
 //! for reviewer and clerk, never for the leader who answers by name for a hazard carried forward or a photo written off.
@@ -14,6 +15,7 @@ use super::auth::Account;
 use super::error::ApiError;
 pub use crate::accounts::actions::Action;
 use crate::domain::Role;
+use crate::sync::commands;
 
 use Action::{Admin as Manage, Export, Read, Write};
 use Role::{Admin, Clerk, Leader, Planner, Reinspector, Reviewer, Unit};
@@ -60,8 +62,8 @@ const DECIDE: &[Role] = &[Reviewer, Leader, Admin];
 const ISSUE: &[Role] = &[Clerk, Leader, Admin];
 /// Records what no device made.
 const RECORD: &[Role] = &[Reviewer, Clerk, Leader, Admin];
-/// Makes some act on a hazard: which, is told by [`actors`].
-const ACT: &[Role] = &[Reviewer, Clerk, Leader, Admin];
+/// Gives commands: which ones is a row of the lifecycle's own table.
+const COMMAND: &[Role] = &[Unit, Reviewer, Clerk, Reinspector, Leader, Admin];
 /// Manages people, their areas, their phones.
 pub(super) const MANAGE: &[Role] = &[Leader, Admin];
 /// Everybody who has an account.
@@ -102,7 +104,9 @@ pub const TABLE: &[Row] = &[
     row("GET", "/v1/hazards.geojson", Export, Scope::OwnUnit, SEE),
     row("GET", "/v1/hazards/{record}", Read, Scope::OwnUnit, SEE),
     row("POST", "/v1/hazards/{record}/restore", Write, Scope::District, DECIDE),
-    row("POST", "/v1/hazards/{record}/acts", Write, Scope::District, ACT),
+    row("GET", "/v1/hazards/{record}/commands", Read, Scope::OwnUnit, COMMAND),
+    row("POST", "/v1/hazards/{record}/commands/{command}", Write, Scope::OwnUnit, COMMAND),
+    row("POST", "/v1/commands/{command}", Write, Scope::OwnUnit, COMMAND),
     row("GET", "/v1/conflicts", Read, Scope::District, OFFICE),
     row("POST", "/v1/conflicts/{conflict}/resolve", Write, Scope::District, DECIDE),
     row("GET", "/v1/quarantine", Read, Scope::District, OFFICE),
@@ -190,59 +194,10 @@ pub(super) fn row_of(parts: &Parts) -> Result<&'static Row, ApiError> {
     found.ok_or(ApiError::from(Code::Forbidden))
 }
 
-/// Who may make an act of this kind; nobody where the office does not sign it.
-const fn actors(kind: Kind) -> &'static [Role] {
-    match kind {
-        // 定级, 退回, 作废, 重复, 非本单位, 销号, 重新打开, and what is decided on an extension: the reviewer.
-        Kind::Graded
-        | Kind::Returned
-        | Kind::Void
-        | Kind::Duplicate
-        | Kind::NotOurs
-        | Kind::ExtensionGranted
-        | Kind::ExtensionRefused
-        | Kind::Closed
-        | Kind::Reopened => &[Reviewer, Leader, Admin],
-        // 交办, and what the responsible unit answers: the clerk.
-        Kind::Ordered | Kind::Receipted | Kind::Disputed | Kind::ExtensionAsked => &[Clerk, Leader, Admin],
-        // 挂账 and 核销: a leader, by name.
-        Kind::Carried | Kind::WrittenOff => &[Leader],
-        // 脱敏
-        Kind::Redacted => MANAGE,
-        // Made on their own routes, which check what they decide.
-        Kind::Resolved | Kind::Restored | Kind::Released | Kind::Retracted => DECIDE,
-        // Signed by phones.
-        Kind::Reported
-        | Kind::Observed
-        | Kind::Corrected
-        | Kind::Withdrawn
-        | Kind::Commented
-        | Kind::Photographed
-        | Kind::Rectified
-        | Kind::MadeSafe
-        | Kind::NotFound
-        | Kind::Verified
-        | Kind::VerificationFailed
-        | Kind::PatrolStarted
-        | Kind::PatrolTrack
-        | Kind::PatrolFinished
-        | Kind::WorkDone
-        | Kind::InspectionMade
-        | Kind::ActivityHeld
-        // Signed by the server of its own accord.
-        | Kind::PhotoVerified
-        | Kind::DeviceEnrolled
-        | Kind::DeviceRevoked
-        | Kind::DeviceForked
-        | Kind::RuleVersion
-        | Kind::GridVersion => &[],
-    }
-}
-
 /// Lets an account make an act of this kind.
 ///
 /// # Errors
 /// `forbidden`.
 pub(super) fn require_act(account: &Account, kind: Kind) -> Result<(), ApiError> {
-    account.require(actors(kind))
+    if commands::may_act(kind, account.person.roles) { Ok(()) } else { Err(Code::Forbidden.into()) }
 }

@@ -6,6 +6,7 @@
 mod accounts;
 mod areas;
 mod audit;
+mod cases;
 mod changes;
 mod check;
 mod connect;
@@ -19,6 +20,7 @@ mod grid;
 mod ledger;
 mod listing;
 mod notices;
+mod orders;
 mod people;
 mod photos;
 mod placements;
@@ -39,6 +41,7 @@ use std::ops::{Deref, DerefMut};
 
 pub use accounts::{AccountRow, LinkFor, LinkRow, Membership};
 pub use areas::AreaVersion;
+pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
@@ -51,6 +54,7 @@ pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
+pub use orders::OrderRow;
 pub use people::{TokenBounds, TokenHolder, TokenRow};
 pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;
