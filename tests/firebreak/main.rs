@@ -1,5 +1,6 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
+mod accounts;
 mod api_page;
 mod bad_input;
 mod complaints;
@@ -20,6 +21,7 @@ mod openapi;
 mod page;
 mod page_says;
 mod people;
+mod policy;
 mod python_client;
 mod real_records;
 mod reports;

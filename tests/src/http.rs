@@ -70,6 +70,10 @@ pub struct Reply {
     pub status: u16,
     /// What the body is said to be; nothing where it is not said.
     pub content_type: String,
+    /// The cookie that is set; nothing where none is.
+    pub cookie: String,
+    /// Where it leads; nothing where it leads nowhere.
+    pub location: String,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -169,6 +173,25 @@ impl Client {
         reply(request.body(body).send().await?).await
     }
 
+    /// A request by any method, with further headers; the body is JSON unless a header says otherwise.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Reply> {
+        let mut request =
+            self.http.request(method.parse()?, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        reply(request.body(body).send().await?).await
+    }
+
     /// POST of a sync request. Whatever of the reply came before a cut is given; `Err` only where no status came.
     pub async fn sync(&self, body: Vec<u8>) -> Result<SyncReply> {
         let request = self.http.post(format!("{}/v1/sync", self.base)).bearer_auth(&self.token);
@@ -187,9 +210,12 @@ impl Client {
 
 async fn reply(response: reqwest::Response) -> Result<Reply> {
     let status = response.status().as_u16();
-    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_owned();
-    let reply = Reply { status, content_type, body: response.bytes().await?.to_vec() };
+    let header = |name: &str| {
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let (content_type, cookie, location) = (header("content-type"), header("set-cookie"), header("location"));
+    let reply = Reply { status, content_type, cookie, location, body: response.bytes().await?.to_vec() };
     if status >= 400 {
         note(reply.code().as_deref());
     }

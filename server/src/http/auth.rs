@@ -92,7 +92,7 @@ pub(super) const CSRF_HEADER: &str = "x-csrf-token";
 
 fn header_token(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    value.strip_prefix("Bearer ").map(str::trim)
+    value.strip_prefix("Bearer ").map(str::trim).filter(|token| !token.is_empty())
 }
 
 /// The id of the session in a browser's cookie.
@@ -237,9 +237,11 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Signed<T> {
         let request = Request::from_parts(parts.clone(), body);
         let form = Form::<BTreeMap<String, String>>::from_request(request, shared).await;
         let bad = |text: String| ApiError::with(Code::BadParameter, text);
-        let Form(mut form) = form.map_err(|rejection| bad(rejection.body_text()))?;
-        let csrf = form.remove("csrf").unwrap_or_default();
+        let mut form = form.map(|Form(form)| form);
+        let csrf = form.as_mut().ok().and_then(|form| form.remove("csrf")).unwrap_or_default();
+        // Who asks comes before what they say.
         let account = account(&parts, shared, Csrf::InForm(&csrf)).await?;
+        let form = form.map_err(|rejection| bad(rejection.body_text()))?;
         let form = form.into_iter().map(|(name, text)| (name, text.into())).collect();
         let form = serde_json::from_value(serde_json::Value::Object(form));
         let form = form.map_err(|error| bad(error.to_string()))?;

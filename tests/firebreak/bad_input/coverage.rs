@@ -30,6 +30,7 @@ fn scenarios(backend: Backend) -> Vec<Scenario> {
         ("requests::faults", Box::pin(requests::faults(backend))),
         ("requests::framing", Box::pin(requests::framing(backend))),
         ("requests::tokens", Box::pin(requests::tokens(backend))),
+        ("accounts::codes", Box::pin(crate::accounts::codes(backend))),
         ("requests::office", Box::pin(requests::office(backend))),
         ("requests::too_many_at_once", Box::pin(requests::too_many_at_once(backend))),
         ("requests::too_slow", Box::pin(requests::too_slow(backend))),
