@@ -1,6 +1,8 @@
 //! Hazards from report to closure through the office's commands, against the real server on both databases. Here is what
 //! the tests share: an office of several people, and a hazard on its way.
 
+mod histories;
+mod model;
 mod whole;
 
 use std::collections::BTreeMap;
