@@ -3,6 +3,8 @@
 
 mod histories;
 mod model;
+mod deadlines;
+mod orders;
 mod whole;
 
 use std::collections::BTreeMap;
