@@ -25,7 +25,7 @@ use crate::config::{Flags, ServeFlags, Settings};
 use crate::domain::District;
 use crate::store::Database;
 use crate::sync::{Engine, check};
-use crate::{app, telemetry};
+use crate::{app, http, telemetry};
 
 /// Firebreak: the hazard ledger of a district, synced with inspectors' phones.
 #[derive(Debug, Parser)]
@@ -73,6 +73,8 @@ enum Command {
     Check(DistrictArg),
     /// Print the settings in force, secrets hidden.
     Config,
+    /// Print the description of the office's API (OpenAPI 3.1).
+    Openapi,
 }
 
 /// Which district.
@@ -98,6 +100,7 @@ impl Cli {
                 let shown = settings.shown().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
                 print_json(&serde_json::Value::Object(shown.collect()))?;
             }
+            Command::Openapi => print(http::openapi::text().trim_end())?,
             Command::Check(district) => return run_check(&settings, district).await,
             Command::Audit(command) => {
                 require_ledger(&settings)?;
@@ -128,7 +131,9 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::Device(command) => devices::run(engine, command).await,
         Command::Report(arguments) => report::run(engine, arguments).await,
         Command::Rules(command) => rules::run(engine, command).await,
-        Command::Serve(_) | Command::Check(_) | Command::Audit(_) | Command::Config => Ok(()),
+        Command::Serve(_) | Command::Check(_) | Command::Audit(_) | Command::Config | Command::Openapi => {
+            Ok(())
+        }
     }
 }
 

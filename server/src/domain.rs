@@ -94,7 +94,7 @@ numbered! {
 }
 
 numbered! {
-    /// What a person may do. Inspectors use devices; the others hold office tokens.
+    /// What a person may do. Inspectors use devices; the others have accounts of the office.
     Role {
         /// 巡查员
         Inspector = 0, "inspector";
@@ -106,6 +106,98 @@ numbered! {
         Leader = 3, "leader";
         /// 管理员
         Admin = 4, "admin";
+        /// 责任单位: answers for the hazards of its unit.
+        Unit = 5, "unit";
+        /// 复查员
+        Reinspector = 6, "reinspector";
+        /// 规划员: reads and exports.
+        Planner = 7, "planner";
+    }
+}
+
+impl Role {
+    /// Its name as people read it.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Inspector => "巡查员",
+            Self::Reviewer => "审核员",
+            Self::Clerk => "办事员",
+            Self::Leader => "领导",
+            Self::Admin => "管理员",
+            Self::Unit => "责任单位",
+            Self::Reinspector => "复查员",
+            Self::Planner => "规划员",
+        }
+    }
+
+    /// Its bit in a set.
+    const fn bit(self) -> u16 {
+        1 << self.number()
+    }
+}
+
+/// The roles of a person: a set, never empty of a stored person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Roles(u16);
+
+impl Roles {
+    /// The set of these roles.
+    pub const fn of(roles: &[Role]) -> Self {
+        let mut bits = 0;
+        let mut rest = roles;
+        while let [role, others @ ..] = rest {
+            bits |= role.bit();
+            rest = others;
+        }
+        Self(bits)
+    }
+
+    /// Whether this role is in it.
+    pub const fn has(self, role: Role) -> bool {
+        self.0 & role.bit() != 0
+    }
+
+    /// Whether any of these is in it.
+    pub const fn has_any(self, roles: &[Role]) -> bool {
+        self.0 & Self::of(roles).0 != 0
+    }
+
+    /// Whether nothing is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// What is in it, in the order of the roles' numbers.
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        Role::ALL.iter().copied().filter(move |role| self.has(*role))
+    }
+
+    /// The names of what is in it.
+    pub fn names(self) -> Vec<&'static str> {
+        self.iter().map(Role::as_str).collect()
+    }
+
+    /// The set of these names; none where one is no role, or there is none.
+    pub fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Self> {
+        let roles: Vec<Role> = names.into_iter().map(Role::parse).collect::<Option<_>>()?;
+        (!roles.is_empty()).then(|| Self::of(&roles))
+    }
+
+    /// The set of a text: names parted by spaces, as [`std::fmt::Display`] writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::named(text.split_whitespace())
+    }
+}
+
+impl From<Role> for Roles {
+    fn from(role: Role) -> Self {
+        Self::of(&[role])
+    }
+}
+
+impl std::fmt::Display for Roles {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.names().join(" "))
     }
 }
 
@@ -268,5 +360,28 @@ pub struct Person {
     /// Their name.
     pub name: String,
     /// What they may do.
-    pub role: Role,
+    pub roles: Roles,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_roles_is_what_was_put_in_and_reads_as_it_was_written() {
+        for first in Role::ALL {
+            for second in Role::ALL {
+                let set = Roles::of(&[*first, *second]);
+                for role in Role::ALL {
+                    assert_eq!(set.has(*role), role == first || role == second, "{set}: {role:?}");
+                }
+                assert_eq!(Roles::parse(&set.to_string()), Some(set));
+                assert!(set.has_any(&[*first]) && !set.is_empty());
+            }
+        }
+        assert_eq!(Roles::parse("clerk reviewer"), Some(Roles::of(&[Role::Reviewer, Role::Clerk])));
+        for wrong in ["", " ", "boss", "clerk boss", "clerk,reviewer"] {
+            assert_eq!(Roles::parse(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! Pure: values of [`crate::sync::listing`] in, text out. Every value is escaped by the template. Routes, tokens
 //! and headers are in `http`. Start at [`overview()`].
 
+mod api;
 mod detail;
 mod grid;
 mod layout;
@@ -13,6 +14,7 @@ mod proposals;
 mod reports;
 mod words;
 
+pub use api::{api, errors};
 pub use detail::record;
 pub use grid::{GridShown, grid};
 pub use layout::{Tab, login, problem};

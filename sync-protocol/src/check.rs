@@ -158,6 +158,7 @@ const fn required_fields(kind: Kind) -> &'static [&'static str] {
         Kind::Withdrawn => &["withdraws"],
         Kind::PatrolTrack => &["points"],
         Kind::Duplicate => &["duplicate_of"],
+        Kind::DeadlineTightened => &["deadline_ms", "rule_version"],
         Kind::Resolved | Kind::Restored => &["field", "value"],
         Kind::Released => &["operation", "effective_kind"],
         Kind::Retracted => &["operation"],

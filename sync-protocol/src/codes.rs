@@ -134,7 +134,12 @@ codes! {
     BadParameter = "bad-parameter", Request, "参数无效", "a parameter is not valid";
     MethodNotAllowed = "method-not-allowed", Request, "不支持的请求方法", "the method is not allowed here";
     ConflictClosed = "conflict-closed", Request, "该冲突已解决或已变化", "the conflict is settled already or has changed";
+    CommandRefused = "command-refused", Request, "当前不能执行该操作，缺少的内容见列表", "the command is not allowed now; what is missing is listed";
+    MovedOn = "moved-on", Request, "记录已有新的变化，请刷新后再操作", "the record has moved on since it was read; read it again";
     NotReleasable = "not-releasable", Request, "该记录无法放行", "the quarantined operation cannot be released";
+    IdempotencyKeyReused = "idempotency-key-reused", Request, "同一幂等键已用于另一请求", "the idempotency key was used for another request";
+    IdempotencyInProgress = "idempotency-in-progress", Request, "相同的请求正在处理，请稍后再试", "the same request is being worked on; try again later";
+    IdempotencyUnsettled = "idempotency-unsettled", Request, "服务器在答复前中断，请先核对记录再用新的键", "the server stopped before the answer was kept; look at the record, then use a new key";
     ImportUnreadable = "import-unreadable", Request, "文件无法读取，未作任何更改", "the file cannot be read; nothing was changed";
     ImportTooLarge = "import-too-large", Request, "文件过大或行数过多，请拆分", "the file has too many bytes or rows; split it";
     ImportEmpty = "import-empty", Request, "文件中没有可导入的线路或区划，未作任何更改", "there is no line or region in it; nothing was changed";

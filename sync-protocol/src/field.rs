@@ -132,6 +132,7 @@ pub const FIELDS: &[Field] = &[
     field("remedy", FieldType::Term(&["immediate", "by_deadline", "outage"]), "整改类型", "remedy class"),
     field("measures", FieldType::Text, "整改措施", "measures"),
     field("responsible_unit", FieldType::Text, "责任单位", "responsible unit"),
+    field("responsible_unit_id", FieldType::Id, "责任单位编号", "responsible unit id"),
     field("responsible_person", FieldType::Text, "责任人", "responsible person"),
     field("phone", FieldType::Text, "联系电话", "telephone"),
     field("funds_fen", FEN, "资金", "funds"),
@@ -147,6 +148,17 @@ pub const FIELDS: &[Field] = &[
     field("plan", FieldType::Text, "监控方案", "monitoring plan"),
     field("review_at_ms", TIME, "复核日期", "review date"),
     field("rule_version", FieldType::Text, "规则版本", "rule version"),
+    // The five commitments (五落实) of a major hazard.
+    field("responsibility_text", FieldType::Text, "落实责任", "commitment: responsibility"),
+    field("responsibility_at_ms", TIME, "责任落实日期", "commitment: responsibility, date"),
+    field("measures_text", FieldType::Text, "落实措施", "commitment: measures"),
+    field("measures_at_ms", TIME, "措施落实日期", "commitment: measures, date"),
+    field("funds_text", FieldType::Text, "落实资金", "commitment: funds"),
+    field("funds_at_ms", TIME, "资金落实日期", "commitment: funds, date"),
+    field("time_limit_text", FieldType::Text, "落实时限", "commitment: time limit"),
+    field("time_limit_at_ms", TIME, "时限落实日期", "commitment: time limit, date"),
+    field("contingency_text", FieldType::Text, "落实预案", "commitment: contingency plan"),
+    field("contingency_at_ms", TIME, "预案落实日期", "commitment: contingency plan, date"),
     field("remarks", FieldType::Text, "备注", "remarks"),
     // Works, patrols, inspections, activities.
     field(

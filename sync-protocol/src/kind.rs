@@ -148,6 +148,10 @@ kinds! {
     RuleVersion = "rule_version", Server, Some(Reference), "规则版本";
     GridVersion = "grid_version", Server, Some(Reference), "电网数据版本";
     Retracted = "retracted", Office, None, "撤销决定";
+    CarriedReviewed = "carried_reviewed", Office, Some(Hazard), "挂账复核";
+    MajorConfirmed = "major_confirmed", Office, Some(Hazard), "确认重大隐患";
+    MajorPlanned = "major_planned", Office, Some(Hazard), "五落实";
+    DeadlineTightened = "deadline_tightened", Server, Some(Hazard), "收紧期限";
 }
 
 impl fmt::Display for Kind {

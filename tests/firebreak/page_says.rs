@@ -28,10 +28,10 @@ const ASKED_WRONGLY: [(&str, &str, u16, Code, &str); 10] = [
     ("POST", "/v1/receipts/00", 405, Code::MethodNotAllowed, "application/cbor-seq"),
     ("GET", "/v1/receipts", 404, Code::NotFound, "application/cbor-seq"),
     ("POST", "/v1/sync/again", 404, Code::NotFound, "application/cbor-seq"),
-    ("GET", "/v1/nowhere", 404, Code::NotFound, "application/json"),
-    ("POST", "/v1/synchronise", 404, Code::NotFound, "application/json"),
-    ("GET", "/v1/enrol-codes", 405, Code::MethodNotAllowed, "application/json"),
-    ("POST", "/v1/totals", 405, Code::MethodNotAllowed, "application/json"),
+    ("GET", "/v1/nowhere", 404, Code::NotFound, "application/problem+json"),
+    ("POST", "/v1/synchronise", 404, Code::NotFound, "application/problem+json"),
+    ("GET", "/v1/enrol-codes", 405, Code::MethodNotAllowed, "application/problem+json"),
+    ("POST", "/v1/totals", 405, Code::MethodNotAllowed, "application/problem+json"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,7 +44,7 @@ async fn what_no_route_takes_is_answered_in_cbor_to_devices_and_in_json_to_the_o
         ensure!(reply.content_type == content_type, "{method} {path}: {}", reply.content_type);
         ensure!(reply.code().as_deref() == Some(code.as_str()), "{method} {path}: {}", reply.text());
         let is_json = serde_json::from_slice::<serde_json::Value>(&reply.body).is_ok();
-        ensure!(is_json == (content_type == "application/json"), "{method} {path}: {}", reply.text());
+        ensure!(is_json == (content_type == "application/problem+json"), "{method} {path}: {}", reply.text());
     }
     Ok(())
 }

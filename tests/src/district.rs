@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use firebreak::domain::{District, Person, Role};
+use firebreak::domain::{District, Person, Role, Roles};
 use firebreak::sync::check::{self, Report};
 use firebreak::sync::office::{Act, SERVER_AUTHOR};
 use firebreak::sync::{Engine, admin, import, tokens};
@@ -81,7 +81,7 @@ impl Ledger {
         transaction.take_counter(district.key, 0).await?;
         for (lane, id) in team.persons.iter().enumerate() {
             let role = if lane == OFFICE { Role::Admin } else { Role::Inspector };
-            let person = Person { id: *id, name: format!("测试员{lane}"), role };
+            let person = Person { id: *id, name: format!("测试员{lane}"), roles: Roles::from(role) };
             transaction.add_person(district.key, &person, MORNING_MS).await?;
         }
         transaction.commit().await?;

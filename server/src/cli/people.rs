@@ -10,7 +10,7 @@ use sync_protocol::ids::PersonId;
 
 use super::{DistrictArg, find, print_json};
 use crate::config::Settings;
-use crate::domain::Role;
+use crate::domain::{Role, Roles};
 use crate::geometry::GeoBox;
 use crate::sync::admin::Reach;
 use crate::sync::people::{self, Tokens};
@@ -26,9 +26,9 @@ pub(super) enum PersonCommand {
         /// Name.
         #[arg(long)]
         name: String,
-        /// inspector, reviewer, clerk, leader or admin.
+        /// inspector, unit, reviewer, clerk, reinspector, leader, planner or admin; may be repeated.
         #[arg(long, default_value = "inspector")]
-        role: String,
+        role: Vec<String>,
     },
     /// List the people of a district, those who were removed too.
     List(DistrictArg),
@@ -103,9 +103,8 @@ pub(super) async fn run_person(engine: &Arc<Engine>, command: PersonCommand) -> 
     match command {
         PersonCommand::Add { district, name, role } => {
             let district = find(engine, district).await?;
-            let role = Role::parse(&role)
-                .with_context(|| format!("`{role}` is no role: inspector, reviewer, clerk, leader, admin"))?;
-            let person = admin::add_person(engine, &district, &name, role).await?;
+            let roles = roles(&role)?;
+            let person = admin::add_person(engine, &district, &name, roles).await?;
             print_json(&json!({ "person": person.to_string() }))
         }
         PersonCommand::List(district) => {
@@ -167,6 +166,13 @@ pub(super) async fn run_enrol_code(
     let code = admin::enrol_code(engine, &district, arguments.person, reach).await?;
     show_qr(&code.uri)?;
     print_json(&serde_json::to_value(code)?)
+}
+
+fn roles(names: &[String]) -> anyhow::Result<Roles> {
+    Roles::named(names.iter().map(String::as_str)).with_context(|| {
+        let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+        format!("`{}` are no roles; roles are {}", names.join(" "), known.join(", "))
+    })
 }
 
 fn parse_box(text: &str) -> anyhow::Result<GeoBox> {

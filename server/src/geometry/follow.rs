@@ -41,6 +41,8 @@ pub struct Walked {
     pub start_ms: Option<i64>,
     /// When the run ended.
     pub end_ms: Option<i64>,
+    /// The run ended at a lower chainage than it began.
+    pub is_descending: bool,
 }
 
 /// A line near a fix.
@@ -54,6 +56,8 @@ struct Beside {
 #[derive(Default)]
 struct Run {
     covered: Intervals,
+    /// Chainage of its first fix.
+    from_mm: i64,
     /// Chainage of its last fix.
     at_mm: i64,
     start_ms: Option<i64>,
@@ -143,7 +147,7 @@ fn extend(
 ) {
     let line = start.hit.line;
     let (start_mm, end_mm) = (start.hit.chainage_mm, end.hit.chainage_mm);
-    let begun = || Run { start_ms: from.time_ms, at_mm: start_mm, ..Run::default() };
+    let begun = || Run { start_ms: from.time_ms, from_mm: start_mm, at_mm: start_mm, ..Run::default() };
     let run = runs.entry(line).or_insert_with(begun);
     if (start_mm - run.at_mm).abs() > LAPSE_MM {
         close(index, line, run, walked);
@@ -162,6 +166,7 @@ fn close(index: &GridIndex, line: usize, run: &Run, walked: &mut Vec<Walked>) {
         return;
     }
     let &Run { start_ms, end_ms, .. } = run;
+    let is_descending = run.at_mm < run.from_mm;
     let parts = run.covered.parts().iter();
     walked.extend(parts.map(|(from_mm, to_mm)| Walked {
         line,
@@ -169,6 +174,7 @@ fn close(index: &GridIndex, line: usize, run: &Run, walked: &mut Vec<Walked>) {
         to_mm: *to_mm,
         start_ms,
         end_ms,
+        is_descending,
     }));
 }
 

@@ -4,6 +4,7 @@
 //! range of keys.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::units::degrees;
 
@@ -66,7 +67,7 @@ fn gather(key: i64) -> i64 {
 }
 
 /// A box in degrees × 1e7: `[lat_min, lon_min, lat_max, lon_max]`, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GeoBox(pub [i64; 4]);
 
 impl GeoBox {

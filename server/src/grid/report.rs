@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sync_protocol::reference::Reference;
+use utoipa::ToSchema;
 
 use super::Refusal;
 use super::plan::Plan;
@@ -15,7 +16,8 @@ const REFUSED_LISTED: usize = 200;
 const EXAMPLES: usize = 5;
 
 /// What an import came to.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[schema(as = ImportReport)]
 pub struct Report {
     /// Rows of the files.
     pub read: u64,
@@ -54,7 +56,7 @@ pub struct Report {
 }
 
 /// A row that was left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RefusedRow {
     /// The file.
     pub file: String,
@@ -71,7 +73,8 @@ pub struct RefusedRow {
 }
 
 /// Something that was assumed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ImportAssumption)]
 pub struct Assumed {
     /// A stable code.
     pub code: String,
@@ -86,7 +89,7 @@ pub struct Assumed {
 }
 
 /// Something to look at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// A stable code.
     pub code: String,

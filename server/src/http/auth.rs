@@ -35,7 +35,7 @@ impl Account {
     /// # Errors
     /// [`Code::Forbidden`] where the account has none of the roles.
     pub(super) fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
-        if roles.contains(&self.person.role) { Ok(()) } else { Err(Code::Forbidden.into()) }
+        if self.person.roles.has_any(roles) { Ok(()) } else { Err(Code::Forbidden.into()) }
     }
 }
 
@@ -81,7 +81,9 @@ pub(super) async fn account(shared: &Shared, token: &str) -> Result<Account, Api
 fn unknown_district(error: SyncError) -> ApiError {
     match error {
         SyncError::Refused(_) | SyncError::RefusedFor(..) => Code::Unauthenticated.into(),
-        other @ (SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => other.into(),
+        other @ (SyncError::Command(_) | SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => {
+            other.into()
+        }
     }
 }
 

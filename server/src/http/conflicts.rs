@@ -8,10 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sync_protocol::codes::Code;
 use sync_protocol::kind::{Kind, Signer};
+use utoipa::ToSchema;
 
 use super::Shared;
-use super::acts;
 use super::auth::Account;
+use super::commands;
 use super::error::ApiError;
 use super::parameters::{Body, Paging, Parameters, page_size};
 use super::policy::{self, DECIDE, OFFICE};
@@ -19,12 +20,18 @@ use crate::sync::decide::{self, Decision};
 use crate::sync::json;
 use crate::sync::listing::conflicts::{self, ConflictId, OpenConflict};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Conflicts {
     conflicts: Vec<OpenConflict>,
     next: Option<String>,
 }
 
+/// 待裁定冲突 Open conflicts, oldest first.
+#[utoipa::path(
+    get, path = "/v1/conflicts", tag = "conflicts",
+    params(Paging),
+    responses((status = 200, description = "A page", body = Conflicts)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -37,7 +44,7 @@ pub(super) async fn list(
 }
 
 /// How to settle it: a value for a field, an act for the lifecycle.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resolution {
     /// `null` is a value: asserted empty.
@@ -52,12 +59,21 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error
     Value::deserialize(from).map(Some)
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Resolved {
     operation: Option<String>,
     open: bool,
 }
 
+/// 裁定冲突 Settles a conflict.
+///
+/// A field gets a `value` of its type, and `null` is a value; the lifecycle gets an `act` with its `fields`.
+#[utoipa::path(
+    post, path = "/v1/conflicts/{conflict}/resolve", tag = "conflicts",
+    request_body = Resolution,
+    responses((status = 200, description = "The decision", body = Resolved)),
+    extensions(("x-codes" = json!(["conflict-closed"]))),
+)]
 pub(super) async fn resolve(
     State(shared): State<Shared>,
     account: Account,
@@ -66,7 +82,7 @@ pub(super) async fn resolve(
 ) -> Result<Json<Resolved>, ApiError> {
     account.require(DECIDE)?;
     let id: ConflictId = id.parse().map_err(|code| ApiError::with(code, "conflict"))?;
-    let heads = resolution.heads.as_deref().map(acts::heads).transpose()?;
+    let heads = resolution.heads.as_deref().map(commands::heads).transpose()?;
     let decision = decision(&id, resolution)?;
     if let Decision::Act(kind, _) = &decision
         && kind.signer() == Signer::Office
@@ -87,7 +103,7 @@ fn decision(id: &ConflictId, resolution: Resolution) -> Result<Decision, ApiErro
         }
         (None, Some(act)) => {
             let kind = Kind::parse(&act).ok_or_else(|| ApiError::with(Code::BadParameter, "act"))?;
-            Ok(Decision::Act(kind, acts::fields(&resolution.fields.unwrap_or_default())?))
+            Ok(Decision::Act(kind, commands::fields(&resolution.fields.unwrap_or_default())?))
         }
         _ => Err(ApiError::with(Code::BadParameter, "either a value, or an act with its fields")),
     }

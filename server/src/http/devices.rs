@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, DeviceId};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
@@ -15,7 +16,7 @@ use crate::sync::listing::devices::{self, DeviceFilter, DeviceTold};
 use crate::sync::office::Act;
 
 /// The last trusted point; absent: what was received so far.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Revocation {
     sequence: Option<u64>,
@@ -23,14 +24,15 @@ pub(super) struct Revocation {
     chain: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Done {
     device: String,
     status: &'static str,
 }
 
 /// A page.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     unsent: Option<bool>,
@@ -39,12 +41,18 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Devices {
     devices: Vec<DeviceTold>,
     next: Option<String>,
 }
 
+/// 设备列表 Devices by id, the server's own left out.
+#[utoipa::path(
+    get, path = "/v1/devices", tag = "devices",
+    params(Wanted),
+    responses((status = 200, description = "A page", body = Devices)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -59,6 +67,14 @@ pub(super) async fn list(
     Ok(Json(Devices { devices: page.rows, next: page.next }))
 }
 
+/// 吊销设备 Ends a device's access at once.
+///
+/// `sequence` and `chain` name its last trusted operation and go together; without them it is the last received.
+#[utoipa::path(
+    post, path = "/v1/devices/{device}/revoke", tag = "devices",
+    request_body = Revocation,
+    responses((status = 200, description = "The device", body = Done)),
+)]
 pub(super) async fn revoke(
     State(shared): State<Shared>,
     account: Account,
@@ -80,6 +96,11 @@ pub(super) async fn revoke(
     Ok(Json(Done { device: device.to_string(), status: "revoked" }))
 }
 
+/// 挂失设备 What the device has not sent counts as lost.
+#[utoipa::path(
+    post, path = "/v1/devices/{device}/lose", tag = "devices",
+    responses((status = 200, description = "The device", body = Done)),
+)]
 pub(super) async fn lose(
     State(shared): State<Shared>,
     account: Account,

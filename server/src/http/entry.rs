@@ -10,18 +10,19 @@ use serde_json::Value;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use sync_protocol::kind::Kind;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::Shared;
-use super::acts;
 use super::auth::Account;
+use super::commands;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, id};
 use super::policy::RECORD;
 use crate::sync::entry::{self, Entry, GpxPatrol};
 
 /// What is entered.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
     /// The record's id: entered again, it is the same record.
@@ -29,7 +30,7 @@ pub(super) struct New {
     fields: BTreeMap<String, Value>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Made {
     id: String,
     new: bool,
@@ -37,12 +38,20 @@ pub(super) struct Made {
 
 async fn enter(shared: &Shared, account: &Account, kind: Kind, new: New) -> Result<Json<Made>, ApiError> {
     account.require(RECORD)?;
-    let fields = acts::fields(&new.fields)?;
+    let fields = commands::fields(&new.fields)?;
     let entry = Entry { kind, id: new.id, fields, author: account.person.id };
     let entered = entry::enter(&shared.engine, &account.district, entry).await?;
     Ok(Json(Made { id: entered.record.to_string(), new: entered.is_new }))
 }
 
+/// 录入隐患 A finding of the office.
+///
+/// Needed fields are `category` and `type`. With an `id` the entry may be sent again: it is one record.
+#[utoipa::path(
+    post, path = "/v1/hazards", tag = "entry",
+    request_body = New,
+    responses((status = 200, description = "The record", body = Made)),
+)]
 pub(super) async fn hazard(
     State(shared): State<Shared>,
     account: Account,
@@ -51,6 +60,14 @@ pub(super) async fn hazard(
     enter(&shared, &account, Kind::Reported, new).await
 }
 
+/// 录入工程 Works that no device recorded.
+///
+/// `work_type` is needed, and what it needs by docs/api.md.
+#[utoipa::path(
+    post, path = "/v1/works", tag = "entry",
+    request_body = New,
+    responses((status = 200, description = "The record", body = Made)),
+)]
 pub(super) async fn work(
     State(shared): State<Shared>,
     account: Account,
@@ -59,6 +76,14 @@ pub(super) async fn work(
     enter(&shared, &account, Kind::WorkDone, new).await
 }
 
+/// 录入督查 A supervisory inspection.
+///
+/// `unit` is needed.
+#[utoipa::path(
+    post, path = "/v1/inspections", tag = "entry",
+    request_body = New,
+    responses((status = 200, description = "The record", body = Made)),
+)]
 pub(super) async fn inspection(
     State(shared): State<Shared>,
     account: Account,
@@ -67,6 +92,14 @@ pub(super) async fn inspection(
     enter(&shared, &account, Kind::InspectionMade, new).await
 }
 
+/// 录入宣传活动 An activity with its counts.
+///
+/// `activity_type` is needed.
+#[utoipa::path(
+    post, path = "/v1/activities", tag = "entry",
+    request_body = New,
+    responses((status = 200, description = "The record", body = Made)),
+)]
 pub(super) async fn activity(
     State(shared): State<Shared>,
     account: Account,
@@ -76,7 +109,8 @@ pub(super) async fn activity(
 }
 
 /// Whose patrol, and when.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Walked {
     /// Who walked; absent: the account's person.
@@ -86,7 +120,7 @@ pub(super) struct Walked {
     started_ms: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Patrol {
     id: String,
     new: bool,
@@ -106,6 +140,15 @@ impl FromRequest<Shared> for Gpx {
     }
 }
 
+/// 导入巡线轨迹 A patrol recorded as GPX 1.0 or 1.1.
+///
+/// The same file of the same person is one patrol.
+#[utoipa::path(
+    post, path = "/v1/patrols", tag = "entry",
+    params(Walked),
+    request_body(description = "The file", content((Vec<u8> = "application/gpx+xml"))),
+    responses((status = 200, description = "The patrol", body = Patrol)),
+)]
 pub(super) async fn patrol(
     State(shared): State<Shared>,
     account: Account,

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
@@ -16,7 +17,8 @@ use crate::store::{FactFilter, FactType};
 use crate::sync::listing::facts::{self, Fact, LengthFilter, LineLength, Part, Voltage};
 
 /// Filters of the lists.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     from: Option<String>,
@@ -32,7 +34,7 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Facts {
     rows: Vec<Fact>,
     next: Option<String>,
@@ -68,6 +70,12 @@ async fn list(
     Ok(Json(Facts { rows: page.rows, next: page.next }))
 }
 
+/// 巡线记录 Patrols that a report counts, by day.
+#[utoipa::path(
+    get, path = "/v1/patrols", tag = "facts",
+    params(Wanted),
+    responses((status = 200, description = "A page", body = Facts)),
+)]
 pub(super) async fn patrols(
     State(shared): State<Shared>,
     account: Account,
@@ -76,6 +84,12 @@ pub(super) async fn patrols(
     list(&shared, &account, FactType::Patrol, wanted).await
 }
 
+/// 工程记录 Works that a report counts, by day.
+#[utoipa::path(
+    get, path = "/v1/works", tag = "facts",
+    params(Wanted),
+    responses((status = 200, description = "A page", body = Facts)),
+)]
 pub(super) async fn works(
     State(shared): State<Shared>,
     account: Account,
@@ -84,6 +98,12 @@ pub(super) async fn works(
     list(&shared, &account, FactType::Work, wanted).await
 }
 
+/// 督查记录 Inspections that a report counts, by day.
+#[utoipa::path(
+    get, path = "/v1/inspections", tag = "facts",
+    params(Wanted),
+    responses((status = 200, description = "A page", body = Facts)),
+)]
 pub(super) async fn inspections(
     State(shared): State<Shared>,
     account: Account,
@@ -92,6 +112,12 @@ pub(super) async fn inspections(
     list(&shared, &account, FactType::Inspection, wanted).await
 }
 
+/// 宣传记录 Activities that a report counts, by day.
+#[utoipa::path(
+    get, path = "/v1/activities", tag = "facts",
+    params(Wanted),
+    responses((status = 200, description = "A page", body = Facts)),
+)]
 pub(super) async fn activities(
     State(shared): State<Shared>,
     account: Account,
@@ -101,7 +127,8 @@ pub(super) async fn activities(
 }
 
 /// Which lines.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lengths {
     kind: Option<String>,
@@ -116,7 +143,8 @@ pub(super) struct Lengths {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Lengths)]
 pub(super) struct Lines {
     rows: Vec<LineLength>,
     next: Option<String>,
@@ -125,6 +153,14 @@ pub(super) struct Lines {
 /// Millimetres of a metre.
 const MM_PER_M: i64 = 1_000;
 
+/// 线路里程 What was walked or done along each line, each millimetre once.
+///
+/// `kind`, `from` and `to` are needed.
+#[utoipa::path(
+    get, path = "/v1/stretches", tag = "facts",
+    params(Lengths),
+    responses((status = 200, description = "A page", body = Lines)),
+)]
 pub(super) async fn stretches(
     State(shared): State<Shared>,
     account: Account,

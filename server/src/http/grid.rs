@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
@@ -23,7 +24,8 @@ use crate::sync::grid::listing::{self, LineDetail, LineListed, Overview, RegionL
 use crate::sync::grid::{self, Import, ImportFile, Missing};
 
 /// How a file is to be read.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
     format: Option<String>,
@@ -34,6 +36,16 @@ pub(super) struct How {
     level: Option<String>,
 }
 
+/// 导入线路 Imports lines and structures from a file.
+///
+/// What the file does not name is retired, never deleted. The same file again changes nothing.
+#[utoipa::path(
+    post, path = "/v1/grid/lines", tag = "grid",
+    params(How),
+    request_body(description = "The file", content((Vec<u8> = "application/geo+json"), (Vec<u8> = "text/csv"), (Vec<u8> = "application/geopackage+sqlite3"))),
+    responses((status = 200, description = "What the import came to", body = Report)),
+    extensions(("x-codes" = json!(["import-unreadable", "import-too-large", "import-empty", "encoding-unsupported", "too-many-requests"]))),
+)]
 pub(super) async fn import_lines(
     State(shared): State<Shared>,
     account: Account,
@@ -49,6 +61,16 @@ pub(super) async fn import_lines(
     Ok(Json(grid::import_lines(&shared.engine, &account.district, import).await?))
 }
 
+/// 导入区划 Imports districts and townships from a file.
+///
+/// What the file does not name is retired, never deleted. The same file again changes nothing.
+#[utoipa::path(
+    post, path = "/v1/grid/regions", tag = "grid",
+    params(How),
+    request_body(description = "The file", content((Vec<u8> = "application/geo+json"), (Vec<u8> = "text/csv"), (Vec<u8> = "application/geopackage+sqlite3"))),
+    responses((status = 200, description = "What the import came to", body = Report)),
+    extensions(("x-codes" = json!(["import-unreadable", "import-too-large", "import-empty", "encoding-unsupported", "too-many-requests"]))),
+)]
 pub(super) async fn import_regions(
     State(shared): State<Shared>,
     account: Account,
@@ -122,6 +144,11 @@ async fn received(body: Body) -> Result<NamedTempFile, ApiError> {
     Ok(file)
 }
 
+/// 线路总览 Which reference data is in force.
+#[utoipa::path(
+    get, path = "/v1/grid", tag = "grid",
+    responses((status = 200, description = "What is in force", body = Overview)),
+)]
 pub(super) async fn overview(
     State(shared): State<Shared>,
     account: Account,
@@ -131,7 +158,8 @@ pub(super) async fn overview(
 }
 
 /// Which lines, and from where on.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LinesWanted {
     #[serde(default)]
@@ -140,12 +168,18 @@ pub(super) struct LinesWanted {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Lines {
     lines: Vec<LineListed>,
     next: Option<String>,
 }
 
+/// 线路列表 Lines, by record.
+#[utoipa::path(
+    get, path = "/v1/grid/lines", tag = "grid",
+    params(LinesWanted),
+    responses((status = 200, description = "A page", body = Lines)),
+)]
 pub(super) async fn lines(
     State(shared): State<Shared>,
     account: Account,
@@ -159,6 +193,13 @@ pub(super) async fn lines(
     Ok(Json(Lines { lines: page.rows, next: page.next }))
 }
 
+/// 线路详情 One line with its structures and spans.
+///
+/// Retired ones too.
+#[utoipa::path(
+    get, path = "/v1/grid/lines/{line}", tag = "grid",
+    responses((status = 200, description = "The line", body = LineDetail)),
+)]
 pub(super) async fn line(
     State(shared): State<Shared>,
     account: Account,
@@ -169,11 +210,16 @@ pub(super) async fn line(
     Ok(Json(listing::line(&shared.engine, &account.district, record).await?))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Regions {
     regions: Vec<RegionListed>,
 }
 
+/// 区划列表 Districts and townships in force, by code.
+#[utoipa::path(
+    get, path = "/v1/grid/regions", tag = "grid",
+    responses((status = 200, description = "The regions", body = Regions)),
+)]
 pub(super) async fn regions(
     State(shared): State<Shared>,
     account: Account,

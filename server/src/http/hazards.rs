@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body as Stream;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
@@ -15,12 +15,14 @@ use sync_protocol::ids::{Head, Identity, RecordId};
 use sync_protocol::kind::RecordType;
 use sync_protocol::view::State as LifeState;
 use tokio::sync::mpsc;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::acts;
 use super::auth::Account;
+use super::commands;
+use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, day, id, page_size};
+use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
 use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District};
 use crate::geometry::GeoBox;
@@ -31,7 +33,8 @@ use crate::sync::listing::record::{self, Record};
 use crate::sync::{Engine, SyncError, decide};
 
 /// Filters of the list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     state: Option<String>,
@@ -89,12 +92,20 @@ impl Wanted {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Hazards {
     hazards: Vec<Hazard>,
     next: Option<String>,
 }
 
+/// 隐患列表 Hazards, worst class first, then the oldest change.
+///
+/// A list never skips what is there: a record that changes while the pages are read comes at the end with its newer change, and so may come twice.
+#[utoipa::path(
+    get, path = "/v1/hazards", tag = "hazards",
+    params(Wanted),
+    responses((status = 200, description = "A page", body = Hazards)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -108,17 +119,26 @@ pub(super) async fn list(
     Ok(Json(Hazards { hazards: page.rows, next: page.next }))
 }
 
+/// 隐患详情 One record with everything behind it.
+///
+/// The entity tag is its heads, a point, and a hash of the reply: send it in `If-Match` with a command.
+#[utoipa::path(
+    get, path = "/v1/hazards/{record}", tag = "hazards",
+    responses((status = 200, description = "The record", body = Record)),
+)]
 pub(super) async fn one(
     State(shared): State<Shared>,
     account: Account,
     Path(record): Path<String>,
-) -> Result<Json<Record>, ApiError> {
+) -> Result<Response, ApiError> {
     account.require(OFFICE)?;
-    Ok(Json(record::record(&shared.engine, &account.district, parse(&record)?).await?))
+    let record = record::record(&shared.engine, &account.district, parse(&record)?).await?;
+    let heads = heads_tag(record.heads.iter()).map(|heads| Extension(OfHeads(heads)));
+    Ok((heads, Json(record)).into_response())
 }
 
 /// Which value to restore.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Restore {
     /// Identity or head of the operation that wrote it.
@@ -127,15 +147,25 @@ pub(super) struct Restore {
     heads: Option<Vec<String>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Restored {
     operation: Option<String>,
 }
 
+/// 恢复填写值 Makes the value that an operation wrote the record's again.
+///
+/// Written as an operation `restored`. With `heads` or `If-Match`: refused where the record's heads are others.
+#[utoipa::path(
+    post, path = "/v1/hazards/{record}/restore", tag = "hazards",
+    request_body = Restore,
+    responses((status = 200, description = "The operation that was written", body = Restored)),
+    extensions(("x-codes" = json!(["conflict-closed", "moved-on"]))),
+)]
 pub(super) async fn restore(
     State(shared): State<Shared>,
     account: Account,
     Path(record): Path<String>,
+    if_match: IfMatch,
     Body(wanted): Body<Restore>,
 ) -> Result<Json<Restored>, ApiError> {
     account.require(DECIDE)?;
@@ -144,11 +174,11 @@ pub(super) async fn restore(
     let head = Head::try_from(bytes.as_slice())
         .or_else(|_source| Identity::try_from(bytes.as_slice()).map(|identity| identity.head()))
         .map_err(|_source| ApiError::with(Code::BadParameter, "operation"))?;
-    let heads = wanted.heads.as_deref().map(acts::heads).transpose()?;
+    let (heads, stale) = if_match.or(wanted.heads.as_deref().map(commands::heads).transpose()?)?;
     let restored = decide::restore(
         &shared.engine, &account.district, record, head, &wanted.field, heads, account.person.id,
     );
-    let operation = restored.await?.map(|identity| identity.to_string());
+    let operation = restored.await.map_err(|error| stale.told(error))?.map(|identity| identity.to_string());
     Ok(Json(Restored { operation }))
 }
 
@@ -247,6 +277,14 @@ const FEATURES: u32 = 500;
 /// Parts that wait for a slow reader.
 const PARTS_WAITING: usize = 2;
 
+/// 隐患地图数据 The hazards of the filters as one FeatureCollection (RFC 7946).
+///
+/// Streamed, without pages: `limit` and `cursor` are refused. Coordinates are longitude, latitude. A body that ends before its last bracket was cut.
+#[utoipa::path(
+    get, path = "/v1/hazards.geojson", tag = "hazards",
+    params(Wanted),
+    responses((status = 200, description = "The collection", body = Object, content_type = "application/geo+json")),
+)]
 pub(super) async fn geojson(
     State(shared): State<Shared>,
     account: Account,

@@ -2,12 +2,14 @@
 //!
 //! A handler takes extractors, makes one call and gives one reply. No SQL and no rules here.
 
-mod acts;
 mod audit;
 mod auth;
 mod body;
+mod commands;
+mod conditional;
 mod conflicts;
 mod devices;
+mod docs;
 mod encoding;
 mod enrol;
 mod entry;
@@ -16,11 +18,14 @@ mod facts;
 mod grid;
 mod hazards;
 mod health;
+mod idempotency;
+pub mod openapi;
 mod pages;
 mod parameters;
 mod people;
 mod photos;
 mod policy;
+mod problem;
 mod proposals;
 mod quarantine;
 mod receipts;
@@ -43,6 +48,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
 
 use error::DeviceError;
 pub use error::{ApiError, status_of};
@@ -63,6 +69,8 @@ pub struct Shared {
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
     timeout: Duration,
+    /// A name for this process, among those that took idempotency keys.
+    process: Uuid,
     /// The pin of the certificate, where the server itself ends TLS.
     pin: Option<Arc<str>>,
 }
@@ -93,6 +101,7 @@ pub fn router(
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         pin: pin.map(Arc::from),
+        process: idempotency::process(),
     };
     Router::new()
         // Devices.
@@ -111,7 +120,9 @@ pub fn router(
         .route("/v1/hazards.geojson", get(hazards::geojson))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
-        .route("/v1/hazards/{record}/acts", post(acts::act))
+        .route("/v1/hazards/{record}/commands", get(commands::offered))
+        .route("/v1/hazards/{record}/commands/{command}", post(commands::command))
+        .route("/v1/commands/{command}", post(commands::bulk))
         .route("/v1/conflicts", get(conflicts::list))
         .route("/v1/conflicts/{conflict}/resolve", post(conflicts::resolve))
         .route("/v1/quarantine", get(quarantine::list))
@@ -143,8 +154,11 @@ pub fn router(
         .route("/v1/reports/work", get(reports::draft).post(reports::issue))
         .route("/v1/reports/{number}", get(reports::one))
         .route("/v1/reports/{number}/late", get(reports::late))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/v1/audit", get(audit::list))
         .route("/v1/audit/head", get(audit::head))
+        .route("/docs", get(docs::docs))
+        .route("/docs/errors", get(docs::errors))
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))
@@ -164,6 +178,8 @@ pub fn router(
         .route("/metrics", get(health::metrics))
         .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
+        .layer(middleware::from_fn(conditional::tagged))
         .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), watch))
         .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {

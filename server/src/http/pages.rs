@@ -46,7 +46,7 @@ impl FromRequestParts<Shared> for Viewer {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
         let is_first_visit = !auth::has_token(parts);
         match Account::from_request_parts(parts, shared).await {
-            Ok(account) if OFFICE.contains(&account.person.role) => Ok(Self(account)),
+            Ok(account) if account.person.roles.has_any(OFFICE) => Ok(Self(account)),
             Ok(_) => Err(asked(Some(Code::Forbidden))),
             Err(error) if error.code == Code::Unauthenticated => {
                 Err(asked((!is_first_visit).then_some(Code::Unauthenticated)))
@@ -76,7 +76,7 @@ impl IntoResponse for PageError {
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-fn page(status: StatusCode, text: String) -> Response {
+pub(super) fn page(status: StatusCode, text: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
@@ -319,7 +319,7 @@ fn is_own(headers: &HeaderMap) -> bool {
 async fn enter(shared: &Shared, token: &str) -> Response {
     let token = token.trim();
     match auth::account(shared, token).await {
-        Ok(account) if OFFICE.contains(&account.person.role) => entered(shared, token, ""),
+        Ok(account) if account.person.roles.has_any(OFFICE) => entered(shared, token, ""),
         Ok(_) => asked(Some(Code::Forbidden)),
         Err(error) => asked(Some(error.code)),
     }

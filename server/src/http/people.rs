@@ -5,56 +5,76 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::Body;
 use super::policy::{MANAGE, OFFICE};
-use crate::domain::Role;
+use crate::domain::Roles;
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPerson {
     name: String,
-    role: String,
+    roles: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AddedPerson {
     person: String,
 }
 
+/// 新增人员 Adds a person.
+#[utoipa::path(
+    post, path = "/v1/people", tag = "people",
+    request_body = NewPerson,
+    responses((status = 200, description = "The person", body = AddedPerson)),
+)]
 pub(super) async fn add(
     State(shared): State<Shared>,
     account: Account,
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     account.require(MANAGE)?;
-    let role = Role::parse(&new.role).ok_or(ApiError::with(Code::BadParameter, "role"))?;
-    let person = admin::add_person(&shared.engine, &account.district, &new.name, role).await?;
+    let roles = Roles::named(new.roles.iter().map(String::as_str))
+        .ok_or_else(|| ApiError::with(Code::BadParameter, "roles"))?;
+    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct People {
     people: Vec<PersonListed>,
 }
 
+/// 人员列表 Everybody of the district, removed ones too.
+#[utoipa::path(
+    get, path = "/v1/people", tag = "people",
+    responses((status = 200, description = "The people", body = People)),
+)]
 pub(super) async fn list(State(shared): State<Shared>, account: Account) -> Result<Json<People>, ApiError> {
     account.require(OFFICE)?;
     Ok(Json(People { people: people::list(&shared.engine, &account.district).await? }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RemovedPerson {
     person: String,
     removed: bool,
 }
 
+/// 移除人员 Ends a person's tokens and codes and binds no phone to them any more.
+///
+/// What they recorded stays.
+#[utoipa::path(
+    delete, path = "/v1/people/{person}", tag = "people",
+    responses((status = 200, description = "The person", body = RemovedPerson)),
+)]
 pub(super) async fn remove(
     State(shared): State<Shared>,
     account: Account,
@@ -66,17 +86,25 @@ pub(super) async fn remove(
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewArea {
     boxes: Vec<GeoBox>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AreaSet {
     version: u64,
 }
 
+/// 设定工作区域 The boxes of the map that a person's phones are sent.
+///
+/// None: the whole district.
+#[utoipa::path(
+    put, path = "/v1/people/{person}/area", tag = "people",
+    request_body = NewArea,
+    responses((status = 200, description = "The version of the area", body = AreaSet)),
+)]
 pub(super) async fn set_area(
     State(shared): State<Shared>,
     account: Account,
@@ -89,7 +117,7 @@ pub(super) async fn set_area(
     Ok(Json(AreaSet { version }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeFor {
     person: String,
@@ -97,6 +125,15 @@ pub(super) struct CodeFor {
     address: Option<String>,
 }
 
+/// 生成注册码 A code for one phone of this person.
+///
+/// Good for ten minutes. `uri` is the text of the QR.
+#[utoipa::path(
+    post, path = "/v1/enrol-codes", tag = "people",
+    request_body = CodeFor,
+    responses((status = 200, description = "The code", body = EnrolCode)),
+    extensions(("x-codes" = json!(["not-found"]))),
+)]
 pub(super) async fn enrol_code(
     State(shared): State<Shared>,
     account: Account,

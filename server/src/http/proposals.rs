@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::RecordId;
 use sync_protocol::limits;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
@@ -14,12 +15,20 @@ use super::parameters::{Body, Paging, Parameters, page_size};
 use super::policy::{DECIDE, OFFICE};
 use crate::sync::proposals::{self, Decided, Proposed};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Proposals {
     proposals: Vec<Proposed>,
     next: Option<String>,
 }
 
+/// 疑似重复 Pairs that are probably one hazard.
+///
+/// The worst first, of these the likeliest.
+#[utoipa::path(
+    get, path = "/v1/proposals", tag = "proposals",
+    params(Paging),
+    responses((status = 200, description = "A page", body = Proposals)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -32,7 +41,7 @@ pub(super) async fn list(
 }
 
 /// Why, where a person says so.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Said {
     reason: Option<String>,
@@ -51,6 +60,15 @@ impl Said {
     }
 }
 
+/// 确认重复 The record that was found later becomes a duplicate of the other.
+///
+/// `reason` may be left out.
+#[utoipa::path(
+    post, path = "/v1/proposals/{record}/{other}/accept", tag = "proposals",
+    request_body = Said,
+    responses((status = 200, description = "The operations that were written", body = Decided)),
+    extensions(("x-codes" = json!(["conflict-closed"]))),
+)]
 pub(super) async fn accept(
     State(shared): State<Shared>,
     account: Account,
@@ -64,6 +82,15 @@ pub(super) async fn accept(
     Ok(Json(accepted.await?))
 }
 
+/// 不是重复 They are two hazards: not proposed again.
+///
+/// `reason` is needed.
+#[utoipa::path(
+    post, path = "/v1/proposals/{record}/{other}/dismiss", tag = "proposals",
+    request_body = Said,
+    responses((status = 200, description = "No operation is written", body = Decided)),
+    extensions(("x-codes" = json!(["conflict-closed"]))),
+)]
 pub(super) async fn dismiss(
     State(shared): State<Shared>,
     account: Account,
@@ -78,10 +105,17 @@ pub(super) async fn dismiss(
 }
 
 /// Nothing needs to be said of what is undone.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Undo {}
 
+/// 撤销判定 Takes back what was decided of the two.
+#[utoipa::path(
+    post, path = "/v1/proposals/{record}/{other}/undo", tag = "proposals",
+    request_body = Undo,
+    responses((status = 200, description = "The operations that were written", body = Decided)),
+    extensions(("x-codes" = json!(["conflict-closed"]))),
+)]
 pub(super) async fn undo(
     State(shared): State<Shared>,
     account: Account,

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::Identity;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
@@ -18,7 +19,8 @@ use crate::sync::listing::quarantine::{self, Quarantined};
 use crate::sync::office::Act;
 
 /// A page.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     released: Option<bool>,
@@ -27,17 +29,25 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Quarantine {
     quarantine: Vec<Quarantined>,
     next: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Released {
     operation: Option<String>,
 }
 
+/// 隔离记录 Quarantined operations, oldest first.
+///
+/// A list gives the first 4 KiB of `bytes`.
+#[utoipa::path(
+    get, path = "/v1/quarantine", tag = "quarantine",
+    params(Wanted),
+    responses((status = 200, description = "A page", body = Quarantine)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -56,6 +66,11 @@ pub(super) async fn list(
     Ok(Json(Quarantine { quarantine: page.rows, next: page.next }))
 }
 
+/// 单条隔离记录 One quarantined operation with all of its bytes.
+#[utoipa::path(
+    get, path = "/v1/quarantine/{operation}", tag = "quarantine",
+    responses((status = 200, description = "The operation", body = Quarantined)),
+)]
 pub(super) async fn one(
     State(shared): State<Shared>,
     account: Account,
@@ -65,6 +80,14 @@ pub(super) async fn one(
     Ok(Json(quarantine::one(&shared.engine, &account.district, parse(&operation)?).await?))
 }
 
+/// 放行 Lets a quarantined operation take effect.
+///
+/// What is wrong in it stays out.
+#[utoipa::path(
+    post, path = "/v1/quarantine/{operation}/release", tag = "quarantine",
+    responses((status = 200, description = "The release", body = Released)),
+    extensions(("x-codes" = json!(["not-releasable"]))),
+)]
 pub(super) async fn release(
     State(shared): State<Shared>,
     account: Account,
@@ -77,12 +100,19 @@ pub(super) async fn release(
 }
 
 /// Why an operation is written off.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteOff {
     reason: String,
 }
 
+/// 核销 Decides that a quarantined operation never takes effect.
+#[utoipa::path(
+    post, path = "/v1/quarantine/{operation}/write-off", tag = "quarantine",
+    request_body = WriteOff,
+    responses((status = 200, description = "The decision", body = Released)),
+    extensions(("x-codes" = json!(["not-releasable"]))),
+)]
 pub(super) async fn write_off(
     State(shared): State<Shared>,
     account: Account,

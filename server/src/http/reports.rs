@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
@@ -19,7 +20,8 @@ use crate::sync::listing::facts::Fact;
 use crate::sync::reports::{self, Issued};
 
 /// Which draft.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Draft {
     from: Option<String>,
@@ -54,6 +56,12 @@ fn reply(bytes: Vec<u8>, format: Format, name: &str) -> Response {
     response
 }
 
+/// 工作报告草稿 A draft of the work report of these days.
+#[utoipa::path(
+    get, path = "/v1/reports/work", tag = "reports",
+    params(Draft),
+    responses((status = 200, description = "The report", content((Object = "application/json"), (String = "text/plain; charset=utf-8"), (String = "text/html; charset=utf-8"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.wordprocessingml.document")))),
+)]
 pub(super) async fn draft(
     State(shared): State<Shared>,
     account: Account,
@@ -68,13 +76,21 @@ pub(super) async fn draft(
 }
 
 /// Which report to issue.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Issue {
     from: String,
     to: String,
 }
 
+/// 签发工作报告 Issues the work report: numbered, frozen, kept.
+///
+/// Where nothing changed since the last one of the same days, the reply is that one.
+#[utoipa::path(
+    post, path = "/v1/reports/work", tag = "reports",
+    request_body = Issue,
+    responses((status = 200, description = "The report", body = Issued)),
+)]
 pub(super) async fn issue(
     State(shared): State<Shared>,
     account: Account,
@@ -86,12 +102,19 @@ pub(super) async fn issue(
 }
 
 /// In which form.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Form {
     format: Option<String>,
 }
 
+/// 报告文件 An issued report, byte for byte as it was issued.
+#[utoipa::path(
+    get, path = "/v1/reports/{number}", tag = "reports",
+    params(Form),
+    responses((status = 200, description = "The report", content((Object = "application/json"), (String = "text/plain; charset=utf-8"), (String = "text/html; charset=utf-8"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.wordprocessingml.document")))),
+)]
 pub(super) async fn one(
     State(shared): State<Shared>,
     account: Account,
@@ -107,12 +130,18 @@ pub(super) async fn one(
     Ok(reply(bytes, format, &number))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Reports {
     reports: Vec<Issued>,
     next: Option<String>,
 }
 
+/// 已签发报告 Issued reports, newest first.
+#[utoipa::path(
+    get, path = "/v1/reports", tag = "reports",
+    params(Paging),
+    responses((status = 200, description = "A page", body = Reports)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -125,7 +154,7 @@ pub(super) async fn list(
 }
 
 /// 报告后补传
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Late {
     number: String,
     count: usize,
@@ -133,6 +162,12 @@ pub(super) struct Late {
     next: Option<String>,
 }
 
+/// 报告后补传 What came for the days of a report since.
+#[utoipa::path(
+    get, path = "/v1/reports/{number}/late", tag = "reports",
+    params(Paging),
+    responses((status = 200, description = "A page", body = Late)),
+)]
 pub(super) async fn late(
     State(shared): State<Shared>,
     account: Account,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
@@ -11,6 +12,11 @@ use super::parameters::Body;
 use super::policy::{MANAGE, OFFICE};
 use crate::sync::rules::{self, InForce, Set};
 
+/// 现行规则 The rules in force, their text and every version before.
+#[utoipa::path(
+    get, path = "/v1/rules", tag = "rules",
+    responses((status = 200, description = "The rules", body = InForce)),
+)]
 pub(super) async fn in_force(
     State(shared): State<Shared>,
     account: Account,
@@ -20,12 +26,20 @@ pub(super) async fn in_force(
 }
 
 /// New rules.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRules {
     source: String,
 }
 
+/// 设定规则 Sets the rules.
+///
+/// TOML shaped as that of the program. What is in force already changes nothing.
+#[utoipa::path(
+    put, path = "/v1/rules", tag = "rules",
+    request_body = NewRules,
+    responses((status = 200, description = "What setting came to", body = Set)),
+)]
 pub(super) async fn set(
     State(shared): State<Shared>,
     account: Account,

@@ -9,6 +9,13 @@ use super::error::ApiError;
 use super::policy::OFFICE;
 use crate::sync::listing::totals::{self, TotalsTold};
 
+/// 台账总数 What the ledger holds, in figures.
+///
+/// `received` and `dispositions` are those of `firebreak check`.
+#[utoipa::path(
+    get, path = "/v1/totals", tag = "totals",
+    responses((status = 200, description = "The totals", body = TotalsTold)),
+)]
 pub(super) async fn totals(
     State(shared): State<Shared>,
     account: Account,

@@ -6,6 +6,7 @@
 mod areas;
 mod audit;
 mod blobs;
+mod cases;
 mod changes;
 mod check;
 mod connect;
@@ -16,9 +17,11 @@ mod facts;
 pub mod geopackage;
 mod glances;
 mod grid;
+mod idempotency;
 mod ledger;
 mod listing;
 mod notices;
+mod orders;
 mod people;
 mod photo_files;
 mod photos;
@@ -38,6 +41,7 @@ use std::ops::{Deref, DerefMut};
 
 pub use areas::AreaVersion;
 pub use blobs::{Blobs, Parts, Place};
+pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
@@ -46,10 +50,12 @@ pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
+pub use idempotency::{Answer, KeptRequest, KeyOf};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
+pub use orders::OrderRow;
 pub use people::TokenRow;
 pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};

@@ -4,7 +4,7 @@ use sync_protocol::ids::{DeviceId, PersonId};
 use uuid::Uuid;
 
 use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
-use crate::domain::{DistrictKey, Person, Role};
+use crate::domain::{DistrictKey, Person, Roles};
 
 const UPSERT_PERSON: &str = "INSERT INTO persons (district, person, name, role, created_ms) VALUES ($1, $2, $3, $4, $5) \
      ON CONFLICT (district, person) DO NOTHING";
@@ -44,9 +44,9 @@ pub struct TokenRow {
     pub person: Person,
 }
 
-fn person((id, name, role): (Uuid, String, String)) -> Result<Person, StoreError> {
-    let role = Role::parse(&role).ok_or(StoreError::Damaged("unknown role"))?;
-    Ok(Person { id: PersonId(id), name, role })
+fn person((id, name, roles): (Uuid, String, String)) -> Result<Person, StoreError> {
+    let roles = Roles::parse(&roles).ok_or(StoreError::Damaged("unknown role"))?;
+    Ok(Person { id: PersonId(id), name, roles })
 }
 
 impl Transaction {
@@ -63,7 +63,7 @@ impl Transaction {
             district.0,
             person.id.0,
             person.name.as_str(),
-            person.role.as_str(),
+            person.roles.to_string(),
             now_ms
         );
         Ok(())
@@ -93,7 +93,7 @@ impl Transaction {
     pub async fn persons(&mut self, district: DistrictKey) -> Result<Vec<(Person, Option<i64>)>, StoreError> {
         fetch_all!(self, (Uuid, String, String, Option<i64>), SELECT_PERSONS, district.0)
             .into_iter()
-            .map(|(id, name, role, removed_ms)| Ok((person((id, name, role))?, removed_ms)))
+            .map(|(id, name, roles, removed_ms)| Ok((person((id, name, roles))?, removed_ms)))
             .collect()
     }
 
@@ -113,8 +113,8 @@ impl Transaction {
     pub async fn tokens(&mut self, district: DistrictKey) -> Result<Vec<TokenRow>, StoreError> {
         fetch_all!(self, (Vec<u8>, i64, Uuid, String, String), SELECT_TOKENS, district.0)
             .into_iter()
-            .map(|(hash, created_ms, id, name, role)| {
-                Ok(TokenRow { hash, created_ms, person: person((id, name, role))? })
+            .map(|(hash, created_ms, id, name, roles)| {
+                Ok(TokenRow { hash, created_ms, person: person((id, name, roles))? })
             })
             .collect()
     }

@@ -8,10 +8,11 @@ use sync_protocol::codes::Code;
 use sync_protocol::enrolment;
 use sync_protocol::ids::{DistrictId, PersonId, RecordId, sha256};
 use sync_protocol::limits;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Engine, SyncError, office, tokens};
-use crate::domain::{Class, Collection, District, Person, Role, record_flags, state_number};
+use crate::domain::{Class, Collection, District, Person, Roles, record_flags, state_number};
 use crate::geometry::GeoBox;
 use crate::store::{AreaVersion, RecordRow};
 
@@ -60,11 +61,11 @@ pub async fn add_person(
     engine: &Arc<Engine>,
     district: &District,
     name: &str,
-    role: Role,
+    roles: Roles,
 ) -> Result<PersonId, SyncError> {
     named("name", name)?;
     let now_ms = engine.clock.now_ms();
-    let person = Person { id: PersonId(office::new_id(now_ms)), name: name.to_owned(), role };
+    let person = Person { id: PersonId(office::new_id(now_ms)), name: name.to_owned(), roles };
     let mut transaction = engine.store.begin().await?;
     let counter = transaction.take_counter(district.key, 1).await?;
     transaction.add_person(district.key, &person, now_ms).await?;
@@ -84,7 +85,7 @@ pub(super) enum Standing {
 /// The record by which devices learn of a person.
 pub(super) fn person_row(person: &Person, standing: Standing, change: u64, now_ms: i64) -> RecordRow {
     let mut view = MapWriter::new();
-    view.value("name", &person.name).value("role", person.role.as_str());
+    view.value("name", &person.name).value("role", &person.roles.to_string());
     if standing == Standing::Removed {
         view.value("removed", &true);
     }
@@ -119,7 +120,7 @@ pub async fn create_token(
 }
 
 /// What an enrolment code's QR says.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EnrolCode {
     /// Hexadecimal; used once.
     pub code: String,

@@ -11,7 +11,7 @@ use sync_protocol::limits;
 
 use super::office::Act;
 use super::{Engine, SyncError};
-use crate::domain::{District, DistrictKey, Person, Role};
+use crate::domain::{District, DistrictKey, Person, Role, Roles};
 use crate::keys;
 
 /// Length of a SEC1 uncompressed P-256 point.
@@ -148,7 +148,7 @@ async fn by_certificate(
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     for bearer in &certificate.persons {
-        let person = Person { id: bearer.id, name: bearer.name.clone(), role: Role::Inspector };
+        let person = Person { id: bearer.id, name: bearer.name.clone(), roles: Roles::from(Role::Inspector) };
         transaction.add_person(district.key, &person, engine.clock.now_ms()).await?;
     }
     transaction.commit().await?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
+use utoipa::ToSchema;
 
 use super::admin::{Standing, known, person_row};
 use super::{Engine, SyncError};
@@ -16,14 +17,14 @@ use crate::domain::District;
 use crate::reconcile::unbound_notice;
 
 /// A person as the office lists them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PersonListed {
     /// Their id.
     pub person: String,
     /// Their name.
     pub name: String,
-    /// Their role.
-    pub role: &'static str,
+    /// Their roles.
+    pub roles: Vec<&'static str>,
     /// When they were removed.
     pub removed_ms: Option<i64>,
 }
@@ -37,7 +38,7 @@ pub async fn list(engine: &Engine, district: &District) -> Result<Vec<PersonList
     let listed = persons.into_iter().map(|(person, removed_ms)| PersonListed {
         person: person.id.to_string(),
         name: person.name,
-        role: person.role.as_str(),
+        roles: person.roles.names(),
         removed_ms,
     });
     Ok(listed.collect())
@@ -63,7 +64,7 @@ pub async fn remove(engine: &Arc<Engine>, district: &District, id: PersonId) -> 
 }
 
 /// A token as the office lists it: never the token itself.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TokenListed {
     /// The beginning of its hash, by which it is revoked.
     pub id: String,
@@ -71,8 +72,8 @@ pub struct TokenListed {
     pub person: String,
     /// Their name.
     pub name: String,
-    /// Their role.
-    pub role: &'static str,
+    /// Their roles.
+    pub roles: Vec<&'static str>,
     /// When it was made.
     pub created_ms: i64,
 }
@@ -94,7 +95,7 @@ pub async fn tokens(engine: &Engine, district: &District) -> Result<Vec<TokenLis
         id: token_id(&token.hash),
         person: token.person.id.to_string(),
         name: token.person.name,
-        role: token.person.role.as_str(),
+        roles: token.person.roles.names(),
         created_ms: token.created_ms,
     });
     Ok(listed.collect())

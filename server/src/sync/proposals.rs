@@ -17,6 +17,7 @@ use sync_protocol::ids::{Head, Identity, PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{KindName, Operation};
 use sync_protocol::view::{State, View};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::listing::hazards::{self, Hazard};
@@ -28,7 +29,7 @@ use crate::duplicates::Reason;
 use crate::store::{OpenProposal, ProposalAt, RecordRow, StoreError, Transaction};
 
 /// A proposal as the office sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Proposed {
     /// The smaller id.
     pub record: String,
@@ -39,6 +40,7 @@ pub struct Proposed {
     /// How far they are apart, millimetres.
     pub distance_mm: i64,
     /// Why: each with its figures, `zh` and `en`.
+    #[schema(value_type = Vec<Object>)]
     pub reasons: Vec<Value>,
     /// The record that would stay.
     pub stays: String,
@@ -47,7 +49,7 @@ pub struct Proposed {
 }
 
 /// What a decision wrote.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Decided {
     /// Identities of operations, in the order they were written.
     pub operations: Vec<String>,

@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{PersonId, RecordId};
+use utoipa::ToSchema;
 
 use super::audit::Entry;
 use super::listing::devices::DeviceFilter;
@@ -68,13 +69,15 @@ pub async fn draft(engine: &Arc<Engine>, district: &District, period: Period) ->
 }
 
 /// An issued report as the office lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Issued {
     /// `code-year-ordinal`.
     pub number: String,
     /// Its first day.
+    #[schema(value_type = Option<String>, format = Date)]
     pub from: Option<Date>,
     /// Its last day.
+    #[schema(value_type = Option<String>, format = Date)]
     pub to: Option<Date>,
     /// The last change that it counts.
     pub cut_off_change: u64,

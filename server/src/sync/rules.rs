@@ -12,6 +12,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use sync_protocol::kind::Kind;
+use utoipa::ToSchema;
 
 use super::audit::Entry;
 use super::batch::Batch;
@@ -26,7 +27,7 @@ use crate::store::{ReferenceKind, ReferenceVersion, StoreError};
 const HISTORY: u32 = 100;
 
 /// The rules in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct InForce {
     /// Hexadecimal SHA-256 of the text.
     pub version: String,
@@ -43,7 +44,7 @@ pub struct InForce {
 }
 
 /// A version that was set.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Past {
     /// Hexadecimal SHA-256 of the text.
     pub version: String,
@@ -52,11 +53,12 @@ pub struct Past {
     /// When it was set, milliseconds since 1970.
     pub set_ms: i64,
     /// What was noted of it: `title`, and `by`, the person.
+    #[schema(value_type = Object)]
     pub note: serde_json::Value,
 }
 
 /// What setting came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Set {
     /// The version that is in force now.
     pub version: String,

@@ -49,7 +49,7 @@ pub(super) fn page(title: &str, district: &str, tab: Tab, body: &Markup) -> Stri
     frame(title, district, &navigation, body)
 }
 
-fn frame(title: &str, district: &str, navigation: &Markup, body: &Markup) -> String {
+pub(super) fn frame(title: &str, district: &str, navigation: &Markup, body: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="zh-CN" {
@@ -63,6 +63,7 @@ fn frame(title: &str, district: &str, navigation: &Markup, body: &Markup) -> Str
                 a class="skip" href="#main" { "跳到正文 Skip to content" }
                 header { span class="name" { "Firebreak " (district) } (navigation) }
                 main id="main" { (body) }
+                footer class="quiet" { p { a href="/docs" { "接口文档 API" } } }
             }
         }
     }

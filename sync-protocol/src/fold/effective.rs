@@ -129,6 +129,8 @@ const fn writes_fields(kind: Kind) -> bool {
             | Kind::Photographed
             | Kind::PatrolTrack
             | Kind::Withdrawn
+            // Asking for a later deadline does not move it.
+            | Kind::ExtensionAsked
             | Kind::PhotoVerified
             | Kind::Resolved
             | Kind::Restored

@@ -185,7 +185,9 @@ pub(super) const fn stage(kind: Kind) -> Option<(State, bool)> {
         Kind::Ordered => Some((State::Ordered, false)),
         Kind::Returned => Some((State::Returned, true)),
         Kind::Disputed => Some((State::Graded, true)),
-        Kind::Receipted | Kind::VerificationFailed | Kind::Reopened => Some((State::Rectifying, true)),
+        Kind::Receipted | Kind::CarriedReviewed | Kind::VerificationFailed | Kind::Reopened => {
+            Some((State::Rectifying, true))
+        }
         Kind::Carried => Some((State::Carried, true)),
         _ => None,
     }

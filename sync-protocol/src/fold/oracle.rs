@@ -98,6 +98,7 @@ impl Op<'_> {
             Kind::Photographed,
             Kind::PatrolTrack,
             Kind::Withdrawn,
+            Kind::ExtensionAsked,
             Kind::PhotoVerified,
             Kind::Retracted,
         ];
@@ -694,7 +695,9 @@ fn stage(op: &Op<'_>) -> Option<(State, u8)> {
         Kind::Reported | Kind::Observed | Kind::Corrected => (State::Reported, 1),
         Kind::Graded | Kind::Disputed => (State::Graded, 2),
         Kind::Ordered => (State::Ordered, 3),
-        Kind::Receipted | Kind::VerificationFailed | Kind::Reopened => (State::Rectifying, 4),
+        Kind::Receipted | Kind::CarriedReviewed | Kind::VerificationFailed | Kind::Reopened => {
+            (State::Rectifying, 4)
+        }
         Kind::Carried => (State::Carried, 5),
         _ => return None,
     })

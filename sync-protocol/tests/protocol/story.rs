@@ -62,7 +62,13 @@ pub(crate) struct Golden {
 }
 
 /// Kinds that came when golden files were there: they come last, so that nothing before them changes.
-const ADDED: &[Kind] = &[Kind::Retracted];
+const ADDED: &[Kind] = &[
+    Kind::Retracted,
+    Kind::CarriedReviewed,
+    Kind::MajorConfirmed,
+    Kind::MajorPlanned,
+    Kind::DeadlineTightened,
+];
 
 /// Every golden bundle: one for each kind, the one of a later version among them.
 pub(crate) fn bundles() -> Vec<Golden> {

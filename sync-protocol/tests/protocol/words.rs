@@ -110,6 +110,15 @@ pub(crate) fn say_office(operation: Operation, kind: Kind) -> Operation {
         Kind::Carried => {
             operation.with("plan", &"每周测距一次").with("review_at_ms", &(BEGIN_MS + 2_592_000_000))
         }
+        Kind::CarriedReviewed => reason(operation, "已停电，可以施工"),
+        Kind::MajorConfirmed => operation.with("major", &true).with("supervision_level", &"市级"),
+        Kind::DeadlineTightened => operation
+            .with("deadline_ms", &(BEGIN_MS + 259_200_000))
+            .with("rule_version", &"2026-1")
+            .with("reason", &"高火险期"),
+        Kind::MajorPlanned => operation
+            .with("responsibility_text", &"供电所负责")
+            .with("responsibility_at_ms", &(BEGIN_MS + 86_400_000)),
         Kind::Closed => operation.with("closed_at_ms", &(BEGIN_MS + 10_800_000)),
         _ => reason(operation, "复查发现新枝"),
     }

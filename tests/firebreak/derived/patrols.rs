@@ -127,3 +127,27 @@ async fn a_hop_is_no_patrolled_distance() -> Result<()> {
     ensure!((walked_m - 386.0).abs() < 10.0, "{walked_m}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_walk_past_midnight_is_of_both_days_whichever_way_it_went() -> Result<()> {
+    // Local midnight (Asia/Shanghai), a quarter of the walk before it and three quarters after.
+    let midnight_ms = MORNING_MS - MORNING_MS.rem_euclid(86_400_000) + 16 * 3_600_000;
+    // The times of a walk count from the line's beginning.
+    let up = walk(2, 14, midnight_ms - 500_000);
+    let ways = up.iter().map(|(lat, lon, _, _)| (*lat, *lon)).rev();
+    let down: Vec<Point> =
+        ways.zip(&up).map(|((lat, lon), (_, _, at, accuracy))| (lat, lon, *at, *accuracy)).collect();
+    for (track, first) in [(up, (193.0, 483.0)), (down, (1_061.0, 1_351.0))] {
+        let server = Server::start(Backend::Sqlite).await?;
+        grid(&server).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let operations = patrol(&mut phone, &[track]);
+        send(&mut phone, &operations).await?;
+        let day = jiff::Timestamp::from_millisecond(midnight_ms - 1)?.in_tz("Asia/Shanghai")?.date();
+        let path = format!("/v1/stretches?kind=patrol&from={day}&to={day}");
+        let told = server.client()?.json(&path).await?;
+        let ends = [number(&told, "/rows/0/parts/0/0")? / 1e3, number(&told, "/rows/0/parts/0/1")? / 1e3];
+        ensure!((ends[0] - first.0).abs() < 15.0 && (ends[1] - first.1).abs() < 15.0, "{ends:?} {first:?}");
+    }
+    Ok(())
+}

@@ -162,23 +162,28 @@ fn by_day(context: &Context, part: &Walked, day: Date, received_ms: i64) -> Vec<
     if !(1..=LONGEST_DAYS).contains(&days) {
         return vec![(first, part.from_mm, part.to_mm)];
     }
-    let length = i128::from(part.to_mm - part.from_mm);
+    let length_mm = part.to_mm - part.from_mm;
     let took = i128::from((end_ms - start_ms).max(1));
+    // How much of it was walked by the end of each day.
+    let mut walked_mm = 0;
     let mut parts = Vec::new();
-    let (mut at_mm, mut day) = (part.from_mm, first);
-    while day < last {
-        let Ok(next) = day.checked_add(1.day()) else { break };
-        let midnight =
-            next.to_zoned_datetime(context.zone.clone()).map_or(end_ms, |at| at.timestamp().as_millisecond());
-        let share = length * i128::from(midnight - start_ms) / took;
-        let to_mm = part.from_mm + i64::try_from(share).unwrap_or(0);
-        if at_mm < to_mm {
-            parts.push((day, at_mm, to_mm));
+    let mut day = first;
+    while day <= last && walked_mm < length_mm {
+        let next = day.checked_add(1.day()).ok();
+        let midnight = next.and_then(|next| next.to_zoned_datetime(context.zone.clone()).ok());
+        let until_ms = midnight.map_or(end_ms, |at| at.timestamp().as_millisecond()).min(end_ms);
+        let share = i128::from(length_mm) * i128::from(until_ms - start_ms) / took;
+        let by_then_mm = i64::try_from(share).unwrap_or(length_mm).clamp(walked_mm, length_mm);
+        if walked_mm < by_then_mm {
+            parts.push(if part.is_descending {
+                (day, part.to_mm - by_then_mm, part.to_mm - walked_mm)
+            } else {
+                (day, part.from_mm + walked_mm, part.from_mm + by_then_mm)
+            });
         }
-        (at_mm, day) = (to_mm.max(at_mm), next);
-    }
-    if at_mm < part.to_mm {
-        parts.push((last, at_mm, part.to_mm));
+        walked_mm = by_then_mm;
+        let Some(next) = next else { break };
+        day = next;
     }
     parts
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{RecordId, sha256};
 use sync_protocol::reference::{LineView, Reference, RegionView};
+use utoipa::ToSchema;
 
 use crate::domain::District;
 use crate::geometry::Line;
@@ -20,7 +21,7 @@ use crate::sync::listing::{Page, cursor, read_cursor};
 use crate::sync::{Engine, SyncError};
 
 /// What is in force of the grid and the regions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Overview {
     /// Lines in force.
     pub lines: usize,
@@ -37,7 +38,7 @@ pub struct Overview {
 }
 
 /// A version.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Version {
     /// Hexadecimal SHA-256 of its content.
     pub version: String,
@@ -46,6 +47,7 @@ pub struct Version {
     /// When it came, milliseconds since 1970.
     pub imported_ms: i64,
     /// What the import came to.
+    #[schema(value_type = Object)]
     pub report: Value,
 }
 
@@ -79,7 +81,7 @@ pub async fn overview(engine: &Arc<Engine>, district: &District) -> Result<Overv
 }
 
 /// A line in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LineListed {
     /// Its record.
     pub record: String,
@@ -120,7 +122,7 @@ pub struct LineListed {
 }
 
 /// A class of voltage, by the rules in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct VoltageClass {
     /// Its key.
     pub key: String,
@@ -133,7 +135,7 @@ pub struct VoltageClass {
 }
 
 /// Something that was assumed of a voltage.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Assumed {
     /// Its code.
     pub code: String,
@@ -236,7 +238,7 @@ fn views(grid: &Grid, which: Which) -> Vec<(RecordId, &LineView)> {
 }
 
 /// A line with its spans.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LineDetail {
     /// What a list says of it.
     #[serde(flatten)]
@@ -250,7 +252,7 @@ pub struct LineDetail {
 }
 
 /// A structure of a line.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct StructureAt {
     /// Its vertex.
     pub vertex: u32,
@@ -265,7 +267,7 @@ pub struct StructureAt {
 }
 
 /// A span of a line.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SpanListed {
     /// Counted from 1, as in the placement of a hazard.
     pub span: usize,
@@ -333,7 +335,7 @@ pub async fn line(
 }
 
 /// A district or township in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RegionListed {
     /// Its record.
     pub record: String,

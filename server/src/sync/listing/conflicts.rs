@@ -9,6 +9,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::field;
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::view::View;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{By, Calendar, Names, Page, cursor, read_cursor};
@@ -49,7 +50,7 @@ impl FromStr for ConflictId {
 }
 
 /// An open conflict.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct OpenConflict {
     /// Its name.
     pub id: String,
@@ -85,7 +86,7 @@ pub struct OpenConflict {
 }
 
 /// One side of a conflict.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Side {
     /// Who did what.
     #[serde(flatten)]

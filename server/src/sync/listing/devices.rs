@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sync_protocol::ids::DeviceId;
+use utoipa::ToSchema;
 
 use super::{Page, cursor, read_cursor};
 use crate::domain::{DeviceRow, DeviceStatus, District, DistrictKey};
@@ -9,7 +10,7 @@ use crate::store::Transaction;
 use crate::sync::{Engine, SyncError, pull};
 
 /// A device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DeviceTold {
     /// Its id.
     pub id: String,
@@ -48,7 +49,7 @@ pub struct DeviceTold {
 }
 
 /// A person bound to a device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PersonTold {
     /// Their id.
     pub id: String,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::reference::Reference;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Names, Page, cursor, read_cursor};
@@ -19,7 +20,7 @@ use crate::store::{FactFilter, FactListed, FactType, StoreError, Transaction, de
 use crate::sync::{Engine, SyncError};
 
 /// A patrol, work, inspection or activity.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Fact {
     /// The record.
     pub id: String,
@@ -41,6 +42,7 @@ pub struct Fact {
     /// Their name.
     pub person_name: Option<String>,
     /// Whole numbers by field name, and its project.
+    #[schema(value_type = Object)]
     pub amounts: Value,
     /// Whether it has stretches on lines.
     pub placed: bool,
@@ -132,7 +134,7 @@ pub(crate) async fn line_names(
 }
 
 /// A line with what was walked or done along it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LineLength {
     /// The line; none: works that lie on no known stretch.
     pub line: Option<String>,

@@ -10,12 +10,13 @@ use sync_protocol::ids::{Head, PersonId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{self, Operation};
 use sync_protocol::view::{FieldView, View};
+use utoipa::ToSchema;
 
 use super::{By, Names};
 use crate::sync::json;
 
 /// A field of a record.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Field {
     /// Its name.
     pub name: String,
@@ -36,7 +37,7 @@ pub struct Field {
 }
 
 /// One value that someone wrote.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Written {
     /// The value.
     pub value: Value,
@@ -51,7 +52,8 @@ pub struct Written {
 }
 
 /// Why a value shows or does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = WrittenWhy)]
 pub struct Why {
     /// A stable word.
     pub why: &'static str,

@@ -10,6 +10,7 @@ use sync_protocol::ids::{RecordId, sha256};
 use sync_protocol::kind::RecordType;
 use sync_protocol::operation::Position;
 use sync_protocol::view::{Closure, State, View};
+use utoipa::ToSchema;
 
 use super::{Calendar, Page, cursor, read_cursor};
 use crate::domain::{Class, District, record_flags, state_number};
@@ -65,7 +66,7 @@ pub struct Filter {
 }
 
 /// A position as JSON has it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Place {
     /// Degrees.
     pub lat: f64,
@@ -77,7 +78,7 @@ pub struct Place {
 
 /// One line of the list.
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in JSON")]
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Hazard {
     /// The record.
     pub id: String,
@@ -106,15 +107,20 @@ pub struct Hazard {
     /// The shown position.
     pub position: Option<Place>,
     /// 隐患类别.
+    #[schema(value_type = Option<String>)]
     pub category: Option<Value>,
     /// 隐患类型.
     #[serde(rename = "type")]
+    #[schema(value_type = Option<String>)]
     pub hazard_type: Option<Value>,
     /// 乡镇.
+    #[schema(value_type = Option<String>)]
     pub township: Option<Value>,
     /// 线路名称.
+    #[schema(value_type = Option<String>)]
     pub line_name: Option<Value>,
     /// 发现时间.
+    #[schema(value_type = Option<i64>)]
     pub found_at_ms: Option<Value>,
     /// Server time of its first operation.
     pub received_ms: i64,

@@ -28,6 +28,7 @@ use sync_protocol::ids::{Head, PersonId};
 use sync_protocol::kind::Kind;
 use sync_protocol::prepass::{self, Bounds};
 use sync_protocol::view::{View, WriterIndex};
+use utoipa::ToSchema;
 
 use super::SyncError;
 use super::office::SERVER_AUTHOR;
@@ -96,7 +97,7 @@ impl Names {
 }
 
 /// An operation that a view refers to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct By {
     /// The head of its identity, hexadecimal.
     pub operation: String,

@@ -9,6 +9,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::{DeviceId, PersonId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Operation, Stamp};
+use utoipa::ToSchema;
 
 use super::Names;
 use super::fields::{PastWrite, writes};
@@ -18,7 +19,7 @@ use crate::sync::json;
 use crate::time;
 
 /// One operation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Told {
     /// SHA-256 of its bytes.
     pub identity: String,
@@ -47,6 +48,7 @@ pub struct Told {
     /// Server time of first receipt.
     pub received_ms: i64,
     /// When, by the device.
+    #[schema(value_type = Object)]
     pub at: Stamp,
     /// When, as far as the server knows.
     pub interval: Interval,
@@ -57,13 +59,14 @@ pub struct Told {
     /// What it asserts.
     pub fields: BTreeMap<String, Value>,
     /// Photos it names.
+    #[schema(value_type = Vec<Object>)]
     pub photos: Vec<Value>,
     /// The quarantined operation that it releases.
     pub releases: Option<String>,
 }
 
 /// A flag in words.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Flag {
     /// A stable code.
     pub code: &'static str,
@@ -80,7 +83,7 @@ impl From<Code> for Flag {
 }
 
 /// When something happened, in server time.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Interval {
     /// Not before this.
     pub not_before_ms: i64,

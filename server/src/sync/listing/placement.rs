@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sync_protocol::ids::RecordId;
 use sync_protocol::view::View;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::hazards::Hazard;
@@ -18,7 +19,7 @@ use crate::sync::derive::{Context, Note, placement, township, worse};
 use crate::sync::{Engine, SyncError};
 
 /// Where a hazard stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Placement {
     /// The township that it is counted in: as it was written, else that of its position; none where neither is known.
     pub township: Option<String>,
@@ -39,7 +40,7 @@ pub struct Placement {
 }
 
 /// A place on a line.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LineOf {
     /// The line.
     pub id: String,
@@ -72,7 +73,7 @@ pub struct LineOf {
 }
 
 /// The second-best line.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Rival {
     /// The line.
     pub id: String,
@@ -83,7 +84,7 @@ pub struct Rival {
 }
 
 /// A code with its words.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Words {
     /// The code.
     pub code: &'static str,
@@ -94,7 +95,7 @@ pub struct Words {
 }
 
 /// What the rules suggest.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Suggested {
     /// The severity.
     pub severity: &'static str,
@@ -109,7 +110,8 @@ pub struct Suggested {
 }
 
 /// A reason.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SuggestionReason)]
 pub struct Why {
     /// In Chinese.
     pub zh: String,

@@ -6,6 +6,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::Identity;
 use sync_protocol::operation::BOUNDS;
 use sync_protocol::prepass;
+use utoipa::ToSchema;
 
 use super::{Names, Page, cursor, read_cursor};
 use crate::domain::District;
@@ -16,7 +17,7 @@ use crate::sync::{Engine, SyncError};
 pub const HEAD_BYTES: u32 = 4 << 10;
 
 /// A quarantined operation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Quarantined {
     /// SHA-256 of its bytes.
     pub identity: String,

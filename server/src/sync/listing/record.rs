@@ -9,6 +9,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::RecordType;
 use sync_protocol::view::{PhotoState, View};
+use utoipa::ToSchema;
 
 pub use super::fields::{Field, Why, Written, writes};
 pub use super::operations::{Flag, Interval, Told};
@@ -23,7 +24,7 @@ use crate::domain::{Collection, District};
 use crate::sync::{Engine, SyncError};
 
 /// A record.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Record {
     /// Its line in the list.
     #[serde(flatten)]
@@ -57,20 +58,22 @@ pub struct Record {
 }
 
 /// Where the shown severity comes from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Severities {
     /// What shows.
     pub shown: Option<String>,
     /// The worst observation that counts in its field.
+    #[schema(value_type = Option<String>)]
     pub observed: Option<Value>,
     /// The worst grading.
+    #[schema(value_type = Option<String>)]
     pub graded: Option<Value>,
     /// Observations that no grading has seen.
     pub unanswered: Vec<By>,
 }
 
 /// The lifecycle.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Lifecycle {
     /// Where it stands.
     pub state: &'static str,
@@ -89,7 +92,7 @@ pub struct Lifecycle {
 }
 
 /// A cure or an end.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Act {
     /// Who did what.
     #[serde(flatten)]
@@ -109,7 +112,7 @@ pub struct Act {
 }
 
 /// A step of progress.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Stage {
     /// Who did what.
     #[serde(flatten)]
@@ -121,7 +124,7 @@ pub struct Stage {
 }
 
 /// A photo.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Photo {
     /// SHA-256 of the file.
     pub sha256: String,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sync_protocol::view::{Disposition, State};
+use utoipa::ToSchema;
 
 use crate::domain::{Class, District, disposition_number};
 use crate::sync::{Engine, SyncError};
@@ -90,7 +91,7 @@ pub async fn restored_ms(engine: &Engine, district: &District) -> Result<Vec<i64
 }
 
 /// Totals as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TotalsTold {
     /// Operations received: the sum of the dispositions.
     pub received: i64,

@@ -300,7 +300,7 @@ pub(super) async fn hold(
         };
         batch.engine.audit(batch.transaction, batch.district, entry).await?;
     }
-    Ok(ActOutcome { operation: None, persons: Vec::new() })
+    Ok(ActOutcome { operation: None, persons: Vec::new(), commanded: None })
 }
 
 /// Verifies photos that were just named and are held already.

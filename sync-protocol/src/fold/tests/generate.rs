@@ -90,6 +90,7 @@ const KINDS: &[Kind] = &[
     Kind::Disputed,
     Kind::ExtensionGranted,
     Kind::Carried,
+    Kind::CarriedReviewed,
     Kind::Closed,
     Kind::Closed,
     Kind::Reopened,

@@ -1,0 +1,58 @@
+//! The document of the office's API (`docs/openapi.json`) against the code, the router and the page.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak::http::openapi;
+use firebreak_tests::server::{Backend, Server};
+use serde_json::Value;
+
+/// The first parts after `/v1/` of the routes that devices use: `docs/protocol.md` is about those.
+const OF_DEVICES: [&str; 3] = ["enrol", "sync", "receipts"];
+
+/// Method and path of every operation of the document.
+fn described(document: &Value) -> Result<BTreeSet<(String, String)>> {
+    let paths = document["paths"].as_object().context("no paths")?;
+    let mut found = BTreeSet::new();
+    for (path, item) in paths {
+        for method in item.as_object().context("a path without operations")?.keys() {
+            found.insert((method.to_uppercase(), path.clone()));
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn the_committed_document_is_what_the_code_says() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+    let committed = std::fs::read_to_string(path)?;
+    ensure!(
+        committed == openapi::text(),
+        "docs/openapi.json is stale: firebreak openapi > docs/openapi.json, and read what changed"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_document_has_every_route_of_the_office_and_no_other() -> Result<()> {
+    let routes: BTreeSet<(String, String)> = super::office::TABLE
+        .iter()
+        .filter(|(_, path, _)| {
+            let first = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+            first.is_some_and(|first| !OF_DEVICES.contains(&first))
+        })
+        .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    assert_eq!(described(&openapi::document())?, routes);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_document_is_served_as_it_is_committed() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let served = server.client()?.with_token("").get("/openapi.json").await?;
+    ensure!((served.status, served.content_type.as_str()) == (200, "application/json"), "{served:?}");
+    ensure!(served.json("/openapi.json")? == openapi::document());
+    Ok(())
+}
