@@ -1,6 +1,7 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
 mod api_page;
+mod audit;
 mod bad_input;
 mod complaints;
 mod derived;
@@ -21,6 +22,7 @@ mod openapi;
 mod page;
 mod page_says;
 mod people;
+mod photos;
 mod python_client;
 mod real_records;
 mod reports;

@@ -258,6 +258,7 @@ fn photos(view: &View) -> Vec<Photo> {
                 PhotoState::Named => ("named", "待上传"),
                 PhotoState::Verified => ("verified", "已核验"),
                 PhotoState::WrittenOff => ("written_off", "已核销"),
+                PhotoState::Redacted => ("redacted", "已脱敏"),
             };
             Photo {
                 sha256: sha256.to_string(),
