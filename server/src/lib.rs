@@ -13,6 +13,7 @@ pub mod geometry;
 pub mod grid;
 pub mod http;
 pub mod keys;
+pub mod lifecycle;
 pub mod reconcile;
 pub mod report;
 pub mod rules;

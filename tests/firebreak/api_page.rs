@@ -89,13 +89,15 @@ fn filled(body: &Value, there: &BTreeMap<&str, Value>) -> Value {
 }
 
 /// Sections in an order in which each finds something to act on.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 27] = [
     "GET /v1/totals",
     "GET /v1/hazards",
     "GET /v1/conflicts",
     "POST /v1/conflicts/{id}/resolve",
     "POST /v1/hazards/{record}/restore",
-    "POST /v1/hazards/{record}/acts",
+    "GET /v1/hazards/{record}/commands",
+    "POST /v1/hazards/{record}/commands/{command}",
+    "POST /v1/commands/{command}",
     "POST /v1/quarantine/{operation}/release",
     "GET /v1/proposals",
     "POST /v1/proposals/{record}/{other}/accept",
@@ -137,6 +139,7 @@ async fn every_example_of_the_api_page_is_answered_as_the_page_says() -> Result<
         ("{id}", format!("{}.township.values", report.record)),
         ("{record}", report.record.to_string()),
         ("{other}", twin.record.to_string()),
+        ("{command}", "grade".to_owned()),
         ("{operation}", waiting.to_owned()),
         ("{person}", other.person.to_string()),
         ("{device}", other.device.to_string()),
@@ -152,6 +155,7 @@ async fn every_example_of_the_api_page_is_answered_as_the_page_says() -> Result<
         let there = BTreeMap::from([
             ("operation", json!(head_of(&mine).to_string())),
             ("heads", hazard["heads"].clone()),
+            ("hazards", json!([twin.record.to_string()])),
             ("person", json!(other.person.to_string())),
             ("source", json!(format!("{}\n", firebreak::rules::DEFAULT))),
             ("sequence", json!(other.sequence)),

@@ -304,12 +304,17 @@ async fn complaint_10_closing_what_is_closed_already_is_no_error_and_no_conflict
         let (server, office, folder) = scene(backend).await?;
         let (mut one, mut two, report) = met(&server, &office, &folder).await?;
         two.says(report.record, Kind::Rectified, &[]).await?;
-        one.says(report.record, Kind::Rectified, &[]).await?;
+        let mut cure = one.device.draft(Kind::Rectified, report.record, one.person).await?;
+        cure.photos = vec![fixtures::builders::photo("after", b"cleared")];
+        one.device.record(&cure).await?;
         one.sync().await?;
-        one.says(report.record, Kind::Verified, &[]).await?;
-        one.sync().await?;
+        // Another person looks at it again: who rectified it could not be believed.
+        let mut three = Inspector::new(&server, &office, &folder, "丙").await?;
+        three.sync().await?;
+        three.says(report.record, Kind::Verified, &[]).await?;
+        three.sync().await?;
         for _ in 0..2 {
-            office.act(report.record, "closed", &json!({})).await?;
+            office.command(report.record, "close", &json!({})).await?;
         }
         // The second inspector comes into coverage with a cure of what is closed.
         let late = two.sync().await?;

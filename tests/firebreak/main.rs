@@ -14,6 +14,7 @@ mod harness;
 mod idempotency;
 mod kills;
 mod laws;
+mod lifecycle;
 mod memory_stick;
 mod office;
 mod openapi;

@@ -187,12 +187,15 @@ async fn what_the_office_lost_by_a_restore_is_listed_with_who_names_it() -> Resu
     let mut keeper = Keeper::enrol(&server).await?;
     let report = keeper.report("serious").await?;
     let untouched = keeper.report("general").await?;
+    let grade = format!("/v1/hazards/{}/commands/grade", report.record);
+    server.client()?.post(&grade, &json!({"fields": {"severity": "serious"}})).await?.json(&grade)?;
     back_up(&mut server, backup.path()).await?;
     keeper.moved_to(&server);
     // The office orders one hazard after the backup, and a phone that saw the order records on top of it.
-    let acts = format!("/v1/hazards/{}/acts", report.record);
-    let ordered = json!({"kind": "ordered", "fields": {"responsible_unit": "县供电公司"}});
-    let ordered = server.client()?.post(&acts, &ordered).await?.json(&acts)?;
+    let commands = format!("/v1/hazards/{}/commands", report.record);
+    let ordered = json!({"fields": {"responsible_unit": "县供电公司", "measures": "清理通道"}});
+    let order = format!("{commands}/order");
+    let ordered = server.client()?.post(&order, &ordered).await?.json(&order)?;
     let order = ordered["operation"].as_str().and_then(|identity| identity.get(..32)).context("no head")?;
     keeper.phone.sync(&NOTHING).await?;
     let head = Head::try_from(hex::decode(order)?.as_slice())?;

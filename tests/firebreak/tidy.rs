@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["tls"],
     &["config"],
     &["validate", "reconcile", "store"],
-    &["report"],
+    &["report", "lifecycle"],
     &["domain"],
     &["grid"],
     &["rules", "duplicates"],
@@ -36,7 +36,7 @@ const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile",
 
 /// The functional core: values in, values out.
 const PURE: &[&str] =
-    &["validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "audit"];
+    &["validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "lifecycle", "audit"];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[

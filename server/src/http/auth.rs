@@ -81,7 +81,9 @@ pub(super) async fn account(shared: &Shared, token: &str) -> Result<Account, Api
 fn unknown_district(error: SyncError) -> ApiError {
     match error {
         SyncError::Refused(_) | SyncError::RefusedFor(..) => Code::Unauthenticated.into(),
-        other @ (SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => other.into(),
+        other @ (SyncError::Command(_) | SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => {
+            other.into()
+        }
     }
 }
 

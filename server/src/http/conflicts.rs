@@ -11,8 +11,8 @@ use sync_protocol::kind::{Kind, Signer};
 use utoipa::ToSchema;
 
 use super::Shared;
-use super::acts;
 use super::auth::Account;
+use super::commands;
 use super::error::ApiError;
 use super::parameters::{Body, Paging, Parameters, page_size};
 use super::policy::{self, DECIDE, OFFICE};
@@ -82,7 +82,7 @@ pub(super) async fn resolve(
 ) -> Result<Json<Resolved>, ApiError> {
     account.require(DECIDE)?;
     let id: ConflictId = id.parse().map_err(|code| ApiError::with(code, "conflict"))?;
-    let heads = resolution.heads.as_deref().map(acts::heads).transpose()?;
+    let heads = resolution.heads.as_deref().map(commands::heads).transpose()?;
     let decision = decision(&id, resolution)?;
     if let Decision::Act(kind, _) = &decision
         && kind.signer() == Signer::Office
@@ -103,7 +103,7 @@ fn decision(id: &ConflictId, resolution: Resolution) -> Result<Decision, ApiErro
         }
         (None, Some(act)) => {
             let kind = Kind::parse(&act).ok_or_else(|| ApiError::with(Code::BadParameter, "act"))?;
-            Ok(Decision::Act(kind, acts::fields(&resolution.fields.unwrap_or_default())?))
+            Ok(Decision::Act(kind, commands::fields(&resolution.fields.unwrap_or_default())?))
         }
         _ => Err(ApiError::with(Code::BadParameter, "either a value, or an act with its fields")),
     }

@@ -14,8 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::Shared;
-use super::acts;
 use super::auth::Account;
+use super::commands;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, id};
 use super::policy::RECORD;
@@ -38,7 +38,7 @@ pub(super) struct Made {
 
 async fn enter(shared: &Shared, account: &Account, kind: Kind, new: New) -> Result<Json<Made>, ApiError> {
     account.require(RECORD)?;
-    let fields = acts::fields(&new.fields)?;
+    let fields = commands::fields(&new.fields)?;
     let entry = Entry { kind, id: new.id, fields, author: account.person.id };
     let entered = entry::enter(&shared.engine, &account.district, entry).await?;
     Ok(Json(Made { id: entered.record.to_string(), new: entered.is_new }))

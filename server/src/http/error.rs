@@ -6,8 +6,10 @@ use sync_protocol::codes::Code;
 use sync_protocol::exchange::{ErrorBody, Frame};
 
 use super::problem::{self, Problem};
+use crate::lifecycle::{Reason, Refusal};
 use crate::store::StoreError;
 use crate::sync::SyncError;
+use crate::sync::commands::Refused;
 
 /// What a client is told.
 #[derive(Debug)]
@@ -15,18 +17,41 @@ pub struct ApiError {
     /// The code.
     pub code: Code,
     detail: Option<String>,
+    /// Further members of the body.
+    more: Option<(&'static str, serde_json::Value)>,
 }
 
 impl ApiError {
     /// An error with a word on what is wrong.
     pub fn with(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: Some(detail.into()) }
+        Self { code, detail: Some(detail.into()), more: None }
+    }
+
+    /// An error with a further member of its body.
+    fn with_more(code: Code, name: &'static str, value: &impl serde::Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        Self { code, detail: None, more: Some((name, value)) }
+    }
+
+    /// Its HTTP status.
+    pub(super) const fn status(&self) -> StatusCode {
+        status_of(self.code)
+    }
+
+    /// Its body.
+    pub(super) fn body(&self) -> serde_json::Value {
+        let problem = Problem::of(self.code, self.status().as_u16(), self.detail.clone());
+        let mut body = serde_json::to_value(problem).unwrap_or_default();
+        if let (Some((name, value)), Some(body)) = (&self.more, body.as_object_mut()) {
+            body.insert((*name).to_owned(), value.clone());
+        }
+        body
     }
 }
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
-        Self { code, detail: None }
+        Self { code, detail: None, more: None }
     }
 }
 
@@ -47,6 +72,8 @@ impl From<SyncError> for ApiError {
         match error {
             SyncError::Refused(code) => code.into(),
             SyncError::RefusedFor(code, detail) => Self::with(code, detail),
+            SyncError::Command(Refused::Command(refusals)) => refused(&refusals),
+            SyncError::Command(Refused::MovedOn(since)) => Self::with_more(Code::MovedOn, "since", &since),
             SyncError::Store(error) => error.into(),
             SyncError::Keys(_) | SyncError::Gone => {
                 tracing::error!(error = %error, "a request failed: {error}");
@@ -54,6 +81,13 @@ impl From<SyncError> for ApiError {
             }
         }
     }
+}
+
+/// Who may not at all is told so; who may is told everything that is missing.
+fn refused(refusals: &[Refusal]) -> ApiError {
+    let is_forbidden = refusals.iter().any(|refusal| refusal.code == Reason::Role);
+    let code = if is_forbidden { Code::Forbidden } else { Code::CommandRefused };
+    ApiError::with_more(code, "refusals", &refusals)
 }
 
 /// The HTTP status of a code.
@@ -69,6 +103,7 @@ pub const fn status_of(code: Code) -> StatusCode {
         Code::EnrolCodeUsed
         | Code::ConflictClosed
         | Code::NotReleasable
+        | Code::CommandRefused
         | Code::IdempotencyInProgress
         | Code::IdempotencyUnsettled => StatusCode::CONFLICT,
         Code::MovedOn => StatusCode::PRECONDITION_FAILED,
@@ -89,9 +124,7 @@ const RETRY_AFTER: &str = "5";
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = status_of(self.code);
-        let body = Problem::of(self.code, status.as_u16(), self.detail);
-        let mut response = (status, axum::Json(body)).into_response();
+        let mut response = (self.status(), axum::Json(self.body())).into_response();
         let media_type = HeaderValue::from_static(problem::MEDIA_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         if matches!(self.code, Code::TooManyRequests | Code::StorageFull | Code::StorageUnavailable) {

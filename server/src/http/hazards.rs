@@ -18,8 +18,8 @@ use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::acts;
 use super::auth::Account;
+use super::commands;
 use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
 use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
@@ -120,7 +120,7 @@ pub(super) async fn list(
 
 /// 隐患详情 One record with everything behind it.
 ///
-/// The entity tag is its heads, a point, and a hash of the reply: send it in `If-Match` with a command.
+/// The entity tag is its heads and a hash of the reply: send it in `If-Match` with a command.
 #[utoipa::path(
     get, path = "/v1/hazards/{record}", tag = "hazards",
     responses((status = 200, description = "The record", body = Record)),
@@ -173,7 +173,7 @@ pub(super) async fn restore(
     let head = Head::try_from(bytes.as_slice())
         .or_else(|_source| Identity::try_from(bytes.as_slice()).map(|identity| identity.head()))
         .map_err(|_source| ApiError::with(Code::BadParameter, "operation"))?;
-    let (heads, stale) = if_match.or(wanted.heads.as_deref().map(acts::heads).transpose()?)?;
+    let (heads, stale) = if_match.or(wanted.heads.as_deref().map(commands::heads).transpose()?)?;
     let restored = decide::restore(
         &shared.engine, &account.district, record, head, &wanted.field, heads, account.person.id,
     );
@@ -187,6 +187,9 @@ pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
 
 pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
     let bad = |what: &str| ApiError::with(Code::BadParameter, what);
+    if wanted.since.is_some_and(|change| i64::try_from(change).is_err()) {
+        return Err(bad("since"));
+    }
     let types = match wanted.record_type.as_deref() {
         None | Some("hazard") => TypeFilter::Hazard,
         Some("all") => TypeFilter::All,

@@ -2,9 +2,9 @@
 //!
 //! A handler takes extractors, makes one call and gives one reply. No SQL and no rules here.
 
-mod acts;
 mod auth;
 mod body;
+mod commands;
 mod conditional;
 mod conflicts;
 mod devices;
@@ -109,7 +109,9 @@ pub fn router(
         .route("/v1/hazards.geojson", get(hazards::geojson))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
-        .route("/v1/hazards/{record}/acts", post(acts::act))
+        .route("/v1/hazards/{record}/commands", get(commands::offered))
+        .route("/v1/hazards/{record}/commands/{command}", post(commands::command))
+        .route("/v1/commands/{command}", post(commands::bulk))
         .route("/v1/conflicts", get(conflicts::list))
         .route("/v1/conflicts/{conflict}/resolve", post(conflicts::resolve))
         .route("/v1/quarantine", get(quarantine::list))

@@ -26,7 +26,7 @@ use super::problem::{MEDIA_TYPE, Problem};
     paths(
         super::totals::totals,
         super::hazards::list, super::hazards::geojson, super::hazards::one, super::hazards::restore,
-        super::acts::act,
+        super::commands::offered, super::commands::command, super::commands::bulk,
         super::conflicts::list, super::conflicts::resolve,
         super::quarantine::list, super::quarantine::one, super::quarantine::release, super::quarantine::write_off,
         super::proposals::list, super::proposals::accept, super::proposals::dismiss, super::proposals::undo,
@@ -83,6 +83,10 @@ fn path_parameter(name: &str) -> (Value, &'static str) {
         "conflict" => (
             json!({"type": "string", "pattern": r"^[0-9a-fA-F-]{36}\.[a-z_]+\.[a-z-]+$"}),
             "冲突 the id of a conflict",
+        ),
+        "command" => (
+            json!({"type": "string", "enum": crate::lifecycle::Command::ALL.iter().map(|it| it.as_str()).collect::<Vec<_>>()}),
+            "操作 the name of a command",
         ),
         "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         _ => (json!({"type": "string", "minLength": 1}), ""),

@@ -6,6 +6,9 @@ use serde::Serialize;
 use sync_protocol::codes::Code;
 use utoipa::ToSchema;
 
+use crate::lifecycle::Refusal;
+use crate::sync::commands::Since;
+
 /// The media type of an error body.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -40,6 +43,12 @@ pub(super) struct Problem {
     /// The parameter or key that is wrong, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// Of `command-refused` and `forbidden`: everything that stands against a command, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusals: Option<Vec<Refusal>>,
+    /// Of `moved-on`: where the hazard stands now and what came since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Since>,
 }
 
 impl Problem {
@@ -55,6 +64,8 @@ impl Problem {
             en: code.en(),
             field: field.map(str::to_owned),
             detail,
+            refusals: None,
+            since: None,
         }
     }
 }

@@ -219,6 +219,7 @@ impl Transaction {
         self.delete_placements(district, records).await?;
         self.delete_of("DELETE FROM facts WHERE district = ", district, records).await?;
         self.delete_traits(district, records).await?;
+        self.delete_cases(district, records).await?;
         self.delete_stretches(district, records).await?;
         for record in records {
             execute!(self, DELETE_DISMISSED, district.0, record.0);

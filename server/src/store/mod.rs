@@ -5,6 +5,7 @@
 
 mod areas;
 mod audit;
+mod cases;
 mod changes;
 mod check;
 mod connect;
@@ -19,6 +20,7 @@ mod idempotency;
 mod ledger;
 mod listing;
 mod notices;
+mod orders;
 mod people;
 mod photos;
 mod placements;
@@ -36,6 +38,7 @@ mod values;
 use std::ops::{Deref, DerefMut};
 
 pub use areas::AreaVersion;
+pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
 pub use connect::{Database, Store};
@@ -49,6 +52,7 @@ pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
+pub use orders::OrderRow;
 pub use people::TokenRow;
 pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;

@@ -88,6 +88,12 @@ pub(super) fn of_act(act: &Act, outcome: &ActOutcome) -> Option<Entry> {
             object: record.to_string(),
             detail: json!({ "operation": operation, "fields": fields.keys().collect::<Vec<_>>() }),
         },
+        Act::Command(command) => Entry {
+            actor: actor(command.person),
+            action: format!("command.{}", command.command.as_str()).into(),
+            object: command.record.to_string(),
+            detail: json!({ "operation": operation, "fields": command.fields.keys().collect::<Vec<_>>() }),
+        },
         Act::Release { identity, author } => {
             Entry::of(*author, "quarantine.release", identity.to_string(), json!({ "operation": operation }))
         }

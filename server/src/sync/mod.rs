@@ -9,6 +9,7 @@ pub mod admit;
 pub mod audit;
 mod batch;
 pub mod check;
+pub mod commands;
 pub mod cursor;
 pub mod decide;
 pub mod delivery;
@@ -59,6 +60,9 @@ pub enum SyncError {
     /// The request is not taken; what is wrong stands beside the code.
     #[error("{0}: {1}")]
     RefusedFor(Code, String),
+    /// A command is not written: it may not be given now, or the hazard has moved on.
+    #[error("a command is refused")]
+    Command(commands::Refused),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

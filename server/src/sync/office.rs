@@ -21,9 +21,9 @@ use super::SyncError;
 use super::admit;
 use super::audit;
 use super::batch::Batch;
-use super::{release, trust};
+use super::{commands, release, trust};
 use crate::domain::{Collection, Device, DeviceStatus};
-use crate::store::StoreError;
+use crate::store::{Counter, StoreError};
 
 /// What the office or the server does.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub enum Act {
         /// The heads it was made from; none: whatever is there.
         made_from: Option<Vec<Head>>,
     },
+    /// A command on a hazard, judged under the lock.
+    Command(Box<commands::Command>),
     /// Lets a quarantined operation take effect.
     Release {
         /// The operation.
@@ -119,6 +121,8 @@ pub struct ActOutcome {
     pub operation: Option<Identity>,
     /// Persons bound to the device of an enrolment.
     pub persons: Vec<PersonId>,
+    /// What a command came to.
+    pub commanded: Option<Box<commands::Commanded>>,
 }
 
 /// The server's own device; it is added on first use.
@@ -148,8 +152,9 @@ async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncE
         Act::Operation { kind, record, fields, photos, author, made_from } => {
             let draft = OwnOperation { kind: *kind, record: *record, fields, photos, author: *author };
             let identity = write_own(batch, &draft, made_from.as_deref()).await?;
-            Ok(ActOutcome { operation: Some(identity), persons: Vec::new() })
+            Ok(ActOutcome { operation: Some(identity), persons: Vec::new(), commanded: None })
         }
+        Act::Command(command) => commands::perform(batch, command).await,
         Act::Release { identity, author } => release::release(batch, *identity, *author).await,
         Act::WriteOff { identity, reason, author } => {
             release::write_off(batch, *identity, reason, *author).await
@@ -162,7 +167,7 @@ async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncE
                 let key = batch.district.key;
                 batch.transaction.set_device_status(key, *device, DeviceStatus::Lost).await?;
             }
-            Ok(ActOutcome { operation: None, persons: Vec::new() })
+            Ok(ActOutcome { operation: None, persons: Vec::new(), commanded: None })
         }
         Act::Enrol { device, public_key, client, continues, persons, code_hash } => {
             let key = batch.district.key;
@@ -197,7 +202,7 @@ async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncE
             }
             trust::requalify(batch, *device).await?;
             let row = known_device(batch, *device).await?;
-            Ok(ActOutcome { operation: None, persons: row.persons })
+            Ok(ActOutcome { operation: None, persons: row.persons, commanded: None })
         }
     }
 }
@@ -241,16 +246,42 @@ pub(super) async fn write_own(
     if made_from.is_some_and(|made_from| made_from != heads) {
         return Err(SyncError::Refused(Code::ConflictClosed));
     }
+    let lacking = match &view {
+        // What cannot be named as lacking would count as seen: then nothing counts as seen.
+        Some(view) if view.missing.len() > limits::LACKING => {
+            return sign(batch, draft, &counter, &[], &[]).await;
+        }
+        Some(view) => view.missing.clone(),
+        None => Vec::new(),
+    };
+    let heads = heads.to_vec();
+    sign(batch, draft, &counter, &heads, &lacking).await
+}
+
+/// Writes an operation of the server beside what came since: made from heads that are not the record's any more.
+pub(super) async fn write_beside(
+    batch: &mut Batch<'_>,
+    draft: &OwnOperation<'_>,
+    heads: &[Head],
+    lacking: &[Head],
+) -> Result<Identity, SyncError> {
+    let counter = batch.transaction.take_counter(batch.district.key, 1).await?;
+    sign(batch, draft, &counter, heads, lacking).await
+}
+
+/// Builds one operation of the server on these heads, signs and writes it.
+async fn sign(
+    batch: &mut Batch<'_>,
+    draft: &OwnOperation<'_>,
+    counter: &Counter,
+    heads: &[Head],
+    lacking: &[Head],
+) -> Result<Identity, SyncError> {
     let id = if draft.kind.opens() { OperationId(draft.record.0) } else { OperationId(new_id(batch.now_ms)) };
     let stamp = Stamp { wall_ms: batch.now_ms, after_ms: Some(batch.now_ms), ..Stamp::default() };
     let mut operation = Operation::new(id, draft.record, draft.kind, draft.author, stamp)
         .after(heads.iter().copied().take(limits::HEADS));
-    match &view {
-        // What cannot be named as lacking would count as seen: then nothing counts as seen.
-        Some(view) if view.missing.len() > limits::LACKING => operation.heads.clear(),
-        Some(view) => operation.lacking.clone_from(&view.missing),
-        None => {}
-    }
+    operation.lacking = lacking.to_vec();
     operation.fields.clone_from(draft.fields);
     operation.photos = draft.photos.to_vec();
     check::check(&operation).map_err(|fault| SyncError::RefusedFor(draft.refusal(), fault.to_string()))?;
@@ -276,7 +307,7 @@ pub(super) async fn write_own(
         None,
         &batch.engine.default_positions,
     )?;
-    Box::pin(batch.write_together(&[arrival], &counter)).await?;
+    Box::pin(batch.write_together(&[arrival], counter)).await?;
     Ok(identity)
 }
 

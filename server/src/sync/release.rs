@@ -58,7 +58,7 @@ pub(super) async fn release(
     batch.transaction.mark_released(key, identity, release, operation.record).await?;
     // What it becomes from now on is what the release becomes: that is read where totals are.
     batch.transaction.add_tallies(key, &[("disposition:quarantined", -1)]).await?;
-    Ok(ActOutcome { operation: Some(release), persons: Vec::new() })
+    Ok(ActOutcome { operation: Some(release), persons: Vec::new(), commanded: None })
 }
 
 /// Writes off a quarantined operation: it never takes effect, is kept, and waits no longer.
@@ -84,7 +84,7 @@ pub(super) async fn write_off(
     };
     let decision = write_own(batch, &draft, None).await?;
     batch.transaction.mark_written_off(batch.district.key, identity, decision).await?;
-    Ok(ActOutcome { operation: Some(decision), persons: Vec::new() })
+    Ok(ActOutcome { operation: Some(decision), persons: Vec::new(), commanded: None })
 }
 
 /// A quarantined operation that nobody has decided about.

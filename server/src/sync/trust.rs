@@ -49,7 +49,7 @@ pub(super) async fn revoke(
     batch.transaction.set_device_status(batch.district.key, device, status).await?;
     expel(batch, device, sequence, chain).await?;
     requalify(batch, device).await?;
-    Ok(ActOutcome { operation: Some(operation), persons: Vec::new() })
+    Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: None })
 }
 
 /// Takes what lies beyond a revocation's trusted point out of the folded set, where nobody else vouches for it.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::{Result, ensure};
 use firebreak_tests::http::{self, Client, Reply};
-use firebreak_tests::phone::Phone;
+use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use serde_json::json;
 use sync_protocol::cbor;
@@ -241,15 +241,21 @@ pub(super) async fn office(backend: Backend) -> Result<()> {
     let report = phone.report("general");
     let bundle = phone.seal(std::slice::from_ref(&report));
     phone.sync(&[bundle]).await?;
-    let acts = format!("/v1/hazards/{}/acts", report.record);
-    let stale = json!({"kind": "graded", "fields": {"severity": "general"}, "heads": ["00".repeat(16)]});
-    let nobody = json!({"kind": "graded", "fields": {"severity": "general"}});
-    let unknown = format!("/v1/hazards/{}/acts", uuid::Uuid::from_u128(9));
-    let table: [(&Client, &str, serde_json::Value, u16, Code); 6] = [
-        (&inspector, &acts, nobody.clone(), 403, Code::Forbidden),
-        (&admin, &unknown, nobody.clone(), 404, Code::NotFound),
-        (&admin, &acts, json!({"kind": "reported"}), 400, Code::BadParameter),
-        (&admin, &acts, stale, 409, Code::ConflictClosed),
+    let commands = format!("/v1/hazards/{}/commands", report.record);
+    let (grade, close) = (format!("{commands}/grade"), format!("{commands}/close"));
+    let graded = json!({"fields": {"severity": "general"}});
+    let old = json!({"fields": {"severity": "serious"}, "heads": [head_of(&report).to_string()]});
+    let stale = json!({"fields": {"severity": "general"}, "heads": ["00".repeat(16)]});
+    let unknown = format!("/v1/hazards/{}/commands/grade", uuid::Uuid::from_u128(9));
+    admin.post(&grade, &graded).await?.json(&grade)?;
+    let table: [(&Client, &str, serde_json::Value, u16, Code); 9] = [
+        (&inspector, &grade, graded.clone(), 403, Code::Forbidden),
+        (&admin, &unknown, graded.clone(), 404, Code::NotFound),
+        (&admin, &format!("{commands}/reported"), json!({}), 404, Code::NotFound),
+        (&admin, &grade, json!({"kind": "graded"}), 400, Code::BadParameter),
+        (&admin, &grade, stale, 400, Code::BadParameter),
+        (&admin, &grade, old, 412, Code::MovedOn),
+        (&admin, &close, json!({}), 409, Code::CommandRefused),
         (&admin, "/v1/nowhere", json!({}), 404, Code::NotFound),
         (&admin, "/v1/receipts/00", json!({}), 405, Code::MethodNotAllowed),
     ];

@@ -174,8 +174,8 @@ async fn an_operation_that_names_a_line_as_its_record_is_quarantined_and_the_lin
         let codes: Vec<_> =
             receipt.exceptions.iter().map(|(_, what, code)| (what.as_str(), code.as_deref())).collect();
         assert_eq!(codes, [("quarantined", Some("operation-shape")); 2]);
-        let act = json!({"kind": "void", "fields": {"reason": "误报"}});
-        let reply = server.client()?.post(&format!("/v1/hazards/{record}/acts"), &act).await?;
+        let act = json!({"fields": {"reason": "误报"}});
+        let reply = server.client()?.post(&format!("/v1/hazards/{record}/commands/void"), &act).await?;
         assert_eq!(reply.status, 404, "{}", reply.text());
         let report = import_geojson(&server, &[line(1, "110000", &ONE)]).await?;
         assert_changes(&report, [0, 0, 0, 1])?;

@@ -77,8 +77,8 @@ async fn filters_keep_what_they_say_and_refuse_what_they_do_not_know() -> Result
         let reports = all(&office, "/v1/hazards", "hazards", 500).await?;
         let newest = reports.iter().filter_map(|row| row.get("change")?.as_u64()).max().unwrap_or(0);
         let void = text(&reports[0], "id").to_owned();
-        let act = json!({"kind": "void", "fields": {"reason": "不属实"}});
-        ensure!(office.post(&format!("/v1/hazards/{void}/acts"), &act).await?.status == 200);
+        let act = json!({"fields": {"reason": "不属实"}});
+        ensure!(office.post(&format!("/v1/hazards/{void}/commands/void"), &act).await?.status == 200);
         let id = phone.id();
         let mut unknown = phone.on(id.into(), Kind::Rectified, []);
         unknown = unknown.with("measures", &"已清理");

@@ -33,8 +33,10 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/hazards.geojson", "---rcla"),
     ("GET", "/v1/hazards/{record}", "---rcla"),
     ("POST", "/v1/hazards/{record}/restore", "---r-la"),
-    // Of the act that `body_of` names; every other one is in `acts.rs`.
-    ("POST", "/v1/hazards/{record}/acts", "---r-la"),
+    ("GET", "/v1/hazards/{record}/commands", "---rcla"),
+    // Of the command `grade`; every other one is in `commands.rs`.
+    ("POST", "/v1/hazards/{record}/commands/{command}", "---r-la"),
+    ("POST", "/v1/commands/{command}", "---rcla"),
     ("GET", "/v1/conflicts", "---rcla"),
     ("POST", "/v1/conflicts/{conflict}/resolve", "---r-la"),
     ("GET", "/v1/quarantine", "---rcla"),
@@ -87,7 +89,7 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
 fn body_of(path: &str) -> Value {
     match path {
         "/v1/hazards/{record}/restore" => json!({"operation": "00".repeat(16), "field": "township"}),
-        "/v1/hazards/{record}/acts" => json!({"kind": "void", "fields": {}}),
+        "/v1/commands/{command}" => json!({"hazards": [uuid::Uuid::from_u128(9)]}),
         "/v1/conflicts/{conflict}/resolve" => json!({"value": "x"}),
         "/v1/rules" => json!({"source": ""}),
         "/v1/people" => json!({"name": "测试员", "roles": ["inspector"]}),

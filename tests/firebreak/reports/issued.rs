@@ -30,8 +30,8 @@ async fn the_sentence_of_a_known_month_is_said_word_for_word() -> Result<()> {
         assert_eq!(open["eliminated"], false);
         // Void ones are out of the count, and nothing is open any more.
         for hazard in &hazards {
-            let act = json!({"kind": "void", "fields": {"reason": "测试"}});
-            let reply = office.post(&format!("/v1/hazards/{hazard}/acts"), &act).await?;
+            let act = json!({"fields": {"reason": "测试"}});
+            let reply = office.post(&format!("/v1/hazards/{hazard}/commands/void"), &act).await?;
             ensure!(reply.status == 200, "{}", reply.text());
         }
         let done = draft(&office).await?;

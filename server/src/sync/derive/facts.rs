@@ -11,9 +11,12 @@ use sync_protocol::view::{View, Writer};
 
 use super::pairs::Pairs;
 use super::stretches::{LONGEST_DAYS, Walk};
-use super::{Context, guarded, hazards, stretches};
+use super::{Context, cases, guarded, hazards, stretches};
 use crate::domain::{Collection, DistrictKey};
-use crate::store::{FactRow, FactType, PlacementRow, RecordRow, StoreError, StretchRow, Transaction};
+use crate::lifecycle::Past;
+use crate::store::{
+    CaseRow, FactRow, FactType, PlacementRow, RecordRow, StoreError, StretchRow, Transaction,
+};
 use crate::sync::json;
 
 /// 2000-01-01T00:00:00Z: what is said to be older was said by a clock that stood at its beginning.
@@ -30,6 +33,7 @@ const AMOUNTS: &[&str] = &[
 #[derive(Debug, Default)]
 pub(super) struct Derived {
     placements: Vec<PlacementRow>,
+    cases: Vec<CaseRow>,
     facts: Vec<FactRow>,
     stretches: Vec<StretchRow>,
     /// Records whose stretches are made anew. Whatever they seemed to be before, they are no hazards.
@@ -46,6 +50,7 @@ impl Derived {
         context: &Context,
         rows: &[RecordRow],
         mut walks: BTreeMap<RecordId, Walk>,
+        mut pasts: BTreeMap<RecordId, Vec<Past>>,
         pairs: Pairs,
     ) -> Self {
         let mut derived = Self { pairs, ..Self::default() };
@@ -60,7 +65,8 @@ impl Derived {
             let Some(view) = View::decode(&row.view) else { continue };
             let walk = walks.remove(&row.record);
             let is_walked = view.record_type != Some(RecordType::Patrol) || walk.is_some();
-            let whole = || Self::of_record(context, row, &view, walk.unwrap_or_default());
+            let past = pasts.remove(&row.record).unwrap_or_default();
+            let whole = || Self::of_record(context, row, &view, walk.unwrap_or_default(), &past);
             // What cannot be placed still counts.
             let unplaced = || Self::unplaced(context, row, &view);
             let one = if is_walked { guarded(row.record, whole) } else { None };
@@ -70,7 +76,7 @@ impl Derived {
     }
 
     /// Derives one record; of a patrol, with what it walked.
-    fn of_record(context: &Context, row: &RecordRow, view: &View, walk: Walk) -> Self {
+    fn of_record(context: &Context, row: &RecordRow, view: &View, walk: Walk, past: &[Past]) -> Self {
         let mut derived = Self::default();
         let Some(fact_type) = fact_type(view.record_type) else {
             // What was said of it before it was known to be one made it look like a hazard.
@@ -80,6 +86,8 @@ impl Derived {
         let walk = match fact_type {
             FactType::Hazard => {
                 derived.hazard(context, row, view);
+                let (case, _) = cases::case_of(context, row, view, past, context.as_of_ms);
+                derived.cases.push(cases::row_of(row, view, &case));
                 return derived;
             }
             // The office has no act on these: what its author took back counts nowhere.
@@ -111,6 +119,7 @@ impl Derived {
 
     fn append(&mut self, one: Self) {
         self.placements.extend(one.placements);
+        self.cases.extend(one.cases);
         self.facts.extend(one.facts);
         self.stretches.extend(one.stretches);
         self.walked.extend(one.walked);
@@ -153,7 +162,9 @@ impl Derived {
     ) -> Result<(), StoreError> {
         transaction.delete_derived(district, &self.gone).await?;
         transaction.upsert_placements(district, &self.placements).await?;
+        transaction.upsert_cases(district, &self.cases).await?;
         transaction.upsert_facts(district, &self.facts).await?;
+        transaction.delete_cases(district, &self.walked).await?;
         transaction.delete_placements(district, &self.walked).await?;
         transaction.delete_stretches(district, &self.walked).await?;
         transaction.delete_stretches(district, &self.no_walks).await?;

@@ -307,6 +307,16 @@ fn suggestion(
     clearance::grade(&context.rules, &measured)
 }
 
+/// The voltage class of the line that a hazard stands on: as it was said, else as its line has it.
+pub(super) fn class(context: &Context, row: &RecordRow, view: &View) -> Option<String> {
+    let said = text(view, "voltage");
+    if !said.is_empty() {
+        return voltage::read_by(&context.rules, &said).class;
+    }
+    let line = placement(context, row, view).on_line?.line;
+    context.line(line)?.view.class.clone()
+}
+
 /// What the import read of a line's voltage.
 fn of_line(line: &LineView) -> VoltageReading {
     let assumptions = Assumption::ALL.iter().copied();

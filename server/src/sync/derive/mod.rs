@@ -6,6 +6,7 @@
 //! step. Start at `step`; what is derived of one record is in `facts`, `hazards`, `stretches` and `pairs`,
 //! all but the reading of the last pure. Nothing here enters a view.
 
+mod cases;
 mod facts;
 mod hazards;
 mod notes;
@@ -18,16 +19,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
-use sync_protocol::ids::RecordId;
+use sync_protocol::ids::{DeviceId, RecordId};
 use sync_protocol::kind::RecordType;
 use sync_protocol::view::View;
 
 use super::{Engine, SyncError};
 use crate::domain::{Class, Collection, District, DistrictKey};
 use crate::grid::snapshot::{Grid, GridRow};
+use crate::lifecycle::Past;
 use crate::rules::Rules;
-use crate::store::{Derivation, RecordRow, Transaction};
+use crate::store::{DangerRow, Derivation, RecordRow, Transaction};
 
+pub(super) use cases::{case_of, deadline_of, has_past, past};
 use facts::Derived;
 pub(super) use facts::{EARLIEST_MS, township};
 pub(super) use hazards::{placement, worse};
@@ -36,7 +39,7 @@ use pairs::Pairs;
 use stretches::Walk;
 
 /// Our own rules of deriving: a change of them derives everything anew.
-const ALGORITHM: u32 = 3;
+const ALGORITHM: u32 = 4;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
 /// Windows that are derived while writers wait, at most.
@@ -61,6 +64,12 @@ pub(super) struct Context {
     /// Positions that mean "place unknown".
     default_positions: Vec<(i64, i64)>,
     basis: String,
+    /// Fire-danger levels as they were set.
+    dangers: Vec<DangerRow>,
+    /// The server's own device: what it signed is told in its order.
+    own: DeviceId,
+    /// The time that deadlines by the rules are looked at from.
+    as_of_ms: i64,
 }
 
 impl Context {
@@ -77,11 +86,29 @@ impl Context {
             unknown.join(" ")
         );
         let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
-        Ok(Self { grid, rules, zone, default_positions: engine.default_positions.clone(), basis })
+        let dangers = engine.store.read().await?.dangers(district.key).await?;
+        let (own, as_of_ms) = (engine.own_device(district), engine.clock.now_ms());
+        let default_positions = engine.default_positions.clone();
+        Ok(Self { grid, rules, zone, default_positions, basis, dangers, own, as_of_ms })
     }
 }
 
 impl Context {
+    /// The version of the rules in force.
+    pub(super) fn rules_version(&self) -> &str {
+        self.rules.version()
+    }
+
+    /// The zone by which the district counts its days.
+    pub(super) const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The server's own device.
+    pub(super) const fn own(&self) -> DeviceId {
+        self.own
+    }
+
     /// A line in force.
     pub(super) fn line(&self, line: uuid::Uuid) -> Option<&GridRow> {
         self.grid.line(RecordId(line))
@@ -205,8 +232,8 @@ pub(super) async fn catch_up(
 }
 
 async fn derive(context: Arc<Context>, window: Window) -> Result<Derived, SyncError> {
-    let Window { rows, walks, pairs, .. } = window;
-    let deriving = move || Derived::of(&context, &rows, walks, pairs);
+    let Window { rows, walks, pasts, pairs, .. } = window;
+    let deriving = move || Derived::of(&context, &rows, walks, pasts, pairs);
     tokio::task::spawn_blocking(deriving).await.map_err(|_source| SyncError::Gone)
 }
 
@@ -219,6 +246,8 @@ struct Window {
     rows: Vec<RecordRow>,
     /// What patrols walked: their tracks are not in their views.
     walks: BTreeMap<RecordId, Walk>,
+    /// The operations behind hazards that the office has acted on.
+    pasts: BTreeMap<RecordId, Vec<Past>>,
     /// Hazards that were compared with those near them, and what is proposed of them.
     pairs: Pairs,
 }
@@ -250,8 +279,9 @@ async fn read(
         rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
     }
     let walks = walks(transaction, key, context, &rows).await?;
+    let pasts = pasts(transaction, key, context, &rows).await?;
     let pairs = pairs::of_window(transaction, key, context, &rows).await?;
-    Ok(Some(Window { before, after: after(through), last, rows, walks, pairs }))
+    Ok(Some(Window { before, after: after(through), last, rows, walks, pasts, pairs }))
 }
 
 /// What the patrols of a window walked. The operations of one patrol are held at a time: a track may be long.
@@ -280,14 +310,28 @@ async fn walks(
     Ok(walks)
 }
 
+/// What the operations behind hazards of a window say, where the office has acted on them.
+async fn pasts(
+    transaction: &mut Transaction,
+    district: DistrictKey,
+    context: &Context,
+    rows: &[RecordRow],
+) -> Result<BTreeMap<RecordId, Vec<Past>>, SyncError> {
+    let acted_on = rows.iter().filter(|row| row.collection == Collection::Records.number());
+    let acted_on = acted_on.filter(|row| View::decode(&row.view).is_some_and(|view| has_past(&view)));
+    let records: Vec<RecordId> = acted_on.map(|row| row.record).collect();
+    let found = transaction.past_operations(district, &records).await?;
+    Ok(found.into_iter().map(|(record, operations)| (record, past(context.own, operations))).collect())
+}
+
 impl Window {
     fn step(&self) -> Step {
         if self.after.through >= self.last { Step::Current } else { Step::More }
     }
 
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
-        let (rows, walks, pairs) = (Vec::new(), BTreeMap::new(), Pairs::default());
-        Self { before, after, last, rows, walks, pairs }
+        let (rows, walks, pasts) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { before, after, last, rows, walks, pasts, pairs: Pairs::default() }
     }
 }
 

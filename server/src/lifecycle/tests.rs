@@ -1,0 +1,220 @@
+//! The table, walked whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_protocol::cbor::Raw;
+use sync_protocol::ids::{PersonId, PhotoHash};
+use sync_protocol::operation::{Photo, Position};
+use sync_protocol::view::State;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::Role;
+
+const NOW_MS: i64 = 1_790_000_000_000;
+const DAY_MS: i64 = 86_400_000;
+
+fn person(number: u128) -> PersonId {
+    PersonId(Uuid::from_u128(number))
+}
+
+/// Everything that any command needs.
+fn everything() -> (BTreeMap<String, Raw>, Vec<Photo>) {
+    let text = |name: &str| (name.to_owned(), Raw::of(&"x"));
+    let mut fields: BTreeMap<String, Raw> =
+        ["reason", "severity", "responsible_unit", "measures", "plan", "verdict", "supervision_level"]
+            .into_iter()
+            .map(text)
+            .collect();
+    for (name, value) in [
+        ("deadline_ms", NOW_MS + 20 * DAY_MS),
+        ("review_at_ms", NOW_MS + DAY_MS),
+        ("completed_at_ms", NOW_MS),
+        ("verified_at_ms", NOW_MS),
+        ("quantity", 3),
+        ("measured_dm", 64),
+    ] {
+        fields.insert(name.to_owned(), Raw::of(&value));
+    }
+    fields.insert("duplicate_of".to_owned(), Raw::of(&PersonId(Uuid::from_u128(9))));
+    fields.insert("position".to_owned(), Raw::of(&Position::default()));
+    let photo = |role: &str| Photo { role: role.to_owned(), bytes: 1, sha256: PhotoHash([1; 32]) };
+    (fields, vec![photo("after"), photo("site")])
+}
+
+fn giving<'a>(role: Role, fields: &'a BTreeMap<String, Raw>, photos: &'a [Photo]) -> Giving<'a> {
+    Giving {
+        person: person(1),
+        roles: role.into(),
+        now_ms: NOW_MS,
+        fields,
+        photos,
+        profile: Profile::default(),
+    }
+}
+
+/// A case on which nothing but the state stands against any command.
+fn ready(state: State, command: Command) -> Case {
+    let decides = matches!(command, Command::GrantExtension | Command::RefuseExtension);
+    Case {
+        reporter: Some(person(1)),
+        rectifiers: BTreeSet::from([person(2)]),
+        reinspectors: BTreeSet::from([person(3)]),
+        has_after_photo: true,
+        deadline_ms: Some(NOW_MS + 10 * DAY_MS),
+        rule_ms: Some(NOW_MS + 30 * DAY_MS),
+        asked: decides.then_some(case::Asked { until_ms: None, by: person(4) }),
+        ..Case::in_state(state)
+    }
+}
+
+#[test]
+fn every_command_is_decided_in_every_state_for_every_role_as_the_table_says() {
+    let (fields, photos) = everything();
+    let mut allowed_pairs = 0;
+    for command in Command::ALL {
+        let rule = table::rule(*command);
+        assert!(!rule.from.is_empty() && !rule.who.is_empty(), "{command:?}");
+        for state in State::ALL {
+            for role in Role::ALL {
+                let case = ready(*state, *command);
+                let found = allowed(&case, *command, &giving(*role, &fields, &photos));
+                let codes: Vec<Reason> =
+                    found.as_ref().err().into_iter().flatten().map(|refusal| refusal.code).collect();
+                let mut expected = Vec::new();
+                if !rule.who.contains(role) {
+                    expected.push(Reason::Role);
+                }
+                if !rule.from.contains(&case.at()) {
+                    expected.push(Reason::State);
+                }
+                assert_eq!(codes, expected, "{command:?} {state:?} {role:?}");
+                allowed_pairs += usize::from(found.is_ok());
+            }
+        }
+    }
+    assert!(allowed_pairs > 200, "{allowed_pairs}");
+}
+
+#[test]
+fn nothing_happens_to_what_has_ended_but_closing_again_reopening_and_tidying() {
+    for state in [State::Closed, State::Void, State::Duplicate, State::NotOurs, State::Recorded] {
+        for command in Command::ALL {
+            let may = table::rule(*command).from.contains(&state);
+            let expected = match command {
+                Command::WriteOff | Command::Redact => state != State::Recorded,
+                Command::Close => state == State::Closed,
+                Command::Reopen => !matches!(state, State::Closed | State::Recorded),
+                _ => false,
+            };
+            assert_eq!(may, expected, "{command:?} {state:?}");
+        }
+    }
+}
+
+#[test]
+fn everything_that_is_missing_is_said_at_once_in_the_words_of_the_field() {
+    let nothing = BTreeMap::new();
+    let case = Case { is_clearance: true, ..Case::in_state(State::Reported) };
+    let refusals = allowed(&case, Command::Verify, &giving(Role::Clerk, &nothing, &[])).unwrap_err();
+    let codes: Vec<Reason> = refusals.iter().map(|refusal| refusal.code).collect();
+    assert_eq!(codes, [Reason::Role, Reason::State, Reason::Needed, Reason::Needed, Reason::Needed]);
+    let words: Vec<&str> = refusals.iter().map(|refusal| refusal.zh.as_str()).collect();
+    assert_eq!(
+        words,
+        [
+            "「复查通过」须由复查员、管理员执行",
+            "当前为「待审核」，不能复查通过；须处于：整改完成待复查、销号存疑",
+            "请填写「验收时间」",
+            "请填写「验收结论」",
+            "请填写「复测距离」",
+        ]
+    );
+}
+
+#[test]
+fn who_rectified_it_neither_verifies_nor_closes_it_and_who_verified_it_does_not_close_it() {
+    let (fields, photos) = everything();
+    let refused = |case: &Case, command: Command, role: Role, profile: Profile| {
+        let giving = Giving { profile, ..giving(role, &fields, &photos) };
+        allowed(case, command, &giving)
+            .err()
+            .unwrap_or_default()
+            .iter()
+            .any(|it| it.code == Reason::SamePerson)
+    };
+    let strict = Profile::default();
+    let lenient = Profile { closer_is_not_reinspector: false };
+    let rectifier =
+        |state| Case { rectifiers: BTreeSet::from([person(7), person(1)]), ..ready(state, Command::Verify) };
+    for profile in [strict, lenient] {
+        assert!(refused(&rectifier(State::Rectified), Command::Verify, Role::Reinspector, profile));
+        assert!(refused(&rectifier(State::Rectified), Command::FailVerification, Role::Admin, profile));
+        assert!(refused(&rectifier(State::Verified), Command::Close, Role::Reviewer, profile));
+    }
+    let verifier = Case {
+        reinspectors: BTreeSet::from([person(1), person(3)]),
+        ..ready(State::Verified, Command::Close)
+    };
+    assert!(refused(&verifier, Command::Close, Role::Reviewer, strict));
+    assert!(!refused(&verifier, Command::Close, Role::Reviewer, lenient));
+    // Who else rectified and verified in one person is no second pair of eyes.
+    let alone = Case {
+        rectifiers: BTreeSet::from([person(2)]),
+        reinspectors: BTreeSet::from([person(2)]),
+        ..ready(State::Verified, Command::Close)
+    };
+    let refusals = allowed(&alone, Command::Close, &giving(Role::Reviewer, &fields, &photos)).unwrap_err();
+    assert_eq!(refusals.iter().map(|it| it.code).collect::<Vec<_>>(), [Reason::Evidence]);
+}
+
+#[test]
+fn a_deadline_moves_by_a_granted_extension_before_it_passes_and_by_nothing_else() {
+    let (fields, photos) = everything();
+    let codes = |case: &Case, command: Command, role: Role| -> Vec<Reason> {
+        let found = allowed(case, command, &giving(role, &fields, &photos));
+        found.err().unwrap_or_default().iter().map(|it| it.code).collect()
+    };
+    let asked = |until: i64| Some(case::Asked { until_ms: Some(until), by: person(4) });
+    let open = ready(State::Rectifying, Command::AskExtension);
+    assert!(codes(&open, Command::AskExtension, Role::Unit).is_empty());
+    let past = Case { deadline_ms: Some(NOW_MS), ..open.clone() };
+    assert_eq!(codes(&past, Command::AskExtension, Role::Unit), [Reason::DeadlinePassed]);
+    let waiting = Case { asked: asked(NOW_MS + 20 * DAY_MS), ..open.clone() };
+    assert_eq!(codes(&waiting, Command::AskExtension, Role::Unit), [Reason::Extension]);
+    assert!(codes(&waiting, Command::GrantExtension, Role::Reviewer).is_empty());
+    assert_eq!(codes(&open, Command::GrantExtension, Role::Reviewer), [Reason::Extension]);
+    assert_eq!(codes(&open, Command::RefuseExtension, Role::Reviewer), [Reason::Extension]);
+    let less = Case { asked: asked(NOW_MS + 19 * DAY_MS), ..open.clone() };
+    assert_eq!(codes(&less, Command::GrantExtension, Role::Reviewer), [Reason::TooLate]);
+    let late = Case { deadline_ms: Some(NOW_MS - 1), ..waiting.clone() };
+    assert_eq!(codes(&late, Command::GrantExtension, Role::Reviewer), [Reason::DeadlinePassed]);
+    let beyond = Case { latest_ms: Some(NOW_MS + 15 * DAY_MS), ..open.clone() };
+    assert_eq!(codes(&beyond, Command::AskExtension, Role::Unit), [Reason::TooLate]);
+    let order = Case { rule_ms: Some(NOW_MS + 19 * DAY_MS), ..ready(State::Graded, Command::Order) };
+    assert_eq!(codes(&order, Command::Order, Role::Clerk), [Reason::TooLate]);
+}
+
+#[test]
+fn a_major_hazard_is_confirmed_planned_and_closed_by_a_leader() {
+    let (fields, photos) = everything();
+    let codes = |case: &Case, command: Command, role: Role| -> Vec<Reason> {
+        let found = allowed(case, command, &giving(role, &fields, &photos));
+        found.err().unwrap_or_default().iter().map(|it| it.code).collect()
+    };
+    let major = |state| Case {
+        is_major: true,
+        commitments_missing: vec![("funds_text", "资金", "funds")],
+        ..ready(state, Command::Order)
+    };
+    assert_eq!(codes(&major(State::Graded), Command::Order, Role::Clerk), [Reason::MajorUnconfirmed]);
+    let confirmed = |state| Case { is_confirmed: true, ..major(state) };
+    assert!(codes(&confirmed(State::Graded), Command::Order, Role::Clerk).is_empty());
+    assert_eq!(codes(&confirmed(State::Rectifying), Command::Rectify, Role::Unit), [Reason::Commitments]);
+    assert_eq!(
+        codes(&confirmed(State::Verified), Command::Close, Role::Reviewer),
+        [Reason::LeaderOnly, Reason::Commitments]
+    );
+    let whole = Case { commitments_missing: Vec::new(), ..confirmed(State::Verified) };
+    assert!(codes(&whole, Command::Close, Role::Leader).is_empty());
+}

@@ -1,0 +1,128 @@
+//! Orders: their numbers and what each says. Written in the transaction of the operation that orders.
+
+use sync_protocol::ids::{Identity, PersonId, RecordId};
+use uuid::Uuid;
+
+use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
+use crate::domain::DistrictKey;
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRow {
+    /// The local year in which it was issued.
+    pub year: i64,
+    /// Its number within the year, from 1.
+    pub ordinal: i64,
+    /// As people read it.
+    pub number: String,
+    /// The hazard.
+    pub record: RecordId,
+    /// The operation that orders.
+    pub operation: Identity,
+    /// The responsible unit, where it is a record.
+    pub unit: Option<Uuid>,
+    /// Its name.
+    pub unit_name: String,
+    /// What is to be done.
+    pub measures: String,
+    /// The deadline that it gave, milliseconds since 1970.
+    pub deadline_ms: i64,
+    /// When it was issued.
+    pub issued_ms: i64,
+    /// By whom.
+    pub issued_by: PersonId,
+}
+
+type Tuple = (i64, i64, String, Uuid, Vec<u8>, Option<Uuid>, String, String, i64, i64, Uuid);
+
+const SELECT_LAST: &str =
+    "SELECT CAST(coalesce(max(ordinal), 0) AS BIGINT) FROM orders WHERE district = $1 AND year = $2";
+const INSERT: &str = "INSERT INTO orders (district, year, ordinal, number, record, operation, unit, unit_name, measures, \
+     deadline_ms, issued_ms, issued_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const SELECT_ONE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
+     issued_ms, issued_by FROM orders WHERE district = $1 AND year = $2 AND ordinal = $3";
+const SELECT_BEFORE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
+     issued_ms, issued_by FROM orders WHERE district = $1 AND (year, ordinal) < ($2, $3) \
+     ORDER BY year DESC, ordinal DESC LIMIT $4 + 0";
+const SELECT_OF_RECORD: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
+     issued_ms, issued_by FROM orders WHERE district = $1 AND record = $2 ORDER BY year, ordinal";
+
+fn order_row(row: Tuple) -> Result<OrderRow, StoreError> {
+    let (year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, issued_ms, by) =
+        row;
+    let operation =
+        Identity::try_from(operation.as_slice()).map_err(|_source| StoreError::Damaged("order"))?;
+    let (record, issued_by) = (RecordId(record), PersonId(by));
+    Ok(OrderRow {
+        year,
+        ordinal,
+        number,
+        record,
+        operation,
+        unit,
+        unit_name,
+        measures,
+        deadline_ms,
+        issued_ms,
+        issued_by,
+    })
+}
+
+impl Transaction {
+    /// The last number given in a year; 0 where none was. Under the counter row the next is free.
+    pub async fn last_order(&mut self, district: DistrictKey, year: i64) -> Result<i64, StoreError> {
+        Ok(fetch_optional!(self, (i64,), SELECT_LAST, district.0, year).map_or(0, |(last,)| last))
+    }
+
+    /// Keeps an order.
+    pub async fn add_order(&mut self, district: DistrictKey, order: &OrderRow) -> Result<(), StoreError> {
+        execute!(
+            self,
+            INSERT,
+            district.0,
+            order.year,
+            order.ordinal,
+            order.number.as_str(),
+            order.record.0,
+            order.operation.0.as_slice(),
+            order.unit,
+            order.unit_name.as_str(),
+            order.measures.as_str(),
+            order.deadline_ms,
+            order.issued_ms,
+            order.issued_by.0
+        );
+        Ok(())
+    }
+
+    /// An order.
+    pub async fn order(
+        &mut self,
+        district: DistrictKey,
+        (year, ordinal): (i64, i64),
+    ) -> Result<Option<OrderRow>, StoreError> {
+        fetch_optional!(self, Tuple, SELECT_ONE, district.0, year, ordinal).map(order_row).transpose()
+    }
+
+    /// Orders before this year and ordinal, newest first.
+    pub async fn orders(
+        &mut self,
+        district: DistrictKey,
+        (year, ordinal): (i64, i64),
+        limit: u32,
+    ) -> Result<Vec<OrderRow>, StoreError> {
+        let limit = i64::from(limit);
+        let rows = fetch_all!(self, Tuple, SELECT_BEFORE, district.0, year, ordinal, limit);
+        rows.into_iter().map(order_row).collect()
+    }
+
+    /// Orders of a hazard, the first one first.
+    pub async fn orders_of(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+    ) -> Result<Vec<OrderRow>, StoreError> {
+        let rows = fetch_all!(self, Tuple, SELECT_OF_RECORD, district.0, record.0);
+        rows.into_iter().map(order_row).collect()
+    }
+}

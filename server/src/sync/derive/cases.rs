@@ -1,0 +1,152 @@
+//! Who must act on a hazard and until when: the case of a record and its deadline by the rules. Pure.
+//!
+//! The operations behind a hazard are read where the office has acted on it; before that its view says enough.
+
+use std::collections::BTreeMap;
+
+use sync_protocol::cbor::Raw;
+use sync_protocol::field::severity_rank;
+use sync_protocol::ids::{DeviceId, Identity};
+use sync_protocol::kind::{Kind, RecordType, Signer};
+use sync_protocol::operation::Operation;
+use sync_protocol::prepass;
+use sync_protocol::view::View;
+
+use super::facts::{found_ms, text, township};
+use super::{Context, hazards};
+use crate::domain::state_number;
+use crate::lifecycle::{Case, Past, turn};
+use crate::rules::Severity;
+use crate::rules::deadline::{self, Danger, Deadline, Situation};
+use crate::store::{CaseRow, DangerRow, PastOperation, RecordRow};
+use crate::time;
+
+/// Whether the operations behind a record are needed: the office has acted on it, or somebody says that it is cured.
+pub(in crate::sync) fn has_past(view: &View) -> bool {
+    let is_hazard = matches!(view.record_type, None | Some(RecordType::Hazard));
+    let is_office = |kind: &str| {
+        let kind = Kind::parse(kind);
+        kind.is_some_and(|kind| {
+            kind.signer() != Signer::Field || matches!(kind, Kind::Rectified | Kind::Verified)
+        })
+    };
+    is_hazard && view.writers.iter().any(|writer| is_office(writer.kind.as_str()))
+}
+
+/// What the operations behind a hazard say, in the order in which it is told: what phones signed as it came, then what
+/// the server signed in its own order.
+pub(in crate::sync) fn past(own: DeviceId, mut operations: Vec<PastOperation>) -> Vec<Past> {
+    operations.sort_by_key(|it| match it.device == own {
+        false => (false, it.received_ms, it.device, it.sequence),
+        true => (true, 0, it.device, it.sequence),
+    });
+    operations.iter().filter_map(one).collect()
+}
+
+fn one(stored: &PastOperation) -> Option<Past> {
+    let operation = Operation::decode(&stored.bytes).ok()?;
+    let interval = time::interval(&operation.at, stored.received_ms, None);
+    let known_after = operation.at.after_ms.is_some();
+    let not_before_ms = if known_after { interval.not_before_ms } else { stored.received_ms };
+    let (received_ms, head) = (stored.received_ms, Identity::of(&stored.bytes).head());
+    let kind = operation.kind.known()?;
+    if kind != Kind::Released {
+        let (author, fields) = (operation.author, operation.fields);
+        return Some(Past { head, kind, author, fields, received_ms, not_before_ms });
+    }
+    // What took effect, in the name of its author.
+    let field = |name: &str| operation.fields.get(name);
+    let kind = Kind::parse(field("effective_kind")?.as_text()?)?;
+    let author = field("effective_author").and_then(Raw::decode).unwrap_or(operation.author);
+    let fields = field("effective_fields").map(entries).unwrap_or_default();
+    Some(Past { head, kind, author, fields, received_ms, not_before_ms })
+}
+
+/// The entries of a map.
+fn entries(map: &Raw) -> BTreeMap<String, Raw> {
+    let entries = prepass::entries(map.as_bytes()).unwrap_or_default();
+    entries.into_iter().map(|(name, value)| (name.to_owned(), Raw::from_checked(value))).collect()
+}
+
+/// The levels that held since a time in the areas that a place lies in, or in the whole district.
+fn dangers_since(rows: &[DangerRow], areas: &[&str], from_ms: i64) -> Vec<Danger> {
+    let here: Vec<&DangerRow> =
+        rows.iter().filter(|row| row.area.is_empty() || areas.contains(&row.area.as_str())).collect();
+    let is_over = |row: &DangerRow| {
+        let next = here.iter().filter(|other| other.area == row.area && other.since_ms > row.since_ms);
+        next.map(|other| other.since_ms).min().is_some_and(|ended_ms| ended_ms <= from_ms)
+    };
+    let held = here.iter().filter(|row| !is_over(row));
+    held.filter_map(|row| Some(Danger { level: u8::try_from(row.level).ok()?, since_ms: row.since_ms }))
+        .collect()
+}
+
+/// The deadline of a hazard by the rules, as of a time; none while nobody has said how severe it is.
+pub(in crate::sync) fn deadline_of(
+    context: &Context,
+    row: &RecordRow,
+    view: &View,
+    case: &Case,
+    severity: Option<Severity>,
+    as_of_ms: i64,
+) -> Option<Deadline> {
+    let severity = severity.or(case.severity)?;
+    let class = hazards::class(context, row, view);
+    let (township, county) = (township(context, row, view), text(view, "county"));
+    let areas: Vec<&str> =
+        [township.as_str(), county.as_str()].into_iter().filter(|area| !area.is_empty()).collect();
+    // The lower bound of its time: what the server knows, or earlier where its author says so.
+    let said_ms = found_ms(view, row.received_ms);
+    let from_ms = case.found_from_ms.unwrap_or(row.received_ms).min(said_ms);
+    let observed = view.shown("severity").and_then(Raw::as_text);
+    let was_raised = severity_rank(Some(severity.as_str())) > severity_rank(observed);
+    let situation = Situation {
+        severity,
+        severity_since_ms: if was_raised { case.graded_ms } else { None },
+        class: class.as_deref(),
+        forest: view.shown("forest").and_then(Raw::as_bool),
+        areas: &areas,
+        dangers: &dangers_since(&context.dangers, &areas, from_ms),
+        is_major: case.is_major,
+        from_ms,
+        as_of_ms,
+        notified_ms: case.deadline_ms,
+    };
+    deadline::deadline(&context.rules, &situation, &context.zone)
+}
+
+/// The case of a hazard with its deadline by the rules.
+pub(in crate::sync) fn case_of(
+    context: &Context,
+    row: &RecordRow,
+    view: &View,
+    past: &[Past],
+    as_of_ms: i64,
+) -> (Case, Option<Deadline>) {
+    let mut case = Case::of(row.record, view, past);
+    let told = case.deadline_ms.take();
+    // First without what people were told: the order is measured by it.
+    let by_rule = deadline_of(context, row, view, &case, None, as_of_ms);
+    case.deadline_ms = told;
+    case.rule_ms = by_rule.as_ref().map(|deadline| deadline.at_ms);
+    case.latest_ms = by_rule.as_ref().and_then(|deadline| deadline.latest_ms);
+    (case, by_rule)
+}
+
+/// What is kept of a case.
+pub(in crate::sync) fn row_of(row: &RecordRow, view: &View, case: &Case) -> CaseRow {
+    CaseRow {
+        record: row.record,
+        state: state_number(view.state),
+        is_open: view.state.is_open(),
+        severity: i64::from(severity_rank(view.severity.as_deref())),
+        is_major: case.is_major,
+        due_ms: turn::due_ms(case),
+        notified_ms: case.deadline_ms,
+        unit: case.unit,
+        turn: turn::turn(case).map(crate::domain::Role::number),
+        since_ms: case.moved_ms.unwrap_or(row.received_ms),
+        order_number: case.order_number.clone(),
+        extensions: i64::from(case.extensions),
+    }
+}
