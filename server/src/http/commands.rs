@@ -33,8 +33,12 @@ const PHOTOS: usize = 32;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NamedPhoto {
+    /// SHA-256 of the file, hexadecimal.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: String,
+    /// Bytes of the file.
     bytes: u64,
+    /// `scene`, `before`, `after` and the like.
     role: String,
 }
 
@@ -43,9 +47,12 @@ pub(super) struct NamedPhoto {
 #[serde(deny_unknown_fields)]
 #[schema(as = GivenCommand)]
 pub(super) struct Given {
+    /// What the command says, by name.
     #[serde(default)]
     fields: BTreeMap<String, Value>,
+    /// Photos that it rests on.
     #[serde(default)]
+    #[schema(max_items = 32)]
     photos: Vec<NamedPhoto>,
     /// The heads that it was made from, hexadecimal; absent: the hazard as it stands.
     heads: Option<Vec<String>>,
@@ -59,10 +66,15 @@ pub(super) struct Given {
 #[serde(deny_unknown_fields)]
 #[schema(as = BulkCommand)]
 pub(super) struct Bulk {
+    /// The hazards.
+    #[schema(min_items = 1, max_items = 200)]
     hazards: Vec<String>,
+    /// What the command says, by name.
     #[serde(default)]
     fields: BTreeMap<String, Value>,
+    /// Photos that it rests on.
     #[serde(default)]
+    #[schema(max_items = 32)]
     photos: Vec<NamedPhoto>,
 }
 

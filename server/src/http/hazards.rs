@@ -36,22 +36,35 @@ use crate::sync::{Engine, SyncError, decide};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// A state, such as `reported`, `ordered`, `disputed`, `held`, `closed`.
     state: Option<String>,
+    /// Open or not; a dispute is open.
     open: Option<bool>,
+    /// `critical`, `serious`, `general`, `none`.
     severity: Option<String>,
+    /// `hazard` (default; also records of which nothing says yet what they are), `all`, `patrol`, `work`, `inspection`, `activity`.
     #[serde(rename = "type")]
     record_type: Option<String>,
+    /// 报告缺失: operations came and their report did not.
     provisional: Option<bool>,
+    /// Something waits for a named person.
     conflict: Option<bool>,
+    /// Operations of it are named that the ledger does not hold.
     missing: Option<bool>,
+    /// `lon_min,lat_min,lon_max,lat_max` in degrees, ends included.
     bbox: Option<String>,
+    /// A change number: what changed after it.
     since: Option<u64>,
+    /// As a report counts it: neither void nor a duplicate.
     counted: Option<bool>,
+    /// `line_body`, `corridor`, `forest_fire`, `fire_sighting`, several by commas, or `none`.
     category: Option<String>,
     found_from: Option<String>,
     found_to: Option<String>,
+    /// 乡镇, by its name.
     township: Option<String>,
     line: Option<String>,
+    /// Found by a supervisory inspection.
     supervised: Option<bool>,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -142,12 +155,16 @@ pub(super) async fn one(
 pub(super) struct Restore {
     /// Identity or head of the operation that wrote it.
     operation: String,
+    /// The field, such as `township`.
+    #[schema(min_length = 1)]
     field: String,
+    /// The heads of the record as it was read, hexadecimal; absent: whatever is there.
     heads: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Restored {
+    /// The operation that was written, by its identity.
     operation: Option<String>,
 }
 
