@@ -14,7 +14,8 @@ use crate::config::Settings;
 use crate::http;
 use crate::http::socket::Patience;
 use crate::keys::{self, Keyring};
-use crate::store::{self, Database, Store};
+use crate::store::{self, Blobs, Database, Store};
+use crate::sync::photos::{self, Photos};
 use crate::sync::{Engine, derive};
 use crate::time::Clock;
 use crate::{telemetry, tls};
@@ -35,7 +36,11 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
         .await
         .context("the database cannot be used")?;
     let store = Store::open(&database).await?;
-    Ok(Engine::open(store, keys, Clock::system(), settings.default_positions()?).await?)
+    let photos = settings.photo_directory();
+    keys::make_private(&photos)
+        .with_context(|| format!("the folder of photos {} cannot be made", photos.display()))?;
+    let photos = Photos::new(Blobs::open(&photos)?);
+    Ok(Engine::open(store, keys, Clock::system(), settings.default_positions()?, photos).await?)
 }
 
 /// Serves until a signal, then lets requests in flight end.
@@ -59,6 +64,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     if settings.derive {
         tokio::spawn(derive::follow(Arc::clone(&engine)));
     }
+    tokio::spawn(photos::follow(Arc::clone(&engine)));
     let service = router.into_make_service();
     let patience = Patience(Duration::from_secs(settings.stall_timeout_s));
     let scheme = if tls.is_some() { "https" } else { "http" };

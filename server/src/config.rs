@@ -22,6 +22,8 @@ pub struct Settings {
     pub database_wait_s: u64,
     /// Folder of the server's keys, outside the database.
     pub keys: Option<PathBuf>,
+    /// Folder of the files of photos; absent: `photos` in `data`.
+    pub photos: Option<PathBuf>,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// PEM certificate chain; with `tls_key`, HTTPS is served.
@@ -64,6 +66,7 @@ impl Default for Settings {
             database: None,
             database_wait_s: 20,
             keys: None,
+            photos: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
             tls_cert: None,
             tls_key: None,
@@ -98,6 +101,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<PathBuf>,
+    /// Folder of the files of photos.
+    #[arg(long, global = true, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photos: Option<PathBuf>,
     /// What the log says, e.g. `info` or `firebreak=debug`.
     #[arg(long, global = true, value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,6 +183,11 @@ impl Settings {
         self.keys.clone().unwrap_or_else(|| self.data.join("keys"))
     }
 
+    /// Folder of the files of photos.
+    pub fn photo_directory(&self) -> PathBuf {
+        self.photos.clone().unwrap_or_else(|| self.data.join("photos"))
+    }
+
     /// Positions that mean "place unknown", degrees × 1e7.
     pub fn default_positions(&self) -> Result<Vec<(i64, i64)>, ConfigError> {
         self.default_positions
@@ -199,6 +211,7 @@ impl Settings {
             ("database", self.database.as_deref().map_or_else(|| "- (sqlite)".to_owned(), hide_password)),
             ("database_wait_s", self.database_wait_s.to_string()),
             ("keys", self.key_directory().display().to_string()),
+            ("photos", self.photo_directory().display().to_string()),
             ("listen", self.listen.to_string()),
             ("tls_cert", path(&self.tls_cert)),
             ("tls_key", path(&self.tls_key)),

@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["report", "lifecycle"],
     &["domain"],
     &["grid"],
-    &["rules", "duplicates"],
+    &["rules", "duplicates", "photos"],
     &["geometry", "keys", "time", "audit"],
 ];
 
@@ -35,8 +35,10 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile", "store")];
 
 /// The functional core: values in, values out.
-const PURE: &[&str] =
-    &["validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "lifecycle", "audit"];
+const PURE: &[&str] = &[
+    "validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "lifecycle", "audit",
+    "photos",
+];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
 const FOREIGN_TO_THE_CORE: &[&str] = &[

@@ -27,6 +27,7 @@ use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District};
 use crate::geometry::GeoBox;
 use crate::store::FactFilter;
+use crate::sync::audit::Entry;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
 use crate::sync::{Engine, SyncError, decide};
@@ -314,6 +315,9 @@ pub(super) async fn geojson(
         return Err(ApiError::with(Code::BadParameter, "limit and cursor belong to /v1/hazards"));
     }
     let filter = filter(&wanted)?;
+    let detail = serde_json::json!({ "filters": wanted.query() });
+    let entry = Entry::of(account.person.id, "export.geojson", "", detail);
+    shared.engine.audit_alone(&account.district, entry).await?;
     let (parts, ready) = mpsc::channel(PARTS_WAITING);
     let engine = Arc::clone(&shared.engine);
     tokio::spawn(async move {

@@ -2,6 +2,7 @@
 //!
 //! A handler takes extractors, makes one call and gives one reply. No SQL and no rules here.
 
+mod audit;
 mod auth;
 mod body;
 mod commands;
@@ -22,6 +23,7 @@ pub mod openapi;
 mod pages;
 mod parameters;
 mod people;
+mod photos;
 mod policy;
 mod problem;
 mod proposals;
@@ -64,6 +66,8 @@ pub struct Shared {
     rooms: body::Rooms,
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
+    /// Photos that are read at a time.
+    uploads: Arc<Semaphore>,
     timeout: Duration,
     /// A name for this process, among those that took idempotency keys.
     process: Uuid,
@@ -94,6 +98,7 @@ pub fn router(
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
+        uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         pin: pin.map(Arc::from),
         process: idempotency::process(),
@@ -103,7 +108,13 @@ pub fn router(
         .route("/v1/enrol", post(enrol::enrol))
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
+        // Devices and the office.
+        .route(
+            "/v1/photos/{sha256}",
+            get(photos::one).head(photos::head).patch(photos::append).put(photos::put),
+        )
         // The office.
+        .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
         .route("/v1/hazards.geojson", get(hazards::geojson))
@@ -144,6 +155,8 @@ pub fn router(
         .route("/v1/reports/{number}", get(reports::one))
         .route("/v1/reports/{number}/late", get(reports::late))
         .route("/openapi.json", get(openapi::openapi))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/audit/head", get(audit::head))
         .route("/docs", get(docs::docs))
         .route("/docs/errors", get(docs::errors))
         // The office's pages.

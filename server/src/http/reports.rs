@@ -15,6 +15,7 @@ use super::parameters::{Body, Paging, Parameters, page_size, period};
 use super::policy::{ISSUE, OFFICE};
 use crate::report::render::{CONTENT_SECURITY_POLICY, Format, render};
 use crate::sync::SyncError;
+use crate::sync::audit::Entry;
 use crate::sync::listing::facts::Fact;
 use crate::sync::reports::{self, Issued};
 
@@ -129,6 +130,9 @@ pub(super) async fn one(
     account.require(OFFICE)?;
     let format = format(wanted.format.as_deref())?;
     let bytes = reports::file(&shared.engine, &account.district, &number, format).await?;
+    let detail = serde_json::json!({ "format": format.as_str() });
+    let entry = Entry::of(account.person.id, "export.report", number.as_str(), detail);
+    shared.engine.audit_alone(&account.district, entry).await?;
     Ok(reply(bytes, format, &number))
 }
 

@@ -5,6 +5,7 @@
 
 mod areas;
 mod audit;
+mod blobs;
 mod cases;
 mod changes;
 mod check;
@@ -22,6 +23,7 @@ mod listing;
 mod notices;
 mod orders;
 mod people;
+mod photo_files;
 mod photos;
 mod placements;
 mod presenters;
@@ -38,6 +40,7 @@ mod values;
 use std::ops::{Deref, DerefMut};
 
 pub use areas::AreaVersion;
+pub use blobs::{Blobs, Parts, Place};
 pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
@@ -54,6 +57,7 @@ pub use listing::{
 };
 pub use orders::OrderRow;
 pub use people::TokenRow;
+pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};

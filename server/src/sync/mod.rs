@@ -24,6 +24,7 @@ pub mod json;
 pub mod listing;
 pub mod office;
 pub mod people;
+pub mod photos;
 pub mod presenters;
 pub mod proposals;
 pub mod pull;
@@ -37,6 +38,7 @@ mod trust;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use photos::Photos;
 use presenters::Presenters;
 use sync_protocol::bundle::Binding;
 use sync_protocol::codes::Code;
@@ -93,6 +95,8 @@ pub struct Engine {
     pub default_positions: Vec<(i64, i64)>,
     /// Devices as their last sync left them.
     pub presenters: Presenters,
+    /// Files of photos.
+    pub photos: Photos,
     /// A group was written: there may be something to derive.
     pub written: Notify,
     districts: RwLock<Vec<District>>,
@@ -113,6 +117,7 @@ impl Engine {
         keys: Keyring,
         clock: Clock,
         default_positions: Vec<(i64, i64)>,
+        photos: Photos,
     ) -> Result<Arc<Self>, SyncError> {
         let mut transaction = store.begin().await?;
         let deployment = transaction.deployment(keys.deployment().0).await?;
@@ -131,6 +136,7 @@ impl Engine {
             clock,
             default_positions,
             presenters: Presenters::default(),
+            photos,
             written: Notify::new(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),

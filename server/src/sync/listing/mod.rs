@@ -76,7 +76,7 @@ pub struct Names(HashMap<PersonId, String>);
 
 impl Names {
     /// Of these persons.
-    async fn of(
+    pub(super) async fn of(
         transaction: &mut Transaction,
         district: DistrictKey,
         persons: impl IntoIterator<Item = PersonId>,
