@@ -37,22 +37,35 @@ use crate::sync::{Engine, SyncError, decide};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// A state, such as `reported`, `ordered`, `disputed`, `held`, `closed`.
     state: Option<String>,
+    /// Open or not; a dispute is open.
     open: Option<bool>,
+    /// `critical`, `serious`, `general`, `none`.
     severity: Option<String>,
+    /// `hazard` (default; also records of which nothing says yet what they are), `all`, `patrol`, `work`, `inspection`, `activity`.
     #[serde(rename = "type")]
     record_type: Option<String>,
+    /// 报告缺失: operations came and their report did not.
     provisional: Option<bool>,
+    /// Something waits for a named person.
     conflict: Option<bool>,
+    /// Operations of it are named that the ledger does not hold.
     missing: Option<bool>,
+    /// `lon_min,lat_min,lon_max,lat_max` in degrees, ends included.
     bbox: Option<String>,
+    /// A change number: what changed after it.
     since: Option<u64>,
+    /// As a report counts it: neither void nor a duplicate.
     counted: Option<bool>,
+    /// `line_body`, `corridor`, `forest_fire`, `fire_sighting`, several by commas, or `none`.
     category: Option<String>,
     found_from: Option<String>,
     found_to: Option<String>,
+    /// 乡镇, by its name.
     township: Option<String>,
     line: Option<String>,
+    /// Found by a supervisory inspection.
     supervised: Option<bool>,
     overdue: Option<bool>,
     turn: Option<String>,
@@ -131,7 +144,7 @@ pub(super) async fn list(
 
 /// 隐患详情 One record with everything behind it.
 ///
-/// The entity tag is its heads, a point, and a hash of the reply: send it in `If-Match` with a command.
+/// The entity tag is its heads and a hash of the reply: send it in `If-Match` with a command.
 #[utoipa::path(
     get, path = "/v1/hazards/{record}", tag = "hazards",
     responses((status = 200, description = "The record", body = Record)),
@@ -153,12 +166,16 @@ pub(super) async fn one(
 pub(super) struct Restore {
     /// Identity or head of the operation that wrote it.
     operation: String,
+    /// The field, such as `township`.
+    #[schema(min_length = 1)]
     field: String,
+    /// The heads of the record as it was read, hexadecimal; absent: whatever is there.
     heads: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Restored {
+    /// The operation that was written, by its identity.
     operation: Option<String>,
 }
 
@@ -198,6 +215,9 @@ pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
 
 pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
     let bad = |what: &str| ApiError::with(Code::BadParameter, what);
+    if wanted.since.is_some_and(|change| i64::try_from(change).is_err()) {
+        return Err(bad("since"));
+    }
     let types = match wanted.record_type.as_deref() {
         None | Some("hazard") => TypeFilter::Hazard,
         Some("all") => TypeFilter::All,
