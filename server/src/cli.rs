@@ -1,6 +1,7 @@
 //! The command line. It prints JSON on standard output, one line a thing (a list has many, `serve` says where
 //! it listens), so that scripts can read it. A file a noun.
 
+mod audit;
 mod devices;
 mod districts;
 mod grid;
@@ -14,6 +15,7 @@ mod users;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use audit::AuditCommand;
 use clap::{Args, Parser, Subcommand};
 use devices::DeviceCommand;
 use districts::DistrictCommand;
@@ -74,6 +76,9 @@ enum Command {
     /// The rules of a district.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// The audit log: where it stands, and whether it was tampered with.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Fold every record again and compare; exit status 1 where anything disagrees.
     Check(DistrictArg),
     /// Print the settings in force, secrets hidden.
@@ -107,6 +112,13 @@ impl Cli {
             }
             Command::Openapi => print(http::openapi::text().trim_end())?,
             Command::Check(district) => return run_check(&settings, district).await,
+            Command::Audit(command) => {
+                require_ledger(&settings)?;
+                let engine = app::open(&settings).await?;
+                let result = audit::run(&engine, command).await;
+                engine.store.close().await;
+                return result;
+            }
             command => {
                 let engine = app::open(&settings).await?;
                 let result = run_on(&engine, &settings, command).await;
@@ -131,17 +143,14 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::Device(command) => devices::run(engine, command).await,
         Command::Report(arguments) => report::run(engine, arguments).await,
         Command::Rules(command) => rules::run(engine, command).await,
-        Command::Serve(_) | Command::Check(_) | Command::Config | Command::Openapi => Ok(()),
+        Command::Serve(_) | Command::Check(_) | Command::Audit(_) | Command::Config | Command::Openapi => {
+            Ok(())
+        }
     }
 }
 
 async fn run_check(settings: &Settings, district: DistrictArg) -> anyhow::Result<ExitCode> {
-    // A mistyped folder must not pass for a ledger in order.
-    if let Database::Sqlite { path, .. } = settings.database()
-        && !path.exists()
-    {
-        anyhow::bail!("there is no ledger at {}: give its folder with --data", path.display());
-    }
+    require_ledger(settings)?;
     let engine = app::open(settings).await?;
     let districts = match district.district {
         Some(name) => vec![engine.district(&name).await?],
@@ -155,6 +164,16 @@ async fn run_check(settings: &Settings, district: DistrictArg) -> anyhow::Result
     }
     engine.store.close().await;
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A mistyped folder must not pass for a ledger in order.
+fn require_ledger(settings: &Settings) -> anyhow::Result<()> {
+    if let Database::Sqlite { path, .. } = settings.database()
+        && !path.exists()
+    {
+        anyhow::bail!("there is no ledger at {}: give its folder with --data", path.display());
+    }
+    Ok(())
 }
 
 async fn find(engine: &Arc<Engine>, district: DistrictArg) -> anyhow::Result<District> {

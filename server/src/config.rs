@@ -23,6 +23,8 @@ pub struct Settings {
     pub database_wait_s: u64,
     /// Folder of the server's keys, outside the database.
     pub keys: Option<PathBuf>,
+    /// Folder of the files of photos; absent: `photos` in `data`.
+    pub photos: Option<PathBuf>,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// PEM certificate chain; with `tls_key`, HTTPS is served.
@@ -48,6 +50,8 @@ pub struct Settings {
     /// Whether this server derives what stands beside the records (lines, kilometres, proposals). Of several servers on
     /// one database one that does is enough.
     pub derive: bool,
+    /// Seconds that the server's clock is ahead of the machine's: for drills and tests of deadlines, 0 in earnest.
+    pub clock_ahead_s: u64,
     /// What the log says: a filter of `tracing`.
     pub log: String,
     /// `text` or `json`.
@@ -71,6 +75,7 @@ impl Default for Settings {
             database: None,
             database_wait_s: 20,
             keys: None,
+            photos: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
             tls_cert: None,
             tls_key: None,
@@ -83,6 +88,7 @@ impl Default for Settings {
             session_most_minutes: 720,
             passwords: Profile::default(),
             derive: true,
+            clock_ahead_s: 0,
             log: "info,sqlx=warn".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -108,6 +114,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<PathBuf>,
+    /// Folder of the files of photos.
+    #[arg(long, global = true, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photos: Option<PathBuf>,
     /// What the log says, e.g. `info` or `firebreak=debug`.
     #[arg(long, global = true, value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +196,11 @@ impl Settings {
         self.keys.clone().unwrap_or_else(|| self.data.join("keys"))
     }
 
+    /// Folder of the files of photos.
+    pub fn photo_directory(&self) -> PathBuf {
+        self.photos.clone().unwrap_or_else(|| self.data.join("photos"))
+    }
+
     /// Positions that mean "place unknown", degrees × 1e7.
     pub fn default_positions(&self) -> Result<Vec<(i64, i64)>, ConfigError> {
         self.default_positions
@@ -209,6 +224,7 @@ impl Settings {
             ("database", self.database.as_deref().map_or_else(|| "- (sqlite)".to_owned(), hide_password)),
             ("database_wait_s", self.database_wait_s.to_string()),
             ("keys", self.key_directory().display().to_string()),
+            ("photos", self.photo_directory().display().to_string()),
             ("listen", self.listen.to_string()),
             ("tls_cert", path(&self.tls_cert)),
             ("tls_key", path(&self.tls_key)),

@@ -15,6 +15,8 @@ pub mod grid;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;
+pub mod orders;
+pub mod photos;
 pub mod reconcile;
 pub mod report;
 pub mod rules;

@@ -3,6 +3,7 @@
 //! Pure: values of [`crate::sync::listing`] in, text out. Every value is escaped by the template. Routes, tokens
 //! and headers are in `http`. Start at [`overview()`].
 
+mod api;
 mod detail;
 mod device;
 mod districts;
@@ -16,6 +17,7 @@ mod reports;
 pub mod sign_in;
 mod words;
 
+pub use api::{api, errors};
 pub use detail::record;
 pub use device::{device, enrol_code};
 pub use districts::{DistrictShown, districts};

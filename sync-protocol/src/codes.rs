@@ -152,6 +152,14 @@ codes! {
     ImportUnreadable = "import-unreadable", Request, "文件无法读取，未作任何更改", "the file cannot be read; nothing was changed";
     ImportTooLarge = "import-too-large", Request, "文件过大或行数过多，请拆分", "the file has too many bytes or rows; split it";
     ImportEmpty = "import-empty", Request, "文件中没有可导入的线路或区划，未作任何更改", "there is no line or region in it; nothing was changed";
+    PhotoOffset = "photo-offset", Request, "上传位置与服务器已有的不一致，请从其告知的位置续传", "the offset is not where the server's copy ends; go on from the one it tells";
+    PhotoHashWrong = "photo-hash-wrong", Request, "照片内容与其校验值不符，请重新上传", "the bytes are not those of this SHA-256; upload them anew";
+    PhotoNotImage = "photo-not-image", Request, "文件不是可接受的照片格式", "the file is no JPEG, PNG, WebP or HEIF image";
+    PhotoTooManyPixels = "photo-too-many-pixels", Request, "照片像素过多", "the photo has too many pixels";
+    PhotoFileTooLarge = "photo-file-too-large", Request, "照片文件过大", "the photo has too many bytes";
+    PhotosUnnamed = "photos-unnamed", Request, "尚无记录引用的照片过多，请先同步记录", "too many photos that no record names yet; sync the records first";
+    PhotoRedacted = "photo-redacted", Request, "照片已脱敏", "the photo was redacted";
+    PhotoNoThumbnail = "photo-no-thumbnail", Request, "无法生成该照片的缩略图", "no thumbnail can be made of this photo";
     TooManyRequests = "too-many-requests", Request, "请求过于频繁，请稍后再试", "too many requests; try again later";
     TimedOut = "timed-out", Request, "请求超时", "the request took too long";
     StorageFull = "storage-full", Request, "服务器存储已满，数据请留在设备上", "the server's storage is full; keep the data on the device";

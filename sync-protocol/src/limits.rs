@@ -39,6 +39,16 @@ pub const FIELDS: usize = 128;
 pub const PHOTOS: usize = 32;
 /// Bytes of one photo, as named by an operation.
 pub const PHOTO_BYTES: u64 = 32 << 20;
+/// Bytes of a photo that a device best sends in one request: what a broken connection costs at most.
+pub const PHOTO_CHUNK_BYTES: usize = 256 << 10;
+/// Photos of one device that no record names yet.
+pub const UNNAMED_PHOTOS: u64 = 64;
+/// Bytes of them.
+pub const UNNAMED_PHOTO_BYTES: u64 = 512 << 20;
+/// Days after which an upload that nobody goes on with is thrown away.
+pub const UPLOAD_DAYS: u64 = 14;
+/// Days after which a photo that no record came to name is thrown away.
+pub const UNNAMED_PHOTO_DAYS: u64 = 60;
 /// Heads named by one operation.
 pub const HEADS: usize = 64;
 /// Lacking ancestors named by one operation.

@@ -49,7 +49,7 @@ fn sections(page: &str) -> Result<BTreeMap<String, Section>> {
 }
 
 /// Maps whose keys are data.
-const FREE: [&str; 3] = ["dispositions", "open", "states"];
+const FREE: [&str; 5] = ["dispositions", "open", "states", "turns", "overdue"];
 
 /// Where two values differ in shape: keys, and types where neither is null.
 fn differences(at: &str, printed: &Value, real: &Value, found: &mut Vec<String>) {
@@ -90,7 +90,7 @@ fn filled(body: &Value, there: &BTreeMap<&str, Value>) -> Value {
 }
 
 /// Sections in an order in which each finds something to act on.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 41] = [
     "GET /v1/totals",
     "GET /v1/hazards",
     "GET /v1/conflicts",
@@ -99,6 +99,9 @@ const ORDER: [&str; 38] = [
     "GET /v1/hazards/{record}/commands",
     "POST /v1/hazards/{record}/commands/{command}",
     "POST /v1/commands/{command}",
+    "GET /v1/orders",
+    "PUT /v1/danger",
+    "GET /v1/danger",
     "POST /v1/quarantine/{operation}/release",
     "GET /v1/proposals",
     "POST /v1/proposals/{record}/{other}/accept",

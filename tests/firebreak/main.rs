@@ -1,7 +1,9 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
 mod accounts;
+mod api_fuzz;
 mod api_page;
+mod audit;
 mod bad_input;
 mod complaints;
 mod derived;
@@ -12,6 +14,7 @@ mod geometry;
 mod grid;
 mod groups;
 mod harness;
+mod idempotency;
 mod kills;
 mod laws;
 mod lifecycle;
@@ -21,6 +24,7 @@ mod openapi;
 mod page;
 mod page_says;
 mod people;
+mod photos;
 mod policy;
 mod python_client;
 mod real_records;

@@ -23,10 +23,10 @@ const LAYERS: &[&[&str]] = &[
     &["tls"],
     &["config"],
     &["validate", "reconcile", "store"],
-    &["report", "lifecycle"],
+    &["report", "lifecycle", "orders"],
     &["domain"],
     &["grid"],
-    &["rules", "duplicates", "accounts"],
+    &["rules", "duplicates", "accounts", "photos"],
     &["geometry", "keys", "time", "audit"],
 ];
 
@@ -37,7 +37,7 @@ const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile",
 /// The functional core: values in, values out.
 const PURE: &[&str] = &[
     "validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "lifecycle", "audit",
-    "accounts",
+    "accounts", "orders", "photos",
 ];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.

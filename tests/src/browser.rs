@@ -27,21 +27,30 @@ impl Browser {
         }
     }
 
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Reply> {
+        let mut all: Vec<(&str, String)> =
+            headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            all.push(("content-type", "application/json".to_owned()));
+        }
+        Ok(self.client.send(method, path, &all, body).await?.0)
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Result<Reply> {
-        self.client.send("GET", path, &[("cookie", &self.cookie)], Vec::new()).await
+        self.send("GET", path, &[("cookie", &self.cookie)], Vec::new()).await
     }
 
     /// A request of a script of ours: with the cookie and the session's own token.
     pub async fn call(&self, method: &str, path: &str, body: &Value) -> Result<Reply> {
         let headers = [("cookie", self.cookie.as_str()), ("x-csrf-token", self.csrf.as_str())];
-        self.client.send(method, path, &headers, body.to_string().into_bytes()).await
+        self.send(method, path, &headers, body.to_string().into_bytes()).await
     }
 
     /// A request of another site: the browser adds the cookie, the site knows nothing of the session.
     pub async fn call_from_elsewhere(&self, method: &str, path: &str, body: &Value) -> Result<Reply> {
         let headers = [("cookie", self.cookie.as_str())];
-        self.client.send(method, path, &headers, body.to_string().into_bytes()).await
+        self.send(method, path, &headers, body.to_string().into_bytes()).await
     }
 
     /// A form of one of our pages.
@@ -55,7 +64,7 @@ impl Browser {
         let encoded = |text: &str| sync_protocol::enrolment::percent_encoded(text);
         let fields: Vec<String> =
             fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        let reply = self.client.send("POST", path, &headers, fields.join("&").into_bytes()).await?;
+        let reply = self.send("POST", path, &headers, fields.join("&").into_bytes()).await?;
         self.keep(&reply);
         Ok(reply)
     }
@@ -64,7 +73,7 @@ impl Browser {
     pub async fn try_sign_in(&mut self, login: &str, password: &str) -> Result<Reply> {
         let body = json!({"login": login, "password": password});
         let headers = [("cookie", self.cookie.as_str())];
-        let reply = self.client.send("POST", "/v1/session", &headers, body.to_string().into_bytes()).await?;
+        let reply = self.send("POST", "/v1/session", &headers, body.to_string().into_bytes()).await?;
         if reply.status == 200 {
             self.keep(&reply);
             let told = reply.json("session")?;

@@ -75,7 +75,7 @@ impl Account {
         let Visitor { district, person, sight, actions, session } = visitor;
         let is_shown = match row.scope {
             Scope::District => sight == Sight::District,
-            Scope::OwnUnit | Scope::Own | Scope::Province => true,
+            Scope::DeviceOrOffice | Scope::OwnUnit | Scope::Own | Scope::Province => true,
             Scope::Public | Scope::Device => false,
         };
         if !is_shown || !actions.has(row.action) || !person.roles.has_any(row.roles) {

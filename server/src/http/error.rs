@@ -103,6 +103,12 @@ pub const fn status_of(code: Code) -> StatusCode {
         Code::BodyTooLarge | Code::DecodedBodyTooLarge | Code::TooManyBundles | Code::ImportTooLarge => {
             StatusCode::PAYLOAD_TOO_LARGE
         }
+        Code::PhotoFileTooLarge | Code::PhotoTooManyPixels => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::PhotoOffset => StatusCode::CONFLICT,
+        Code::PhotoHashWrong => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::PhotoNotImage | Code::PhotoNoThumbnail => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::PhotosUnnamed => StatusCode::TOO_MANY_REQUESTS,
+        Code::PhotoRedacted => StatusCode::GONE,
         Code::EncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::Unauthenticated | Code::SignInFailed => StatusCode::UNAUTHORIZED,
         Code::Forbidden

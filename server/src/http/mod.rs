@@ -2,25 +2,31 @@
 //!
 //! A handler takes extractors, makes one call and gives one reply. No SQL and no rules here.
 
+mod audit;
 mod auth;
 mod body;
 mod commands;
+mod conditional;
 mod conflicts;
 mod devices;
 mod districts;
+mod docs;
 mod encoding;
 mod enrol;
 mod entry;
 mod error;
+mod events;
 mod facts;
 mod grid;
 mod hazards;
 mod health;
 mod idempotency;
 pub mod openapi;
+mod orders;
 mod pages;
 mod parameters;
 mod people;
+mod photos;
 pub mod policy;
 mod problem;
 mod proposals;
@@ -49,6 +55,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
 
 use error::DeviceError;
 pub use error::{ApiError, status_of};
@@ -66,13 +73,19 @@ pub struct Shared {
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
     rooms: body::Rooms,
+    /// Readers of events at a time.
+    readers: Arc<Semaphore>,
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
+    /// Photos that are read at a time.
+    uploads: Arc<Semaphore>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
     /// How long a browser's session lasts.
     lasting: Lasting,
+    /// A name for this process, among those that took idempotency keys.
+    process: Uuid,
     /// The pin of the certificate, where the server itself ends TLS.
     pin: Option<Arc<str>>,
 }
@@ -99,7 +112,9 @@ pub fn router(
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
+        readers: Arc::new(Semaphore::new(events::READERS)),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
+        uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {
@@ -107,11 +122,14 @@ pub fn router(
             most_ms: i64::from(settings.session_most_minutes) * 60_000,
         },
         pin: pin.map(Arc::from),
+        process: idempotency::process(),
     };
     api()
         .merge(pages())
         .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
+        .layer(middleware::from_fn(conditional::tagged))
         .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), watch))
         .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
@@ -134,7 +152,13 @@ fn api() -> Router<Shared> {
         .route("/v1/tokens", get(tokens::list).post(tokens::make))
         .route("/v1/tokens/{token}", delete(tokens::revoke))
         .route("/v1/districts", get(districts::list))
+        // Devices and the office.
+        .route(
+            "/v1/photos/{sha256}",
+            get(photos::one).head(photos::head).patch(photos::append).put(photos::put),
+        )
         // The office.
+        .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
         .route("/v1/hazards.geojson", get(hazards::geojson))
@@ -143,6 +167,12 @@ fn api() -> Router<Shared> {
         .route("/v1/hazards/{record}/commands", get(commands::offered))
         .route("/v1/hazards/{record}/commands/{command}", post(commands::command))
         .route("/v1/commands/{command}", post(commands::bulk))
+        .route("/v1/orders", get(orders::list))
+        .route("/v1/orders/{order}", get(orders::one))
+        .route("/v1/orders/{order}/html", get(orders::html))
+        .route("/v1/orders/{order}/docx", get(orders::docx))
+        .route("/v1/danger", get(events::dangers).put(events::set_danger))
+        .route("/v1/events", get(events::stream))
         .route("/v1/conflicts", get(conflicts::list))
         .route("/v1/conflicts/{conflict}/resolve", post(conflicts::resolve))
         .route("/v1/quarantine", get(quarantine::list))
@@ -180,6 +210,10 @@ fn api() -> Router<Shared> {
         .route("/v1/reports/{number}", get(reports::one))
         .route("/v1/reports/{number}/late", get(reports::late))
         .route("/openapi.json", get(openapi::openapi))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/audit/head", get(audit::head))
+        .route("/docs", get(docs::docs))
+        .route("/docs/errors", get(docs::errors))
 }
 
 /// What browsers and operators ask.

@@ -4,16 +4,18 @@ use axum::Json;
 use axum::body::HttpBody as _;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sync_protocol::codes::Code;
+use sync_protocol::ids::Head;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::Shared;
+use super::conditional;
 use super::error::ApiError;
 use crate::report::period::{Period, day_number};
 use crate::sync::SyncError;
@@ -59,6 +61,62 @@ fn refused(rejection: &JsonRejection) -> ApiError {
         StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge.into(),
         _ => ApiError::with(Code::BadParameter, rejection.body_text()),
     }
+}
+
+/// `If-Match`: the versions of a record that a command is made from; none where it is made from whatever is there.
+#[derive(Debug)]
+pub(super) struct IfMatch(Option<Vec<Head>>);
+
+impl IfMatch {
+    /// What the command is made from, by the header or by the `heads` of its body, and how it is told that this is past.
+    ///
+    /// # Errors
+    /// `bad-parameter` where both name heads.
+    pub(super) fn or(self, body: Option<Vec<Head>>) -> Result<(Option<Vec<Head>>, Stale), ApiError> {
+        match (self.0, body) {
+            (Some(_), Some(_)) => {
+                Err(ApiError::with(Code::BadParameter, "heads: they stand in If-Match too"))
+            }
+            (Some(heads), None) => Ok((Some(heads), Stale::MovedOn)),
+            (None, heads) => Ok((heads, Stale::ConflictClosed)),
+        }
+    }
+}
+
+/// How a command is told that the record has moved on since it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stale {
+    /// Its version stood in the header: 412.
+    MovedOn,
+    /// It stood in the body: 409.
+    ConflictClosed,
+}
+
+impl Stale {
+    /// The error that the command gets.
+    pub(super) fn told(self, error: SyncError) -> ApiError {
+        match (self, error) {
+            (Self::MovedOn, SyncError::Refused(Code::ConflictClosed)) => Code::MovedOn.into(),
+            (_, error) => error.into(),
+        }
+    }
+}
+
+impl FromRequestParts<Shared> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _shared: &Shared) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
+        let value = value.to_str().unwrap_or_default().trim();
+        // A tag that this server did not give names a version that there is not.
+        if value == "*" { Ok(Self(None)) } else { Ok(Self(Some(heads_of(value).ok_or(Code::MovedOn)?))) }
+    }
+}
+
+fn heads_of(value: &str) -> Option<Vec<Head>> {
+    let mut tags = conditional::tags(value);
+    let only = tags.next()?;
+    if tags.next().is_some() { None } else { conditional::heads_of(only) }
 }
 
 /// The parameters of a list without filters.

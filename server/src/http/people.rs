@@ -21,7 +21,11 @@ use crate::sync::users;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPerson {
+    /// 姓名, up to 100 characters, none of them a control character.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// 角色: `inspector`, `unit`, `reviewer`, `clerk`, `reinspector`, `leader`, `planner`, `admin`.
+    #[schema(max_items = 8)]
     roles: Vec<String>,
     /// The unit that they belong to.
     unit: Option<Uuid>,
@@ -136,6 +140,8 @@ pub(super) async fn remove(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewArea {
+    /// Boxes: south, west, north, east, degrees × 1e7; none: the whole district.
+    #[schema(max_items = 64)]
     boxes: Vec<GeoBox>,
 }
 
@@ -166,6 +172,8 @@ pub(super) async fn set_area(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeFor {
+    /// Whose phone it is for.
+    #[schema(format = Uuid)]
     person: String,
     /// The server's address as phones see it.
     address: Option<String>,

@@ -27,6 +27,8 @@ pub enum Scope {
     Public,
     /// What the device of the token may: no account is let in.
     Device,
+    /// A photo that a device of the district or an account brings.
+    DeviceOrOffice,
     /// The account's district, all of it.
     District,
     /// The account's district; of a unit's people, the hazards of their unit and those below it.
@@ -64,6 +66,8 @@ const ISSUE: &[Role] = &[Clerk, Leader, Admin];
 const RECORD: &[Role] = &[Reviewer, Clerk, Leader, Admin];
 /// Gives commands: which ones is a row of the lifecycle's own table.
 const COMMAND: &[Role] = &[Unit, Reviewer, Clerk, Reinspector, Leader, Admin];
+/// Brings photos: whoever may give a command that needs them, or record.
+const BRING: &[Role] = &[Unit, Reviewer, Clerk, Reinspector, Leader, Admin];
 /// Manages people, their areas, their phones.
 pub(super) const MANAGE: &[Role] = &[Leader, Admin];
 /// Everybody who has an account.
@@ -88,6 +92,10 @@ pub const TABLE: &[Row] = &[
     row("POST", "/v1/enrol", Write, Scope::Public, NOBODY),
     row("POST", "/v1/sync", Write, Scope::Device, NOBODY),
     row("GET", "/v1/receipts/{bundle}", Read, Scope::Device, NOBODY),
+    // Devices and the office.
+    row("HEAD", "/v1/photos/{sha256}", Write, Scope::DeviceOrOffice, BRING),
+    row("PATCH", "/v1/photos/{sha256}", Write, Scope::DeviceOrOffice, BRING),
+    row("PUT", "/v1/photos/{sha256}", Write, Scope::DeviceOrOffice, BRING),
     // Who is signed in.
     row("POST", "/v1/session", Write, Scope::Public, NOBODY),
     row("GET", "/v1/session", Read, Scope::Own, ANYBODY),
@@ -107,6 +115,17 @@ pub const TABLE: &[Row] = &[
     row("GET", "/v1/hazards/{record}/commands", Read, Scope::OwnUnit, COMMAND),
     row("POST", "/v1/hazards/{record}/commands/{command}", Write, Scope::OwnUnit, COMMAND),
     row("POST", "/v1/commands/{command}", Write, Scope::OwnUnit, COMMAND),
+    row("GET", "/v1/photos", Read, Scope::District, OFFICE),
+    row("GET", "/v1/photos/{sha256}", Read, Scope::District, OFFICE),
+    row("GET", "/v1/orders", Read, Scope::District, OFFICE),
+    row("GET", "/v1/orders/{order}", Read, Scope::District, OFFICE),
+    row("GET", "/v1/orders/{order}/html", Export, Scope::District, OFFICE),
+    row("GET", "/v1/orders/{order}/docx", Export, Scope::District, OFFICE),
+    row("GET", "/v1/danger", Read, Scope::District, OFFICE),
+    row("PUT", "/v1/danger", Manage, Scope::District, MANAGE),
+    row("GET", "/v1/events", Read, Scope::District, OFFICE),
+    row("GET", "/v1/audit", Read, Scope::District, MANAGE),
+    row("GET", "/v1/audit/head", Read, Scope::District, MANAGE),
     row("GET", "/v1/conflicts", Read, Scope::District, OFFICE),
     row("POST", "/v1/conflicts/{conflict}/resolve", Write, Scope::District, DECIDE),
     row("GET", "/v1/quarantine", Read, Scope::District, OFFICE),
@@ -177,6 +196,8 @@ pub const TABLE: &[Row] = &[
     row("POST", "/link/{link}", Write, Scope::Public, NOBODY),
     row("GET", "/style.css", Read, Scope::Public, NOBODY),
     // Operators.
+    row("GET", "/docs", Read, Scope::Public, NOBODY),
+    row("GET", "/docs/errors", Read, Scope::Public, NOBODY),
     row("GET", "/openapi.json", Read, Scope::Public, NOBODY),
     row("GET", "/healthz", Read, Scope::Public, NOBODY),
     row("GET", "/readyz", Read, Scope::Public, NOBODY),
@@ -188,9 +209,10 @@ pub const TABLE: &[Row] = &[
 /// # Errors
 /// `forbidden` where the table has none: nobody may.
 pub(super) fn row_of(parts: &Parts) -> Result<&'static Row, ApiError> {
-    let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };
     let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    let found = TABLE.iter().find(|row| row.method == method && Some(row.path) == path);
+    let of = |method: &str| TABLE.iter().find(|row| row.method == method && Some(row.path) == path);
+    // A GET answers a HEAD that has no handler of its own.
+    let found = of(parts.method.as_str()).or_else(|| of("GET").filter(|_| parts.method == Method::HEAD));
     found.ok_or(ApiError::from(Code::Forbidden))
 }
 

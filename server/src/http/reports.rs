@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::parameters::{Body, Paging, Parameters, page_size, period};
 use crate::report::render::{CONTENT_SECURITY_POLICY, Format, render};
 use crate::sync::SyncError;
+use crate::sync::audit::Entry;
 use crate::sync::listing::facts::Fact;
 use crate::sync::reports::{self, Issued};
 
@@ -24,6 +25,7 @@ use crate::sync::reports::{self, Issued};
 pub(super) struct Draft {
     from: Option<String>,
     to: Option<String>,
+    /// `json` (default), `text`, `html` or `docx`.
     format: Option<String>,
 }
 
@@ -76,7 +78,11 @@ pub(super) async fn draft(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Issue {
+    /// The first day, `2026-11-01`.
+    #[schema(format = Date)]
     from: String,
+    /// The last day, included.
+    #[schema(format = Date)]
     to: String,
 }
 
@@ -102,6 +108,7 @@ pub(super) async fn issue(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Form {
+    /// `json` (default), `text`, `html` or `docx`.
     format: Option<String>,
 }
 
@@ -119,6 +126,9 @@ pub(super) async fn one(
 ) -> Result<Response, ApiError> {
     let format = format(wanted.format.as_deref())?;
     let bytes = reports::file(&shared.engine, &account.district, &number, format).await?;
+    let detail = serde_json::json!({ "format": format.as_str() });
+    let entry = Entry::of(account.person.id, "export.report", number.as_str(), detail);
+    shared.engine.audit_alone(&account.district, entry).await?;
     Ok(reply(bytes, format, &number))
 }
 
@@ -147,8 +157,11 @@ pub(super) async fn list(
 /// 报告后补传
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Late {
+    /// The report.
     number: String,
+    /// How many rows in all.
     count: usize,
+    /// Those of this page.
     rows: Vec<Fact>,
     next: Option<String>,
 }

@@ -192,6 +192,7 @@ fn open_record(
             record,
             device,
             is_settled: *is_settled,
+            named_ms: situation.now_ms,
         });
         plan.photos.extend(rows);
         append(plan, situation, record, fresh, *disposition);
@@ -238,7 +239,7 @@ fn finish_record(
     }
     plan_conflicts(plan, record, view_before.as_ref(), &view, change);
     plan_notices(plan, (situation.now_ms, change), record, view_before.as_ref(), &view, &fresh);
-    plan_photos(plan, record, view_before.as_ref(), &view, &fresh);
+    plan_photos(plan, situation.now_ms, (record, &fresh), view_before.as_ref(), &view);
     let next = match &row {
         Some(row) if is_gone => row::gone(row, change),
         _ => row::of(situation.now_ms, record, row.as_ref(), Shape::of(&view), change, numbers),
@@ -352,7 +353,13 @@ fn plan_notices(
     }
 }
 
-fn plan_photos(plan: &mut Plan, record: RecordId, before: Option<&View>, after: &View, fresh: &[Fresh]) {
+fn plan_photos(
+    plan: &mut Plan,
+    now_ms: i64,
+    (record, fresh): (RecordId, &[Fresh]),
+    before: Option<&View>,
+    after: &View,
+) {
     let named_before = before.into_iter().flat_map(|view| view.photos.keys());
     let dropped = named_before.filter(|sha256| !after.photos.contains_key(*sha256));
     plan.dropped_photos.extend(dropped.map(|sha256| (record, *sha256)));
@@ -370,7 +377,8 @@ fn plan_photos(plan: &mut Plan, record: RecordId, before: Option<&View>, after: 
         }
         let device = named.get(sha256).copied().or_else(|| fresh.first().map(|fresh| fresh.device));
         if let Some(device) = device {
-            plan.photos.push(PhotoRow { sha256: *sha256, record, device, is_settled: is_settled(photo) });
+            let is_settled = is_settled(photo);
+            plan.photos.push(PhotoRow { sha256: *sha256, record, device, is_settled, named_ms: now_ms });
         }
     }
 }

@@ -6,6 +6,7 @@
 mod accounts;
 mod areas;
 mod audit;
+mod blobs;
 mod cases;
 mod changes;
 mod check;
@@ -13,15 +14,18 @@ mod connect;
 mod derived;
 mod devices;
 mod districts;
+mod events;
 mod facts;
 pub mod geopackage;
 mod glances;
 mod grid;
+mod idempotency;
 mod ledger;
 mod listing;
 mod notices;
 mod orders;
 mod people;
+mod photo_files;
 mod photos;
 mod placements;
 mod presenters;
@@ -41,6 +45,7 @@ use std::ops::{Deref, DerefMut};
 
 pub use accounts::{AccountRow, LinkFor, LinkRow, Membership};
 pub use areas::AreaVersion;
+pub use blobs::{Blobs, Parts, Place};
 pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
 pub use changes::{FeedRow, Move, Page, PastPlace};
 pub use check::{CheckedOperation, CheckedRecord};
@@ -48,14 +53,17 @@ pub use connect::{Database, Store};
 pub use derived::{Derivation, FactRow, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
+pub use events::{Candidate, EventRow};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
+pub use idempotency::{Answer, KeptRequest, KeyOf};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
 pub use orders::OrderRow;
 pub use people::{TokenBounds, TokenHolder, TokenRow};
+pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};

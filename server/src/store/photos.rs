@@ -10,8 +10,8 @@ use super::values::PhotoRow;
 use super::{StoreError, Transaction, execute, fetch_all, unsigned};
 use crate::domain::DistrictKey;
 
-const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, device, is_settled) \
-     SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[]) \
+const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, device, is_settled, named_ms) \
+     SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[]) \
      ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
      CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
 const ASK_ANOTHER: &str = "UPDATE photos SET device = $4 WHERE district = $1 AND record = $2 AND sha256 = $3";
@@ -34,6 +34,7 @@ impl Transaction {
                     .bind(column(rows, |row| row.record.0))
                     .bind(column(rows, |row| row.device.0))
                     .bind(column(rows, |row| i64::from(row.is_settled)))
+                    .bind(column(rows, |row| row.named_ms))
                     .execute(&mut **transaction)
                     .await?;
             }
@@ -42,7 +43,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO photos (district, sha256, record, device, is_settled) ",
+            "INSERT INTO photos (district, sha256, record, device, is_settled, named_ms) ",
             " ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
              CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END",
             |row, item| row
@@ -51,6 +52,7 @@ impl Transaction {
                 .push_bind(item.record.0)
                 .push_bind(item.device.0)
                 .push_bind(i64::from(item.is_settled))
+                .push_bind(item.named_ms)
         );
         Ok(())
     }

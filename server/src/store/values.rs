@@ -181,4 +181,6 @@ pub struct PhotoRow {
     pub device: DeviceId,
     /// Verified or written off.
     pub is_settled: bool,
+    /// When it was named first.
+    pub named_ms: i64,
 }

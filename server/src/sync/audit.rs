@@ -80,6 +80,8 @@ fn actor(author: PersonId) -> Actor {
 pub(super) fn of_act(act: &Act, outcome: &ActOutcome) -> Option<Entry> {
     let operation = outcome.operation.map(|identity| identity.to_string());
     Some(match act {
+        // An upload by the office is told where it is written.
+        Act::HoldPhoto { .. } => return None,
         Act::Operation { author, .. } if *author == SERVER_AUTHOR => return None,
         // The values are in the operation, which may be redacted; a row of the log never changes.
         Act::Operation { kind, record, fields, author, .. } => Entry {

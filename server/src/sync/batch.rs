@@ -10,8 +10,8 @@ use sync_protocol::ids::{BundleHash, DeviceId, Identity, RecordId};
 use super::delivery::Receipts;
 use super::group::{Aside, is_of_all};
 use super::office::{self, Act};
-use super::trust;
 use super::{Engine, SyncError};
+use super::{photos, trust};
 use crate::domain::{Device, DeviceStatus, District};
 use crate::reconcile::{self, Arrival, Draft, Numbers, Plan, Situation};
 use crate::store::{Counter, StoreError, Transaction, Visit};
@@ -180,8 +180,14 @@ impl Batch<'_> {
         Ok(Situation { now_ms: self.now_ms, devices, spans, known, quarantined, used_ids, records })
     }
 
+    /// Writes a plan, and verifies the photos that it names and that are held already.
+    pub(super) async fn apply(&mut self, plan: &Plan) -> Result<(), SyncError> {
+        self.write(plan).await?;
+        photos::verify_named(self, &plan.photos).await
+    }
+
     /// Writes a plan. Nothing is decided here.
-    pub(super) async fn apply(&mut self, plan: &Plan) -> Result<(), StoreError> {
+    async fn write(&mut self, plan: &Plan) -> Result<(), StoreError> {
         let key = self.district.key;
         let transaction = &mut *self.transaction;
         for identity in &plan.let_out {

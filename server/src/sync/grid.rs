@@ -17,6 +17,7 @@ use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::reference::{Reference, RegionLevel};
 
+use super::audit::Entry;
 use super::batch::Batch;
 use super::office::{self, OwnOperation};
 use super::{Engine, SyncError};
@@ -392,6 +393,8 @@ impl<'e> Writing<'e> {
         let transaction = &mut self.transaction;
         let mut batch = Batch { engine: self.engine, district: self.district, transaction, now_ms };
         office::write_own(&mut batch, &draft, None).await?;
-        Ok(())
+        let detail = serde_json::json!({ "version": report.version, "rows": plan.rows.len() });
+        let entry = Entry::of(author, "grid.import", self.kind.as_str(), detail);
+        self.engine.audit(&mut self.transaction, self.district, entry).await
     }
 }

@@ -12,11 +12,13 @@ mod batch;
 pub mod check;
 pub mod commands;
 pub mod cursor;
+pub mod deadlines;
 pub mod decide;
 pub mod delivery;
 pub mod derive;
 pub mod enrol;
 pub mod entry;
+pub mod events;
 mod feed;
 pub mod grid;
 pub mod group;
@@ -24,7 +26,9 @@ pub mod import;
 pub mod json;
 pub mod listing;
 pub mod office;
+pub mod orders;
 pub mod people;
+pub mod photos;
 pub mod presenters;
 pub mod proposals;
 pub mod pull;
@@ -42,6 +46,7 @@ pub mod users;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use photos::Photos;
 use presenters::Presenters;
 use sync_protocol::bundle::Binding;
 use sync_protocol::codes::Code;
@@ -98,8 +103,14 @@ pub struct Engine {
     pub default_positions: Vec<(i64, i64)>,
     /// Devices as their last sync left them.
     pub presenters: Presenters,
+    /// Files of photos.
+    pub photos: Photos,
     /// A group was written: there may be something to derive.
     pub written: Notify,
+    /// An event was added to an outbox.
+    pub told: Notify,
+    /// What the last look for deadlines that tighten was made by.
+    pub scanned: deadlines::Scanned,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -118,6 +129,7 @@ impl Engine {
         keys: Keyring,
         clock: Clock,
         default_positions: Vec<(i64, i64)>,
+        photos: Photos,
     ) -> Result<Arc<Self>, SyncError> {
         let mut transaction = store.begin().await?;
         let deployment = transaction.deployment(keys.deployment().0).await?;
@@ -136,7 +148,10 @@ impl Engine {
             clock,
             default_positions,
             presenters: Presenters::default(),
+            photos,
             written: Notify::new(),
+            told: Notify::new(),
+            scanned: deadlines::Scanned::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),

@@ -21,9 +21,10 @@ use super::SyncError;
 use super::admit;
 use super::audit;
 use super::batch::Batch;
+use super::photos::{self, Uploader};
 use super::{commands, release, trust};
 use crate::domain::{Collection, Device, DeviceStatus};
-use crate::store::{Counter, StoreError};
+use crate::store::{Counter, PhotoFileRow, StoreError};
 
 /// What the office or the server does.
 #[derive(Clone, Debug)]
@@ -74,6 +75,13 @@ pub enum Act {
     Lose {
         /// The device.
         device: DeviceId,
+    },
+    /// Notes that a photo is held whole, and verifies it wherever it is named.
+    HoldPhoto {
+        /// Its file.
+        file: Box<PhotoFileRow>,
+        /// Who uploaded it.
+        by: Uploader,
     },
     /// Enrols a device, or binds another person to it.
     Enrol {
@@ -160,6 +168,7 @@ async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncE
             release::write_off(batch, *identity, reason, *author).await
         }
         Act::Revoke { device, trusted, author } => trust::revoke(batch, *device, *trusted, *author).await,
+        Act::HoldPhoto { file, by } => photos::hold(batch, file, *by).await,
         Act::Lose { device } => {
             // What was revoked stays so: a lost phone is trusted with what it sent.
             let known = known_device(batch, *device).await?;

@@ -16,9 +16,11 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::{PersonId, RecordId};
 use utoipa::ToSchema;
 
+use super::audit::Entry;
 use super::listing::devices::DeviceFilter;
 use super::listing::facts::{self, Fact};
 use super::listing::{Calendar, Page, cursor, read_cursor};
+use super::office::SERVER_AUTHOR;
 use super::{Engine, SyncError, derive};
 use crate::domain::District;
 use crate::report::claim::{Limits, Standing};
@@ -156,6 +158,10 @@ async fn freeze(
         let bytes = render(&report, format)?;
         transaction.add_report_file(district.key, &row.number, format.as_str(), &bytes).await?;
     }
+    let detail =
+        serde_json::json!({ "from": period.from, "to": period.to, "cut_off_change": cut_off_change });
+    let by = by.unwrap_or(SERVER_AUTHOR);
+    engine.audit(transaction, district, Entry::of(by, "report.issue", row.number.clone(), detail)).await?;
     Ok(row)
 }
 

@@ -14,6 +14,7 @@ use sync_protocol::ids::PersonId;
 use sync_protocol::kind::Kind;
 use utoipa::ToSchema;
 
+use super::audit::Entry;
 use super::batch::Batch;
 use super::office::{self, OwnOperation};
 use super::{Engine, SyncError};
@@ -174,6 +175,8 @@ pub async fn set(
     let report = json!({ "title": rules.title, "by": author.to_string() }).to_string();
     let noted = ReferenceVersion { change, version: version.clone(), imported_ms: now_ms, report };
     transaction.insert_rules(key, &noted, source).await?;
+    let entry = Entry::of(author, "rules.set", version.clone(), json!({ "change": change }));
+    engine.audit(&mut transaction, district, entry).await?;
     transaction.commit().await?;
     Ok(Set { version, changed: true })
 }

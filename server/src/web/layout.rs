@@ -99,6 +99,7 @@ pub(super) fn frame(title: &str, viewer: &Viewer, navigation: &Markup, body: &Ma
                 a class="skip" href="#main" { "跳到正文 Skip to content" }
                 header { span class="name" { "Firebreak " (viewer.district) } (navigation) }
                 main id="main" { (body) }
+                footer class="quiet" { p { a href="/docs" { "接口文档 API" } } }
             }
         }
     }

@@ -9,6 +9,7 @@ use firebreak_tests::http;
 use firebreak_tests::server::Backend;
 use sync_protocol::codes::Code;
 
+use super::super::idempotency;
 use super::{bundles, chains, imports, limits, notices, operations, requests, store};
 
 type Scenario = (&'static str, Pin<Box<dyn Future<Output = Result<()>> + Send>>);
@@ -32,6 +33,8 @@ fn scenarios(backend: Backend) -> Vec<Scenario> {
         ("requests::tokens", Box::pin(requests::tokens(backend))),
         ("accounts::codes", Box::pin(crate::accounts::codes(backend))),
         ("requests::office", Box::pin(requests::office(backend))),
+        ("idempotency::keys", Box::pin(idempotency::keys(backend))),
+        ("idempotency::tags", Box::pin(idempotency::tags(backend))),
         ("requests::too_many_at_once", Box::pin(requests::too_many_at_once(backend))),
         ("requests::too_slow", Box::pin(requests::too_slow(backend))),
         ("imports::files_and_rows", Box::pin(imports::files_and_rows(backend))),

@@ -133,7 +133,7 @@ impl Yard {
 }
 
 /// Plays a scenario on each database.
-async fn on_both(scenario: impl AsyncFn(Backend) -> Result<()>) -> Result<()> {
+pub(crate) async fn on_both(scenario: impl AsyncFn(Backend) -> Result<()>) -> Result<()> {
     for backend in Backend::ALL {
         scenario(backend).await.with_context(|| format!("on {backend:?}"))?;
     }

@@ -109,7 +109,7 @@ impl World {
             let grade = json!({"fields": {"severity": "serious", "rule_version": "2026-1"}});
             office.post(&format!("{path}/grade"), &grade).await?.json("grade")?;
             let order = json!({"fields": {"responsible_unit": word, "responsible_unit_id": unit, "measures": "砍伐",
-                "deadline_ms": 1_900_000_000_000_i64}});
+                "deadline_ms": soon_ms()?}});
             office.post(&format!("{path}/order"), &order).await?.json("order")?;
             hazards.push(report.record.to_string());
         }
@@ -128,6 +128,12 @@ impl World {
         let nobody = server.client_of("")?;
         Ok(Self { server, clients, nobody, phone, own, foreign, absent, of_unit: hazards, of_other_unit })
     }
+}
+
+/// In twelve hours: no rule sets an earlier deadline for what is serious.
+fn soon_ms() -> Result<i64> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(i64::try_from(now.as_millis())? + 12 * 3_600_000)
 }
 
 /// Ids of nothing, shaped as ids of something.

@@ -7,7 +7,7 @@ use sync_protocol::view::{Disposition, State};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::{Class, Collection, District, disposition_number};
+use crate::domain::{Class, Collection, District, Role, disposition_number};
 use crate::reconcile;
 use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError};
@@ -27,6 +27,8 @@ pub struct Totals {
     pub missing: i64,
     /// Open conflicts.
     pub conflicts: i64,
+    /// Open hazards by the role whose turn it is, and how many of them are overdue.
+    pub turns: Vec<(Role, i64, i64)>,
     /// Operations received.
     pub received: i64,
     /// Operations by disposition, all of them.
@@ -101,6 +103,10 @@ async fn of_district(engine: &Engine, district: &District) -> Result<Totals, Syn
     let tallies = transaction.tallies(district.key).await?;
     // What was released has the disposition of its release, whatever becomes of that.
     let released = transaction.released_counts(district.key).await?;
+    let turns = transaction.case_totals(district.key, engine.clock.now_ms()).await?;
+    let turns =
+        turns.into_iter().filter_map(|(role, open, overdue)| Some((Role::from_number(role)?, open, overdue)));
+    let turns: Vec<(Role, i64, i64)> = turns.collect();
     let released = |disposition: Disposition| {
         let number = disposition_number(disposition);
         released.iter().find(|(known, _)| *known == number).map_or(0, |(_, count)| *count)
@@ -109,6 +115,7 @@ async fn of_district(engine: &Engine, district: &District) -> Result<Totals, Syn
         |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
     Ok(Totals {
         conflicts: amount("conflicts"),
+        turns,
         received: amount("received"),
         dispositions: Disposition::ALL
             .iter()
@@ -146,6 +153,10 @@ pub struct TotalsTold {
     pub missing: i64,
     /// Open conflicts.
     pub conflicts: i64,
+    /// Open hazards by the role whose turn it is.
+    pub turns: BTreeMap<&'static str, i64>,
+    /// Open hazards that are overdue, by the role whose turn it is.
+    pub overdue: BTreeMap<&'static str, i64>,
 }
 
 impl From<Totals> for TotalsTold {
@@ -159,6 +170,8 @@ impl From<Totals> for TotalsTold {
             provisional: totals.provisional,
             missing: totals.missing,
             conflicts: totals.conflicts,
+            turns: totals.turns.iter().map(|(role, open, _)| (role.as_str(), *open)).collect(),
+            overdue: totals.turns.iter().map(|(role, _, overdue)| (role.as_str(), *overdue)).collect(),
         }
     }
 }

@@ -1,0 +1,262 @@
+//! `HEAD|PATCH|PUT|GET /v1/photos/{sha256}`, `GET /v1/photos`: the bytes of evidence.
+//!
+//! Uploads come from phones and from the office. The headers are those of resumable uploads: `Upload-Offset`,
+//! `Upload-Length`, `Upload-Complete`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body as Stream, BodyDataStream};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use sync_protocol::ids::PhotoHash;
+use sync_protocol::limits;
+
+use super::Shared;
+use super::auth::{Account, Presenter};
+use super::error::ApiError;
+use super::parameters::{Parameters, page_size};
+use crate::domain::District;
+use crate::photos::SIDES;
+use crate::sync::photos::serving::{self, Outstanding};
+use crate::sync::photos::{Progress, Upload, Uploader};
+
+/// Uploads that are read at a time.
+pub(super) const UPLOADS_AT_ONCE: usize = 64;
+/// Bytes of a photo that may be sent whole.
+const PUT_BYTES: u64 = 2 << 20;
+
+const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const LENGTH: HeaderName = HeaderName::from_static("upload-length");
+const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
+
+/// A phone or an account that uploads.
+#[derive(Debug)]
+pub(super) struct Sender {
+    district: District,
+    by: Uploader,
+}
+
+impl FromRequestParts<Shared> for Sender {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
+        match Presenter::from_request_parts(parts, shared).await {
+            Ok(presenter) => {
+                let by = Uploader::Device(presenter.device.id);
+                Ok(Self { district: presenter.district, by })
+            }
+            Err(error) if error.0.code == Code::Unauthenticated => {
+                let account = Account::from_request_parts(parts, shared).await?;
+                Ok(Self { district: account.district, by: Uploader::Person(account.person.id) })
+            }
+            Err(error) => Err(error.0),
+        }
+    }
+}
+
+fn hash(text: &str) -> Result<PhotoHash, ApiError> {
+    let bytes = hex::decode(text).unwrap_or_default();
+    PhotoHash::try_from(bytes.as_slice()).map_err(|_length| ApiError::with(Code::BadParameter, "sha256"))
+}
+
+fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, ApiError> {
+    let value = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    value.ok_or_else(|| ApiError::with(Code::BadParameter, name.as_str()))
+}
+
+/// How far an upload is, in headers.
+fn progress(status: StatusCode, progress: Progress) -> Response {
+    let (offset, complete) = match progress {
+        Progress::Partial(offset) => (offset, "?0"),
+        Progress::Complete(length) => (length, "?1"),
+    };
+    let mut response = status.into_response();
+    tell(&mut response, offset, complete);
+    response
+}
+
+fn tell(response: &mut Response, offset: u64, complete: &'static str) {
+    let headers = response.headers_mut();
+    headers.insert(OFFSET, HeaderValue::from(offset));
+    headers.insert(COMPLETE, HeaderValue::from_static(complete));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// The offset was another: the true one is told.
+fn elsewhere(offset: u64) -> Response {
+    let mut response = ApiError::with(Code::PhotoOffset, offset.to_string()).into_response();
+    tell(&mut response, offset, "?0");
+    response
+}
+
+pub(super) async fn head(
+    State(shared): State<Shared>,
+    sender: Sender,
+    Path(sha256): Path<String>,
+) -> Result<Response, ApiError> {
+    let upload = Upload { district: sender.district, photo: hash(&sha256)?, by: sender.by };
+    Ok(progress(StatusCode::OK, upload.progress(&shared.engine).await?))
+}
+
+pub(super) async fn append(
+    State(shared): State<Shared>,
+    sender: Sender,
+    Path(sha256): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let upload = Upload { district: sender.district, photo: hash(&sha256)?, by: sender.by };
+    let (offset, length) = (number(request.headers(), &OFFSET)?, number(request.headers(), &LENGTH)?);
+    let _slot = Arc::clone(&shared.uploads).try_acquire_owned().map_err(|_busy| Code::TooManyRequests)?;
+    let held = match upload.progress(&shared.engine).await? {
+        Progress::Complete(length) => {
+            return Ok(progress(StatusCode::NO_CONTENT, Progress::Complete(length)));
+        }
+        Progress::Partial(held) => held,
+    };
+    upload.begin(&shared.engine, length).await?;
+    if held != offset || offset > length {
+        return Ok(elsewhere(held));
+    }
+    let mut parts = Pieces { body: request.into_body().into_data_stream(), pending: BytesMut::new() };
+    let mut at = offset;
+    while let Some(part) = parts.next(length - at).await? {
+        let end = at + u64::try_from(part.len()).unwrap_or(u64::MAX);
+        at = upload.append(&shared.engine, at, part).await?;
+        if at != end {
+            // Another uploader was here: what it brought is on the disk before it is told.
+            return Ok(match upload.progress(&shared.engine).await? {
+                Progress::Partial(held) => elsewhere(held),
+                complete @ Progress::Complete(_) => progress(StatusCode::NO_CONTENT, complete),
+            });
+        }
+    }
+    Ok(progress(StatusCode::NO_CONTENT, upload.settle(&shared.engine, length).await?))
+}
+
+/// A body in pieces of at most a chunk. One that breaks off ends there: what came of it counts.
+struct Pieces {
+    body: BodyDataStream,
+    pending: BytesMut,
+}
+
+impl Pieces {
+    /// The next piece; none at the end.
+    ///
+    /// # Errors
+    /// [`Code::BodyTooLarge`] where there is more than `room`.
+    async fn next(&mut self, room: u64) -> Result<Option<Bytes>, ApiError> {
+        while self.pending.len() < limits::PHOTO_CHUNK_BYTES {
+            let Some(Ok(part)) = self.body.next().await else { break };
+            self.pending.extend_from_slice(&part);
+        }
+        let length = self.pending.len().min(limits::PHOTO_CHUNK_BYTES);
+        if u64::try_from(length).is_ok_and(|length| length > room) {
+            return Err(Code::BodyTooLarge.into());
+        }
+        Ok((length > 0).then(|| self.pending.split_to(length).freeze()))
+    }
+}
+
+pub(super) async fn put(
+    State(shared): State<Shared>,
+    sender: Sender,
+    Path(sha256): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let upload = Upload { district: sender.district, photo: hash(&sha256)?, by: sender.by };
+    let _slot = Arc::clone(&shared.uploads).try_acquire_owned().map_err(|_busy| Code::TooManyRequests)?;
+    if let complete @ Progress::Complete(_) = upload.progress(&shared.engine).await? {
+        return Ok(progress(StatusCode::NO_CONTENT, complete));
+    }
+    let mut parts = Pieces { body: request.into_body().into_data_stream(), pending: BytesMut::new() };
+    let mut bytes = BytesMut::new();
+    let mut room = PUT_BYTES;
+    while let Some(part) = parts.next(room).await? {
+        room -= u64::try_from(part.len()).unwrap_or(room);
+        bytes.extend_from_slice(&part);
+    }
+    Ok(progress(StatusCode::NO_CONTENT, upload.put(&shared.engine, bytes.freeze()).await?))
+}
+
+/// In which form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// The longer side of a thumbnail in pixels; absent: the original.
+    thumbnail: Option<u32>,
+}
+
+/// A file that a browser was given is shown by nothing but itself.
+const FILE_POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
+
+fn file(body: Stream, media_type: &'static str, disposition: &str, caching: &'static str) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FILE_POLICY));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    if let Ok(disposition) = HeaderValue::from_str(disposition) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    response
+}
+
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(sha256): Path<String>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response, ApiError> {
+    let photo = hash(&sha256)?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let Some(side) = wanted.thumbnail else {
+        let original = serving::original(engine, district, photo, account.person.id).await?;
+        let disposition = format!("attachment; filename=\"{photo}.{}\"", original.format.extension());
+        let media_type = original.format.media_type();
+        let mut response = file(Stream::from_stream(original.parts), media_type, &disposition, "no-store");
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(original.bytes));
+        return Ok(response);
+    };
+    if !SIDES.contains(&side) {
+        return Err(ApiError::with(Code::BadParameter, format!("thumbnail: one of {SIDES:?}")));
+    }
+    let small = serving::small(engine, district, photo, side).await?;
+    Ok(file(small.into(), "image/jpeg", "inline", "private, max-age=300"))
+}
+
+/// Which photos.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listed {
+    outstanding: bool,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Photos {
+    photos: Vec<Outstanding>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(wanted): Parameters<Listed>,
+) -> Result<Json<Photos>, ApiError> {
+    if !wanted.outstanding {
+        return Err(ApiError::with(Code::BadParameter, "outstanding: true"));
+    }
+    let limit = page_size(wanted.limit)?;
+    let cursor = wanted.cursor.as_deref();
+    let page = serving::outstanding(&shared.engine, &account.district, cursor, limit).await?;
+    Ok(Json(Photos { photos: page.rows, next: page.next }))
+}

@@ -1,0 +1,220 @@
+//! The description of the office's API as a page, made from its OpenAPI document; and the catalogue of codes.
+//!
+//! Pure: the document in, text out, without scripts. It reads as much of OpenAPI as our own document uses. Start at
+//! [`api`].
+
+use maud::{Markup, html};
+use serde_json::Value;
+use sync_protocol::codes::{Code, Scope};
+
+use super::layout::{Viewer, frame};
+
+/// What an operation is done by.
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The values of a map, with their names.
+fn entries<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let map = value.get(key).and_then(Value::as_object);
+    map.into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// What a reference of the document points to; the value itself where it is none.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let path = value.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+    path.and_then(|path| document.pointer(path)).unwrap_or(value)
+}
+
+/// The page.
+pub fn api(document: &Value) -> String {
+    let info = document.get("info").unwrap_or(&Value::Null);
+    let body = html! {
+        h1 { (text(info, "title")) small { (text(info, "version")) } }
+        section {
+            p { (text(info, "description")) }
+            p { a href="/openapi.json" { "OpenAPI 3.1 (JSON)" } " · " a href="/docs/errors" { "错误代码 Codes of errors" } " · " a href="/" { "返回总览 Back" } }
+            ul { @for tag in items(document, "tags") {
+                li { a href={"#" (text(tag, "name"))} { (text(tag, "description")) } }
+            } }
+        }
+        @for tag in items(document, "tags") { (of_tag(document, tag)) }
+        section id="schemas" {
+            h2 { "数据结构" small { "Schemas" } }
+            @for (name, schema) in document.get("components").into_iter().flat_map(|all| entries(all, "schemas")) {
+                (schema_block(name, schema))
+            }
+        }
+    };
+    frame("接口文档", &Viewer::default(), &html! {}, &body)
+}
+
+fn of_tag(document: &Value, tag: &Value) -> Markup {
+    let name = text(tag, "name");
+    let operations = entries(document, "paths").flat_map(|(path, item)| {
+        METHODS.iter().filter_map(move |method| Some((*method, path, item.get(*method)?)))
+    });
+    html! {
+        section id=(name) {
+            h2 { (text(tag, "description")) }
+            @for (method, path, it) in operations.filter(|(_, _, it)| items(it, "tags").any(|of| of == name)) {
+                (operation(document, method, path, it))
+            }
+        }
+    }
+}
+
+fn operation(document: &Value, method: &str, path: &str, it: &Value) -> Markup {
+    html! {
+        details id=(text(it, "operationId")) {
+            summary { code { (method.to_uppercase()) " " (path) } " " (text(it, "summary")) }
+            p { (text(it, "description")) }
+            @if items(it, "parameters").next().is_some() {
+                div class="scroll" { table {
+                    caption { "参数 Parameters" }
+                    thead { tr { th { "名称 Name" } th { "位置 In" } th { "类型 Type" } th { "说明 What" } } }
+                    tbody { @for parameter in items(it, "parameters").map(|it| resolved(document, it)) {
+                        tr {
+                            td class="key" { code { (text(parameter, "name")) } @if parameter.get("required") == Some(&Value::Bool(true)) { " *" } }
+                            td { (text(parameter, "in")) }
+                            td { (kind(parameter.get("schema").unwrap_or(&Value::Null))) }
+                            td { (text(parameter, "description")) }
+                        }
+                    } }
+                } }
+            }
+            @for (media_type, content) in it.get("requestBody").into_iter().flat_map(|body| entries(body, "content")) {
+                p { "请求体 Body " code { (media_type) } ": " (kind(content.get("schema").unwrap_or(&Value::Null))) }
+            }
+            (replies(document, it))
+        }
+    }
+}
+
+fn replies(document: &Value, it: &Value) -> Markup {
+    html! {
+        div class="scroll" { table {
+            caption { "答复 Replies" }
+            thead { tr { th { "状态 Status" } th { "类型 Type" } th { "说明 What" } } }
+            tbody { @for (status, reply) in entries(it, "responses") {
+                @let reply = resolved(document, reply);
+                tr {
+                    td class="key" { (status) }
+                    td { @for (media_type, content) in entries(reply, "content") {
+                        div { code { (media_type) } " " (kind(content.get("schema").unwrap_or(&Value::Null))) }
+                    } }
+                    td { (text(reply, "description")) }
+                }
+            } }
+        } }
+    }
+}
+
+fn schema_block(name: &str, schema: &Value) -> Markup {
+    let parts: Vec<&Value> = match schema.get("allOf") {
+        Some(_) => items(schema, "allOf").collect(),
+        None => vec![schema],
+    };
+    let is_needed = |part: &Value, name: &str| items(part, "required").any(|needed| needed == name);
+    html! {
+        details id={"schema-" (name)} {
+            summary { code { (name) } " " (text(schema, "description")) }
+            div class="scroll" { table { tbody {
+                @for part in parts {
+                    @if part.get("properties").is_none() { tr { td colspan="3" { (kind(part)) } } }
+                    @for (field, it) in entries(part, "properties") {
+                        tr {
+                            td class="key" { code { (field) } @if is_needed(part, field) { " *" } }
+                            td { (kind(it)) }
+                            td { (text(it, "description")) }
+                        }
+                    }
+                }
+            } } }
+        }
+    }
+}
+
+/// A schema in few words, with a link where it has a name.
+fn kind(schema: &Value) -> Markup {
+    if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next()) {
+        return html! { a href={"#schema-" (name)} { (name) } };
+    }
+    if let Some(parts) = ["oneOf", "anyOf", "allOf"].iter().find_map(|key| schema.get(*key)?.as_array()) {
+        return html! { @for (at, part) in parts.iter().enumerate() { @if at > 0 { " | " } (kind(part)) } };
+    }
+    let types: Vec<&str> = match schema.get("type") {
+        Some(Value::String(one)) => vec![one.as_str()],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    html! {
+        @if types.contains(&"array") {
+            "[" (kind(schema.get("items").unwrap_or(&Value::Null))) "]"
+            @if types.contains(&"null") { " | null" }
+        } @else { (types.join(" | ")) }
+        @if let Some(format) = schema.get("format").and_then(Value::as_str) { " (" (format) ")" }
+        @if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+            " " @for value in values { code { (value.as_str().unwrap_or_default()) } " " }
+        }
+        @for (key, sign) in [("minimum", "≥ "), ("maximum", "≤ "), ("minLength", "长 ≥ "), ("maxLength", "长 ≤ "), ("maxItems", "项 ≤ ")] {
+            @if let Some(bound) = schema.get(key) { " " (sign) (bound) }
+        }
+    }
+}
+
+/// The catalogue of codes that a request may be answered with; `status` gives the HTTP status of one.
+pub fn errors(status: impl Fn(Code) -> u16) -> String {
+    let body = html! {
+        h1 { "错误代码" small { "Codes of errors" } }
+        section { div class="scroll" { table {
+            thead { tr { th { "代码 Code" } th { "状态 Status" } th { "说明" } th { "In English" } } }
+            tbody { @for code in Code::ALL.iter().filter(|code| code.scope() == Scope::Request) {
+                tr id=(code.as_str()) {
+                    td class="key" { code { (code.as_str()) } }
+                    td { (status(*code)) }
+                    td { (code.zh()) }
+                    td { (code.en()) }
+                }
+            } }
+        } } }
+        p class="more" { a href="/docs" { "接口文档 The API" } }
+    };
+    frame("错误代码", &Viewer::default(), &html! {}, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_said_in_few_words() {
+        for (schema, expected) in [
+            (serde_json::json!({"type": "integer", "minimum": 1, "maximum": 500}), "integer ≥ 1 ≤ 500"),
+            (serde_json::json!({"type": ["array", "null"], "items": {"type": "string"}}), "[string] | null"),
+            (
+                serde_json::json!({"$ref": "#/components/schemas/Hazard"}),
+                "<a href=\"#schema-Hazard\">Hazard</a>",
+            ),
+            (
+                serde_json::json!({"oneOf": [{"type": "null"}, {"type": "string", "format": "date"}]}),
+                "null | string (date)",
+            ),
+        ] {
+            assert_eq!(kind(&schema).into_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_document_says_is_escaped() {
+        let document = serde_json::json!({"info": {"title": "<script>", "version": "1", "description": "&"}});
+        let page = api(&document);
+        assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
+    }
+}
