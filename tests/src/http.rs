@@ -173,6 +173,12 @@ impl Client {
         reply(request.body(body).send().await?).await
     }
 
+    /// The status of a GET; its body, which may never end, is not read.
+    pub async fn status(&self, path: &str) -> Result<u16> {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        Ok(request.send().await?.status().as_u16())
+    }
+
     /// GET of a stream, with further headers: its reply as it begins.
     pub async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
         let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);

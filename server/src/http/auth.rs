@@ -19,6 +19,7 @@ use super::policy::{self, Row, Scope};
 use crate::accounts::actions::Actions;
 use crate::domain::{Device, DeviceStatus, District, Person, Role};
 use crate::sync::SyncError;
+use crate::sync::audit::Entry;
 use crate::sync::sessions::{self, Session, Sight, Visitor};
 use crate::sync::tokens::{self, Claim};
 
@@ -65,6 +66,21 @@ impl Account {
         let row = transaction.records(self.district.key, &[record]).await?.remove(&record);
         let unit = row.and_then(|row| row.unit).ok_or(Code::NotFound)?;
         if units.contains(&unit) { Ok(()) } else { Err(Code::NotFound.into()) }
+    }
+
+    /// Notes in the audit log that the account changed who may do what.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn note(
+        &self,
+        shared: &Shared,
+        action: &'static str,
+        object: impl Into<String>,
+        detail: serde_json::Value,
+    ) -> Result<(), ApiError> {
+        let entry = Entry::of(self.person.id, action, object, detail);
+        Ok(shared.engine.audit_alone(&self.district, entry).await?)
     }
 
     /// The account of a visitor, where the row of the route lets them in.

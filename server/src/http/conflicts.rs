@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sync_protocol::codes::Code;
-use sync_protocol::kind::{Kind, Signer};
+use sync_protocol::kind::Kind;
 use utoipa::ToSchema;
 
 use super::Shared;
@@ -87,8 +87,9 @@ pub(super) async fn resolve(
     let id: ConflictId = id.parse().map_err(|code| ApiError::with(code, "conflict"))?;
     let heads = resolution.heads.as_deref().map(commands::heads).transpose()?;
     let decision = decision(&id, resolution)?;
+    // What answers no conflict is refused for that, whoever asks.
     if let Decision::Act(kind, _) = &decision
-        && kind.signer() == Signer::Office
+        && decide::answers(*kind)
     {
         policy::require_act(&account, *kind)?;
     }

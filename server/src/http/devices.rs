@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, DeviceId};
 use utoipa::{IntoParams, ToSchema};
@@ -145,6 +146,7 @@ pub(super) async fn rename(
 ) -> Result<Json<Renamed>, ApiError> {
     let device = parse(&device)?;
     devices::rename(&shared.engine, &account.district, device, &named.name).await?;
+    account.note(&shared, "device.rename", device.to_string(), json!({"name": named.name.trim()})).await?;
     Ok(Json(Renamed { device: device.to_string(), name: named.name.trim().to_owned() }))
 }
 

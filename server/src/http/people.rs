@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use utoipa::ToSchema;
@@ -56,6 +57,8 @@ pub(super) async fn add(
 ) -> Result<Json<AddedPerson>, ApiError> {
     let (roles, unit) = (new.roles()?, new.unit.map(UnitId));
     let person = admin::add_person(&shared.engine, &account.district, &new.name, roles, unit).await?;
+    let detail = json!({"roles": roles.names(), "unit": new.unit});
+    account.note(&shared, "person.add", person.to_string(), detail).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
 }
 
@@ -72,8 +75,10 @@ pub(super) async fn change(
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     let (id, roles, unit) = (parse(&person)?, new.roles()?, new.unit.map(UnitId));
+    let detail = json!({"roles": roles.names(), "unit": new.unit});
     let person = Person { id, name: new.name, roles, unit };
     admin::change_person(&shared.engine, &account.district, &person).await?;
+    account.note(&shared, "person.change", id.to_string(), detail).await?;
     Ok(Json(AddedPerson { person: id.to_string() }))
 }
 
@@ -97,6 +102,7 @@ pub(super) async fn link(
 ) -> Result<Json<LinkMade>, ApiError> {
     let person = parse(&person)?;
     let (secret, expires_ms) = users::link_of_person(&shared.engine, &account.district, person).await?;
+    account.note(&shared, "person.link", person.to_string(), json!({})).await?;
     Ok(Json(LinkMade { path: format!("/link/{secret}"), expires_ms }))
 }
 
@@ -134,6 +140,7 @@ pub(super) async fn remove(
 ) -> Result<Json<RemovedPerson>, ApiError> {
     let person = parse(&person)?;
     people::remove(&shared.engine, &account.district, person).await?;
+    account.note(&shared, "person.remove", person.to_string(), json!({})).await?;
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
@@ -166,6 +173,7 @@ pub(super) async fn set_area(
 ) -> Result<Json<AreaSet>, ApiError> {
     let person = parse(&person)?;
     let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
+    account.note(&shared, "person.area", person.to_string(), json!({"version": version})).await?;
     Ok(Json(AreaSet { version }))
 }
 
@@ -195,7 +203,9 @@ pub(super) async fn enrol_code(
 ) -> Result<Json<EnrolCode>, ApiError> {
     let person = parse(&wanted.person)?;
     let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
-    Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, reach).await?))
+    let code = admin::enrol_code(&shared.engine, &account.district, person, reach).await?;
+    account.note(&shared, "device.enrol-code", person.to_string(), json!({})).await?;
+    Ok(Json(code))
 }
 
 fn parse(person: &str) -> Result<PersonId, ApiError> {

@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sync_protocol::codes::Code;
 use utoipa::ToSchema;
 
@@ -78,8 +79,10 @@ pub(super) async fn make(
         return Err(Code::Forbidden.into());
     }
     let scopes = scopes.names().join(" ");
+    let detail = json!({"name": new.name, "scopes": scopes, "expires_ms": new.expires_ms});
     let bounds = TokenBounds { name: new.name, scopes, expires_ms: new.expires_ms };
     let token = admin::create_token(&shared.engine, &account.district, account.person.id, &bounds).await?;
+    account.note(&shared, "token.make", account.person.id.to_string(), detail).await?;
     Ok(Json(MadeToken { token }))
 }
 
@@ -101,6 +104,8 @@ pub(super) async fn revoke(
     if !visible(&shared, &account).await?.iter().any(|known| known.id == token) {
         return Err(ApiError::with(Code::NotFound, format!("token {token}")));
     }
-    let revoked = people::revoke_tokens(&shared.engine, &account.district, &Tokens::Named(token)).await?;
+    let revoked =
+        people::revoke_tokens(&shared.engine, &account.district, &Tokens::Named(token.clone())).await?;
+    account.note(&shared, "token.revoke", token, json!({})).await?;
     Ok(Json(RevokedToken { revoked }))
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
+use serde_json::json;
 use sync_protocol::codes::Code;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -46,6 +47,7 @@ pub(super) async fn add(
     Body(unit): Body<UnitWritten>,
 ) -> Result<Json<WrittenUnit>, ApiError> {
     let id = units::write(&shared.engine, &account.district, Which::New, unit).await?;
+    account.note(&shared, "unit.add", id.to_string(), json!({})).await?;
     Ok(Json(WrittenUnit { unit: id.to_string() }))
 }
 
@@ -63,6 +65,7 @@ pub(super) async fn change(
     Body(unit): Body<UnitWritten>,
 ) -> Result<Json<WrittenUnit>, ApiError> {
     let id = units::write(&shared.engine, &account.district, Which::Known(parse(&id)?), unit).await?;
+    account.note(&shared, "unit.change", id.to_string(), json!({})).await?;
     Ok(Json(WrittenUnit { unit: id.to_string() }))
 }
 
@@ -84,6 +87,7 @@ pub(super) async fn retire(
 ) -> Result<Json<RetiredUnit>, ApiError> {
     let id = parse(&id)?;
     units::retire(&shared.engine, &account.district, id).await?;
+    account.note(&shared, "unit.retire", id.to_string(), json!({})).await?;
     Ok(Json(RetiredUnit { unit: id.to_string(), retired: true }))
 }
 

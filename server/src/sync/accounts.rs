@@ -11,9 +11,10 @@ use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::sha256;
+use sync_protocol::ids::{PersonId, sha256};
 use tokio::sync::Semaphore;
 
+use super::audit::Entry;
 use super::{Engine, SyncError, office};
 use crate::accounts::password::{self, Fault, Profile};
 use crate::accounts::{self, lockout};
@@ -84,6 +85,7 @@ pub async fn sign_in(
     }
     let mut transaction = engine.store.begin().await?;
     transaction.forget_sign_in_failures(&login_hash).await?;
+    engine.audit_deployment(&mut transaction, by(&account, "login")).await?;
     transaction.commit().await?;
     Ok(account)
 }
@@ -116,6 +118,7 @@ async fn set_password(
     let hashed = acceptable(profile, Some(account), &account.login, new).await?;
     let mut transaction = engine.store.begin().await?;
     write_password(&mut transaction, profile, account, &hashed, engine.clock.now_ms()).await?;
+    engine.audit_deployment(&mut transaction, by(account, "account.password")).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -258,9 +261,16 @@ pub async fn use_link(
     if !transaction.use_link(&sha256(secret.as_bytes())).await? {
         return Err(Code::LinkInvalid.into());
     }
+    engine.audit_deployment(&mut transaction, by(&account, "account.link-used")).await?;
     transaction.commit().await?;
     tracing::info!(account.id = %account.id, "account {} has a new password by a one-time link", account.id);
     Ok(account.id)
+}
+
+/// What the owner of an account did, for the log of the deployment.
+fn by(account: &AccountRow, action: &'static str) -> Entry {
+    let detail = serde_json::json!({ "login": account.login });
+    Entry::of(PersonId(account.id.0), action, account.id.to_string(), detail)
 }
 
 /// Adds an account without a password.

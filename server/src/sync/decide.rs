@@ -39,7 +39,7 @@ pub struct Decided {
 }
 
 /// Kinds that may answer a conflict of the lifecycle: they act on the hazard, not on one value or file.
-fn answers(kind: Kind) -> bool {
+pub fn answers(kind: Kind) -> bool {
     let is_tool = matches!(
         kind,
         Kind::Resolved

@@ -4,15 +4,18 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 
 use super::accounts::{add, make_link};
 use super::admin::{known, named};
+use super::audit::Entry;
+use super::office::SERVER_AUTHOR;
 use super::{Engine, SyncError};
 use crate::accounts;
 use crate::domain::{AccountId, District};
-use crate::store::{AccountRow, LinkFor, Membership};
+use crate::store::{AccountRow, LinkFor, Membership, Transaction};
 
 /// An account as the operator lists it.
 #[derive(Clone, Debug, Serialize)]
@@ -101,8 +104,21 @@ pub async fn create(engine: &Arc<Engine>, login: &str, name: &str) -> Result<Acc
         .ok_or_else(|| SyncError::RefusedFor(Code::BadParameter, "login".to_owned()))?;
     let mut transaction = engine.store.begin().await?;
     let account = add(engine, &mut transaction, &login, name).await?;
+    noted(engine, &mut transaction, "account.add", account.id, json!({ "login": login })).await?;
     transaction.commit().await?;
     Ok(account.id)
+}
+
+/// Notes in the deployment's log what an operator did to an account.
+async fn noted(
+    engine: &Engine,
+    transaction: &mut Transaction,
+    action: &'static str,
+    account: AccountId,
+    detail: serde_json::Value,
+) -> Result<(), SyncError> {
+    let entry = Entry::of(SERVER_AUTHOR, action, account.to_string(), detail);
+    engine.audit_deployment(transaction, entry).await
 }
 
 /// Disables an account at once, or lets it in again.
@@ -114,6 +130,7 @@ pub async fn set_disabled(engine: &Engine, account: AccountId, is_disabled: bool
     let mut transaction = engine.store.begin().await?;
     transaction.set_account_disabled(account, disabled_ms).await?;
     transaction.end_sessions_of(account).await?;
+    noted(engine, &mut transaction, "account.disable", account, json!({ "disabled": is_disabled })).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -150,6 +167,11 @@ pub async fn grant(engine: &Arc<Engine>, account: AccountId, place: &Place) -> R
             transaction.add_province_member(province, account).await?;
         }
     }
+    let place = match place {
+        Place::District(district, person) => json!({"district": district.code, "person": person.to_string()}),
+        Place::Province(province) => json!({ "province": province }),
+    };
+    noted(engine, &mut transaction, "account.grant", account, place).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -176,6 +198,8 @@ pub async fn revoke(
     if !was_in {
         return Err(SyncError::RefusedFor(Code::NotFound, "membership".to_owned()));
     }
+    let place = json!({"district": district.map(|district| &district.code), "province": province});
+    noted(engine, &mut transaction, "account.revoke", account, place).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use firebreak_tests::http::Client;
 use firebreak_tests::server::Backend;
 use serde_json::{Value, json};
 
-use super::world::{FOREIGN, NOT_OURS, World, path_of};
+use super::world::{ENDLESS, FOREIGN, NOT_OURS, World, path_of};
 
 /// What a reply tells of the other district.
 fn foreign_in(world: &World, text: &str) -> Vec<String> {
@@ -23,7 +23,10 @@ async fn no_reply_tells_anything_of_another_district() -> Result<()> {
     for backend in Backend::ALL {
         let world = World::new(backend).await?;
         let mut read = 0;
-        for row in TABLE.iter().filter(|row| row.method == "GET" && row.scope != Scope::Device) {
+        for row in TABLE
+            .iter()
+            .filter(|row| row.method == "GET" && row.scope != Scope::Device && row.path != ENDLESS)
+        {
             let path = path_of(row.path, &world.own);
             for (role, client) in &world.clients {
                 let reply = client.get(&path).await?;

@@ -15,6 +15,9 @@ pub(super) const FOREIGN: &str = "外区外区";
 /// A word that stands in every hazard of the first district that is of no unit of ours.
 pub(super) const NOT_OURS: &str = "别人别人";
 
+/// A route whose reply goes on as long as somebody reads it.
+pub(super) const ENDLESS: &str = "/v1/events";
+
 /// What a path may name in one district: the id by its placeholder.
 pub(super) type Objects = BTreeMap<&'static str, String>;
 
@@ -82,6 +85,9 @@ async fn objects(server: &Server, code: &str, word: &str) -> Result<(Objects, Ph
         ("{number}", text(&issued["number"])?),
         ("{token}", text(&tokens["tokens"][0]["id"])?),
         ("{bundle}", hash.to_string()),
+        // A photo that nobody has, and an order that nobody gave: of both districts there are none.
+        ("{sha256}", "1f".repeat(32)),
+        ("{order}", "2026-998".to_owned()),
     ]);
     Ok((found, phone, office))
 }
@@ -151,6 +157,8 @@ fn absent() -> Objects {
         ("{number}", "test-2026-999".to_owned()),
         ("{token}", "0f".repeat(8)),
         ("{bundle}", "0f".repeat(32)),
+        ("{sha256}", "0f".repeat(32)),
+        ("{order}", "2026-999".to_owned()),
     ])
 }
 
@@ -160,6 +168,7 @@ pub(super) fn path_of(route: &str, objects: &Objects) -> String {
     let path = path.replace("{command}", "void").replace("{link}", "nothing");
     match route {
         "/v1/reports/work" | "/reports" => format!("{path}?from=2026-11-01&to=2026-11-30"),
+        "/v1/photos" => format!("{path}?outstanding=true"),
         "/v1/stretches" => format!("{path}?kind=patrol&from=2026-11-01&to=2026-11-30"),
         _ => path,
     }
