@@ -43,7 +43,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
@@ -109,10 +109,8 @@ pub fn router(
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
         // Devices and the office.
-        .route(
-            "/v1/photos/{sha256}",
-            get(photos::one).head(photos::head).patch(photos::append).put(photos::put),
-        )
+        .route("/v1/photos/{sha256}", get(photos::one).head(photos::head))
+        .route("/v1/photos/{sha256}", patch(photos::append).put(photos::put))
         // The office.
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))

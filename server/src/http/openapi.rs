@@ -42,6 +42,8 @@ use super::problem::{MEDIA_TYPE, Problem};
         super::rules::in_force, super::rules::set,
         super::people::list, super::people::add, super::people::remove, super::people::set_area,
         super::people::enrol_code,
+        super::photos::list, super::photos::one, super::photos::head, super::photos::append, super::photos::put,
+        super::audit::list, super::audit::head,
     ),
     components(schemas(Problem)),
     tags(
@@ -57,6 +59,8 @@ use super::problem::{MEDIA_TYPE, Problem};
         (name = "grid", description = "线路与区划 lines and regions"),
         (name = "rules", description = "规则 the rules of the district"),
         (name = "people", description = "人员 people"),
+        (name = "photos", description = "照片 the bytes of evidence"),
+        (name = "audit", description = "审计日志 who did what"),
     ),
 )]
 struct Described;
@@ -88,6 +92,9 @@ fn path_parameter(name: &str) -> (Value, &'static str) {
             json!({"type": "string", "enum": crate::lifecycle::Command::ALL.iter().map(|it| it.as_str()).collect::<Vec<_>>()}),
             "操作 the name of a command",
         ),
+        "sha256" => {
+            (json!({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}), "照片 the SHA-256 of a photo's bytes")
+        }
         "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         _ => (json!({"type": "string", "minLength": 1}), ""),
     }

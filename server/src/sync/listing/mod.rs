@@ -5,10 +5,11 @@
 
 pub mod conflicts;
 pub mod devices;
+mod evidence;
 pub mod facts;
 mod fields;
 pub mod hazards;
-mod operations;
+pub(super) mod operations;
 pub mod placement;
 pub mod quarantine;
 pub mod record;
