@@ -1,5 +1,6 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
+mod api_fuzz;
 mod api_page;
 mod audit;
 mod bad_input;

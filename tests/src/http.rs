@@ -169,6 +169,17 @@ impl Client {
         reply(request.body(body).send().await?).await
     }
 
+    /// GET of a stream, with further headers: its reply as it begins.
+    pub async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
+        let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await?;
+        ensure!(response.status().is_success(), "{path}: {}", response.status());
+        Ok(response)
+    }
+
     /// A request by any method with these headers, and the headers of its reply.
     pub async fn send(
         &self,

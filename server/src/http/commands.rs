@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::hazards::parse;
-use super::parameters::Body;
+use super::parameters::{Body, IfMatch};
 use super::policy::COMMAND;
 use crate::lifecycle;
 use crate::sync::commands::{self, Command, Commanded, MovedOn, Offered};
@@ -33,8 +33,12 @@ const PHOTOS: usize = 32;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NamedPhoto {
+    /// SHA-256 of the file, hexadecimal.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: String,
+    /// Bytes of the file.
     bytes: u64,
+    /// `scene`, `before`, `after` and the like.
     role: String,
 }
 
@@ -43,9 +47,12 @@ pub(super) struct NamedPhoto {
 #[serde(deny_unknown_fields)]
 #[schema(as = GivenCommand)]
 pub(super) struct Given {
+    /// What the command says, by name.
     #[serde(default)]
     fields: BTreeMap<String, Value>,
+    /// Photos that it rests on.
     #[serde(default)]
+    #[schema(max_items = 32)]
     photos: Vec<NamedPhoto>,
     /// The heads that it was made from, hexadecimal; absent: the hazard as it stands.
     heads: Option<Vec<String>>,
@@ -59,10 +66,15 @@ pub(super) struct Given {
 #[serde(deny_unknown_fields)]
 #[schema(as = BulkCommand)]
 pub(super) struct Bulk {
+    /// The hazards.
+    #[schema(min_items = 1, max_items = 200)]
     hazards: Vec<String>,
+    /// What the command says, by name.
     #[serde(default)]
     fields: BTreeMap<String, Value>,
+    /// Photos that it rests on.
     #[serde(default)]
+    #[schema(max_items = 32)]
     photos: Vec<NamedPhoto>,
 }
 
@@ -121,18 +133,12 @@ pub(super) async fn command(
     State(shared): State<Shared>,
     account: Account,
     Path((record, command)): Path<(String, String)>,
-    headers: HeaderMap,
+    if_match: IfMatch,
     Body(given): Body<Given>,
 ) -> Result<Response, ApiError> {
     account.require(COMMAND)?;
     let record = parse(&record)?;
-    let if_match = headers.get(header::IF_MATCH).map(if_match).transpose()?;
-    let heads = match (if_match, given.heads.as_deref()) {
-        (Some(heads), None) => Some(heads),
-        (None, Some(texts)) => Some(heads(texts)?),
-        (None, None) => None,
-        (Some(_), Some(_)) => return Err(ApiError::with(Code::BadParameter, "heads or If-Match")),
-    };
+    let (heads, _) = if_match.or(given.heads.as_deref().map(heads).transpose()?)?;
     let moved_on = if given.beside { MovedOn::Beside } else { MovedOn::Refuse };
     let said = (fields(&given.fields)?, photos(&given.photos)?);
     let command = made(&account, &command, record, said, (heads, moved_on))?;
@@ -219,13 +225,6 @@ pub(super) fn heads(heads: &[String]) -> Result<Vec<Head>, ApiError> {
         .ok_or_else(|| ApiError::with(Code::BadParameter, "heads"))?;
     heads.sort_unstable();
     Ok(heads)
-}
-
-/// The heads of an entity tag: `"HEAD.HEAD"`.
-fn if_match(value: &HeaderValue) -> Result<Vec<Head>, ApiError> {
-    let text = value.to_str().unwrap_or_default().trim().trim_matches('"');
-    let texts: Vec<String> = text.split('.').map(str::to_owned).collect();
-    heads(&texts).map_err(|_error| ApiError::with(Code::BadParameter, "If-Match"))
 }
 
 fn photos(named: &[NamedPhoto]) -> Result<Vec<Photo>, ApiError> {

@@ -50,8 +50,11 @@ pub(super) struct Resolution {
     /// `null` is a value: asserted empty.
     #[serde(default, deserialize_with = "present")]
     value: Option<Value>,
+    /// Of the lifecycle: the kind of the act, such as `reopened`.
     act: Option<String>,
+    /// What the act says.
     fields: Option<BTreeMap<String, Value>>,
+    /// The heads of the record as it was read, hexadecimal; absent: whatever is there.
     heads: Option<Vec<String>>,
 }
 
@@ -61,7 +64,9 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Resolved {
+    /// The operation that was written, by its identity.
     operation: Option<String>,
+    /// Whether the conflict is open all the same.
     open: bool,
 }
 

@@ -19,6 +19,7 @@ use crate::sync::office::Act;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Revocation {
+    /// Its last trusted operation.
     sequence: Option<u64>,
     /// Hexadecimal.
     chain: Option<String>,
@@ -26,7 +27,9 @@ pub(super) struct Revocation {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Done {
+    /// The device.
     device: String,
+    /// `revoked` or `lost`.
     status: &'static str,
 }
 
@@ -35,7 +38,9 @@ pub(super) struct Done {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// `true`: in use, and owing what it says it recorded.
     unsent: Option<bool>,
+    /// In use, and not heard of since; milliseconds since 1970.
     silent_before_ms: Option<i64>,
     limit: Option<u32>,
     cursor: Option<String>,

@@ -27,12 +27,15 @@ use crate::sync::entry::{self, Entry, GpxPatrol};
 pub(super) struct New {
     /// The record's id: entered again, it is the same record.
     id: Option<Uuid>,
+    /// What is asserted, by name; docs/protocol.md has the fields and their types.
     fields: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Made {
+    /// The record.
     id: String,
+    /// Whether it was not there before.
     new: bool,
 }
 
@@ -122,9 +125,13 @@ pub(super) struct Walked {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Patrol {
+    /// The record.
     id: String,
+    /// Whether it was not there before.
     new: bool,
+    /// Points of the track.
     points: usize,
+    /// Points that could not be read.
     damaged: usize,
 }
 

@@ -23,12 +23,16 @@ use crate::sync::listing::facts::{self, Fact, LengthFilter, LineLength, Part, Vo
 pub(super) struct Wanted {
     from: Option<String>,
     to: Option<String>,
+    /// The type of the work or activity.
     #[serde(rename = "type")]
     subtype: Option<String>,
+    /// 乡镇, by its name.
     township: Option<String>,
     line: Option<String>,
     person: Option<String>,
+    /// On a known stretch of a line, or not.
     placed: Option<bool>,
+    /// Of substations: `110` or `other`.
     voltage: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -131,11 +135,15 @@ pub(super) async fn activities(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lengths {
+    /// `patrol`, `corridor_felling`, `fuel_clearance` or `covered_conversion`; needed.
     kind: Option<String>,
     from: Option<String>,
     to: Option<String>,
+    /// Lines with so many metres of it.
     at_least_m: Option<u32>,
+    /// `true`: conversions on no known stretch in a last row.
     unplaced: Option<bool>,
+    /// `false`: what of every line in force was not walked or done.
     done: Option<bool>,
     person: Option<String>,
     line: Option<String>,

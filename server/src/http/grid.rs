@@ -28,11 +28,16 @@ use crate::sync::grid::{self, Import, ImportFile, Missing};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
+    /// `geojson`, `csv`, `gpkg`; else by the content type.
     format: Option<String>,
+    /// `wgs84`, `cgcs2000`, `gcj02`, `bd09`, `epsg:N`; else what the file says, else `wgs84`.
     datum: Option<String>,
+    /// Which column means what: `role=column` pairs parted by commas, or TOML.
     map: Option<String>,
+    /// `true`: the file is a part; nothing is retired.
     #[serde(default)]
     keep_missing: bool,
+    /// Of regions: `district` or `township`, for those that do not say it.
     level: Option<String>,
 }
 
@@ -162,6 +167,7 @@ pub(super) async fn overview(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LinesWanted {
+    /// `true`: those that were retired.
     #[serde(default)]
     retired: bool,
     limit: Option<u32>,

@@ -24,9 +24,9 @@ use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
 use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
 use super::policy::{DECIDE, OFFICE};
-use crate::domain::{Class, District};
+use crate::domain::{Class, District, Role};
 use crate::geometry::GeoBox;
-use crate::store::FactFilter;
+use crate::store::{CaseFilter, FactFilter};
 use crate::sync::audit::Entry;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
@@ -37,23 +37,41 @@ use crate::sync::{Engine, SyncError, decide};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// A state, such as `reported`, `ordered`, `disputed`, `held`, `closed`.
     state: Option<String>,
+    /// Open or not; a dispute is open.
     open: Option<bool>,
+    /// `critical`, `serious`, `general`, `none`.
     severity: Option<String>,
+    /// `hazard` (default; also records of which nothing says yet what they are), `all`, `patrol`, `work`, `inspection`, `activity`.
     #[serde(rename = "type")]
     record_type: Option<String>,
+    /// 报告缺失: operations came and their report did not.
     provisional: Option<bool>,
+    /// Something waits for a named person.
     conflict: Option<bool>,
+    /// Operations of it are named that the ledger does not hold.
     missing: Option<bool>,
+    /// `lon_min,lat_min,lon_max,lat_max` in degrees, ends included.
     bbox: Option<String>,
+    /// A change number: what changed after it.
     since: Option<u64>,
+    /// As a report counts it: neither void nor a duplicate.
     counted: Option<bool>,
+    /// `line_body`, `corridor`, `forest_fire`, `fire_sighting`, several by commas, or `none`.
     category: Option<String>,
     found_from: Option<String>,
     found_to: Option<String>,
+    /// 乡镇, by its name.
     township: Option<String>,
     line: Option<String>,
+    /// Found by a supervisory inspection.
     supervised: Option<bool>,
+    overdue: Option<bool>,
+    turn: Option<String>,
+    unit: Option<String>,
+    due_before: Option<i64>,
+    major: Option<bool>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -84,6 +102,11 @@ impl Wanted {
             text("township", self.township.as_deref().map(encoded)),
             text("line", self.line.clone()),
             text("supervised", self.supervised.map(|supervised| supervised.to_string())),
+            text("overdue", self.overdue.map(|overdue| overdue.to_string())),
+            text("turn", self.turn.clone()),
+            text("unit", self.unit.clone()),
+            text("due_before", self.due_before.map(|at_ms| at_ms.to_string())),
+            text("major", self.major.map(|major| major.to_string())),
         ]
         .into_iter()
         .flatten()
@@ -113,7 +136,7 @@ pub(super) async fn list(
 ) -> Result<Json<Hazards>, ApiError> {
     account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
-    let filter = filter(&wanted)?;
+    let filter = filter(&wanted, shared.engine.clock.now_ms())?;
     let page =
         hazards::page(&shared.engine, &account.district, &filter, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Hazards { hazards: page.rows, next: page.next }))
@@ -121,7 +144,7 @@ pub(super) async fn list(
 
 /// 隐患详情 One record with everything behind it.
 ///
-/// The entity tag is its heads, a point, and a hash of the reply: send it in `If-Match` with a command.
+/// The entity tag is its heads and a hash of the reply: send it in `If-Match` with a command.
 #[utoipa::path(
     get, path = "/v1/hazards/{record}", tag = "hazards",
     responses((status = 200, description = "The record", body = Record)),
@@ -143,12 +166,16 @@ pub(super) async fn one(
 pub(super) struct Restore {
     /// Identity or head of the operation that wrote it.
     operation: String,
+    /// The field, such as `township`.
+    #[schema(min_length = 1)]
     field: String,
+    /// The heads of the record as it was read, hexadecimal; absent: whatever is there.
     heads: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Restored {
+    /// The operation that was written, by its identity.
     operation: Option<String>,
 }
 
@@ -186,8 +213,11 @@ pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
     record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))
 }
 
-pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
+pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
     let bad = |what: &str| ApiError::with(Code::BadParameter, what);
+    if wanted.since.is_some_and(|change| i64::try_from(change).is_err()) {
+        return Err(bad("since"));
+    }
     let types = match wanted.record_type.as_deref() {
         None | Some("hazard") => TypeFilter::Hazard,
         Some("all") => TypeFilter::All,
@@ -212,6 +242,23 @@ pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
         since: wanted.since,
         counted: wanted.counted,
         fact: fact(wanted)?,
+        case: case(wanted, now_ms)?,
+    })
+}
+
+/// What is asked of cases; overdue is looked at from now.
+fn case(wanted: &Wanted, now_ms: i64) -> Result<CaseFilter, ApiError> {
+    let role = wanted
+        .turn
+        .as_deref()
+        .map(|name| Role::parse(name).ok_or_else(|| ApiError::with(Code::BadParameter, "turn")));
+    Ok(CaseFilter {
+        turn: role.transpose()?.map(Role::number),
+        units: id("unit", wanted.unit.as_deref())?.map(|unit| vec![unit]),
+        due_before_ms: wanted.due_before,
+        overdue_at_ms: wanted.overdue.filter(|overdue| *overdue).map(|_| now_ms),
+        not_overdue_at_ms: wanted.overdue.filter(|overdue| !*overdue).map(|_| now_ms),
+        major: wanted.major,
     })
 }
 
@@ -294,7 +341,7 @@ pub(super) async fn geojson(
     if wanted.limit.is_some() || wanted.cursor.is_some() {
         return Err(ApiError::with(Code::BadParameter, "limit and cursor belong to /v1/hazards"));
     }
-    let filter = filter(&wanted)?;
+    let filter = filter(&wanted, shared.engine.clock.now_ms())?;
     let detail = serde_json::json!({ "filters": wanted.query() });
     let entry = Entry::of(account.person.id, "export.geojson", "", detail);
     shared.engine.audit_alone(&account.district, entry).await?;

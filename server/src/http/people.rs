@@ -20,7 +20,11 @@ use crate::sync::people::{self, PersonListed};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPerson {
+    /// 姓名, up to 100 characters, none of them a control character.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// 角色: `inspector`, `unit`, `reviewer`, `clerk`, `reinspector`, `leader`, `planner`, `admin`.
+    #[schema(max_items = 8)]
     roles: Vec<String>,
 }
 
@@ -89,6 +93,8 @@ pub(super) async fn remove(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewArea {
+    /// Boxes: south, west, north, east, degrees × 1e7; none: the whole district.
+    #[schema(max_items = 64)]
     boxes: Vec<GeoBox>,
 }
 
@@ -120,6 +126,8 @@ pub(super) async fn set_area(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeFor {
+    /// Whose phone it is for.
+    #[schema(format = Uuid)]
     person: String,
     /// The server's address as phones see it.
     address: Option<String>,

@@ -44,6 +44,8 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Said {
+    /// 理由 in words.
+    #[schema(max_length = 4000)]
     reason: Option<String>,
 }
 

@@ -23,7 +23,9 @@ use crate::sync::office::Act;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// `true`: decided; `false`: waiting; absent: all.
     released: Option<bool>,
+    /// Received at or after it, milliseconds since 1970.
     since_ms: Option<i64>,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -37,6 +39,7 @@ pub(super) struct Quarantine {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Released {
+    /// The decision, by its identity, hexadecimal.
     operation: Option<String>,
 }
 
@@ -103,6 +106,8 @@ pub(super) async fn release(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteOff {
+    /// 理由 in words; not blank.
+    #[schema(min_length = 1, max_length = 4000)]
     reason: String,
 }
 

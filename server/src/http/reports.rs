@@ -26,6 +26,7 @@ use crate::sync::reports::{self, Issued};
 pub(super) struct Draft {
     from: Option<String>,
     to: Option<String>,
+    /// `json` (default), `text`, `html` or `docx`.
     format: Option<String>,
 }
 
@@ -79,7 +80,11 @@ pub(super) async fn draft(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Issue {
+    /// The first day, `2026-11-01`.
+    #[schema(format = Date)]
     from: String,
+    /// The last day, included.
+    #[schema(format = Date)]
     to: String,
 }
 
@@ -106,6 +111,7 @@ pub(super) async fn issue(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Form {
+    /// `json` (default), `text`, `html` or `docx`.
     format: Option<String>,
 }
 
@@ -156,8 +162,11 @@ pub(super) async fn list(
 /// 报告后补传
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Late {
+    /// The report.
     number: String,
+    /// How many rows in all.
     count: usize,
+    /// Those of this page.
     rows: Vec<Fact>,
     next: Option<String>,
 }

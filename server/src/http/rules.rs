@@ -29,6 +29,8 @@ pub(super) async fn in_force(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRules {
+    /// TOML, at most 64 KiB.
+    #[schema(max_length = 65536)]
     source: String,
 }
 

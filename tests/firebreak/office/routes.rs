@@ -37,6 +37,13 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     // Of the command `grade`; every other one is in `commands.rs`.
     ("POST", "/v1/hazards/{record}/commands/{command}", "---r-la"),
     ("POST", "/v1/commands/{command}", "---rcla"),
+    ("GET", "/v1/orders", "---rcla"),
+    ("GET", "/v1/orders/{order}", "---rcla"),
+    ("GET", "/v1/orders/{order}/html", "---rcla"),
+    ("GET", "/v1/orders/{order}/docx", "---rcla"),
+    ("GET", "/v1/danger", "---rcla"),
+    ("PUT", "/v1/danger", "-----la"),
+    ("GET", "/v1/events", "---rcla"),
     ("GET", "/v1/conflicts", "---rcla"),
     ("POST", "/v1/conflicts/{conflict}/resolve", "---r-la"),
     ("GET", "/v1/quarantine", "---rcla"),
