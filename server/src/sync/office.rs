@@ -320,6 +320,9 @@ async fn sign(
         &batch.engine.default_positions,
     )?;
     Box::pin(batch.write_together(&[arrival], counter)).await?;
+    if draft.kind == Kind::Redacted {
+        redaction::blank_notices(batch, draft).await?;
+    }
     Ok(identity)
 }
 

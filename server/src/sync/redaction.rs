@@ -3,10 +3,13 @@
 //! The operation's bytes stay sealed in the ledger, for proof alone. What else shows of them is put out here: a photo's
 //! file goes, and a quarantined operation's bytes are shown no more.
 
+use std::collections::BTreeSet;
+
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
+use sync_protocol::exchange::Notice;
 use sync_protocol::fold;
-use sync_protocol::ids::{Identity, PhotoHash};
+use sync_protocol::ids::{Identity, PersonId, PhotoHash};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 
@@ -66,6 +69,44 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
             for identity in [Some(operation), released].into_iter().flatten() {
                 batch.transaction.mark_quarantine_redacted(key, identity).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Blanks the text in notices that wait, those that the redaction itself gave rise to included.
+pub(super) async fn blank_notices(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> Result<(), SyncError> {
+    let key = batch.district.key;
+    let field = draft.fields.get("field").and_then(Raw::as_text);
+    let named = draft.fields.get("operation").and_then(Raw::decode::<Identity>);
+    let (Some(field), Some(named)) = (field, named) else { return Ok(()) };
+    let stored = batch.transaction.ledger_operations(key, draft.record).await?;
+    let said: Vec<(Identity, Operation)> = stored
+        .iter()
+        .filter_map(|stored| Some((stored.identity, Operation::decode(&stored.bytes).ok()?)))
+        .collect();
+    let target = said.iter().find(|(identity, _)| *identity == named);
+    let Some(secret) = target.and_then(|(_, operation)| fold::said_text(operation, field)) else {
+        return Ok(());
+    };
+    // Notices go to authors of the record.
+    let released =
+        said.iter().filter_map(|(_, operation)| operation.fields.get("effective_author")?.decode());
+    let authors: BTreeSet<PersonId> =
+        said.iter().map(|(_, operation)| operation.author).chain(released).collect();
+    let authors: Vec<PersonId> = authors.into_iter().collect();
+    for (person, id, body) in batch.transaction.open_notices(key, &authors).await? {
+        let notice = Notice::decode(&Raw::from_checked(&body));
+        let Some(mut notice) = notice.filter(|notice| notice.record == Some(draft.record)) else { continue };
+        let mut is_blanked = false;
+        for value in [&mut notice.yours, &mut notice.shown] {
+            if value.as_ref() == Some(&secret) {
+                *value = Some(Raw::of(&fold::BLANK));
+                is_blanked = true;
+            }
+        }
+        if is_blanked {
+            batch.transaction.rewrite_notice(key, &(person, id, notice.encode())).await?;
         }
     }
     Ok(())
