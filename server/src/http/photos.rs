@@ -23,7 +23,7 @@ use super::Shared;
 use super::auth::{Account, Presenter};
 use super::error::ApiError;
 use super::parameters::{Parameters, page_size};
-use super::policy::{OFFICE, RECORD};
+use super::policy::{COMMAND, OFFICE};
 use crate::domain::District;
 use crate::photos::SIDES;
 use crate::sync::photos::serving::{self, Outstanding};
@@ -56,7 +56,7 @@ impl FromRequestParts<Shared> for Sender {
             }
             Err(error) if error.0.code == Code::Unauthenticated => {
                 let account = Account::from_request_parts(parts, shared).await?;
-                account.require(RECORD)?;
+                account.require(COMMAND)?;
                 Ok(Self { district: account.district, by: Uploader::Person(account.person.id) })
             }
             Err(error) => Err(error.0),
