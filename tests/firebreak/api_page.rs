@@ -49,7 +49,7 @@ fn sections(page: &str) -> Result<BTreeMap<String, Section>> {
 }
 
 /// Maps whose keys are data.
-const FREE: [&str; 5] = ["dispositions", "open", "states", "turns", "overdue"];
+const FREE: [&str; 6] = ["dispositions", "open", "states", "turns", "overdue", "detail"];
 
 /// Where two values differ in shape: keys, and types where neither is null.
 fn differences(at: &str, printed: &Value, real: &Value, found: &mut Vec<String>) {
@@ -90,7 +90,9 @@ fn filled(body: &Value, there: &BTreeMap<&str, Value>) -> Value {
 }
 
 /// Sections in an order in which each finds something to act on.
-const ORDER: [&str; 41] = [
+const ORDER: [&str; 43] = [
+    "GET /v1/audit",
+    "GET /v1/audit/head",
     "GET /v1/totals",
     "GET /v1/hazards",
     "GET /v1/conflicts",

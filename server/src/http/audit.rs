@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
@@ -10,12 +11,20 @@ use super::error::ApiError;
 use super::parameters::{Paging, Parameters, page_size};
 use crate::sync::audit::{self, Chain, Listed};
 
-#[derive(Debug, Serialize)]
+/// A page of the log.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditRows)]
 pub(super) struct Rows {
     rows: Vec<Listed>,
     next: Option<String>,
 }
 
+/// 审计日志 Who did what, the newest first.
+#[utoipa::path(
+    get, path = "/v1/audit", tag = "audit",
+    params(Paging),
+    responses((status = 200, description = "A page", body = Rows)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -27,12 +36,18 @@ pub(super) async fn list(
 }
 
 /// Where a chain stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditHead)]
 pub(super) struct Head {
     sequence: u64,
     head: String,
 }
 
+/// 审计链头 Where the chain stands: to be kept elsewhere.
+#[utoipa::path(
+    get, path = "/v1/audit/head", tag = "audit",
+    responses((status = 200, description = "Its last row", body = Head)),
+)]
 pub(super) async fn head(State(shared): State<Shared>, account: Account) -> Result<Json<Head>, ApiError> {
     let link = audit::head(&shared.engine, Chain::District(&account.district)).await?;
     Ok(Json(Head { sequence: link.sequence, head: link.hash.to_string() }))

@@ -50,7 +50,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
@@ -153,10 +153,8 @@ fn api() -> Router<Shared> {
         .route("/v1/tokens/{token}", delete(tokens::revoke))
         .route("/v1/districts", get(districts::list))
         // Devices and the office.
-        .route(
-            "/v1/photos/{sha256}",
-            get(photos::one).head(photos::head).patch(photos::append).put(photos::put),
-        )
+        .route("/v1/photos/{sha256}", get(photos::one).head(photos::head))
+        .route("/v1/photos/{sha256}", patch(photos::append).put(photos::put))
         // The office.
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))

@@ -47,6 +47,8 @@ use super::problem::Problem;
         super::session::sign_in, super::session::show, super::session::sign_out, super::session::choose,
         super::tokens::list, super::tokens::make, super::tokens::revoke,
         super::districts::list,
+        super::photos::list, super::photos::one, super::photos::head, super::photos::append, super::photos::put,
+        super::audit::list, super::audit::head,
     ),
     components(schemas(Problem)),
     tags(
@@ -66,6 +68,8 @@ use super::problem::Problem;
         (name = "people", description = "人员 people"),
         (name = "units", description = "单位 who owns, operates, puts right"),
         (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
+        (name = "photos", description = "照片 the bytes of evidence"),
+        (name = "audit", description = "审计日志 who did what"),
     ),
 )]
 struct Described;

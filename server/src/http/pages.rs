@@ -78,9 +78,8 @@ impl IntoResponse for PageError {
     }
 }
 
-/// A page may load our own style sheet and send our own forms: nothing else.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// A page may load our own style sheet and thumbnails and send our own forms: nothing else.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) fn page(status: StatusCode, text: String) -> Response {
     let headers = [

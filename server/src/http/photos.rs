@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PhotoHash;
 use sync_protocol::limits;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Account, Presenter};
@@ -96,6 +97,12 @@ fn elsewhere(offset: u64) -> Response {
     response
 }
 
+/// 上传进度 How much of a photo the server holds.
+#[utoipa::path(
+    head, path = "/v1/photos/{sha256}", tag = "photos",
+    responses((status = 200, description = "Upload-Offset: the bytes held; Upload-Complete: ?1 where it is whole")),
+    extensions(("x-codes" = json!(["photo-redacted", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels", "device-revoked"]))),
+)]
 pub(super) async fn head(
     State(shared): State<Shared>,
     sender: Sender,
@@ -105,6 +112,17 @@ pub(super) async fn head(
     Ok(progress(StatusCode::OK, upload.progress(&shared.engine).await?))
 }
 
+/// 续传照片 Appends to a photo, from where it ends.
+#[utoipa::path(
+    patch, path = "/v1/photos/{sha256}", tag = "photos",
+    params(
+        ("Upload-Offset" = u64, Header, description = "起始字节 where the body begins in the file"),
+        ("Upload-Length" = u64, Header, description = "文件长度 the length of the whole file"),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 204, description = "Upload-Offset: the bytes held now; Upload-Complete: ?1 where it is whole")),
+    extensions(("x-codes" = json!(["photo-offset", "photo-redacted", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels", "photo-file-too-large", "photos-unnamed", "too-many-requests", "device-revoked"]))),
+)]
 pub(super) async fn append(
     State(shared): State<Shared>,
     sender: Sender,
@@ -164,6 +182,13 @@ impl Pieces {
     }
 }
 
+/// 上传小照片 Takes a small photo whole.
+#[utoipa::path(
+    put, path = "/v1/photos/{sha256}", tag = "photos",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 204, description = "Upload-Complete: ?1")),
+    extensions(("x-codes" = json!(["photo-redacted", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels", "photo-file-too-large", "photos-unnamed", "too-many-requests", "device-revoked"]))),
+)]
 pub(super) async fn put(
     State(shared): State<Shared>,
     sender: Sender,
@@ -186,7 +211,8 @@ pub(super) async fn put(
 }
 
 /// In which form.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// The longer side of a thumbnail in pixels; absent: the original.
@@ -209,6 +235,13 @@ fn file(body: Stream, media_type: &'static str, disposition: &str, caching: &'st
     response
 }
 
+/// 查看照片 A photo that some record of the district names: the original, or a thumbnail.
+#[utoipa::path(
+    get, path = "/v1/photos/{sha256}", tag = "photos",
+    params(Wanted),
+    responses((status = 200, description = "The file", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/heif")))),
+    extensions(("x-codes" = json!(["photo-redacted", "photo-no-thumbnail", "storage-full"]))),
+)]
 pub(super) async fn one(
     State(shared): State<Shared>,
     account: Account,
@@ -233,7 +266,8 @@ pub(super) async fn one(
 }
 
 /// Which photos.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Listed {
     outstanding: bool,
@@ -241,12 +275,19 @@ pub(super) struct Listed {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OutstandingPhotos)]
 pub(super) struct Photos {
     photos: Vec<Outstanding>,
     next: Option<String>,
 }
 
+/// 待传照片 Photos that the server waits for: from whom, and since when.
+#[utoipa::path(
+    get, path = "/v1/photos", tag = "photos",
+    params(Listed),
+    responses((status = 200, description = "A page", body = Photos)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,

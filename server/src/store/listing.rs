@@ -135,7 +135,7 @@ pub struct QuarantineListed {
     pub received_ms: i64,
     /// How many bytes it has.
     pub length: u64,
-    /// The first of them, as many as were asked for.
+    /// The first of them, as many as were asked for; none where it is redacted.
     pub bytes: Vec<u8>,
     /// The release that let it take effect.
     pub released_by: Option<Identity>,
@@ -153,15 +153,15 @@ const SELECT_CONFLICTS: &str = "SELECT opened_change, record, subject, reason, o
 const SELECT_CONFLICTS_OF: &str = "SELECT opened_change, record, subject, reason, opened_ms FROM conflicts \
      WHERE district = $1 AND record = $2 ORDER BY subject, reason";
 const SELECT_QUARANTINE: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by, is_written_off FROM quarantine \
+     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CASE WHEN is_redacted = 1 THEN 0 ELSE CAST($2 AS INTEGER) END), released_by, is_written_off FROM quarantine \
      WHERE district = $1 AND (received_ms, identity) > ($3, $4) \
      AND ($5 = 0 OR ($5 = 1 AND released_by IS NULL) OR ($5 = 2 AND released_by IS NOT NULL)) \
      AND ($7 IS NULL OR device = $7) ORDER BY received_ms, identity LIMIT $6 + 0";
 const SELECT_QUARANTINE_OF: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by, is_written_off FROM quarantine \
+     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CASE WHEN is_redacted = 1 THEN 0 ELSE CAST($2 AS INTEGER) END), released_by, is_written_off FROM quarantine \
      WHERE district = $1 AND record = $3 ORDER BY received_ms, identity LIMIT $4 + 0";
 const SELECT_QUARANTINED: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), bytes, released_by, is_written_off FROM quarantine WHERE district = $1 AND identity = $2";
+     CAST(length(bytes) AS BIGINT), CASE WHEN is_redacted = 1 THEN substr(bytes, 1, 0) ELSE bytes END, released_by, is_written_off FROM quarantine WHERE district = $1 AND identity = $2";
 
 type QuarantineColumns =
     (Vec<u8>, Uuid, i64, Option<Uuid>, Option<Uuid>, String, String, i64, i64, Vec<u8>, Option<Vec<u8>>, i64);

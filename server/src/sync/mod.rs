@@ -32,6 +32,7 @@ pub mod photos;
 pub mod presenters;
 pub mod proposals;
 pub mod pull;
+mod redaction;
 mod release;
 pub mod reports;
 pub mod review;
