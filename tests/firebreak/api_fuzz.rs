@@ -37,8 +37,18 @@ async fn asked_as(role: &str) -> Result<()> {
     let token = server.create_token(&person).await?;
     println!("seed {SEED}, as {role}");
     let arguments = [
-        "--url", &server.url, "--token", &token, "--seed", SEED, "--seconds", SECONDS, "--examples", EXAMPLES,
-        "--parameters", &there.to_string(),
+        "--url",
+        &server.url,
+        "--token",
+        &token,
+        "--seed",
+        SEED,
+        "--seconds",
+        SECONDS,
+        "--examples",
+        EXAMPLES,
+        "--parameters",
+        &there.to_string(),
     ];
     let said: Value = python::program("fuzz_api.py", &arguments).await?;
     println!("{said}");

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
@@ -11,12 +12,19 @@ use super::parameters::{Paging, Parameters, page_size};
 use super::policy::MANAGE;
 use crate::sync::audit::{self, Chain, Listed};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditRows)]
 pub(super) struct Rows {
     rows: Vec<Listed>,
     next: Option<String>,
 }
 
+/// 审计日志 Who did what, newest first.
+#[utoipa::path(
+    get, path = "/v1/audit", tag = "audit",
+    params(Paging),
+    responses((status = 200, description = "A page", body = Rows)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
@@ -29,12 +37,20 @@ pub(super) async fn list(
 }
 
 /// Where a chain stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditHead)]
 pub(super) struct Head {
+    /// The last row.
     sequence: u64,
+    /// Its hash, hexadecimal.
     head: String,
 }
 
+/// 审计链头 Where the chain of the audit log stands: to be kept elsewhere.
+#[utoipa::path(
+    get, path = "/v1/audit/head", tag = "audit",
+    responses((status = 200, description = "The head", body = Head)),
+)]
 pub(super) async fn head(State(shared): State<Shared>, account: Account) -> Result<Json<Head>, ApiError> {
     account.require(MANAGE)?;
     let link = audit::head(&shared.engine, Chain::District(&account.district)).await?;

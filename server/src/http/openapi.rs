@@ -40,6 +40,8 @@ use super::problem::Problem;
         super::rules::in_force, super::rules::set,
         super::people::list, super::people::add, super::people::remove, super::people::set_area,
         super::people::enrol_code,
+        super::photos::list, super::photos::one, super::photos::head, super::photos::append, super::photos::put,
+        super::audit::list, super::audit::head,
     ),
     components(schemas(Problem)),
     tags(
@@ -55,6 +57,8 @@ use super::problem::Problem;
         (name = "grid", description = "线路与区划 lines and regions"),
         (name = "rules", description = "规则 the rules of the district"),
         (name = "people", description = "人员 people"),
+        (name = "photos", description = "照片 photos"),
+        (name = "audit", description = "审计 the audit log"),
     ),
 )]
 struct Described;

@@ -140,9 +140,12 @@ fn every_route_has_a_row_in_the_table() -> Result<()> {
     let known: BTreeSet<(String, String)> =
         TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
     let mut routes = BTreeSet::new();
-    for line in source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
-        let (path, handlers) = line.split_once("\", ").context("a route on several lines")?;
-        for method in ["get", "post", "put", "delete", "patch"] {
+    for route in source.split(".route(").skip(1) {
+        let route: String = route.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (path, handlers) = route.split_once(',').context("a route without handlers")?;
+        let path = path.trim().trim_matches('"');
+        let handlers = handlers.split(".fallback(").next().unwrap_or_default().trim();
+        for method in ["get", "head", "post", "put", "delete", "patch"] {
             if handlers.starts_with(&format!("{method}(")) || handlers.contains(&format!(").{method}(")) {
                 routes.insert((method.to_uppercase(), path.to_owned()));
             }
