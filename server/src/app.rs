@@ -16,7 +16,7 @@ use crate::http::socket::Patience;
 use crate::keys::{self, Keyring};
 use crate::store::{self, Blobs, Database, Store};
 use crate::sync::photos::{self, Photos};
-use crate::sync::{Engine, derive};
+use crate::sync::{Engine, derive, events};
 use crate::time::Clock;
 use crate::{telemetry, tls};
 
@@ -40,7 +40,7 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
     keys::make_private(&photos)
         .with_context(|| format!("the folder of photos {} cannot be made", photos.display()))?;
     let photos = Photos::new(Blobs::open(&photos)?);
-    Ok(Engine::open(store, keys, Clock::system(), settings.default_positions()?, photos).await?)
+    Ok(Engine::open(store, keys, clock(settings), settings.default_positions()?, photos).await?)
 }
 
 /// Serves until a signal, then lets requests in flight end.
@@ -63,6 +63,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     tokio::spawn(stop_on_signal(handle.clone()));
     if settings.derive {
         tokio::spawn(derive::follow(Arc::clone(&engine)));
+        tokio::spawn(events::follow(Arc::clone(&engine)));
     }
     tokio::spawn(photos::follow(Arc::clone(&engine)));
     let service = router.into_make_service();
@@ -105,6 +106,15 @@ fn lock(settings: &Settings) -> anyhow::Result<Option<File>> {
             Err(error).with_context(|| format!("{} cannot be locked", path.display()))
         }
     }
+}
+
+/// The machine's clock, or ahead of it for a drill.
+fn clock(settings: &Settings) -> Clock {
+    let ahead_s = settings.clock_ahead_s;
+    if ahead_s > 0 {
+        tracing::warn!(ahead_s, "the clock is set {ahead_s} s ahead: this is a drill");
+    }
+    Clock::system().shifted(Duration::from_secs(ahead_s))
 }
 
 /// Connections that may wait to be taken: a whole district that comes into coverage at once. Where there is no room,

@@ -43,6 +43,8 @@ pub struct Settings {
     /// Whether this server derives what stands beside the records (lines, kilometres, proposals). Of several servers on
     /// one database one that does is enough.
     pub derive: bool,
+    /// Seconds that the server's clock is ahead of the machine's: for drills and tests of deadlines, 0 in earnest.
+    pub clock_ahead_s: u64,
     /// What the log says: a filter of `tracing`.
     pub log: String,
     /// `text` or `json`.
@@ -76,6 +78,7 @@ impl Default for Settings {
             stall_timeout_s: limits::STALL_SECONDS,
             sync_at_once: 256,
             derive: true,
+            clock_ahead_s: 0,
             log: "info,sqlx=warn".to_owned(),
             log_format: LogFormat::Text,
         }

@@ -14,6 +14,7 @@ pub mod grid;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;
+pub mod orders;
 pub mod photos;
 pub mod reconcile;
 pub mod report;

@@ -48,7 +48,7 @@ fn sections(page: &str) -> Result<BTreeMap<String, Section>> {
 }
 
 /// Maps whose keys are data.
-const FREE: [&str; 3] = ["dispositions", "open", "states"];
+const FREE: [&str; 5] = ["dispositions", "open", "states", "turns", "overdue"];
 
 /// Where two values differ in shape: keys, and types where neither is null.
 fn differences(at: &str, printed: &Value, real: &Value, found: &mut Vec<String>) {
@@ -89,7 +89,7 @@ fn filled(body: &Value, there: &BTreeMap<&str, Value>) -> Value {
 }
 
 /// Sections in an order in which each finds something to act on.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 30] = [
     "GET /v1/totals",
     "GET /v1/hazards",
     "GET /v1/conflicts",
@@ -98,6 +98,9 @@ const ORDER: [&str; 27] = [
     "GET /v1/hazards/{record}/commands",
     "POST /v1/hazards/{record}/commands/{command}",
     "POST /v1/commands/{command}",
+    "GET /v1/orders",
+    "PUT /v1/danger",
+    "GET /v1/danger",
     "POST /v1/quarantine/{operation}/release",
     "GET /v1/proposals",
     "POST /v1/proposals/{record}/{other}/accept",

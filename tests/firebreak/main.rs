@@ -2,6 +2,7 @@
 
 mod api_fuzz;
 mod api_page;
+mod audit;
 mod bad_input;
 mod complaints;
 mod derived;
@@ -22,6 +23,7 @@ mod openapi;
 mod page;
 mod page_says;
 mod people;
+mod photos;
 mod python_client;
 mod real_records;
 mod reports;

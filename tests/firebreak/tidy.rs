@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["tls"],
     &["config"],
     &["validate", "reconcile", "store"],
-    &["report", "lifecycle"],
+    &["report", "lifecycle", "orders"],
     &["domain"],
     &["grid"],
     &["rules", "duplicates", "photos"],
@@ -37,7 +37,7 @@ const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile",
 /// The functional core: values in, values out.
 const PURE: &[&str] = &[
     "validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "lifecycle", "audit",
-    "photos",
+    "orders", "photos",
 ];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.

@@ -2,7 +2,7 @@
 //!
 //! It reads a reply as far as it comes: a cut is part of the answer, not an error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
@@ -167,6 +167,38 @@ impl Client {
             request = request.header(*name, *value);
         }
         reply(request.body(body).send().await?).await
+    }
+
+    /// GET of a stream, with further headers: its reply as it begins.
+    pub async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
+        let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await?;
+        ensure!(response.status().is_success(), "{path}: {}", response.status());
+        Ok(response)
+    }
+
+    /// A request by any method with these headers, and the headers of its reply.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Vec<u8>,
+    ) -> Result<(Reply, BTreeMap<String, String>)> {
+        let mut request =
+            self.http.request(method.parse()?, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = request.body(body).send().await?;
+        let named = response.headers().iter().map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        let named = named.collect();
+        Ok((reply(response).await?, named))
     }
 
     /// POST of a sync request. Whatever of the reply came before a cut is given; `Err` only where no status came.

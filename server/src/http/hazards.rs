@@ -24,9 +24,9 @@ use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
 use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
 use super::policy::{DECIDE, OFFICE};
-use crate::domain::{Class, District};
+use crate::domain::{Class, District, Role};
 use crate::geometry::GeoBox;
-use crate::store::FactFilter;
+use crate::store::{CaseFilter, FactFilter};
 use crate::sync::audit::Entry;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
@@ -67,6 +67,11 @@ pub(super) struct Wanted {
     line: Option<String>,
     /// Found by a supervisory inspection.
     supervised: Option<bool>,
+    overdue: Option<bool>,
+    turn: Option<String>,
+    unit: Option<String>,
+    due_before: Option<i64>,
+    major: Option<bool>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -97,6 +102,11 @@ impl Wanted {
             text("township", self.township.as_deref().map(encoded)),
             text("line", self.line.clone()),
             text("supervised", self.supervised.map(|supervised| supervised.to_string())),
+            text("overdue", self.overdue.map(|overdue| overdue.to_string())),
+            text("turn", self.turn.clone()),
+            text("unit", self.unit.clone()),
+            text("due_before", self.due_before.map(|at_ms| at_ms.to_string())),
+            text("major", self.major.map(|major| major.to_string())),
         ]
         .into_iter()
         .flatten()
@@ -126,7 +136,7 @@ pub(super) async fn list(
 ) -> Result<Json<Hazards>, ApiError> {
     account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
-    let filter = filter(&wanted)?;
+    let filter = filter(&wanted, shared.engine.clock.now_ms())?;
     let page =
         hazards::page(&shared.engine, &account.district, &filter, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Hazards { hazards: page.rows, next: page.next }))
@@ -203,7 +213,7 @@ pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
     record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))
 }
 
-pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
+pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
     let bad = |what: &str| ApiError::with(Code::BadParameter, what);
     if wanted.since.is_some_and(|change| i64::try_from(change).is_err()) {
         return Err(bad("since"));
@@ -232,6 +242,23 @@ pub(super) fn filter(wanted: &Wanted) -> Result<Filter, ApiError> {
         since: wanted.since,
         counted: wanted.counted,
         fact: fact(wanted)?,
+        case: case(wanted, now_ms)?,
+    })
+}
+
+/// What is asked of cases; overdue is looked at from now.
+fn case(wanted: &Wanted, now_ms: i64) -> Result<CaseFilter, ApiError> {
+    let role = wanted
+        .turn
+        .as_deref()
+        .map(|name| Role::parse(name).ok_or_else(|| ApiError::with(Code::BadParameter, "turn")));
+    Ok(CaseFilter {
+        turn: role.transpose()?.map(Role::number),
+        units: id("unit", wanted.unit.as_deref())?.map(|unit| vec![unit]),
+        due_before_ms: wanted.due_before,
+        overdue_at_ms: wanted.overdue.filter(|overdue| *overdue).map(|_| now_ms),
+        not_overdue_at_ms: wanted.overdue.filter(|overdue| !*overdue).map(|_| now_ms),
+        major: wanted.major,
     })
 }
 
@@ -314,7 +341,7 @@ pub(super) async fn geojson(
     if wanted.limit.is_some() || wanted.cursor.is_some() {
         return Err(ApiError::with(Code::BadParameter, "limit and cursor belong to /v1/hazards"));
     }
-    let filter = filter(&wanted)?;
+    let filter = filter(&wanted, shared.engine.clock.now_ms())?;
     let detail = serde_json::json!({ "filters": wanted.query() });
     let entry = Entry::of(account.person.id, "export.geojson", "", detail);
     shared.engine.audit_alone(&account.district, entry).await?;

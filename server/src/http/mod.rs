@@ -14,12 +14,14 @@ mod encoding;
 mod enrol;
 mod entry;
 mod error;
+mod events;
 mod facts;
 mod grid;
 mod hazards;
 mod health;
 mod idempotency;
 pub mod openapi;
+mod orders;
 mod pages;
 mod parameters;
 mod people;
@@ -64,6 +66,8 @@ pub struct Shared {
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
     rooms: body::Rooms,
+    /// Readers of events at a time.
+    readers: Arc<Semaphore>,
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
     /// Photos that are read at a time.
@@ -97,6 +101,7 @@ pub fn router(
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
+        readers: Arc::new(Semaphore::new(events::READERS)),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
@@ -123,6 +128,12 @@ pub fn router(
         .route("/v1/hazards/{record}/commands", get(commands::offered))
         .route("/v1/hazards/{record}/commands/{command}", post(commands::command))
         .route("/v1/commands/{command}", post(commands::bulk))
+        .route("/v1/orders", get(orders::list))
+        .route("/v1/orders/{order}", get(orders::one))
+        .route("/v1/orders/{order}/html", get(orders::html))
+        .route("/v1/orders/{order}/docx", get(orders::docx))
+        .route("/v1/danger", get(events::dangers).put(events::set_danger))
+        .route("/v1/events", get(events::stream))
         .route("/v1/conflicts", get(conflicts::list))
         .route("/v1/conflicts/{conflict}/resolve", post(conflicts::resolve))
         .route("/v1/quarantine", get(quarantine::list))

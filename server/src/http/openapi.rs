@@ -25,6 +25,8 @@ use super::problem::Problem;
         super::totals::totals,
         super::hazards::list, super::hazards::geojson, super::hazards::one, super::hazards::restore,
         super::commands::offered, super::commands::command, super::commands::bulk,
+        super::orders::list, super::orders::one, super::orders::html, super::orders::docx,
+        super::events::stream, super::events::dangers, super::events::set_danger,
         super::conflicts::list, super::conflicts::resolve,
         super::quarantine::list, super::quarantine::one, super::quarantine::release, super::quarantine::write_off,
         super::proposals::list, super::proposals::accept, super::proposals::dismiss, super::proposals::undo,
@@ -47,6 +49,8 @@ use super::problem::Problem;
     tags(
         (name = "totals", description = "总数 figures"),
         (name = "hazards", description = "隐患 hazards and what is done with them"),
+        (name = "orders", description = "整改通知书 rectification orders"),
+        (name = "events", description = "事件 what somebody should hear of"),
         (name = "conflicts", description = "冲突 what waits for a named person"),
         (name = "quarantine", description = "隔离 what does not take effect until somebody decides"),
         (name = "proposals", description = "疑似重复 probable duplicates"),

@@ -144,7 +144,7 @@ pub(super) async fn hazard_list(
     Viewer(account): Viewer,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, PageError> {
-    let filter = api::filter(&wanted)?;
+    let filter = api::filter(&wanted, shared.engine.clock.now_ms())?;
     let district = &account.district;
     let rows = hazards::page(&shared.engine, district, &filter, wanted.cursor(), ROWS).await?;
     let placed = placement::of_lines(&shared.engine, district, placement::records(&rows.rows)).await?;

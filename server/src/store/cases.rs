@@ -93,8 +93,6 @@ type CaseTuple =
 
 const SELECT_CASES: &str = "SELECT record, state, is_open, severity, is_major, due_ms, notified_ms, unit, turn, \
      since_ms, order_number, extensions FROM cases WHERE district = ";
-const SELECT_NOTIFIED: &str = "SELECT record FROM cases WHERE district = $1 AND is_open = 1 AND notified_ms > $2 \
-     AND record > $3 ORDER BY record LIMIT $4 + 0";
 const SELECT_PAST: &str =
     "SELECT record, device, sequence, received_ms, bytes FROM operations WHERE district = ";
 const SELECT_TOTALS: &str = "SELECT coalesce(turn, -1), CAST(count(*) AS BIGINT), \
@@ -125,6 +123,40 @@ fn case_row(row: CaseTuple) -> CaseRow {
         extensions,
     }
 }
+
+/// Adds what is asked of a case to a condition that ends with `… AND `.
+macro_rules! push_case_filter {
+    ($query:expr, $filter:expr) => {{
+        $query.push(" AND cases.is_open = 1");
+        if let Some(turn) = $filter.turn {
+            $query.push(" AND cases.turn = ").push_bind(turn);
+        }
+        if let Some(at_ms) = $filter.due_before_ms {
+            $query.push(" AND cases.due_ms < ").push_bind(at_ms);
+        }
+        if let Some(at_ms) = $filter.overdue_at_ms {
+            $query.push(" AND cases.due_ms <= ").push_bind(at_ms);
+        }
+        if let Some(at_ms) = $filter.not_overdue_at_ms {
+            $query.push(" AND (cases.due_ms IS NULL OR cases.due_ms > ").push_bind(at_ms).push(")");
+        }
+        if let Some(major) = $filter.major {
+            $query.push(" AND cases.is_major = ").push_bind(i64::from(major));
+        }
+        if let Some(units) = &$filter.units {
+            $query.push(" AND cases.unit IN (");
+            let mut list = $query.separated(", ");
+            for unit in units {
+                list.push_bind(*unit);
+            }
+            if units.is_empty() {
+                list.push("NULL");
+            }
+            $query.push(")");
+        }
+    }};
+}
+pub(super) use push_case_filter;
 
 impl Transaction {
     /// Writes cases.
@@ -180,19 +212,6 @@ impl Transaction {
             cases.extend(rows.into_iter().map(|row| (RecordId(row.0), case_row(row))));
         }
         Ok(cases)
-    }
-
-    /// Open hazards whose notified deadline lies after a moment, by record, after this one.
-    pub async fn notified_after(
-        &mut self,
-        district: DistrictKey,
-        at_ms: i64,
-        after: RecordId,
-        limit: u32,
-    ) -> Result<Vec<RecordId>, StoreError> {
-        let limit = i64::from(limit);
-        let rows = fetch_all!(self, (Uuid,), SELECT_NOTIFIED, district.0, at_ms, after.0, limit);
-        Ok(rows.into_iter().map(|(record,)| RecordId(record)).collect())
     }
 
     /// Of open hazards by the number of the role whose turn it is (-1: nobody's): how many, and how many are overdue.

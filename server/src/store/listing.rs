@@ -7,6 +7,7 @@
 use sync_protocol::ids::{DeviceId, Identity, PersonId, RecordId};
 use uuid::Uuid;
 
+use super::cases::{CaseFilter, push_case_filter};
 use super::facts::{FactFilter, push_filter};
 use super::rows::{RecordTuple, record_row};
 use super::{RecordRow, StoreError, Transaction, each_backend, fetch_all, fetch_optional, signed, unsigned};
@@ -29,6 +30,8 @@ pub enum Condition {
     ChangedAfter(u64),
     /// What is derived of it, as a hazard, is so.
     Fact(FactFilter),
+    /// It is open, and its case is so.
+    Case(CaseFilter),
 }
 
 /// The order of a list of records, and where its last page ended.
@@ -233,6 +236,12 @@ macro_rules! push_condition {
                 $query.push(" AND record IN (SELECT record FROM facts WHERE district = ");
                 $query.push_bind($district.0).push(" AND record_type = 0");
                 push_filter!($query, filter);
+                $query.push(")");
+            }
+            Condition::Case(filter) => {
+                $query.push(" AND record IN (SELECT record FROM cases WHERE district = ");
+                $query.push_bind($district.0);
+                push_case_filter!($query, filter);
                 $query.push(")");
             }
         }

@@ -11,11 +11,13 @@ mod batch;
 pub mod check;
 pub mod commands;
 pub mod cursor;
+pub mod deadlines;
 pub mod decide;
 pub mod delivery;
 pub mod derive;
 pub mod enrol;
 pub mod entry;
+pub mod events;
 mod feed;
 pub mod grid;
 pub mod group;
@@ -23,6 +25,7 @@ pub mod import;
 pub mod json;
 pub mod listing;
 pub mod office;
+pub mod orders;
 pub mod people;
 pub mod photos;
 pub mod presenters;
@@ -99,6 +102,10 @@ pub struct Engine {
     pub photos: Photos,
     /// A group was written: there may be something to derive.
     pub written: Notify,
+    /// An event was added to an outbox.
+    pub told: Notify,
+    /// What the last look for deadlines that tighten was made by.
+    pub scanned: deadlines::Scanned,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -138,6 +145,8 @@ impl Engine {
             presenters: Presenters::default(),
             photos,
             written: Notify::new(),
+            told: Notify::new(),
+            scanned: deadlines::Scanned::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),

@@ -24,8 +24,14 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
             json!({"type": "string", "pattern": r"^[0-9a-fA-F-]{36}\.[a-z_]+\.[a-z-]+$"}),
             "冲突 the id of a conflict",
         ),
-        "command" => (json!({"type": "string", "pattern": "^[a-z_-]+$"}), "操作 a command, such as `grade`"),
-        "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report or order"),
+        "command" => {
+            let names: Vec<&str> = crate::lifecycle::Command::ALL.iter().map(|it| it.as_str()).collect();
+            (json!({"type": "string", "enum": names}), "操作 the name of a command")
+        }
+        "order" => {
+            (json!({"type": "string", "pattern": r"^[0-9]{4}-[0-9]+$"}), "通知书 year and number of an order")
+        }
+        "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         "from" | "found_from" => (day(), "起始日期 the first day, local"),
         "to" | "found_to" => (day(), "截止日期 the last day, local, included"),
         "limit" => (

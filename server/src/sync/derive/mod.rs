@@ -30,7 +30,7 @@ use crate::lifecycle::Past;
 use crate::rules::Rules;
 use crate::store::{DangerRow, Derivation, RecordRow, Transaction};
 
-pub(super) use cases::{case_of, deadline_of, has_past, past};
+pub(super) use cases::{case_of, deadline_of, has_past, past, row_of};
 use facts::Derived;
 pub(super) use facts::{EARLIEST_MS, township};
 pub(super) use hazards::{placement, worse};

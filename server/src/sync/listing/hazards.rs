@@ -12,11 +12,12 @@ use sync_protocol::operation::Position;
 use sync_protocol::view::{Closure, State, View};
 use utoipa::ToSchema;
 
+use super::cases::{self, CaseTold};
 use super::{Calendar, Page, cursor, read_cursor};
 use crate::domain::{Class, District, record_flags, state_number};
 use crate::geometry::{Area, GeoBox};
 use crate::report::figures::is_counted;
-use crate::store::{Condition, FactFilter, Order, RecordRow};
+use crate::store::{CaseFilter, Condition, FactFilter, Order, RecordRow, StoreError, Transaction};
 use crate::sync::{Engine, SyncError, json};
 
 /// Rows read at a time.
@@ -63,6 +64,8 @@ pub struct Filter {
     pub counted: Option<bool>,
     /// What is derived of it is so.
     pub fact: FactFilter,
+    /// Its case is so.
+    pub case: CaseFilter,
 }
 
 /// A position as JSON has it.
@@ -122,6 +125,8 @@ pub struct Hazard {
     /// 发现时间.
     #[schema(value_type = Option<i64>)]
     pub found_at_ms: Option<Value>,
+    /// Who must act on it and until when; none of what is no hazard or not derived yet.
+    pub case: Option<CaseTold>,
     /// Server time of its first operation.
     pub received_ms: i64,
     /// Its change number.
@@ -200,7 +205,23 @@ pub async fn page(
             break Some(At::of(order, through));
         }
     };
+    tell_cases(&mut transaction, district, &mut rows, engine.clock.now_ms()).await?;
     Ok(Page { rows, next: next.map(|at| cursor(&at)) })
+}
+
+/// Adds who must act on each hazard and until when.
+async fn tell_cases(
+    transaction: &mut Transaction,
+    district: &District,
+    rows: &mut [Hazard],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let records: Vec<RecordId> = rows.iter().filter_map(|row| row.id.parse().ok()).collect();
+    let mut cases = cases::of(transaction, district.key, &records, now_ms).await?;
+    for row in rows {
+        row.case = row.id.parse().ok().and_then(|record: RecordId| cases.remove(&record));
+    }
+    Ok(())
 }
 
 const fn advanced(order: Order, row: &RecordRow) -> Order {
@@ -238,6 +259,7 @@ impl Filter {
                 Condition::StateIn(states.map(|state| state_number(*state)).collect())
             }),
             (!self.fact.is_empty()).then(|| Condition::Fact(self.fact.clone())),
+            (!self.case.is_empty()).then(|| Condition::Case(self.case.clone())),
         ]
         .into_iter()
         .flatten()
@@ -290,6 +312,7 @@ pub(super) fn line(row: &RecordRow, view: &View, position: Option<&Position>, ca
         township: shown("township"),
         line_name: shown("line_name"),
         found_at_ms: shown("found_at_ms"),
+        case: None,
         received_ms: row.received_ms,
         change: row.change,
         view_sha256: hex::encode(sha256(&row.view)),

@@ -3,6 +3,7 @@
 //! Rows of the store in, values that say themselves out (as JSON or on a page). Nothing is written here; what
 //! the office does is in [`super::decide`] and [`super::office`]. Start at [`hazards`].
 
+pub mod cases;
 pub mod conflicts;
 pub mod devices;
 pub mod facts;

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 pub use super::fields::{Field, Why, Written, writes};
 pub use super::operations::{Flag, Interval, Told};
 
+use super::cases::{self, DeadlineTold};
 use super::conflicts::{self, OpenConflict};
 use super::hazards::{self, Hazard};
 use super::operations::{self, Known};
@@ -21,7 +22,8 @@ use super::placement::{self, Placement};
 use super::quarantine::{self, Quarantined};
 use super::{By, Calendar, Names, fields};
 use crate::domain::{Collection, District};
-use crate::sync::{Engine, SyncError};
+use crate::lifecycle::Case;
+use crate::sync::{Engine, SyncError, derive};
 
 /// A record.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,6 +39,8 @@ pub struct Record {
     pub fields: Vec<Field>,
     /// The lifecycle.
     pub lifecycle: Lifecycle,
+    /// How its deadline came to be what it is.
+    pub deadlines: Vec<DeadlineTold>,
     /// What waits for a named person.
     pub conflicts: Vec<OpenConflict>,
     /// Operations that no other names.
@@ -171,15 +175,20 @@ pub async fn record(engine: &Arc<Engine>, district: &District, id: RecordId) -> 
     let open = transaction.conflicts_of(key, id).await?;
     let number = calendar.number(row.number, row.received_ms);
     let position = hazards::shown_position(&view);
+    let own = engine.own_device(district);
+    let behind = transaction.past_operations(key, &[id]).await?.remove(&id).unwrap_or_default();
+    let history = Case::of(id, &view, &derive::past(own, behind)).deadlines;
+    let case = cases::of(&mut transaction, key, &[id], engine.clock.now_ms()).await?.remove(&id);
     drop(transaction);
     let is_hazard = matches!(view.record_type, None | Some(RecordType::Hazard));
     let placement = if is_hazard { Some(placement::of(engine, district, &row, &view).await?) } else { None };
     Ok(Record {
-        line: hazards::line(&row, &view, position.as_ref(), &calendar),
+        line: Hazard { case, ..hazards::line(&row, &view, position.as_ref(), &calendar) },
         placement,
         severities: severities(&view, &names),
         fields: fields::fields(&view, &past, &names),
         lifecycle: lifecycle(&view, &names),
+        deadlines: history.iter().map(|step| cases::step(step, &names)).collect(),
         conflicts: open
             .iter()
             .map(|listed| conflicts::told(listed, Some(&view), number.clone(), &names))
@@ -249,6 +258,7 @@ fn photos(view: &View) -> Vec<Photo> {
                 PhotoState::Named => ("named", "待上传"),
                 PhotoState::Verified => ("verified", "已核验"),
                 PhotoState::WrittenOff => ("written_off", "已核销"),
+                PhotoState::Redacted => ("redacted", "已脱敏"),
             };
             Photo {
                 sha256: sha256.to_string(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sync_protocol::view::{Disposition, State};
 use utoipa::ToSchema;
 
-use crate::domain::{Class, District, disposition_number};
+use crate::domain::{Class, District, Role, disposition_number};
 use crate::sync::{Engine, SyncError};
 
 /// Totals of a district.
@@ -24,6 +24,8 @@ pub struct Totals {
     pub missing: i64,
     /// Open conflicts.
     pub conflicts: i64,
+    /// Open hazards by the role whose turn it is, and how many of them are overdue.
+    pub turns: Vec<(Role, i64, i64)>,
     /// Operations received.
     pub received: i64,
     /// Operations by disposition, all of them.
@@ -56,6 +58,10 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
     let tallies = transaction.tallies(district.key).await?;
     // What was released has the disposition of its release, whatever becomes of that.
     let released = transaction.released_counts(district.key).await?;
+    let turns = transaction.case_totals(district.key, engine.clock.now_ms()).await?;
+    let turns =
+        turns.into_iter().filter_map(|(role, open, overdue)| Some((Role::from_number(role)?, open, overdue)));
+    let turns: Vec<(Role, i64, i64)> = turns.collect();
     let released = |disposition: Disposition| {
         let number = disposition_number(disposition);
         released.iter().find(|(known, _)| *known == number).map_or(0, |(_, count)| *count)
@@ -73,6 +79,7 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
         provisional: amount("provisional"),
         missing: amount("missing"),
         conflicts: amount("conflicts"),
+        turns,
         received: amount("received"),
         dispositions: Disposition::ALL
             .iter()
@@ -109,6 +116,10 @@ pub struct TotalsTold {
     pub missing: i64,
     /// Open conflicts.
     pub conflicts: i64,
+    /// Open hazards by the role whose turn it is.
+    pub turns: BTreeMap<&'static str, i64>,
+    /// Open hazards that are overdue, by the role whose turn it is.
+    pub overdue: BTreeMap<&'static str, i64>,
 }
 
 impl From<Totals> for TotalsTold {
@@ -122,6 +133,8 @@ impl From<Totals> for TotalsTold {
             provisional: totals.provisional,
             missing: totals.missing,
             conflicts: totals.conflicts,
+            turns: totals.turns.iter().map(|(role, open, _)| (role.as_str(), *open)).collect(),
+            overdue: totals.turns.iter().map(|(role, _, overdue)| (role.as_str(), *overdue)).collect(),
         }
     }
 }

@@ -1,0 +1,168 @@
+//! `GET /v1/events`: what somebody should hear of, as server-sent events; `GET|PUT /v1/danger`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body as Stream;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use tokio::sync::mpsc;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::{Body, Parameters};
+use super::policy::{MANAGE, OFFICE};
+use crate::domain::District;
+use crate::sync::deadlines::{self, DangerTold};
+use crate::sync::{Engine, SyncError, events};
+
+/// Events of one read.
+const READ: u32 = 100;
+/// Readers at a time.
+pub(super) const READERS: usize = 64;
+/// A line without meaning is sent so often, so that a dead connection is noticed.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A reader is let go after so long and comes back by itself with the number of the last event that it had.
+const LONGEST: Duration = Duration::from_secs(3_600);
+/// Parts that wait for a slow reader.
+const WAITING: usize = 4;
+
+/// Where to go on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct From {
+    /// The number of the last event that the reader had; the header `Last-Event-ID` wins.
+    after: Option<u64>,
+}
+
+/// 事件流 Events as they are noticed: deadlines near, pass and are ignored; conflicts age; devices are silent.
+///
+/// `text/event-stream`: `id` is the number to resume from, by `Last-Event-ID`. Kept 90 days.
+#[utoipa::path(
+    get, path = "/v1/events", tag = "events",
+    params(From),
+    responses((status = 200, description = "Events without end", content((String = "text/event-stream")))),
+    extensions(("x-codes" = json!(["too-many-requests"]))),
+)]
+pub(super) async fn stream(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(from): Parameters<From>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    account.require(OFFICE)?;
+    let place = Arc::clone(&shared.readers).try_acquire_owned();
+    let place = place.map_err(|_source| ApiError::from(Code::TooManyRequests))?;
+    let last = match headers.get("last-event-id") {
+        None => from.after.unwrap_or(0),
+        Some(text) => {
+            let number = text.to_str().ok().and_then(|text| text.trim().parse().ok());
+            number.ok_or_else(|| ApiError::with(Code::BadParameter, "last-event-id"))?
+        }
+    };
+    let (parts, ready) = mpsc::channel(WAITING);
+    let (engine, district) = (Arc::clone(&shared.engine), account.district);
+    tokio::spawn(async move {
+        let _place = place;
+        let sent = tokio::time::timeout(LONGEST, send(&engine, &district, last, &parts)).await;
+        if let Ok(Err(error)) = sent {
+            tracing::error!(error = %error, "a stream of events ended: {error}");
+        }
+    });
+    let body = Stream::from_stream(futures::stream::unfold(ready, |mut ready| async move {
+        ready.recv().await.map(|part| (Ok::<Bytes, std::io::Error>(part), ready))
+    }));
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Sends what is there, then what comes, until the reader goes.
+async fn send(
+    engine: &Arc<Engine>,
+    district: &District,
+    mut last: u64,
+    parts: &mpsc::Sender<Bytes>,
+) -> Result<(), SyncError> {
+    loop {
+        // Before the look: what is told between it and the wait is not missed.
+        let told = engine.told.notified();
+        let events = events::after(engine, district, last, READ).await?;
+        if events.is_empty() {
+            let _elapsed = tokio::time::timeout(HEARTBEAT, told).await;
+            if parts.send(Bytes::from_static(b":\n\n")).await.is_err() {
+                return Ok(());
+            }
+            continue;
+        }
+        for event in events {
+            last = event.sequence;
+            let text = format!("id: {}\nevent: {}\ndata: {}\n\n", event.sequence, event.kind, event.body);
+            if parts.send(Bytes::from(text)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Dangers {
+    dangers: Vec<DangerTold>,
+}
+
+/// 火险等级 Fire-danger levels as they were set, the newest first.
+#[utoipa::path(
+    get, path = "/v1/danger", tag = "rules",
+    responses((status = 200, description = "The levels", body = Dangers)),
+)]
+pub(super) async fn dangers(
+    State(shared): State<Shared>,
+    account: Account,
+) -> Result<Json<Dangers>, ApiError> {
+    account.require(OFFICE)?;
+    Ok(Json(Dangers { dangers: deadlines::dangers(&shared.engine, &account.district).await? }))
+}
+
+/// A level to set.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewDanger {
+    /// 1 to 5: green, blue, yellow, orange, red.
+    level: i64,
+    /// Name of a township or county; absent: the whole district.
+    area: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DangerSet {
+    /// Deadlines that it tightened.
+    tightened: u64,
+}
+
+/// 设定火险等级 Sets the fire-danger level from now on; deadlines that it tightens are tightened at once.
+#[utoipa::path(
+    put, path = "/v1/danger", tag = "rules",
+    request_body = NewDanger,
+    responses((status = 200, description = "What it tightened", body = DangerSet)),
+)]
+pub(super) async fn set_danger(
+    State(shared): State<Shared>,
+    account: Account,
+    Body(new): Body<NewDanger>,
+) -> Result<Json<DangerSet>, ApiError> {
+    account.require(MANAGE)?;
+    let wanted = (new.area.as_deref().unwrap_or_default(), new.level);
+    let tightened =
+        deadlines::set_danger(&shared.engine, &account.district, wanted, account.person.id).await?;
+    Ok(Json(DangerSet { tightened }))
+}

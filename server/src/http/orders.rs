@@ -1,0 +1,126 @@
+//! `GET /v1/orders`, `GET /v1/orders/{order}`, `…/{order}/html`, `…/{order}/docx`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use sync_protocol::codes::Code;
+use utoipa::ToSchema;
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::{Paging, Parameters, page_size};
+use super::policy::OFFICE;
+use crate::orders::{CONTENT_SECURITY_POLICY, PrintError, Sheet};
+use crate::sync::orders::{self, Order};
+
+const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+
+impl From<PrintError> for ApiError {
+    fn from(error: PrintError) -> Self {
+        tracing::error!(error = %error, "an order could not be printed: {error}");
+        Code::Internal.into()
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Orders {
+    orders: Vec<Order>,
+    next: Option<String>,
+}
+
+/// 整改通知书列表 Orders, the newest first.
+#[utoipa::path(
+    get, path = "/v1/orders", tag = "orders",
+    params(Paging),
+    responses((status = 200, description = "A page of orders", body = Orders)),
+)]
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<Json<Orders>, ApiError> {
+    account.require(OFFICE)?;
+    let limit = page_size(paging.limit)?;
+    let page = orders::page(&shared.engine, &account.district, paging.cursor.as_deref(), limit).await?;
+    Ok(Json(Orders { orders: page.rows, next: page.next }))
+}
+
+/// 整改通知书 One order.
+#[utoipa::path(
+    get, path = "/v1/orders/{order}", tag = "orders",
+    responses((status = 200, description = "The order", body = Order)),
+    extensions(("x-codes" = json!(["not-found"]))),
+)]
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(order): Path<String>,
+) -> Result<Json<Order>, ApiError> {
+    account.require(OFFICE)?;
+    Ok(Json(orders::one(&shared.engine, &account.district, &order).await?.0))
+}
+
+async fn sheet(
+    shared: &Shared,
+    account: &Account,
+    order: &str,
+    headers: &HeaderMap,
+) -> Result<Sheet, ApiError> {
+    account.require(OFFICE)?;
+    // As its reader reaches this server: what they scan leads back the same way.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let scheme = if shared.pin.is_some() { "https" } else { "http" };
+    Ok(orders::sheet(&shared.engine, &account.district, order, &format!("{scheme}://{host}")).await?)
+}
+
+/// 整改通知书（打印页） An order as a page to print, with its receipt slip.
+#[utoipa::path(
+    get, path = "/v1/orders/{order}/html", tag = "orders",
+    responses((status = 200, description = "The page", content((String = "text/html; charset=utf-8")))),
+    extensions(("x-codes" = json!(["not-found"]))),
+)]
+pub(super) async fn html(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(order): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let page = sheet(&shared, &account, &order, &headers).await?.html()?;
+    let mut response = page.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(policy) = HeaderValue::from_str(&CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
+}
+
+/// 整改通知书（文档） An order as a document, with its receipt slip.
+#[utoipa::path(
+    get, path = "/v1/orders/{order}/docx", tag = "orders",
+    responses((status = 200, description = "The document", content((Vec<u8> = "application/vnd.openxmlformats-officedocument.wordprocessingml.document")))),
+    extensions(("x-codes" = json!(["not-found"]))),
+)]
+pub(super) async fn docx(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(order): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let sheet = sheet(&shared, &account, &order, &headers).await?;
+    let bytes = sheet.docx()?;
+    let mut response = bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(DOCX));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let plain: String = order.chars().filter(|c| c.is_ascii_digit() || *c == '-').collect();
+    if let Ok(shown) = HeaderValue::from_str(&format!("attachment; filename=\"order-{plain}.docx\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, shown);
+    }
+    Ok(response)
+}
