@@ -31,6 +31,7 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
         "order" => {
             (json!({"type": "string", "pattern": r"^[0-9]{4}-[0-9]+$"}), "通知书 year and number of an order")
         }
+        "order" => (json!({"type": "string", "minLength": 1}), "通知书编号 the number of an order"),
         "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         "from" | "found_from" => (day(), "起始日期 the first day, local"),
         "to" | "found_to" => (day(), "截止日期 the last day, local, included"),
