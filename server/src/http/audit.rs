@@ -11,7 +11,6 @@ use super::error::ApiError;
 use super::parameters::{Paging, Parameters, page_size};
 use crate::sync::audit::{self, Chain, Listed};
 
-/// A page of the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditRows)]
 pub(super) struct Rows {
@@ -19,7 +18,7 @@ pub(super) struct Rows {
     next: Option<String>,
 }
 
-/// 审计日志 Who did what, the newest first.
+/// 审计日志 Who did what, newest first.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "audit",
     params(Paging),
@@ -39,14 +38,16 @@ pub(super) async fn list(
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditHead)]
 pub(super) struct Head {
+    /// The last row.
     sequence: u64,
+    /// Its hash, hexadecimal.
     head: String,
 }
 
-/// 审计链头 Where the chain stands: to be kept elsewhere.
+/// 审计链头 Where the chain of the audit log stands: to be kept elsewhere.
 #[utoipa::path(
     get, path = "/v1/audit/head", tag = "audit",
-    responses((status = 200, description = "Its last row", body = Head)),
+    responses((status = 200, description = "The head", body = Head)),
 )]
 pub(super) async fn head(State(shared): State<Shared>, account: Account) -> Result<Json<Head>, ApiError> {
     let link = audit::head(&shared.engine, Chain::District(&account.district)).await?;

@@ -147,7 +147,8 @@ mod tests {
                 "{name}"
             );
             assert!(ids.insert(operation["operationId"].to_string()), "{name}: an id twice");
-            assert!(operation["responses"]["200"].is_object(), "{name}");
+            let replies = operation["responses"].as_object().unwrap();
+            assert!(replies.keys().any(|status| status.starts_with('2')), "{name}");
             assert!(operation["responses"]["401"].is_object(), "{name}");
         }
     }

@@ -19,6 +19,9 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
         "operation" => {
             (json!({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}), "操作 the identity of an operation")
         }
+        "sha256" => {
+            (json!({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}), "照片 the SHA-256 of a photo")
+        }
         "conflict" => (
             json!({"type": "string", "pattern": r"^[0-9a-fA-F-]{36}\.[a-z_]+\.[a-z-]+$"}),
             "冲突 the id of a conflict",

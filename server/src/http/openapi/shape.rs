@@ -30,7 +30,7 @@ pub(super) fn complete(
     let own = operation.remove("x-codes");
     let own = own.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let mut codes: Vec<Code> = ANYWHERE.into_iter().chain(own.filter_map(Code::parse)).collect();
-    let is_reading = method == "get";
+    let is_reading = matches!(method, "get" | "head");
     let body = operation.get("requestBody").and_then(|body| body.pointer("/content"));
     let is_json = body.is_none_or(|content| content.get("application/json").is_some());
     let has_body = body.is_some();
