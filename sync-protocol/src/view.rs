@@ -184,6 +184,25 @@ pub enum PhotoState {
     Verified,
     /// A named leader wrote it off.
     WrittenOff,
+    /// It was redacted: it is shown no more, and nobody waits for it.
+    Redacted,
+}
+
+impl PhotoState {
+    /// What two things known of a photo come to, in any order: the more that is known.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        if self.weight() >= other.weight() { self } else { other }
+    }
+
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Named => 0,
+            Self::WrittenOff => 1,
+            Self::Verified => 2,
+            Self::Redacted => 3,
+        }
+    }
 }
 
 /// A photo of a record.

@@ -71,7 +71,7 @@ async fn the_same_key_and_request_are_answered_alike_and_done_once() -> Result<(
 async fn refusals(backend: Backend) -> Result<()> {
     let server = Server::start(backend).await?;
     let office = server.client()?;
-    let new = json!({"name": "测试员", "role": "inspector"});
+    let new = json!({"name": "测试员", "roles": ["inspector"]});
     for key in ["short", "with space", &"x".repeat(129), ""] {
         refused(&post(&office, "/v1/people", key, &new).await?, 400, Code::BadParameter)?;
     }
@@ -80,7 +80,7 @@ async fn refusals(backend: Backend) -> Result<()> {
         ensure!(reply.status == 200, "{key}: {}", reply.text());
     }
     // What was refused is refused again by the same words, and who may not is not let in by a key.
-    let wrong = json!({"name": "测试员", "role": "nobody"});
+    let wrong = json!({"name": "测试员", "roles": ["nobody"]});
     let first = post(&office, "/v1/people", "a-wrong-role", &wrong).await?;
     refused(&first, 400, Code::BadParameter)?;
     ensure!(post(&office, "/v1/people", "a-wrong-role", &wrong).await?.body == first.body);
@@ -108,7 +108,7 @@ async fn at_once(backend: Backend) -> Result<()> {
     let server = Server::start(backend).await?;
     let office = server.client()?;
     let before = people(&office).await?;
-    let new = json!({"name": "测试员", "role": "inspector"});
+    let new = json!({"name": "测试员", "roles": ["inspector"]});
     let all = futures::future::join_all((0..8).map(|_| post(&office, "/v1/people", KEY, &new))).await;
     let mut answers = std::collections::BTreeSet::new();
     for reply in all {
@@ -147,7 +147,7 @@ pub(crate) async fn tags(backend: Backend) -> Result<()> {
     let path = format!("/v1/hazards/{}", report.record);
     let (status, tag, bytes) = get(&office, &path, "").await?;
     ensure!(
-        status == 200 && bytes > 0 && tag.starts_with(&format!("\"{}.", head_of(&report))),
+        status == 200 && bytes > 0 && tag.starts_with(&format!("\"{}-", head_of(&report))),
         "{status} {tag}"
     );
     for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {

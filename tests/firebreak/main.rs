@@ -1,6 +1,9 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
+mod accounts;
+mod api_fuzz;
 mod api_page;
+mod audit;
 mod bad_input;
 mod complaints;
 mod derived;
@@ -21,6 +24,8 @@ mod openapi;
 mod page;
 mod page_says;
 mod people;
+mod photos;
+mod policy;
 mod python_client;
 mod real_records;
 mod reports;

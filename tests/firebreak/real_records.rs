@@ -9,7 +9,7 @@ use fixtures::replay::{self, Set};
 use serde_json::Value;
 
 /// The folder of a set, or none and a line that says so.
-fn folder(set: Set) -> Option<PathBuf> {
+pub(crate) fn folder(set: Set) -> Option<PathBuf> {
     let given = std::env::var_os("FIREBREAK_REAL_DATA").map(PathBuf::from);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = given.unwrap_or_else(|| root.join("../shared/data")).join(set.name());

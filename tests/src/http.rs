@@ -2,7 +2,7 @@
 //!
 //! It reads a reply as far as it comes: a cut is part of the answer, not an error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
@@ -70,6 +70,10 @@ pub struct Reply {
     pub status: u16,
     /// What the body is said to be; nothing where it is not said.
     pub content_type: String,
+    /// The cookie that is set; nothing where none is.
+    pub cookie: String,
+    /// Where it leads; nothing where it leads nowhere.
+    pub location: String,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -169,6 +173,12 @@ impl Client {
         reply(request.body(body).send().await?).await
     }
 
+    /// The status of a GET; its body, which may never end, is not read.
+    pub async fn status(&self, path: &str) -> Result<u16> {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        Ok(request.send().await?.status().as_u16())
+    }
+
     /// GET of a stream, with further headers: its reply as it begins.
     pub async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
         let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
@@ -178,6 +188,27 @@ impl Client {
         let response = request.send().await?;
         ensure!(response.status().is_success(), "{path}: {}", response.status());
         Ok(response)
+    }
+
+    /// A request by any method with these headers, and the headers of its reply.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Vec<u8>,
+    ) -> Result<(Reply, BTreeMap<String, String>)> {
+        let mut request =
+            self.http.request(method.parse()?, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = request.body(body).send().await?;
+        let named = response.headers().iter().map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        let named = named.collect();
+        Ok((reply(response).await?, named))
     }
 
     /// POST of a sync request. Whatever of the reply came before a cut is given; `Err` only where no status came.
@@ -198,12 +229,15 @@ impl Client {
 
 async fn reply(response: reqwest::Response) -> Result<Reply> {
     let status = response.status().as_u16();
-    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_owned();
+    let header = |name: &str| {
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let (content_type, cookie, location) = (header("content-type"), header("set-cookie"), header("location"));
     // A stream of events has no end: that it begins is all that a reply says of it.
     let is_endless = content_type.starts_with("text/event-stream");
     let body = if is_endless { Vec::new() } else { response.bytes().await?.to_vec() };
-    let reply = Reply { status, content_type, body };
+    let reply = Reply { status, content_type, cookie, location, body };
     if status >= 400 {
         note(reply.code().as_deref());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,8 +18,7 @@ use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::hazards::parse;
-use super::parameters::Body;
-use super::policy::COMMAND;
+use super::parameters::{Body, IfMatch};
 use crate::lifecycle;
 use crate::sync::commands::{self, Command, Commanded, MovedOn, Offered};
 use crate::sync::json;
@@ -33,8 +32,12 @@ const PHOTOS: usize = 32;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NamedPhoto {
+    /// SHA-256 of the file, hexadecimal.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: String,
+    /// Bytes of the file.
     bytes: u64,
+    /// `scene`, `before`, `after` and the like.
     role: String,
 }
 
@@ -43,9 +46,12 @@ pub(super) struct NamedPhoto {
 #[serde(deny_unknown_fields)]
 #[schema(as = GivenCommand)]
 pub(super) struct Given {
+    /// What the command says, by name.
     #[serde(default)]
     fields: BTreeMap<String, Value>,
+    /// Photos that it rests on.
     #[serde(default)]
+    #[schema(max_items = 32)]
     photos: Vec<NamedPhoto>,
     /// The heads that it was made from, hexadecimal; absent: the hazard as it stands.
     heads: Option<Vec<String>>,
@@ -59,10 +65,15 @@ pub(super) struct Given {
 #[serde(deny_unknown_fields)]
 #[schema(as = BulkCommand)]
 pub(super) struct Bulk {
+    /// The hazards.
+    #[schema(min_items = 1, max_items = 200)]
     hazards: Vec<String>,
+    /// What the command says, by name.
     #[serde(default)]
     fields: BTreeMap<String, Value>,
+    /// Photos that it rests on.
     #[serde(default)]
+    #[schema(max_items = 32)]
     photos: Vec<NamedPhoto>,
 }
 
@@ -101,9 +112,9 @@ pub(super) async fn offered(
     account: Account,
     Path(record): Path<String>,
 ) -> Result<Json<Commands>, ApiError> {
-    account.require(COMMAND)?;
     let who = (account.person.id, account.person.roles);
     let record = parse(&record)?;
+    account.must_see(&shared, record).await?;
     let (heads, commands) = commands::offered(&shared.engine, &account.district, record, who).await?;
     Ok(Json(Commands { heads, commands }))
 }
@@ -121,18 +132,12 @@ pub(super) async fn command(
     State(shared): State<Shared>,
     account: Account,
     Path((record, command)): Path<(String, String)>,
-    headers: HeaderMap,
+    if_match: IfMatch,
     Body(given): Body<Given>,
 ) -> Result<Response, ApiError> {
-    account.require(COMMAND)?;
     let record = parse(&record)?;
-    let if_match = headers.get(header::IF_MATCH).map(if_match).transpose()?;
-    let heads = match (if_match, given.heads.as_deref()) {
-        (Some(heads), None) => Some(heads),
-        (None, Some(texts)) => Some(heads(texts)?),
-        (None, None) => None,
-        (Some(_), Some(_)) => return Err(ApiError::with(Code::BadParameter, "heads or If-Match")),
-    };
+    account.must_see(&shared, record).await?;
+    let (heads, _) = if_match.or(given.heads.as_deref().map(heads).transpose()?)?;
     let moved_on = if given.beside { MovedOn::Beside } else { MovedOn::Refuse };
     let said = (fields(&given.fields)?, photos(&given.photos)?);
     let command = made(&account, &command, record, said, (heads, moved_on))?;
@@ -158,7 +163,6 @@ pub(super) async fn bulk(
     Path(command): Path<String>,
     Body(given): Body<Bulk>,
 ) -> Result<Json<Items>, ApiError> {
-    account.require(COMMAND)?;
     if given.hazards.is_empty() || given.hazards.len() > BULK {
         return Err(ApiError::with(Code::BadParameter, format!("hazards: 1 to {BULK}")));
     }
@@ -168,10 +172,13 @@ pub(super) async fn bulk(
     // One after the other, in the order that was asked for: numbers of orders follow it.
     for hazard in given.hazards {
         let done = match parse(&hazard) {
-            Ok(record) => {
-                let command = made(&account, &command, record, said.clone(), (None, MovedOn::Refuse))?;
-                commands::given(&shared.engine, &account.district, command).await.map_err(ApiError::from)
-            }
+            Ok(record) => match account.must_see(&shared, record).await {
+                Ok(()) => {
+                    let command = made(&account, &command, record, said.clone(), (None, MovedOn::Refuse))?;
+                    commands::given(&shared.engine, &account.district, command).await.map_err(ApiError::from)
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         items.push(match done {
@@ -219,13 +226,6 @@ pub(super) fn heads(heads: &[String]) -> Result<Vec<Head>, ApiError> {
         .ok_or_else(|| ApiError::with(Code::BadParameter, "heads"))?;
     heads.sort_unstable();
     Ok(heads)
-}
-
-/// The heads of an entity tag: `"HEAD.HEAD"`.
-fn if_match(value: &HeaderValue) -> Result<Vec<Head>, ApiError> {
-    let text = value.to_str().unwrap_or_default().trim().trim_matches('"');
-    let texts: Vec<String> = text.split('.').map(str::to_owned).collect();
-    heads(&texts).map_err(|_error| ApiError::with(Code::BadParameter, "If-Match"))
 }
 
 fn photos(named: &[NamedPhoto]) -> Result<Vec<Photo>, ApiError> {

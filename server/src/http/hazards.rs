@@ -23,7 +23,6 @@ use super::commands;
 use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
 use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
-use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District, Role};
 use crate::geometry::GeoBox;
 use crate::store::{CaseFilter, FactFilter};
@@ -37,22 +36,35 @@ use crate::sync::{Engine, SyncError, decide};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// A state, such as `reported`, `ordered`, `disputed`, `held`, `closed`.
     state: Option<String>,
+    /// Open or not; a dispute is open.
     open: Option<bool>,
+    /// `critical`, `serious`, `general`, `none`.
     severity: Option<String>,
+    /// `hazard` (default; also records of which nothing says yet what they are), `all`, `patrol`, `work`, `inspection`, `activity`.
     #[serde(rename = "type")]
     record_type: Option<String>,
+    /// 报告缺失: operations came and their report did not.
     provisional: Option<bool>,
+    /// Something waits for a named person.
     conflict: Option<bool>,
+    /// Operations of it are named that the ledger does not hold.
     missing: Option<bool>,
+    /// `lon_min,lat_min,lon_max,lat_max` in degrees, ends included.
     bbox: Option<String>,
+    /// A change number: what changed after it.
     since: Option<u64>,
+    /// As a report counts it: neither void nor a duplicate.
     counted: Option<bool>,
+    /// `line_body`, `corridor`, `forest_fire`, `fire_sighting`, several by commas, or `none`.
     category: Option<String>,
     found_from: Option<String>,
     found_to: Option<String>,
+    /// 乡镇, by its name.
     township: Option<String>,
     line: Option<String>,
+    /// Found by a supervisory inspection.
     supervised: Option<bool>,
     overdue: Option<bool>,
     turn: Option<String>,
@@ -121,9 +133,8 @@ pub(super) async fn list(
     account: Account,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Hazards>, ApiError> {
-    account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
-    let filter = filter(&wanted, shared.engine.clock.now_ms())?;
+    let filter = filter(&wanted, shared.engine.clock.now_ms())?.seen_by(&account.sight);
     let page =
         hazards::page(&shared.engine, &account.district, &filter, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Hazards { hazards: page.rows, next: page.next }))
@@ -131,7 +142,7 @@ pub(super) async fn list(
 
 /// 隐患详情 One record with everything behind it.
 ///
-/// The entity tag is its heads, a point, and a hash of the reply: send it in `If-Match` with a command.
+/// The entity tag is its heads and a hash of the reply: send it in `If-Match` with a command.
 #[utoipa::path(
     get, path = "/v1/hazards/{record}", tag = "hazards",
     responses((status = 200, description = "The record", body = Record)),
@@ -141,8 +152,9 @@ pub(super) async fn one(
     account: Account,
     Path(record): Path<String>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
-    let record = record::record(&shared.engine, &account.district, parse(&record)?).await?;
+    let record = parse(&record)?;
+    account.must_see(&shared, record).await?;
+    let record = record::record(&shared.engine, &account.district, record).await?;
     let heads = heads_tag(record.heads.iter()).map(|heads| Extension(OfHeads(heads)));
     Ok((heads, Json(record)).into_response())
 }
@@ -153,12 +165,16 @@ pub(super) async fn one(
 pub(super) struct Restore {
     /// Identity or head of the operation that wrote it.
     operation: String,
+    /// The field, such as `township`.
+    #[schema(min_length = 1)]
     field: String,
+    /// The heads of the record as it was read, hexadecimal; absent: whatever is there.
     heads: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Restored {
+    /// The operation that was written, by its identity.
     operation: Option<String>,
 }
 
@@ -178,7 +194,6 @@ pub(super) async fn restore(
     if_match: IfMatch,
     Body(wanted): Body<Restore>,
 ) -> Result<Json<Restored>, ApiError> {
-    account.require(DECIDE)?;
     let record = parse(&record)?;
     let bytes = hex::decode(&wanted.operation).unwrap_or_default();
     let head = Head::try_from(bytes.as_slice())
@@ -198,6 +213,9 @@ pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
 
 pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
     let bad = |what: &str| ApiError::with(Code::BadParameter, what);
+    if wanted.since.is_some_and(|change| i64::try_from(change).is_err()) {
+        return Err(bad("since"));
+    }
     let types = match wanted.record_type.as_deref() {
         None | Some("hazard") => TypeFilter::Hazard,
         Some("all") => TypeFilter::All,
@@ -221,6 +239,7 @@ pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
         bbox: bbox.transpose()?,
         since: wanted.since,
         counted: wanted.counted,
+        units: None,
         fact: fact(wanted)?,
         case: case(wanted, now_ms)?,
     })
@@ -317,11 +336,10 @@ pub(super) async fn geojson(
     account: Account,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
     if wanted.limit.is_some() || wanted.cursor.is_some() {
         return Err(ApiError::with(Code::BadParameter, "limit and cursor belong to /v1/hazards"));
     }
-    let filter = filter(&wanted, shared.engine.clock.now_ms())?;
+    let filter = filter(&wanted, shared.engine.clock.now_ms())?.seen_by(&account.sight);
     let detail = serde_json::json!({ "filters": wanted.query() });
     let entry = Entry::of(account.person.id, "export.geojson", "", detail);
     shared.engine.audit_alone(&account.district, entry).await?;

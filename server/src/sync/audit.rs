@@ -5,6 +5,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use sync_protocol::ids::{DistrictId, PersonId};
+use utoipa::ToSchema;
 
 use super::listing::{Page, cursor, read_cursor};
 use super::office::{Act, ActOutcome, SERVER_AUTHOR};
@@ -122,7 +123,8 @@ pub(super) fn of_act(act: &Act, outcome: &ActOutcome) -> Option<Entry> {
 }
 
 /// A row of the log as it is read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditRow)]
 pub struct Listed {
     /// From 1, without gaps.
     pub sequence: u64,
@@ -137,6 +139,7 @@ pub struct Listed {
     /// On what.
     pub object: String,
     /// More.
+    #[schema(value_type = Object)]
     pub detail: Value,
     /// The hash of the row before.
     pub previous: String,

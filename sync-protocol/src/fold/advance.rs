@@ -39,8 +39,8 @@ pub fn advance(view: Option<&View>, operation: &Identified) -> Option<View> {
     if said.heads != view.heads {
         return beside(view, operation, &effective, record_type);
     }
-    if effective.kind == Some(Kind::Retracted) {
-        // What it takes back is not in the view, nor what shows again without that.
+    if matches!(effective.kind, Some(Kind::Retracted | Kind::Redacted)) {
+        // What it takes back is not in the view, nor what shows again without that; what it blanks is somewhere in it.
         return None;
     }
     if !is_decidable(view, &effective) {

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::redaction;
 use crate::cbor::Raw;
 use crate::field;
 use crate::ids::PersonId;
@@ -61,6 +62,13 @@ impl<'a> Effective<'a> {
             .and_then(|raw| operation::decode_fields(raw.as_bytes()).ok())
             .unwrap_or_default();
         Self { kind, author, is_retracted: false, fields: Cow::Owned(fields), operation }
+    }
+
+    /// Blanks a text that it says.
+    pub(super) fn blank(&mut self, name: &str) {
+        if self.fields.get(name).is_some_and(redaction::is_text) {
+            self.fields.to_mut().insert(name.to_owned(), Raw::of(&redaction::BLANK));
+        }
     }
 
     /// The kind as the view names it.

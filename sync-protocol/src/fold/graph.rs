@@ -200,6 +200,15 @@ impl<'a> Graph<'a> {
         target: impl Fn(&Effective<'_>) -> Option<Head>,
         fits: impl Fn(Node, Node) -> bool,
     ) -> Vec<Node> {
+        self.pairs_seen(target, fits).into_iter().map(|(_, target)| target).collect()
+    }
+
+    /// As [`Graph::named_and_seen`], with who names each.
+    pub(super) fn pairs_seen(
+        &self,
+        target: impl Fn(&Effective<'_>) -> Option<Head>,
+        fits: impl Fn(Node, Node) -> bool,
+    ) -> Vec<(Node, Node)> {
         let named: Vec<(Node, Head)> = (self.effective.iter().enumerate())
             .filter_map(|(node, effective)| Some((node, target(effective)?)))
             .collect();
@@ -224,9 +233,9 @@ impl<'a> Graph<'a> {
         for chunk in pairs.chunks(WIDTH) {
             let sources: Vec<Node> = chunk.iter().map(|(node, _)| *node).collect();
             let masks = self.sweep(&sources, floor);
-            for (bit, (_, target)) in chunk.iter().enumerate() {
+            for (bit, (node, target)) in chunk.iter().enumerate() {
                 if each_bit(bits_of(&masks, *target)).any(|seen| seen == bit) {
-                    seen.push(*target);
+                    seen.push((*node, *target));
                 }
             }
         }

@@ -20,6 +20,7 @@ mod lifecycle;
 pub mod oracle;
 pub mod pairs;
 mod photos;
+mod redaction;
 mod retraction;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::view::{Disposition, State, View, Writer, WriterIndex};
 
 pub use advance::{advance, overlay};
 use graph::Graph;
+pub use redaction::{BLANK, blank, is_redactable, redacted, said_text};
 
 /// Folds a whole set. The order of `operations` is irrelevant; duplicates (equal identity) count once. Total: it
 /// does not fail on any input.
@@ -42,6 +44,7 @@ pub fn fold(operations: &[Identified]) -> View {
 pub(crate) fn fold_counted(operations: &[Identified]) -> (View, u64) {
     let mut graph = Graph::new(operations);
     retraction::take_back(&mut graph);
+    redaction::blank_out(&mut graph);
     let graph = graph;
     let mut view = View {
         record_type: record_type(&graph),

@@ -44,6 +44,15 @@ pub fn fold(operations: &[Identified]) -> View {
     for head in record.retracted() {
         record.0.entry(head).and_modify(|op| op.stands = false);
     }
+    for (head, field) in record.redacted() {
+        record.0.entry(head).and_modify(|op| {
+            op.fields.entry(field).and_modify(|value| {
+                if value.as_text().is_some() {
+                    *value = Raw::of(&"〔已脱敏〕");
+                }
+            });
+        });
+    }
     record.view()
 }
 
@@ -185,6 +194,27 @@ impl<'a> Record<'a> {
         named.filter(|head| self.0.get(head).is_some_and(|op| op.is(DECISIONS))).collect()
     }
 
+    /// Texts that a redaction blanks: of operations that it names and sees.
+    fn redacted(&self) -> BTreeSet<(Head, String)> {
+        const DECIDING: [&str; 5] = ["field", "effective_kind", "version", "rule_version", "order_number"];
+        let mut redacted = BTreeSet::new();
+        for op in self.0.values().filter(|op| op.is(&[Kind::Redacted])) {
+            let identity = op.fields.get("operation").and_then(Raw::as_byte_string);
+            let identity = identity.filter(|hash| hash.len() == 32);
+            let head = identity.and_then(|hash| Head::try_from(hash.get(..16)?).ok());
+            let field = op.fields.get("field").and_then(Raw::as_text);
+            let is_text = |name: &&str| {
+                field::find(name)
+                    .is_none_or(|known| matches!(known.value, field::FieldType::Text | field::FieldType::Any))
+            };
+            let field = field.filter(|name| !DECIDING.contains(name)).filter(is_text);
+            if let (Some(head), Some(field)) = (head.filter(|head| op.sees.contains(head)), field) {
+                redacted.insert((head, field.to_owned()));
+            }
+        }
+        redacted
+    }
+
     fn writer(&self, head: Head) -> WriterIndex {
         // Every operation is a writer at first; `trim` leaves out those without mention.
         self.0
@@ -274,9 +304,11 @@ impl<'a> Record<'a> {
                     .or_insert(name);
             }
         }
-        for (kind, state) in
-            [(Kind::WrittenOff, PhotoState::WrittenOff), (Kind::PhotoVerified, PhotoState::Verified)]
-        {
+        for (kind, state) in [
+            (Kind::WrittenOff, PhotoState::WrittenOff),
+            (Kind::PhotoVerified, PhotoState::Verified),
+            (Kind::Redacted, PhotoState::Redacted),
+        ] {
             for op in self.0.values().filter(|op| op.is(&[kind])) {
                 let hash = op.fields.get("photo").and_then(Raw::as_byte_string);
                 if let Some(hash) = hash.and_then(|hash| PhotoHash::try_from(hash).ok()) {

@@ -26,6 +26,7 @@ pub(super) fn add(view: &mut View, operation: &Identified, effective: &Effective
         Some(Kind::PatrolTrack) => view.track_pieces = view.track_pieces.saturating_add(1),
         Some(Kind::PhotoVerified) => settle(view, effective, PhotoState::Verified),
         Some(Kind::WrittenOff) => settle(view, effective, PhotoState::WrittenOff),
+        Some(Kind::Redacted) => settle(view, effective, PhotoState::Redacted),
         _ => {}
     }
 }
@@ -34,7 +35,7 @@ fn photo(view: &mut View, hash: PhotoHash) -> &mut PhotoView {
     view.photos.entry(hash).or_insert(PhotoView { state: PhotoState::Named, named: None })
 }
 
-/// Marks the photo that the operation is about. Verified bytes stay verified.
+/// Marks the photo that the operation is about. Verified bytes stay verified, and what was redacted stays so.
 fn settle(view: &mut View, effective: &Effective<'_>, state: PhotoState) {
     let Some(hash) = effective.get("photo").and_then(Raw::as_byte_string) else {
         return;
@@ -43,9 +44,7 @@ fn settle(view: &mut View, effective: &Effective<'_>, state: PhotoState) {
         return;
     };
     let photo = photo(view, hash);
-    if photo.state != PhotoState::Verified {
-        photo.state = state;
-    }
+    photo.state = photo.state.and(state);
     for act in &mut view.acts {
         act.pending.remove(&hash);
     }

@@ -260,6 +260,7 @@ const fn photo_state(state: PhotoState) -> u8 {
         PhotoState::Named => 0,
         PhotoState::Verified => 1,
         PhotoState::WrittenOff => 2,
+        PhotoState::Redacted => 3,
     }
 }
 
@@ -308,7 +309,7 @@ fn decode_act((writer, standing, is_sound, has_unseen, is_outranked, pending): E
 type EncodedPhoto = (PhotoHash, u8, Option<(String, u64)>);
 
 fn decode_photo((hash, state, named): EncodedPhoto) -> Option<(PhotoHash, PhotoView)> {
-    let states = [PhotoState::Named, PhotoState::Verified, PhotoState::WrittenOff];
+    let states = [PhotoState::Named, PhotoState::Verified, PhotoState::WrittenOff, PhotoState::Redacted];
     let state = states.into_iter().find(|known| photo_state(*known) == state)?;
     Some((hash, PhotoView { state, named }))
 }

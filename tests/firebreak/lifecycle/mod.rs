@@ -2,6 +2,8 @@
 //! the tests share: an office of several people, and a hazard on its way.
 
 mod deadlines;
+mod histories;
+mod model;
 mod orders;
 mod whole;
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{DeviceId, PersonId, PhotoHash, RecordId};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::District;
@@ -90,7 +91,8 @@ pub async fn small(
 }
 
 /// A photo that the server waits for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OutstandingPhoto)]
 pub struct Outstanding {
     /// SHA-256 of it.
     pub sha256: String,
@@ -107,7 +109,7 @@ pub struct Outstanding {
 }
 
 /// A person whose phone has the photo.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WaitedFor {
     /// Their id.
     pub id: String,

@@ -213,7 +213,14 @@ fn fill(random: &mut Random, operation: &mut Operation, made: &[Identified]) {
             };
             operation.fields.insert("operation".to_owned(), Raw::of(&target));
         }
-        Some(Kind::WrittenOff | Kind::PhotoVerified) => {
+        Some(Kind::Redacted) if !made.is_empty() && !random.one_in(4) => {
+            let target = made[random.below(made.len())].identity;
+            operation.fields.insert("operation".to_owned(), Raw::of(&target));
+            let names =
+                ["description", "species", "remarks-of-tomorrow", "severity", "value", "field", "text"];
+            operation.fields.insert("field".to_owned(), Raw::of(&random.pick(&names)));
+        }
+        Some(Kind::WrittenOff | Kind::PhotoVerified | Kind::Redacted) => {
             operation.fields.insert("photo".to_owned(), Raw::of(&photo(random).sha256));
         }
         Some(Kind::Released) => {

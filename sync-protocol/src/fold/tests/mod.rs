@@ -6,5 +6,6 @@ mod generate;
 mod laws;
 mod order;
 mod pairs;
+mod redaction;
 mod retraction;
 mod total;
