@@ -23,7 +23,6 @@ use super::Shared;
 use super::auth::{Account, Presenter};
 use super::error::ApiError;
 use super::parameters::{Parameters, page_size};
-use super::policy::{COMMAND, OFFICE};
 use crate::domain::District;
 use crate::photos::SIDES;
 use crate::sync::photos::serving::{self, Outstanding};
@@ -56,7 +55,6 @@ impl FromRequestParts<Shared> for Sender {
             }
             Err(error) if error.0.code == Code::Unauthenticated => {
                 let account = Account::from_request_parts(parts, shared).await?;
-                account.require(COMMAND)?;
                 Ok(Self { district: account.district, by: Uploader::Person(account.person.id) })
             }
             Err(error) => Err(error.0),
@@ -99,11 +97,15 @@ fn elsewhere(offset: u64) -> Response {
     response
 }
 
-/// 上传进度 How much of a photo the server holds.
+/// 照片上传进度 How much of a photo the server holds.
 #[utoipa::path(
     head, path = "/v1/photos/{sha256}", tag = "photos",
-    responses((status = 200, description = "Upload-Offset: the bytes held; Upload-Complete: ?1 where it is whole")),
-    extensions(("x-codes" = json!(["photo-redacted", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels", "device-revoked"]))),
+    responses((status = 200, description = "How far it is", headers(
+        ("Upload-Offset" = u64, description = "Bytes that the server holds"),
+        ("Upload-Complete" = String, description = "`?1` where the photo is whole, else `?0`"),
+    ))),
+    extensions(("x-codes" = json!(["photo-redacted", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels",
+        "device-revoked"]))),
 )]
 pub(super) async fn head(
     State(shared): State<Shared>,
@@ -114,16 +116,22 @@ pub(super) async fn head(
     Ok(progress(StatusCode::OK, upload.progress(&shared.engine).await?))
 }
 
-/// 续传照片 Appends to a photo, from where it ends.
+/// 续传照片 Appends to a photo from the offset that the server holds.
+///
+/// At another offset the true one is told, in the header too.
 #[utoipa::path(
     patch, path = "/v1/photos/{sha256}", tag = "photos",
     params(
-        ("Upload-Offset" = u64, Header, description = "起始字节 where the body begins in the file"),
-        ("Upload-Length" = u64, Header, description = "文件长度 the length of the whole file"),
+        ("Upload-Offset" = u64, Header, description = "Where the body begins"),
+        ("Upload-Length" = u64, Header, description = "Bytes of the whole photo"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 204, description = "Upload-Offset: the bytes held now; Upload-Complete: ?1 where it is whole")),
-    extensions(("x-codes" = json!(["photo-offset", "photo-redacted", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels", "photo-file-too-large", "photos-unnamed", "too-many-requests", "device-revoked"]))),
+    request_body(description = "The bytes", content((Vec<u8> = "application/octet-stream"))),
+    responses((status = 204, description = "Taken", headers(
+        ("Upload-Offset" = u64, description = "Bytes that the server holds"),
+        ("Upload-Complete" = String, description = "`?1` where the photo is whole, else `?0`"),
+    ))),
+    extensions(("x-codes" = json!(["photo-offset", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels",
+        "photo-file-too-large", "photos-unnamed", "photo-redacted", "too-many-requests", "device-revoked"]))),
 )]
 pub(super) async fn append(
     State(shared): State<Shared>,
@@ -184,12 +192,16 @@ impl Pieces {
     }
 }
 
-/// 上传小照片 Takes a small photo whole.
+/// 上传照片 A small photo, whole: at most 2 MiB.
 #[utoipa::path(
     put, path = "/v1/photos/{sha256}", tag = "photos",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 204, description = "Upload-Complete: ?1")),
-    extensions(("x-codes" = json!(["photo-redacted", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels", "photo-file-too-large", "photos-unnamed", "too-many-requests", "device-revoked"]))),
+    request_body(description = "The file", content((Vec<u8> = "application/octet-stream"))),
+    responses((status = 204, description = "Taken", headers(
+        ("Upload-Offset" = u64, description = "Bytes that the server holds"),
+        ("Upload-Complete" = String, description = "`?1` where the photo is whole, else `?0`"),
+    ))),
+    extensions(("x-codes" = json!(["photo-hash-wrong", "photo-not-image", "photo-too-many-pixels",
+        "photo-file-too-large", "photos-unnamed", "photo-redacted", "too-many-requests", "device-revoked"]))),
 )]
 pub(super) async fn put(
     State(shared): State<Shared>,
@@ -237,11 +249,13 @@ fn file(body: Stream, media_type: &'static str, disposition: &str, caching: &'st
     response
 }
 
-/// 查看照片 A photo that some record of the district names: the original, or a thumbnail.
+/// 查看照片 The original, to be kept as a file; or a thumbnail without metadata.
 #[utoipa::path(
     get, path = "/v1/photos/{sha256}", tag = "photos",
     params(Wanted),
-    responses((status = 200, description = "The file", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/heif")))),
+    responses((status = 200, description = "The photo", content(
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/heif"),
+    ))),
     extensions(("x-codes" = json!(["photo-redacted", "photo-no-thumbnail", "storage-full"]))),
 )]
 pub(super) async fn one(
@@ -250,7 +264,6 @@ pub(super) async fn one(
     Path(sha256): Path<String>,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
     let photo = hash(&sha256)?;
     let (engine, district) = (&shared.engine, &account.district);
     let Some(side) = wanted.thumbnail else {
@@ -273,19 +286,19 @@ pub(super) async fn one(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Listed {
+    /// `true`: those that have not come; needed.
     outstanding: bool,
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OutstandingPhotos)]
 pub(super) struct Photos {
     photos: Vec<Outstanding>,
     next: Option<String>,
 }
 
-/// 待传照片 Photos that the server waits for: from whom, and since when.
+/// 待传照片 Photos that are named and have not come: from whom, since when.
 #[utoipa::path(
     get, path = "/v1/photos", tag = "photos",
     params(Listed),
@@ -296,7 +309,6 @@ pub(super) async fn list(
     account: Account,
     Parameters(wanted): Parameters<Listed>,
 ) -> Result<Json<Photos>, ApiError> {
-    account.require(OFFICE)?;
     if !wanted.outstanding {
         return Err(ApiError::with(Code::BadParameter, "outstanding: true"));
     }

@@ -139,6 +139,7 @@ pub struct Listed {
     /// On what.
     pub object: String,
     /// More.
+    #[schema(value_type = Object)]
     pub detail: Value,
     /// The hash of the row before.
     pub previous: String,

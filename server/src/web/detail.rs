@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::layout::{Tab, as_json, page};
+use super::layout::{Tab, Viewer, as_json, page};
 use super::lists::{conflict_table, marks, quarantine_table, severity};
 use super::words::{shown, term, term_of};
 use crate::photos::pairs::Pair;
@@ -10,7 +10,7 @@ use crate::sync::listing::record::{Field, Photo, Record, Told};
 use crate::sync::listing::{By, Calendar};
 
 /// The page of a record.
-pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
+pub fn record(record: &Record, viewer: &Viewer, calendar: &Calendar) -> String {
     let line = &record.line;
     let title = line.number.as_deref().unwrap_or(&line.id);
     let body = html! {
@@ -28,6 +28,7 @@ pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
             }
             p class="quiet" { "收到 " (calendar.minute(line.received_ms)) " · " code { (line.id) } }
         }
+        @if let Some(case) = &line.case { (super::case::section(record, case, calendar)) }
         @if let Some(placement) = &record.placement { (super::place::section(placement)) }
         @if !record.conflicts.is_empty() {
             section { h2 { "待裁定的冲突" small { "open conflicts" } } (conflict_table(&record.conflicts, calendar)) }
@@ -47,7 +48,7 @@ pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
         }
         (as_json(&format!("/v1/hazards/{}", line.id)))
     };
-    page(title, district, Tab::Hazards, &body)
+    page(title, viewer, Tab::Hazards, &body)
 }
 
 fn who(by: &By) -> &str {

@@ -31,6 +31,7 @@ fn scenarios(backend: Backend) -> Vec<Scenario> {
         ("requests::faults", Box::pin(requests::faults(backend))),
         ("requests::framing", Box::pin(requests::framing(backend))),
         ("requests::tokens", Box::pin(requests::tokens(backend))),
+        ("accounts::codes", Box::pin(crate::accounts::codes(backend))),
         ("requests::office", Box::pin(requests::office(backend))),
         ("idempotency::keys", Box::pin(idempotency::keys(backend))),
         ("idempotency::tags", Box::pin(idempotency::tags(backend))),
