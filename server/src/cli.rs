@@ -9,6 +9,8 @@ mod import;
 mod people;
 mod report;
 mod rules;
+mod units;
+mod users;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use districts::DistrictCommand;
 use import::ImportCommand;
 use people::{AreaCommand, EnrolCodeArgs, PersonCommand, TokenCommand};
 use rules::RulesCommand;
+use units::UnitCommand;
+use users::UserCommand;
 
 use crate::config::{Flags, ServeFlags, Settings};
 use crate::domain::District;
@@ -47,6 +51,12 @@ enum Command {
     /// People.
     #[command(subcommand)]
     Person(PersonCommand),
+    /// Accounts: who signs in, as whom.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Units: who owns, operates, puts right.
+    #[command(subcommand)]
+    Unit(UnitCommand),
     /// Areas of persons.
     #[command(subcommand)]
     Area(AreaCommand),
@@ -124,6 +134,8 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
     match command {
         Command::District(command) => districts::run(engine, command).await,
         Command::Person(command) => people::run_person(engine, command).await,
+        Command::User(command) => users::run(engine, settings, command).await,
+        Command::Unit(command) => units::run(engine, command).await,
         Command::Area(command) => people::run_area(engine, command).await,
         Command::Token(command) => people::run_token(engine, command).await,
         Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,

@@ -8,6 +8,7 @@ use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use sync_protocol::limits;
 
+use crate::accounts::password::Profile;
 use crate::store::Database;
 
 /// Every setting.
@@ -40,6 +41,12 @@ pub struct Settings {
     pub stall_timeout_s: u64,
     /// Requests of `/v1/sync` that may be read at once; more are answered 429.
     pub sync_at_once: usize,
+    /// Minutes without a request after which a browser's session ends.
+    pub session_idle_minutes: u32,
+    /// Minutes after which a browser's session ends in any case.
+    pub session_most_minutes: u32,
+    /// What a password must be.
+    pub passwords: Profile,
     /// Whether this server derives what stands beside the records (lines, kilometres, proposals). Of several servers on
     /// one database one that does is enough.
     pub derive: bool,
@@ -77,6 +84,9 @@ impl Default for Settings {
             request_timeout_s: 120,
             stall_timeout_s: limits::STALL_SECONDS,
             sync_at_once: 256,
+            session_idle_minutes: 120,
+            session_most_minutes: 720,
+            passwords: Profile::default(),
             derive: true,
             clock_ahead_s: 0,
             log: "info,sqlx=warn".to_owned(),
@@ -223,6 +233,9 @@ impl Settings {
             ("request_timeout_s", self.request_timeout_s.to_string()),
             ("stall_timeout_s", self.stall_timeout_s.to_string()),
             ("sync_at_once", self.sync_at_once.to_string()),
+            ("session_idle_minutes", self.session_idle_minutes.to_string()),
+            ("session_most_minutes", self.session_most_minutes.to_string()),
+            ("passwords", serde_json::to_string(&self.passwords).unwrap_or_default()),
             ("derive", self.derive.to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),

@@ -94,6 +94,38 @@ numbered! {
 }
 
 numbered! {
+    /// What a unit is to the lines.
+    UnitKind {
+        /// 责任单位: puts right what was found.
+        Responsible = 0, "responsible";
+        /// 产权单位
+        Owner = 1, "owner";
+        /// 运维单位
+        Operator = 2, "operator";
+    }
+}
+
+/// An account of the deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub uuid::Uuid);
+
+impl std::fmt::Display for AccountId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A unit of a district.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitId(pub uuid::Uuid);
+
+impl std::fmt::Display for UnitId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+numbered! {
     /// What a person may do. Inspectors use devices; the others have accounts of the office.
     Role {
         /// 巡查员
@@ -340,6 +372,8 @@ pub struct DeviceRow {
     pub device: Device,
     /// App and version.
     pub client: String,
+    /// What the office calls it.
+    pub name: String,
     /// The device that it replaced.
     pub continues: Option<DeviceId>,
     /// When it enrolled, milliseconds since 1970.
@@ -361,6 +395,8 @@ pub struct Person {
     pub name: String,
     /// What they may do.
     pub roles: Roles,
+    /// The unit that they belong to.
+    pub unit: Option<UnitId>,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Direction: `main` → [`app`] → [`http`] → [`sync`] → {[`validate`], [`reconcile`], [`store`]} → [`domain`].
 //! Nothing points back. Start reading at [`sync`]: the life of a bundle.
 
+pub mod accounts;
 pub mod app;
 pub mod audit;
 pub mod cli;

@@ -5,6 +5,8 @@
 
 mod api;
 mod detail;
+mod device;
+mod districts;
 mod grid;
 mod layout;
 pub mod lists;
@@ -12,12 +14,15 @@ mod overview;
 mod place;
 mod proposals;
 mod reports;
+pub mod sign_in;
 mod words;
 
 pub use api::{api, errors};
 pub use detail::record;
+pub use device::{device, enrol_code};
+pub use districts::{DistrictShown, districts};
 pub use grid::{GridShown, grid};
-pub use layout::{Tab, login, problem};
+pub use layout::{Tab, Viewer, problem};
 pub use overview::{Overview, overview};
 pub use proposals::proposals;
 pub use reports::{Reports, reports};

@@ -125,6 +125,15 @@ codes! {
     CursorInvalid = "cursor-invalid", Request, "游标无效", "the cursor was not given by this server";
     Unauthenticated = "unauthenticated", Request, "未认证", "the request carries no valid token";
     Forbidden = "forbidden", Request, "无权执行", "the account may not do this";
+    SignInFailed = "sign-in-failed", Request, "登录名或密码不正确", "the login or the password is not right";
+    SignInLocked = "sign-in-locked", Request, "尝试次数过多，请稍后再试", "too many attempts with this login; try again later";
+    PasswordWeak = "password-weak", Request, "密码不符合规定", "the password does not meet the rules";
+    PasswordStale = "password-stale", Request, "密码已过期，请更改", "the password is too old; change it";
+    LinkInvalid = "link-invalid", Request, "链接无效、已使用或已过期", "the link is not valid, was used or has expired";
+    LoginTaken = "login-taken", Request, "登录名已被使用", "the login is taken";
+    CsrfMissing = "csrf-missing", Request, "页面已过期，请刷新后重试", "the request came with a cookie and without its token; load the page again";
+    AccountElsewhere = "account-elsewhere", Request, "该账号还属于其他辖区，请由系统运维人员处理", "the account is of other districts too; only the operator may do this";
+    UnitCircle = "unit-circle", Request, "单位不能隶属于自己或其下级单位", "a unit cannot stand below itself";
     DeviceRevoked = "device-revoked", Request, "设备已被吊销，请重新注册", "the device is revoked; enrol again";
     EnrolCodeInvalid = "enrol-code-invalid", Request, "注册码无效", "the enrolment code is not valid";
     EnrolCodeExpired = "enrol-code-expired", Request, "注册码已过期", "the enrolment code has expired";

@@ -13,6 +13,7 @@ mod ingest;
 mod large;
 mod link;
 mod matching;
+mod photos;
 mod process;
 mod refold;
 mod report;
@@ -45,6 +46,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("patrol", &["patrol"]),
     ("derive", &["ingest_matched", "derived"]),
     ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
+    ("photos", &["photos"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -75,6 +77,7 @@ async fn main() -> Result<()> {
             "patrol" => matching::patrols(&mut figures)?,
             "derive" => derive::measure(&mut figures).await?,
             "report" => report::measure(&mut figures).await?,
+            "photos" => photos::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }

@@ -15,8 +15,8 @@ async fn with_log(backend: Backend) -> Result<(Server, String)> {
         let record = report.record;
         let bundle = phone.seal(&[report]);
         phone.sync(&[&bundle]).await?;
-        let act = json!({"kind": "graded", "fields": {"severity": "serious", "rule_version": "1"}});
-        office.post(&format!("/v1/hazards/{record}/acts"), &act).await?.json("an act")?;
+        let grade = json!({"fields": {"severity": "serious"}});
+        office.post(&format!("/v1/hazards/{record}/commands/grade"), &grade).await?.json("a command")?;
     }
     office.get("/v1/hazards.geojson").await?;
     let (succeeded, head) = server.command(&["audit", "head"]).await?;
@@ -51,8 +51,8 @@ async fn what_the_office_does_is_in_the_log_once_and_in_order() -> Result<()> {
         let last = u64::try_from(rows.len())?;
         assert_eq!(sequences, (1..=last).rev().collect::<Vec<_>>());
         let count = |action: &str| rows.iter().filter(|row| row["action"] == action).count();
-        assert_eq!((count("device.enrol"), count("act.graded"), count("export.geojson")), (1, 4, 1));
-        let act = rows.iter().find(|row| row["action"] == "act.graded").context("no act")?;
+        assert_eq!((count("device.enrol"), count("command.grade"), count("export.geojson")), (1, 4, 1));
+        let act = rows.iter().find(|row| row["action"] == "command.grade").context("no act")?;
         assert_eq!(act["actor"], format!("person:{}", server.person));
         ensure!(!act["detail"].to_string().contains("serious"), "values are no part of it: {act}");
         let told = office.json("/v1/audit/head").await?;
@@ -60,8 +60,8 @@ async fn what_the_office_does_is_in_the_log_once_and_in_order() -> Result<()> {
         let (is_good, verdict) = verdict(&server, Some(&head)).await?;
         ensure!(is_good && verdict["ok"] == true, "{verdict}");
         // A refused act leaves no row.
-        let nowhere = "/v1/hazards/0198c0de-0000-7000-8000-000000000000/acts";
-        assert_eq!(office.post(nowhere, &json!({"kind": "closed"})).await?.status, 404);
+        let nowhere = "/v1/hazards/0198c0de-0000-7000-8000-000000000000/commands/close";
+        assert_eq!(office.post(nowhere, &json!({})).await?.status, 404);
         assert_eq!(office.json("/v1/audit/head").await?["head"], head);
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
+mod accounts;
 mod api_fuzz;
 mod api_page;
 mod audit;
@@ -24,6 +25,7 @@ mod page;
 mod page_says;
 mod people;
 mod photos;
+mod policy;
 mod python_client;
 mod real_records;
 mod reports;

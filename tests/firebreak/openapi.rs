@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use firebreak::http::openapi;
+use firebreak::http::{openapi, policy};
 use firebreak_tests::server::{Backend, Server};
 use serde_json::Value;
 
@@ -36,13 +36,13 @@ fn the_committed_document_is_what_the_code_says() -> Result<()> {
 
 #[test]
 fn the_document_has_every_route_of_the_office_and_no_other() -> Result<()> {
-    let routes: BTreeSet<(String, String)> = super::office::TABLE
+    let routes: BTreeSet<(String, String)> = policy::TABLE
         .iter()
-        .filter(|(_, path, _)| {
-            let first = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+        .filter(|row| {
+            let first = row.path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
             first.is_some_and(|first| !OF_DEVICES.contains(&first))
         })
-        .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+        .map(|row| (row.method.to_owned(), row.path.to_owned()))
         .collect();
     assert_eq!(described(&openapi::document())?, routes);
     Ok(())

@@ -8,7 +8,10 @@ use anyhow::{Result, ensure};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 use sync_protocol::cbor::Raw;
+use sync_protocol::limits::PHOTO_CHUNK_BYTES;
 use tempfile::TempDir;
+
+use crate::photos::{File, report, state};
 
 /// The setting that bounds the SQLite file.
 const MAX_BYTES: &str = "FIREBREAK_MAX_BYTES";
@@ -139,4 +142,28 @@ async fn a_ledger_at_its_own_bound_is_answered_507_and_goes_on_with_a_wider_one(
     server.resume().await?;
     phone.client = phone.client.at(&server.url);
     all_is_well(&server, &phone, &pushed).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_photo_meets_a_full_disk_and_goes_on_where_it_was_once_there_is_room() -> Result<()> {
+    let Some(disk) = Disk::mount(48)? else {
+        println!("SKIPPED: no small disk can be mounted here (needs root)");
+        return Ok(());
+    };
+    let mut server = Server::prepare(Backend::Sqlite, TempDir::new_in(disk.folder.path())?).await?;
+    server.resume().await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let file = File::new(51, 4 * PHOTO_CHUNK_BYTES);
+    let record = report(&mut phone, &[file.named("before")]).await?;
+    let (begun, _) = file.patch(&phone.client, 0..PHOTO_CHUNK_BYTES).await?;
+    assert_eq!(begun.status, 204, "{}", begun.text());
+    let ballast = disk.fill()?;
+    let (refused, _) = file.patch(&phone.client, PHOTO_CHUNK_BYTES..2 * PHOTO_CHUNK_BYTES).await?;
+    assert_eq!((refused.status, refused.code().as_deref()), (507, Some("storage-full")));
+    let at = file.head(&phone.client).await?;
+    assert_eq!((at.offset, at.complete), (u64::try_from(PHOTO_CHUNK_BYTES)?, false), "nothing is lost");
+    std::fs::remove_file(ballast)?;
+    assert_eq!(file.upload(&phone.client).await?, 3 * PHOTO_CHUNK_BYTES);
+    assert_eq!(state(&server, record, &file).await?.as_deref(), Some("verified"));
+    server.stop().await
 }

@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["report", "lifecycle", "orders"],
     &["domain"],
     &["grid"],
-    &["rules", "duplicates", "photos"],
+    &["rules", "duplicates", "accounts", "photos"],
     &["geometry", "keys", "time", "audit"],
 ];
 
@@ -37,7 +37,7 @@ const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile",
 /// The functional core: values in, values out.
 const PURE: &[&str] = &[
     "validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "lifecycle", "audit",
-    "orders", "photos",
+    "accounts", "orders", "photos",
 ];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.

@@ -81,7 +81,8 @@ impl Ledger {
         transaction.take_counter(district.key, 0).await?;
         for (lane, id) in team.persons.iter().enumerate() {
             let role = if lane == OFFICE { Role::Admin } else { Role::Inspector };
-            let person = Person { id: *id, name: format!("测试员{lane}"), roles: Roles::from(role) };
+            let person =
+                Person { id: *id, name: format!("测试员{lane}"), roles: Roles::from(role), unit: None };
             transaction.add_person(district.key, &person, MORNING_MS).await?;
         }
         transaction.commit().await?;
@@ -104,7 +105,7 @@ impl Ledger {
             devices.push(device);
         }
         let office = team.persons.get(OFFICE).copied().ok_or_else(|| anyhow::anyhow!("no office"))?;
-        let token = admin::create_token(&self.engine, &district, office).await?;
+        let token = admin::create_token(&self.engine, &district, office, &admin::unbounded()).await?;
         let office = Client::new(&self.url, &token)?;
         let binding = self.engine.binding(&district);
         Ok(Fresh { engine: Arc::clone(&self.engine), district, binding, devices, clients, office })

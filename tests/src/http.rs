@@ -70,6 +70,10 @@ pub struct Reply {
     pub status: u16,
     /// What the body is said to be; nothing where it is not said.
     pub content_type: String,
+    /// The cookie that is set; nothing where none is.
+    pub cookie: String,
+    /// Where it leads; nothing where it leads nowhere.
+    pub location: String,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -169,6 +173,12 @@ impl Client {
         reply(request.body(body).send().await?).await
     }
 
+    /// The status of a GET; its body, which may never end, is not read.
+    pub async fn status(&self, path: &str) -> Result<u16> {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        Ok(request.send().await?.status().as_u16())
+    }
+
     /// GET of a stream, with further headers: its reply as it begins.
     pub async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
         let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
@@ -219,9 +229,12 @@ impl Client {
 
 async fn reply(response: reqwest::Response) -> Result<Reply> {
     let status = response.status().as_u16();
-    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_owned();
-    let reply = Reply { status, content_type, body: response.bytes().await?.to_vec() };
+    let header = |name: &str| {
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let (content_type, cookie, location) = (header("content-type"), header("set-cookie"), header("location"));
+    let reply = Reply { status, content_type, cookie, location, body: response.bytes().await?.to_vec() };
     if status >= 400 {
         note(reply.code().as_deref());
     }

@@ -6,6 +6,7 @@
 //! Not here: any test. Those are the modules of `tests/firebreak`.
 
 pub mod behind;
+pub mod browser;
 pub mod district;
 pub mod http;
 pub mod nepal;

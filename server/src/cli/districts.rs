@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::print_json;
-use crate::sync::{Engine, admin};
+use super::{DistrictArg, find, print_json};
+use crate::sync::{Engine, admin, users};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DistrictCommand {
@@ -22,6 +22,14 @@ pub(super) enum DistrictCommand {
         #[arg(long, default_value = "Asia/Shanghai")]
         time_zone: String,
     },
+    /// Put a district into a province, whose accounts then see it; without one, into none.
+    Province {
+        #[command(flatten)]
+        district: DistrictArg,
+        /// The code of the province.
+        #[arg(long)]
+        province: Option<String>,
+    },
     /// List the districts.
     List,
 }
@@ -31,6 +39,11 @@ pub(super) async fn run(engine: &Arc<Engine>, command: DistrictCommand) -> anyho
         DistrictCommand::Add { code, name, time_zone } => {
             let district = admin::add_district(engine, &code, &name, &time_zone).await?;
             print_json(&json!({ "district": district.to_string() }))
+        }
+        DistrictCommand::Province { district, province } => {
+            let district = find(engine, district).await?;
+            users::set_province(engine, &district, province.as_deref()).await?;
+            print_json(&json!({ "district": district.id.to_string(), "province": province }))
         }
         DistrictCommand::List => {
             for district in engine.districts().await {

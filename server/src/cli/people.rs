@@ -7,11 +7,14 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use sync_protocol::ids::PersonId;
+use uuid::Uuid;
 
 use super::{DistrictArg, find, print_json};
+use crate::accounts::actions::Actions;
 use crate::config::Settings;
-use crate::domain::{Role, Roles};
+use crate::domain::{Role, Roles, UnitId};
 use crate::geometry::GeoBox;
+use crate::store::TokenBounds;
 use crate::sync::admin::Reach;
 use crate::sync::people::{self, Tokens};
 use crate::sync::{Engine, admin};
@@ -29,6 +32,9 @@ pub(super) enum PersonCommand {
         /// inspector, unit, reviewer, clerk, reinspector, leader, planner or admin; may be repeated.
         #[arg(long, default_value = "inspector")]
         role: Vec<String>,
+        /// The unit that they belong to.
+        #[arg(long)]
+        unit: Option<Uuid>,
     },
     /// List the people of a district, those who were removed too.
     List(DistrictArg),
@@ -65,6 +71,15 @@ pub(super) enum TokenCommand {
         /// The person it speaks for.
         #[arg(long)]
         person: PersonId,
+        /// What it is called.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// read, export, write or admin; may be repeated. Without it: whatever the person may.
+        #[arg(long)]
+        scope: Vec<String>,
+        /// Days after which it ends.
+        #[arg(long, value_name = "DAYS")]
+        expires_days: Option<u32>,
         #[command(flatten)]
         district: DistrictArg,
     },
@@ -101,10 +116,10 @@ pub(super) struct EnrolCodeArgs {
 
 pub(super) async fn run_person(engine: &Arc<Engine>, command: PersonCommand) -> anyhow::Result<()> {
     match command {
-        PersonCommand::Add { district, name, role } => {
+        PersonCommand::Add { district, name, role, unit } => {
             let district = find(engine, district).await?;
             let roles = roles(&role)?;
-            let person = admin::add_person(engine, &district, &name, roles).await?;
+            let person = admin::add_person(engine, &district, &name, roles, unit.map(UnitId)).await?;
             print_json(&json!({ "person": person.to_string() }))
         }
         PersonCommand::List(district) => {
@@ -132,9 +147,10 @@ pub(super) async fn run_area(engine: &Arc<Engine>, command: AreaCommand) -> anyh
 
 pub(super) async fn run_token(engine: &Arc<Engine>, command: TokenCommand) -> anyhow::Result<()> {
     match command {
-        TokenCommand::Create { person, district } => {
+        TokenCommand::Create { person, name, scope, expires_days, district } => {
             let district = find(engine, district).await?;
-            let token = admin::create_token(engine, &district, person).await?;
+            let bounds = bounds(engine, name, &scope, expires_days)?;
+            let token = admin::create_token(engine, &district, person, &bounds).await?;
             print_json(&json!({ "token": token }))
         }
         TokenCommand::List(district) => {
@@ -173,6 +189,21 @@ fn roles(names: &[String]) -> anyhow::Result<Roles> {
         let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
         format!("`{}` are no roles; roles are {}", names.join(" "), known.join(", "))
     })
+}
+
+fn bounds(
+    engine: &Engine,
+    name: String,
+    scopes: &[String],
+    days: Option<u32>,
+) -> anyhow::Result<TokenBounds> {
+    let scopes = match scopes {
+        [] => Actions::EVERY,
+        scopes => Actions::named(scopes.iter().map(String::as_str))
+            .with_context(|| format!("`{}`: scopes are read, export, write, admin", scopes.join(" ")))?,
+    };
+    let expires_ms = days.map(|days| engine.clock.now_ms() + i64::from(days) * 86_400_000);
+    Ok(TokenBounds { name, scopes: scopes.names().join(" "), expires_ms })
 }
 
 fn parse_box(text: &str) -> anyhow::Result<GeoBox> {

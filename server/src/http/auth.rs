@@ -1,15 +1,26 @@
-//! Who is asking: a device or an office account, from its bearer token.
+//! Who is asking: a device by its token, or an account of the office by a token or by a browser's session; and whether
+//! the policy table lets them.
+//!
+//! Start at [`Account`]: a handler that takes one runs only for those whom the row of its route lets in.
 
-use axum::extract::FromRequestParts;
+use std::collections::BTreeMap;
+
+use axum::Form;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, header};
+use serde::de::DeserializeOwned;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::DeviceId;
+use sync_protocol::ids::{DeviceId, RecordId};
 
 use super::Shared;
 use super::error::{ApiError, DeviceError};
+use super::policy::{self, Row, Scope};
+use crate::accounts::actions::Actions;
 use crate::domain::{Device, DeviceStatus, District, Person, Role};
 use crate::sync::SyncError;
+use crate::sync::audit::Entry;
+use crate::sync::sessions::{self, Session, Sight, Visitor};
 use crate::sync::tokens::{self, Claim};
 
 /// A device that asks, as it stands now.
@@ -24,11 +35,17 @@ pub(super) struct Presenter {
 #[derive(Debug)]
 pub(super) struct Remembered(pub(super) Presenter);
 
-/// An office account.
+/// An account of the office that the policy table lets into this route.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) district: District,
     pub(super) person: Person,
+    /// What of the district it may be shown.
+    pub(super) sight: Sight,
+    /// What its token may be used for.
+    pub(super) actions: Actions,
+    /// Its browser's session; none: a program with a token.
+    pub(super) session: Option<Session>,
 }
 
 impl Account {
@@ -37,44 +54,119 @@ impl Account {
     pub(super) fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
         if self.person.roles.has_any(roles) { Ok(()) } else { Err(Code::Forbidden.into()) }
     }
+
+    /// Whether the account may be shown this record, which is the same as whether it may act on it: of a unit's people,
+    /// what their unit or one below it answers for. Whatever else there is, is for them not there.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub(super) async fn must_see(&self, shared: &Shared, record: RecordId) -> Result<(), ApiError> {
+        let Sight::Units(units) = &self.sight else { return Ok(()) };
+        let mut transaction = shared.engine.store.read().await?;
+        let row = transaction.records(self.district.key, &[record]).await?.remove(&record);
+        let unit = row.and_then(|row| row.unit).ok_or(Code::NotFound)?;
+        if units.contains(&unit) { Ok(()) } else { Err(Code::NotFound.into()) }
+    }
+
+    /// Notes in the audit log that the account changed who may do what.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn note(
+        &self,
+        shared: &Shared,
+        action: &'static str,
+        object: impl Into<String>,
+        detail: serde_json::Value,
+    ) -> Result<(), ApiError> {
+        let entry = Entry::of(self.person.id, action, object, detail);
+        Ok(shared.engine.audit_alone(&self.district, entry).await?)
+    }
+
+    /// The account of a visitor, where the row of the route lets them in.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`].
+    fn admitted(visitor: Visitor, row: &Row) -> Result<Self, ApiError> {
+        let Visitor { district, person, sight, actions, session } = visitor;
+        let is_shown = match row.scope {
+            Scope::District => sight == Sight::District,
+            Scope::DeviceOrOffice | Scope::OwnUnit | Scope::Own | Scope::Province => true,
+            Scope::Public | Scope::Device => false,
+        };
+        if !is_shown || !actions.has(row.action) || !person.roles.has_any(row.roles) {
+            return Err(Code::Forbidden.into());
+        }
+        Ok(Self { district, person, sight, actions, session })
+    }
 }
 
-/// The cookie that keeps an office token for a browser.
+/// The cookie of a browser's session.
 pub(super) const COOKIE: &str = "firebreak";
+/// The header by which scripts of ours say that it is them, and not another site.
+pub(super) const CSRF_HEADER: &str = "x-csrf-token";
 
 fn header_token(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    value.strip_prefix("Bearer ").map(str::trim)
+    value.strip_prefix("Bearer ").map(str::trim).filter(|token| !token.is_empty())
 }
 
-/// The cookie counts for reading alone: what changes the ledger must say its token in the header.
-fn cookie_token(parts: &Parts) -> Option<&str> {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return None;
-    }
-    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+/// The id of the session in a browser's cookie.
+pub(super) fn cookie(headers: &axum::http::HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
         cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, value)| *name == COOKIE && !value.is_empty()).map(|(_, value)| value)
 }
 
-/// Whether a request says any token.
+/// Whether a request says who asks.
 pub(super) fn has_token(parts: &Parts) -> bool {
-    header_token(parts).or_else(|| cookie_token(parts)).is_some()
+    header_token(parts).or_else(|| cookie(&parts.headers)).is_some()
 }
 
-/// The office account of a token.
+/// The holder of an office token.
 ///
 /// # Errors
 /// [`Code::Unauthenticated`].
-pub(super) async fn account(shared: &Shared, token: &str) -> Result<Account, ApiError> {
+pub(super) async fn holder(shared: &Shared, token: &str) -> Result<(Visitor, [u8; 32]), ApiError> {
     let Some(Claim::Office(district, hash)) = tokens::read(&shared.engine.keys, token) else {
         return Err(Code::Unauthenticated.into());
     };
     let district = shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
-    let mut transaction = shared.engine.store.read().await?;
-    let person = transaction.token_person(district.key, &hash).await?.ok_or(Code::Unauthenticated)?;
-    Ok(Account { district, person })
+    Ok((sessions::by_token(&shared.engine, district, &hash).await?, hash))
+}
+
+/// Where a request that changes something says that it was made by a page of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Csrf<'a> {
+    /// In [`CSRF_HEADER`].
+    InHeader,
+    /// In its form, as this.
+    InForm(&'a str),
+}
+
+/// Who asks, by a token in the header or by a session. A token in the header wins.
+///
+/// # Errors
+/// [`Code::Unauthenticated`]; [`Code::CsrfMissing`] where a browser's cookie came without the session's own token.
+pub(super) async fn account(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> Result<Account, ApiError> {
+    let row = policy::row_of(parts)?;
+    if let Some(token) = header_token(parts) {
+        return Account::admitted(holder(shared, token).await?.0, row);
+    }
+    let id = cookie(&parts.headers).ok_or(Code::Unauthenticated)?;
+    let visitor = sessions::by_session(&shared.engine, shared.lasting, id).await?;
+    let expected = visitor.session.as_ref().map(|session| session.csrf.as_str());
+    let said = match csrf {
+        Csrf::InHeader => parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()),
+        Csrf::InForm(said) => Some(said),
+    };
+    let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
+    let is_ours = said.zip(expected).is_some_and(|(said, expected)| tokens::is_same(said, expected));
+    if !is_safe && !is_ours {
+        return Err(Code::CsrfMissing.into());
+    }
+    Account::admitted(visitor, row)
 }
 
 /// A token for a district that is not here is no token; a store that fails is no reason to doubt one.
@@ -142,11 +234,41 @@ impl FromRequestParts<Shared> for Remembered {
     }
 }
 
+impl From<Account> for Visitor {
+    fn from(account: Account) -> Self {
+        let Account { district, person, sight, actions, session } = account;
+        Self { district, person, sight, actions, session }
+    }
+}
+
+/// A form of ours that an account sent, and what it says.
+#[derive(Debug)]
+pub(super) struct Signed<T>(pub(super) Account, pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Signed<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts.clone(), body);
+        let form = Form::<BTreeMap<String, String>>::from_request(request, shared).await;
+        let bad = |text: String| ApiError::with(Code::BadParameter, text);
+        let mut form = form.map(|Form(form)| form);
+        let csrf = form.as_mut().ok().and_then(|form| form.remove("csrf")).unwrap_or_default();
+        // Who asks comes before what they say.
+        let account = account(&parts, shared, Csrf::InForm(&csrf)).await?;
+        let form = form.map_err(|rejection| bad(rejection.body_text()))?;
+        let form = form.into_iter().map(|(name, text)| (name, text.into())).collect();
+        let form = serde_json::from_value(serde_json::Value::Object(form));
+        let form = form.map_err(|error| bad(error.to_string()))?;
+        Ok(Self(account, form))
+    }
+}
+
 impl FromRequestParts<Shared> for Account {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
-        let token = header_token(parts).or_else(|| cookie_token(parts)).ok_or(Code::Unauthenticated)?;
-        account(shared, token).await
+        account(parts, shared, Csrf::InHeader).await
     }
 }

@@ -19,7 +19,6 @@ use super::auth::Account;
 use super::error::ApiError;
 use super::hazards::parse;
 use super::parameters::{Body, IfMatch};
-use super::policy::COMMAND;
 use crate::lifecycle;
 use crate::sync::commands::{self, Command, Commanded, MovedOn, Offered};
 use crate::sync::json;
@@ -113,9 +112,9 @@ pub(super) async fn offered(
     account: Account,
     Path(record): Path<String>,
 ) -> Result<Json<Commands>, ApiError> {
-    account.require(COMMAND)?;
     let who = (account.person.id, account.person.roles);
     let record = parse(&record)?;
+    account.must_see(&shared, record).await?;
     let (heads, commands) = commands::offered(&shared.engine, &account.district, record, who).await?;
     Ok(Json(Commands { heads, commands }))
 }
@@ -136,8 +135,8 @@ pub(super) async fn command(
     if_match: IfMatch,
     Body(given): Body<Given>,
 ) -> Result<Response, ApiError> {
-    account.require(COMMAND)?;
     let record = parse(&record)?;
+    account.must_see(&shared, record).await?;
     let (heads, _) = if_match.or(given.heads.as_deref().map(heads).transpose()?)?;
     let moved_on = if given.beside { MovedOn::Beside } else { MovedOn::Refuse };
     let said = (fields(&given.fields)?, photos(&given.photos)?);
@@ -164,7 +163,6 @@ pub(super) async fn bulk(
     Path(command): Path<String>,
     Body(given): Body<Bulk>,
 ) -> Result<Json<Items>, ApiError> {
-    account.require(COMMAND)?;
     if given.hazards.is_empty() || given.hazards.len() > BULK {
         return Err(ApiError::with(Code::BadParameter, format!("hazards: 1 to {BULK}")));
     }
@@ -174,10 +172,13 @@ pub(super) async fn bulk(
     // One after the other, in the order that was asked for: numbers of orders follow it.
     for hazard in given.hazards {
         let done = match parse(&hazard) {
-            Ok(record) => {
-                let command = made(&account, &command, record, said.clone(), (None, MovedOn::Refuse))?;
-                commands::given(&shared.engine, &account.district, command).await.map_err(ApiError::from)
-            }
+            Ok(record) => match account.must_see(&shared, record).await {
+                Ok(()) => {
+                    let command = made(&account, &command, record, said.clone(), (None, MovedOn::Refuse))?;
+                    commands::given(&shared.engine, &account.district, command).await.map_err(ApiError::from)
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         items.push(match done {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, DeviceId};
 use utoipa::{IntoParams, ToSchema};
@@ -11,9 +12,10 @@ use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::{Body, Parameters, page_size};
-use super::policy::{MANAGE, OFFICE};
 use crate::sync::listing::devices::{self, DeviceFilter, DeviceTold};
 use crate::sync::office::Act;
+use crate::sync::review::{self, Decision, Reviewed};
+use crate::sync::trust;
 
 /// The last trusted point; absent: what was received so far.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -63,7 +65,6 @@ pub(super) async fn list(
     account: Account,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Devices>, ApiError> {
-    account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
     let filter =
         DeviceFilter { unsent: wanted.unsent.unwrap_or(false), silent_before_ms: wanted.silent_before_ms };
@@ -86,7 +87,6 @@ pub(super) async fn revoke(
     Path(device): Path<String>,
     Body(revocation): Body<Revocation>,
 ) -> Result<Json<Done>, ApiError> {
-    account.require(MANAGE)?;
     let device = parse(&device)?;
     let trusted = match (revocation.sequence, revocation.chain) {
         (None, None) => None,
@@ -94,7 +94,10 @@ pub(super) async fn revoke(
             let chain = hex::decode(chain).ok().and_then(|bytes| Chain::try_from(bytes.as_slice()).ok());
             Some((sequence, chain.ok_or(ApiError::with(Code::BadParameter, "chain"))?))
         }
-        _ => return Err(ApiError::with(Code::BadParameter, "sequence and chain go together")),
+        (Some(sequence), None) => {
+            Some(trust::point_at(&shared.engine, &account.district, device, sequence).await?)
+        }
+        (None, Some(_)) => return Err(ApiError::with(Code::BadParameter, "chain: say its sequence too")),
     };
     let act = Act::Revoke { device, trusted, author: account.person.id };
     shared.engine.act(&account.district, act).await?;
@@ -111,12 +114,90 @@ pub(super) async fn lose(
     account: Account,
     Path(device): Path<String>,
 ) -> Result<Json<Done>, ApiError> {
-    account.require(MANAGE)?;
     let device = parse(&device)?;
     shared.engine.act(&account.district, Act::Lose { device }).await?;
     Ok(Json(Done { device: device.to_string(), status: "lost" }))
 }
 
-fn parse(device: &str) -> Result<DeviceId, ApiError> {
+/// What the office calls a device.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeviceNamed {
+    name: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Renamed {
+    device: String,
+    name: String,
+}
+
+/// 设备改名 Names a device.
+#[utoipa::path(
+    put, path = "/v1/devices/{device}", tag = "devices",
+    request_body = DeviceNamed,
+    responses((status = 200, description = "Names a device.", body = Renamed)),
+)]
+pub(super) async fn rename(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(device): Path<String>,
+    Body(named): Body<DeviceNamed>,
+) -> Result<Json<Renamed>, ApiError> {
+    let device = parse(&device)?;
+    devices::rename(&shared.engine, &account.district, device, &named.name).await?;
+    account.note(&shared, "device.rename", device.to_string(), json!({"name": named.name.trim()})).await?;
+    Ok(Json(Renamed { device: device.to_string(), name: named.name.trim().to_owned() }))
+}
+
+/// What becomes of everything that waits of a device.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Review {
+    /// `release` or `write-off`.
+    decision: String,
+    /// Why it is written off.
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReviewDone {
+    reviewed: Vec<Reviewed>,
+    /// Whether more waits: one request decides so many.
+    more: bool,
+}
+
+/// Reads a decision.
+pub(super) fn decision(name: &str, reason: Option<&str>) -> Result<Decision, ApiError> {
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    match (name, reason) {
+        ("release", _) => Ok(Decision::Release),
+        ("write-off", Some(reason)) => Ok(Decision::WriteOff(reason.to_owned())),
+        ("write-off", None) => Err(ApiError::with(Code::BadParameter, "reason")),
+        _ => Err(ApiError::with(Code::BadParameter, "decision")),
+    }
+}
+
+/// 批量复核 Decides about everything that waits of a device.
+#[utoipa::path(
+    post, path = "/v1/devices/{device}/review", tag = "devices",
+    request_body = Review,
+    responses((status = 200, description = "Decides about everything that waits of a device.", body = ReviewDone)),
+)]
+pub(super) async fn review(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(device): Path<String>,
+    Body(wanted): Body<Review>,
+) -> Result<Json<ReviewDone>, ApiError> {
+    let device = parse(&device)?;
+    let decision = decision(&wanted.decision, wanted.reason.as_deref())?;
+    let author = account.person.id;
+    let (reviewed, more) =
+        review::review(&shared.engine, &account.district, device, &decision, author).await?;
+    Ok(Json(ReviewDone { reviewed, more }))
+}
+
+pub(super) fn parse(device: &str) -> Result<DeviceId, ApiError> {
     device.parse().map_err(|_source| ApiError::with(Code::BadParameter, "device"))
 }

@@ -49,6 +49,13 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// What stands beside the code.
+    pub(super) fn into_detail(self) -> Option<String> {
+        self.detail
+    }
+}
+
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
         Self { code, detail: None, more: None }
@@ -103,20 +110,27 @@ pub const fn status_of(code: Code) -> StatusCode {
         Code::PhotosUnnamed => StatusCode::TOO_MANY_REQUESTS,
         Code::PhotoRedacted => StatusCode::GONE,
         Code::EncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Forbidden | Code::DeviceRevoked | Code::EnrolCodeInvalid => StatusCode::FORBIDDEN,
-        Code::EnrolCodeExpired => StatusCode::GONE,
+        Code::Unauthenticated | Code::SignInFailed => StatusCode::UNAUTHORIZED,
+        Code::Forbidden
+        | Code::DeviceRevoked
+        | Code::EnrolCodeInvalid
+        | Code::PasswordStale
+        | Code::CsrfMissing
+        | Code::AccountElsewhere => StatusCode::FORBIDDEN,
+        Code::EnrolCodeExpired | Code::LinkInvalid => StatusCode::GONE,
         Code::EnrolCodeUsed
         | Code::ConflictClosed
         | Code::NotReleasable
         | Code::CommandRefused
         | Code::IdempotencyInProgress
-        | Code::IdempotencyUnsettled => StatusCode::CONFLICT,
+        | Code::IdempotencyUnsettled
+        | Code::LoginTaken
+        | Code::UnitCircle => StatusCode::CONFLICT,
         Code::MovedOn => StatusCode::PRECONDITION_FAILED,
         Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Code::TooManyRequests | Code::SignInLocked => StatusCode::TOO_MANY_REQUESTS,
         Code::TimedOut => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,

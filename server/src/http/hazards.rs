@@ -23,7 +23,6 @@ use super::commands;
 use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
 use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
-use super::policy::{DECIDE, OFFICE};
 use crate::domain::{Class, District, Role};
 use crate::geometry::GeoBox;
 use crate::store::{CaseFilter, FactFilter};
@@ -134,9 +133,8 @@ pub(super) async fn list(
     account: Account,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Hazards>, ApiError> {
-    account.require(OFFICE)?;
     let limit = page_size(wanted.limit)?;
-    let filter = filter(&wanted, shared.engine.clock.now_ms())?;
+    let filter = filter(&wanted, shared.engine.clock.now_ms())?.seen_by(&account.sight);
     let page =
         hazards::page(&shared.engine, &account.district, &filter, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Hazards { hazards: page.rows, next: page.next }))
@@ -154,8 +152,9 @@ pub(super) async fn one(
     account: Account,
     Path(record): Path<String>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
-    let record = record::record(&shared.engine, &account.district, parse(&record)?).await?;
+    let record = parse(&record)?;
+    account.must_see(&shared, record).await?;
+    let record = record::record(&shared.engine, &account.district, record).await?;
     let heads = heads_tag(record.heads.iter()).map(|heads| Extension(OfHeads(heads)));
     Ok((heads, Json(record)).into_response())
 }
@@ -195,7 +194,6 @@ pub(super) async fn restore(
     if_match: IfMatch,
     Body(wanted): Body<Restore>,
 ) -> Result<Json<Restored>, ApiError> {
-    account.require(DECIDE)?;
     let record = parse(&record)?;
     let bytes = hex::decode(&wanted.operation).unwrap_or_default();
     let head = Head::try_from(bytes.as_slice())
@@ -241,6 +239,7 @@ pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
         bbox: bbox.transpose()?,
         since: wanted.since,
         counted: wanted.counted,
+        units: None,
         fact: fact(wanted)?,
         case: case(wanted, now_ms)?,
     })
@@ -337,11 +336,10 @@ pub(super) async fn geojson(
     account: Account,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
-    account.require(OFFICE)?;
     if wanted.limit.is_some() || wanted.cursor.is_some() {
         return Err(ApiError::with(Code::BadParameter, "limit and cursor belong to /v1/hazards"));
     }
-    let filter = filter(&wanted, shared.engine.clock.now_ms())?;
+    let filter = filter(&wanted, shared.engine.clock.now_ms())?.seen_by(&account.sight);
     let detail = serde_json::json!({ "filters": wanted.query() });
     let entry = Entry::of(account.person.id, "export.geojson", "", detail);
     shared.engine.audit_alone(&account.district, entry).await?;

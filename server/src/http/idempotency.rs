@@ -41,11 +41,18 @@ pub(super) async fn once(State(shared): State<Shared>, request: Request, next: N
     taken(shared, request, next).await.unwrap_or_else(ApiError::into_response)
 }
 
+/// Ends of the paths whose answers are secrets: sessions, tokens, one-time links, enrolment codes.
+const SECRETS: [&str; 4] = ["/session", "/tokens", "/link", "/enrol-codes"];
+
 /// Whether the answer of a request is kept: it has a key and acts for the office by a body of JSON, or by none.
 fn is_kept(request: &Request) -> bool {
     let first = request.uri().path().strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+    // What is shown once is not kept to be shown again.
+    let path = request.uri().path();
+    let is_secret = SECRETS.iter().any(|end| path.ends_with(end));
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     request.method() == Method::POST
+        && !is_secret
         && request.headers().contains_key(HEADER)
         && first.is_some_and(|first| !DEVICE_ROUTES.contains(&first))
         && media_type.is_none_or(|media_type| media_type.starts_with("application/json"))

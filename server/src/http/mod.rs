@@ -9,6 +9,7 @@ mod commands;
 mod conditional;
 mod conflicts;
 mod devices;
+mod districts;
 mod docs;
 mod encoding;
 mod enrol;
@@ -26,16 +27,20 @@ mod pages;
 mod parameters;
 mod people;
 mod photos;
-mod policy;
+pub mod policy;
 mod problem;
 mod proposals;
 mod quarantine;
 mod receipts;
 mod reports;
 mod rules;
+mod session;
+mod sign_in;
 pub mod socket;
 mod sync;
+mod tokens;
 mod totals;
+mod units;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +50,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
@@ -55,8 +60,10 @@ use uuid::Uuid;
 use error::DeviceError;
 pub use error::{ApiError, status_of};
 
+use crate::accounts::password::Profile;
 use crate::config::Settings;
 use crate::sync::Engine;
+use crate::sync::sessions::Lasting;
 
 /// What handlers share.
 #[derive(Clone, Debug)]
@@ -73,6 +80,10 @@ pub struct Shared {
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
     timeout: Duration,
+    /// What a password must be.
+    passwords: Arc<Profile>,
+    /// How long a browser's session lasts.
+    lasting: Lasting,
     /// A name for this process, among those that took idempotency keys.
     process: Uuid,
     /// The pin of the certificate, where the server itself ends TLS.
@@ -105,19 +116,45 @@ pub fn router(
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
+        passwords: Arc::new(settings.passwords.clone()),
+        lasting: Lasting {
+            idle_ms: i64::from(settings.session_idle_minutes) * 60_000,
+            most_ms: i64::from(settings.session_most_minutes) * 60_000,
+        },
         pin: pin.map(Arc::from),
         process: idempotency::process(),
     };
+    api()
+        .merge(pages())
+        .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
+        .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
+        .layer(middleware::from_fn(conditional::tagged))
+        .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(shared.clone(), watch))
+        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
+            tracing::error!("a handler panicked");
+            ApiError::from(Code::Internal).into_response()
+        }))
+        .with_state(shared)
+}
+
+/// What programs ask.
+fn api() -> Router<Shared> {
     Router::new()
         // Devices.
         .route("/v1/enrol", post(enrol::enrol))
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
+        // Who is signed in.
+        .route("/v1/session", get(session::show).post(session::sign_in).delete(session::sign_out))
+        .route("/v1/session/district", post(session::choose))
+        .route("/v1/tokens", get(tokens::list).post(tokens::make))
+        .route("/v1/tokens/{token}", delete(tokens::revoke))
+        .route("/v1/districts", get(districts::list))
         // Devices and the office.
-        .route(
-            "/v1/photos/{sha256}",
-            get(photos::one).head(photos::head).patch(photos::append).put(photos::put),
-        )
+        .route("/v1/photos/{sha256}", get(photos::one).head(photos::head))
+        .route("/v1/photos/{sha256}", patch(photos::append).put(photos::put))
         // The office.
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
@@ -141,6 +178,8 @@ pub fn router(
         .route("/v1/quarantine/{operation}/release", post(quarantine::release))
         .route("/v1/quarantine/{operation}/write-off", post(quarantine::write_off))
         .route("/v1/devices", get(devices::list))
+        .route("/v1/devices/{device}", put(devices::rename))
+        .route("/v1/devices/{device}/review", post(devices::review))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))
         .route("/v1/grid", get(grid::overview))
@@ -153,8 +192,11 @@ pub fn router(
         .route("/v1/proposals/{record}/{other}/undo", post(proposals::undo))
         .route("/v1/rules", get(rules::in_force).put(rules::set))
         .route("/v1/people", get(people::list).post(people::add))
-        .route("/v1/people/{person}", delete(people::remove))
+        .route("/v1/people/{person}", put(people::change).delete(people::remove))
         .route("/v1/people/{person}/area", put(people::set_area))
+        .route("/v1/people/{person}/link", post(people::link))
+        .route("/v1/units", get(units::list).post(units::add))
+        .route("/v1/units/{unit}", put(units::change).delete(units::retire))
         .route("/v1/enrol-codes", post(people::enrol_code))
         .route("/v1/patrols", get(facts::patrols).post(entry::patrol).layer(DefaultBodyLimit::max(GPX_BYTES)))
         .route("/v1/works", get(facts::works).post(entry::work))
@@ -170,6 +212,11 @@ pub fn router(
         .route("/v1/audit/head", get(audit::head))
         .route("/docs", get(docs::docs))
         .route("/docs/errors", get(docs::errors))
+}
+
+/// What browsers and operators ask.
+fn pages() -> Router<Shared> {
+    Router::new()
         // The office's pages.
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))
@@ -178,26 +225,23 @@ pub fn router(
         .route("/grid", get(pages::grid_list))
         .route("/proposals", get(pages::proposal_list))
         .route("/devices", get(pages::device_list))
+        .route("/devices/{device}", get(pages::device).post(pages::manage_device))
+        .route("/enrol-code", post(pages::enrol_code))
         .route("/quarantine", get(pages::quarantine_list))
         .route("/reports", get(pages::report_list))
-        .route("/login", get(pages::login_form).post(pages::login).layer(DefaultBodyLimit::max(FORM_BYTES)))
-        .route("/logout", post(pages::logout))
+        .route("/districts", get(pages::district_list))
+        .route("/district", post(pages::choose_district))
+        .route("/login", get(sign_in::form).post(sign_in::sign_in).layer(DefaultBodyLimit::max(FORM_BYTES)))
+        .route("/logout", post(sign_in::sign_out))
+        .route(
+            "/link/{link}",
+            get(sign_in::link).post(sign_in::use_link).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
         .route("/style.css", get(pages::style))
         // Operators.
         .route("/healthz", get(health::healthy))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
-        .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
-        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
-        .layer(middleware::from_fn(conditional::tagged))
-        .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(shared.clone(), watch))
-        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
-            tracing::error!("a handler panicked");
-            ApiError::from(Code::Internal).into_response()
-        }))
-        .with_state(shared)
 }
 
 /// The first parts after `/v1/` of the routes that devices use.

@@ -36,12 +36,17 @@ use super::problem::Problem;
         super::facts::stretches,
         super::reports::list, super::reports::draft, super::reports::issue, super::reports::one,
         super::reports::late,
-        super::devices::list, super::devices::revoke, super::devices::lose,
+        super::devices::list, super::devices::rename, super::devices::review, super::devices::revoke,
+        super::devices::lose,
         super::grid::overview, super::grid::lines, super::grid::import_lines, super::grid::line,
         super::grid::regions, super::grid::import_regions,
         super::rules::in_force, super::rules::set,
         super::people::list, super::people::add, super::people::remove, super::people::set_area,
-        super::people::enrol_code,
+        super::people::enrol_code, super::people::change, super::people::link,
+        super::units::list, super::units::add, super::units::change, super::units::retire,
+        super::session::sign_in, super::session::show, super::session::sign_out, super::session::choose,
+        super::tokens::list, super::tokens::make, super::tokens::revoke,
+        super::districts::list,
         super::photos::list, super::photos::one, super::photos::head, super::photos::append, super::photos::put,
         super::audit::list, super::audit::head,
     ),
@@ -61,8 +66,10 @@ use super::problem::Problem;
         (name = "grid", description = "线路与区划 lines and regions"),
         (name = "rules", description = "规则 the rules of the district"),
         (name = "people", description = "人员 people"),
-        (name = "photos", description = "照片 photos"),
-        (name = "audit", description = "审计 the audit log"),
+        (name = "units", description = "单位 who owns, operates, puts right"),
+        (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
+        (name = "photos", description = "照片 the bytes of evidence"),
+        (name = "audit", description = "审计日志 who did what"),
     ),
 )]
 struct Described;
@@ -96,7 +103,7 @@ fn security_schemes() -> Value {
         },
         "session": {
             "type": "apiKey", "in": "cookie", "name": super::auth::COOKIE,
-            "description": "浏览器登录 a browser that has signed in; it may read",
+            "description": "浏览器登录 a browser that has signed in; with whatever changes something it says its `x-csrf-token`",
         },
     })
 }

@@ -1,10 +1,8 @@
-//! The office's pages for a browser: `/`, lists, one record, sign-in and sign-out.
+//! The office's pages for a browser: `/`, lists, one record, one device, districts. Signing in is in [`super::sign_in`].
 //!
-//! A page takes the office token from the `Authorization` header or from a cookie that no script and no other
-//! site can use. Pages only read: whatever changes the ledger takes the header, so no form can be forged. Another
-//! site's form or link signs nobody in or out either: what a victim then enters would go to a stranger's account.
+//! A page takes a browser's session, or an office token from the `Authorization` header. A form of ours says the
+//! session's own token beside the cookie, so that no other site can send one.
 
-use axum::Form;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -14,19 +12,26 @@ use serde::Deserialize;
 use sync_protocol::codes::Code;
 
 use super::Shared;
-use super::auth::{self, Account, COOKIE};
+use super::auth::{self, Account, Signed};
+use super::devices as api_devices;
 use super::error::{ApiError, status_of};
 use super::hazards::{self as api, Wanted};
 use super::parameters::{Parameters, date};
-use super::policy::OFFICE;
+use super::policy::{self, MANAGE, Scope};
+use super::sign_in;
 use crate::report::period::Period;
 use crate::report::rows::StretchKind;
 use crate::store::QuarantinePart;
+use crate::sync::admin::{self, Reach};
 use crate::sync::listing::devices::DeviceFilter;
 use crate::sync::listing::facts::{self, LengthFilter, Part};
 use crate::sync::listing::hazards::Filter;
 use crate::sync::listing::{Calendar, conflicts, devices, hazards, placement, quarantine, record, totals};
+use crate::sync::office::Act;
+use crate::sync::sessions::{self, Sight};
 use crate::sync::{SyncError, grid::listing as grid, proposals, reports};
+use crate::sync::{review, trust};
+use crate::web::sign_in::Wrong;
 use crate::web::{self, lists};
 
 /// Rows of a page's table.
@@ -35,6 +40,8 @@ const ROWS: u32 = 50;
 const UNWALKED_DAYS: i64 = 30;
 /// Rows of a table of the first page.
 const WORST: u32 = 10;
+/// Devices of the table of silent ones.
+const SILENT_SHOWN: usize = 10;
 
 /// An account that looks at pages; without one there is only the form that asks for a token.
 #[derive(Debug)]
@@ -46,12 +53,11 @@ impl FromRequestParts<Shared> for Viewer {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
         let is_first_visit = !auth::has_token(parts);
         match Account::from_request_parts(parts, shared).await {
-            Ok(account) if account.person.roles.has_any(OFFICE) => Ok(Self(account)),
-            Ok(_) => Err(asked(Some(Code::Forbidden))),
-            Err(error) if error.code == Code::Unauthenticated => {
-                Err(asked((!is_first_visit).then_some(Code::Unauthenticated)))
+            Ok(account) => Ok(Self(account)),
+            Err(error) if matches!(error.code, Code::Unauthenticated | Code::Forbidden) => {
+                Err(asked((!is_first_visit).then_some(error.code)))
             }
-            Err(error) => Err(problem(error.code, "")),
+            Err(error) => Err(problem(error.code)),
         }
     }
 }
@@ -68,13 +74,12 @@ impl<E: Into<ApiError>> From<E> for PageError {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        problem(self.0.code, "")
+        problem(self.0.code)
     }
 }
 
-/// A page may load our own style sheet and send our own forms: nothing else.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// A page may load our own style sheet and thumbnails and send our own forms: nothing else.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) fn page(status: StatusCode, text: String) -> Response {
     let headers = [
@@ -88,12 +93,33 @@ pub(super) fn page(status: StatusCode, text: String) -> Response {
     (status, headers, text).into_response()
 }
 
-fn asked(wrong: Option<Code>) -> Response {
-    page(wrong.map_or(StatusCode::UNAUTHORIZED, status_of), web::login(wrong))
+/// A page on which nobody is signed in asks for it.
+pub(super) fn asked(wrong: Option<Code>) -> Response {
+    let status = wrong.map_or(StatusCode::UNAUTHORIZED, status_of);
+    page(status, web::sign_in::login(wrong.map(|code| Wrong { code, detail: None }).as_ref()))
 }
 
-fn problem(code: Code, district: &str) -> Response {
-    page(status_of(code), web::problem(code, district))
+fn problem(code: Code) -> Response {
+    page(status_of(code), web::problem(code, &web::Viewer::default()))
+}
+
+/// Who looks at a page, with the pages that they may see.
+fn shown(account: &Account) -> web::Viewer {
+    let sees_district = account.sight == Sight::District;
+    let may = |path: &&'static str| {
+        let row = policy::TABLE.iter().find(|row| row.method == "GET" && row.path == *path);
+        row.is_some_and(|row| {
+            account.require(row.roles).is_ok() && (sees_district || row.scope == Scope::OwnUnit)
+        })
+    };
+    web::Viewer {
+        district: account.district.name.clone(),
+        name: account.person.name.clone(),
+        csrf: account.session.as_ref().map(|session| session.csrf.clone()).unwrap_or_default(),
+        paths: web::Tab::paths().filter(may).collect(),
+        sees_district,
+        manages: account.require(MANAGE).is_ok(),
+    }
 }
 
 /// `?token=` once: it is put into the cookie and taken out of the address.
@@ -114,29 +140,34 @@ pub(super) async fn overview(
     viewer: Result<Viewer, Response>,
 ) -> Result<Response, PageError> {
     if let Some(token) = entry.token {
-        if !is_own(&headers) {
-            return Ok(asked(Some(Code::Forbidden)));
-        }
-        return Ok(enter(&shared, &token).await);
+        return Ok(sign_in::with_token(&shared, &headers, &token).await);
     }
     let account = match viewer {
         Ok(Viewer(account)) => account,
         Err(asked) => return Ok(asked),
     };
     let (engine, district) = (&shared.engine, &account.district);
-    let open = Filter { open: Some(true), ..Filter::default() };
+    let sees_district = account.sight == Sight::District;
+    let open = Filter { open: Some(true), ..Filter::default() }.seen_by(&account.sight);
     let worst = hazards::page(engine, district, &open, None, WORST).await?.rows;
     let overview = web::Overview {
-        totals: totals::totals(engine, district).await?,
+        totals: totals::totals(engine, district, &account.sight).await?,
         placed: placement::of_lines(engine, district, placement::records(&worst)).await?,
         worst,
-        conflicts: conflicts::page(engine, district, None, WORST).await?.rows,
-        silent: devices::silent(engine, district, web::SILENT_HOURS, usize::try_from(WORST).unwrap_or(10))
-            .await?,
+        conflicts: if sees_district {
+            conflicts::page(engine, district, None, WORST).await?.rows
+        } else {
+            Vec::new()
+        },
+        silent: if sees_district {
+            devices::silent(engine, district, web::SILENT_HOURS, SILENT_SHOWN).await?
+        } else {
+            Vec::new()
+        },
         restored_ms: totals::restored_ms(engine, district).await?,
         now_ms: engine.clock.now_ms(),
     };
-    Ok(page(StatusCode::OK, web::overview(&overview, &district.name, &Calendar::of(district))))
+    Ok(page(StatusCode::OK, web::overview(&overview, &shown(&account), &Calendar::of(district))))
 }
 
 pub(super) async fn hazard_list(
@@ -144,11 +175,11 @@ pub(super) async fn hazard_list(
     Viewer(account): Viewer,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, PageError> {
-    let filter = api::filter(&wanted, shared.engine.clock.now_ms())?;
+    let filter = api::filter(&wanted, shared.engine.clock.now_ms())?.seen_by(&account.sight);
     let district = &account.district;
     let rows = hazards::page(&shared.engine, district, &filter, wanted.cursor(), ROWS).await?;
     let placed = placement::of_lines(&shared.engine, district, placement::records(&rows.rows)).await?;
-    let text = lists::hazards(&rows, &placed, &wanted.query(), &district.name, &Calendar::of(district));
+    let text = lists::hazards(&rows, &placed, &wanted.query(), &shown(&account), &Calendar::of(district));
     Ok(page(StatusCode::OK, text))
 }
 
@@ -158,8 +189,10 @@ pub(super) async fn hazard(
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let district = &account.district;
-    let record = record::record(&shared.engine, district, api::parse(&id)?).await?;
-    Ok(page(StatusCode::OK, web::record(&record, &district.name, &Calendar::of(district))))
+    let record = api::parse(&id)?;
+    account.must_see(&shared, record).await?;
+    let record = record::record(&shared.engine, district, record).await?;
+    Ok(page(StatusCode::OK, web::record(&record, &shown(&account), &Calendar::of(district))))
 }
 
 /// Where a list goes on.
@@ -176,7 +209,7 @@ pub(super) async fn conflict_list(
 ) -> Result<Response, PageError> {
     let district = &account.district;
     let rows = conflicts::page(&shared.engine, district, from.cursor.as_deref(), ROWS).await?;
-    Ok(page(StatusCode::OK, lists::conflicts(&rows, &district.name, &Calendar::of(district))))
+    Ok(page(StatusCode::OK, lists::conflicts(&rows, &shown(&account), &Calendar::of(district))))
 }
 
 pub(super) async fn proposal_list(
@@ -188,7 +221,7 @@ pub(super) async fn proposal_list(
     let rows = proposals::page(engine, district, from.cursor.as_deref(), ROWS).await?;
     let both = placement::records(rows.rows.iter().flat_map(|proposal| &proposal.hazards));
     let placed = placement::of_lines(engine, district, both).await?;
-    Ok(page(StatusCode::OK, web::proposals(&rows, &placed, &district.name, &Calendar::of(district))))
+    Ok(page(StatusCode::OK, web::proposals(&rows, &placed, &shown(&account), &Calendar::of(district))))
 }
 
 /// Since when lines may not have been walked; none: for [`UNWALKED_DAYS`].
@@ -222,13 +255,13 @@ pub(super) async fn grid_list(
     };
     // Both lists go by the record of the line, so that what is left of a page of lines is on the first page of lengths.
     let unwalked = facts::lengths(engine, district, filter, cursor, ROWS).await?.rows;
-    let shown = web::GridShown {
+    let grid_shown = web::GridShown {
         overview: grid::overview(engine, district).await?,
         lines: grid::lines(engine, district, grid::Which::InForce, ROWS, cursor).await?,
         unwalked_mm: unwalked.into_iter().filter_map(|row| Some((row.line?, row.length_mm))).collect(),
         since,
     };
-    Ok(page(StatusCode::OK, web::grid(&shown, &district.name, &Calendar::of(district))))
+    Ok(page(StatusCode::OK, web::grid(&grid_shown, &shown(&account), &Calendar::of(district))))
 }
 
 pub(super) async fn device_list(
@@ -239,7 +272,7 @@ pub(super) async fn device_list(
     let district = &account.district;
     let rows = devices::page(&shared.engine, district, DeviceFilter::default(), from.cursor.as_deref(), ROWS)
         .await?;
-    Ok(page(StatusCode::OK, lists::devices(&rows, &district.name, &Calendar::of(district))))
+    Ok(page(StatusCode::OK, lists::devices(&rows, &shown(&account), &Calendar::of(district))))
 }
 
 pub(super) async fn quarantine_list(
@@ -249,8 +282,9 @@ pub(super) async fn quarantine_list(
 ) -> Result<Response, PageError> {
     let district = &account.district;
     let cursor = from.cursor.as_deref();
-    let rows = quarantine::page(&shared.engine, district, QuarantinePart::Whole, None, cursor, ROWS).await?;
-    Ok(page(StatusCode::OK, lists::quarantine(&rows, &district.name, &Calendar::of(district))))
+    let whole = quarantine::Wanted { part: QuarantinePart::Whole, since_ms: None, device: None };
+    let rows = quarantine::page(&shared.engine, district, whole, cursor, ROWS).await?;
+    Ok(page(StatusCode::OK, lists::quarantine(&rows, &shown(&account), &Calendar::of(district))))
 }
 
 /// The days of a report; none: this month.
@@ -272,64 +306,124 @@ pub(super) async fn report_list(
     let to = or("to", days.to, today)?;
     let from = or("from", days.from, to.first_of_month())?;
     let period = Period::new(from, to).map_err(SyncError::from)?;
-    let shown = web::Reports {
+    let reports_shown = web::Reports {
         period,
         draft: reports::draft(engine, district, period).await?,
         issued: reports::list(engine, district, None, ROWS).await?.rows,
     };
-    Ok(page(StatusCode::OK, web::reports(&shown, &district.name, &Calendar::of(district))))
+    Ok(page(StatusCode::OK, web::reports(&reports_shown, &shown(&account), &Calendar::of(district))))
 }
 
-pub(super) async fn login_form() -> Response {
-    page(StatusCode::OK, web::login(None))
+pub(super) async fn device(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+    Path(id): Path<String>,
+    Parameters(from): Parameters<Onward>,
+) -> Result<Response, PageError> {
+    let (engine, district) = (&shared.engine, &account.district);
+    let id = api_devices::parse(&id)?;
+    let device = devices::one(engine, district, id).await?;
+    let waiting = quarantine::Wanted { part: QuarantinePart::Waiting, since_ms: None, device: Some(id) };
+    let rows = quarantine::page(engine, district, waiting, from.cursor.as_deref(), ROWS).await?;
+    Ok(page(StatusCode::OK, web::device(&device, &rows, &shown(&account), &Calendar::of(district))))
 }
 
-/// The form of the sign-in page.
+/// What the page of a device may do.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SignIn {
-    token: String,
+pub(super) struct Manage {
+    act: String,
+    name: Option<String>,
+    sequence: Option<String>,
+    reason: Option<String>,
 }
 
-pub(super) async fn login(
+pub(super) async fn manage_device(
     State(shared): State<Shared>,
-    headers: HeaderMap,
-    Form(form): Form<SignIn>,
-) -> Response {
-    if is_own(&headers) { enter(&shared, &form.token).await } else { asked(Some(Code::Forbidden)) }
-}
-
-pub(super) async fn logout(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    if is_own(&headers) { entered(&shared, "", "; Max-Age=0") } else { asked(Some(Code::Forbidden)) }
-}
-
-/// Whether a request was made by a page of ours, by a person's own hand, or by no browser at all. Browsers say
-/// where a request comes from; those too old for `Sec-Fetch-Site` say it by `Origin` when they send a form.
-fn is_own(headers: &HeaderMap) -> bool {
-    if let Some(site) = headers.get("sec-fetch-site") {
-        return site == "same-origin" || site == "none";
+    Path(id): Path<String>,
+    form: Result<Signed<Manage>, ApiError>,
+) -> Result<Response, PageError> {
+    let Signed(account, form) = form?;
+    let (engine, district, author) = (&shared.engine, &account.district, account.person.id);
+    let device = api_devices::parse(&id)?;
+    match form.act.as_str() {
+        "rename" => devices::rename(engine, district, device, &form.name.unwrap_or_default()).await?,
+        "lose" => drop(engine.act(district, Act::Lose { device }).await?),
+        "revoke" => {
+            let trusted = match form.sequence.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+                None => None,
+                Some(text) => {
+                    let bad = |_source| ApiError::with(Code::BadParameter, "sequence");
+                    Some(trust::point_at(engine, district, device, text.parse().map_err(bad)?).await?)
+                }
+            };
+            engine.act(district, Act::Revoke { device, trusted, author }).await?;
+        }
+        act => {
+            let decision = api_devices::decision(act, form.reason.as_deref())?;
+            review::review(engine, district, device, &decision, author).await?;
+        }
     }
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let from = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    from.is_some_and(|(_, from)| Some(from) == host)
+    Ok(see_other(&format!("/devices/{device}")))
 }
 
-/// Puts a token that is valid into the cookie.
-async fn enter(shared: &Shared, token: &str) -> Response {
-    let token = token.trim();
-    match auth::account(shared, token).await {
-        Ok(account) if account.person.roles.has_any(OFFICE) => entered(shared, token, ""),
-        Ok(_) => asked(Some(Code::Forbidden)),
-        Err(error) => asked(Some(error.code)),
+/// Whose phone a code enrols.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CodeFor {
+    person: String,
+}
+
+pub(super) async fn enrol_code(
+    State(shared): State<Shared>,
+    form: Result<Signed<CodeFor>, ApiError>,
+) -> Result<Response, PageError> {
+    let Signed(account, form) = form?;
+    let person = form.person.parse().map_err(|_source| ApiError::with(Code::BadParameter, "person"))?;
+    let reach = Reach { address: None, pin: shared.pin.as_deref() };
+    let code = admin::enrol_code(&shared.engine, &account.district, person, reach).await?;
+    let calendar = Calendar::of(&account.district);
+    Ok(page(StatusCode::OK, web::enrol_code(&code, &shown(&account), &calendar)))
+}
+
+pub(super) async fn district_list(
+    State(shared): State<Shared>,
+    Viewer(account): Viewer,
+) -> Result<Response, PageError> {
+    let mut districts = Vec::new();
+    for choice in super::districts::choices(&shared, &account).await? {
+        let sight = choice.sight(&shared.engine).await?;
+        districts.push(web::DistrictShown {
+            totals: totals::totals(&shared.engine, &choice.district, &sight).await?,
+            is_chosen: choice.district.key == account.district.key,
+            code: choice.district.code,
+            name: choice.district.name,
+        });
     }
+    Ok(page(StatusCode::OK, web::districts(&districts, &shown(&account))))
 }
 
-fn entered(shared: &Shared, token: &str, more: &str) -> Response {
-    let secure = if shared.pin.is_some() { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
-    // A token that was read is plain ASCII: only a damaged one is no header value.
-    let Ok(cookie) = HeaderValue::from_str(&cookie) else { return asked(Some(Code::Unauthenticated)) };
-    let to_start = [(header::LOCATION, HeaderValue::from_static("/")), (header::SET_COOKIE, cookie)];
-    (StatusCode::SEE_OTHER, to_start, [(header::CACHE_CONTROL, "no-store")]).into_response()
+/// Another district.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Chosen {
+    district: String,
+}
+
+pub(super) async fn choose_district(
+    State(shared): State<Shared>,
+    form: Result<Signed<Chosen>, ApiError>,
+) -> Result<Response, PageError> {
+    let Signed(account, form) = form?;
+    let session = account.session.as_ref().ok_or(Code::BadParameter)?;
+    sessions::choose(&shared.engine, session, &form.district).await?;
+    Ok(see_other("/"))
+}
+
+/// After a form that was taken: the page to look at.
+pub(super) fn see_other(path: &str) -> Response {
+    let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    let headers =
+        [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (StatusCode::SEE_OTHER, headers).into_response()
 }

@@ -3,19 +3,21 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::Body;
-use super::policy::{MANAGE, OFFICE};
-use crate::domain::Roles;
+use crate::domain::{Person, Roles, UnitId};
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
+use crate::sync::users;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,15 @@ pub(super) struct NewPerson {
     /// 角色: `inspector`, `unit`, `reviewer`, `clerk`, `reinspector`, `leader`, `planner`, `admin`.
     #[schema(max_items = 8)]
     roles: Vec<String>,
+    /// The unit that they belong to.
+    unit: Option<Uuid>,
+}
+
+impl NewPerson {
+    fn roles(&self) -> Result<Roles, ApiError> {
+        Roles::named(self.roles.iter().map(String::as_str))
+            .ok_or_else(|| ApiError::with(Code::BadParameter, "roles"))
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,11 +55,55 @@ pub(super) async fn add(
     account: Account,
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
-    account.require(MANAGE)?;
-    let roles = Roles::named(new.roles.iter().map(String::as_str))
-        .ok_or_else(|| ApiError::with(Code::BadParameter, "roles"))?;
-    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles).await?;
+    let (roles, unit) = (new.roles()?, new.unit.map(UnitId));
+    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles, unit).await?;
+    let detail = json!({"roles": roles.names(), "unit": new.unit});
+    account.note(&shared, "person.add", person.to_string(), detail).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
+}
+
+/// 修改人员 Writes name, roles and unit of a person anew.
+#[utoipa::path(
+    put, path = "/v1/people/{person}", tag = "people",
+    request_body = NewPerson,
+    responses((status = 200, description = "Writes name, roles and unit of a person anew.", body = AddedPerson)),
+)]
+pub(super) async fn change(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(person): Path<String>,
+    Body(new): Body<NewPerson>,
+) -> Result<Json<AddedPerson>, ApiError> {
+    let (id, roles, unit) = (parse(&person)?, new.roles()?, new.unit.map(UnitId));
+    let detail = json!({"roles": roles.names(), "unit": new.unit});
+    let person = Person { id, name: new.name, roles, unit };
+    admin::change_person(&shared.engine, &account.district, &person).await?;
+    account.note(&shared, "person.change", id.to_string(), detail).await?;
+    Ok(Json(AddedPerson { person: id.to_string() }))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LinkMade {
+    /// The path of the page that uses it.
+    path: String,
+    expires_ms: i64,
+}
+
+/// 一次性链接 A one-time link by which a person gets an account or a new password.
+#[utoipa::path(
+    post, path = "/v1/people/{person}/link", tag = "people",
+    responses((status = 200, description = "A one-time link by which a person gets an account or a new password.", body = LinkMade)),
+    extensions(("x-codes" = json!(["account-elsewhere"]))),
+)]
+pub(super) async fn link(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(person): Path<String>,
+) -> Result<Json<LinkMade>, ApiError> {
+    let person = parse(&person)?;
+    let (secret, expires_ms) = users::link_of_person(&shared.engine, &account.district, person).await?;
+    account.note(&shared, "person.link", person.to_string(), json!({})).await?;
+    Ok(Json(LinkMade { path: format!("/link/{secret}"), expires_ms }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,7 +117,6 @@ pub(super) struct People {
     responses((status = 200, description = "The people", body = People)),
 )]
 pub(super) async fn list(State(shared): State<Shared>, account: Account) -> Result<Json<People>, ApiError> {
-    account.require(OFFICE)?;
     Ok(Json(People { people: people::list(&shared.engine, &account.district).await? }))
 }
 
@@ -84,9 +138,9 @@ pub(super) async fn remove(
     account: Account,
     Path(person): Path<String>,
 ) -> Result<Json<RemovedPerson>, ApiError> {
-    account.require(MANAGE)?;
     let person = parse(&person)?;
     people::remove(&shared.engine, &account.district, person).await?;
+    account.note(&shared, "person.remove", person.to_string(), json!({})).await?;
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
@@ -117,9 +171,9 @@ pub(super) async fn set_area(
     Path(person): Path<String>,
     Body(area): Body<NewArea>,
 ) -> Result<Json<AreaSet>, ApiError> {
-    account.require(MANAGE)?;
     let person = parse(&person)?;
     let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
+    account.note(&shared, "person.area", person.to_string(), json!({"version": version})).await?;
     Ok(Json(AreaSet { version }))
 }
 
@@ -147,10 +201,11 @@ pub(super) async fn enrol_code(
     account: Account,
     Body(wanted): Body<CodeFor>,
 ) -> Result<Json<EnrolCode>, ApiError> {
-    account.require(MANAGE)?;
     let person = parse(&wanted.person)?;
     let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
-    Ok(Json(admin::enrol_code(&shared.engine, &account.district, person, reach).await?))
+    let code = admin::enrol_code(&shared.engine, &account.district, person, reach).await?;
+    account.note(&shared, "device.enrol-code", person.to_string(), json!({})).await?;
+    Ok(Json(code))
 }
 
 fn parse(person: &str) -> Result<PersonId, ApiError> {

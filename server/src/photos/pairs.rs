@@ -3,6 +3,7 @@
 //! It warns and never refuses: under trees a fix is 30 m off, and a clock may be wrong.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::geometry::{Vertex, distance_mm};
 
@@ -10,7 +11,8 @@ use crate::geometry::{Vertex, distance_mm};
 pub const FAR_MM: i64 = 80_000;
 
 /// Where what is known of a photo comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PairSource)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The operation that names it.
@@ -31,7 +33,8 @@ pub struct Shot {
 }
 
 /// What is odd about a pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PairWarning)]
 #[serde(rename_all = "snake_case")]
 pub enum Warning {
     /// Further apart than [`FAR_MM`].
@@ -54,7 +57,8 @@ impl Warning {
 }
 
 /// Two photos of one hazard, before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PhotoPair)]
 pub struct Pair {
     /// SHA-256 of the earlier one.
     pub before: String,

@@ -61,6 +61,14 @@ fn links(span: &RunSpan) -> impl Iterator<Item = (u64, Identity, Chain)> {
     })
 }
 
+/// The chains that a device's runs have at a sequence: none where it is not known, several where they fork.
+pub fn chains_at(spans: &[RunSpan], sequence: u64) -> BTreeSet<Chain> {
+    if sequence == 0 {
+        return BTreeSet::from([Chain::START]);
+    }
+    spans.iter().flat_map(links).filter(|(at, ..)| *at == sequence).map(|(.., chain)| chain).collect()
+}
+
 /// Moves a device's head and its gapless prefix after a run was placed.
 pub(super) fn advance(device: &mut Device, spans: &[RunSpan], run: &RunSpan) {
     if run.last > device.head_sequence {

@@ -15,7 +15,7 @@ mod sorting;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-pub use chain::trusted;
+pub use chain::{chains_at, trusted};
 pub use losses::unbound_notice;
 pub use opening::Opening;
 pub use records::Draft;

@@ -1,16 +1,21 @@
 //! The row of a record, from its view: place, class, state, flags, 编号, and what it adds to the tallies. Pure.
 
 use bytes::Bytes;
+use sync_protocol::cbor::Raw;
 use sync_protocol::field;
 use sync_protocol::ids::RecordId;
 use sync_protocol::kind::RecordType;
 use sync_protocol::operation::Position;
 use sync_protocol::view::{Closure, State, View};
+use uuid::Uuid;
 
 use super::{Numbers, Plan};
 use crate::domain::{Class, Collection, record_flags, state_number};
 use crate::geometry;
 use crate::store::RecordRow;
+
+/// 责任单位编号.
+const UNIT_FIELD: &str = "responsible_unit_id";
 
 /// What a view alone says of its record's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +25,7 @@ pub(super) struct Shape {
     state: i64,
     flags: i64,
     place: Option<i64>,
+    unit: Option<Uuid>,
     is_hazard: bool,
     /// The encoded view.
     view: Bytes,
@@ -36,6 +42,7 @@ impl Shape {
                 .shown("position")
                 .and_then(sync_protocol::cbor::Raw::decode::<Position>)
                 .map(|position| geometry::place(position.lat_e7, position.lon_e7)),
+            unit: unit(view),
             is_hazard: view.record_type == Some(RecordType::Hazard),
             view: view.encode().into(),
         }
@@ -51,7 +58,7 @@ pub(super) fn of(
     change: u64,
     numbers: &mut Numbers,
 ) -> RecordRow {
-    let Shape { collection, class, state, flags, place, is_hazard, view } = shape;
+    let Shape { collection, class, state, flags, place, unit, is_hazard, view } = shape;
     let number = match row.map_or(0, |row| row.number) {
         0 if is_hazard => numbers.next_number(),
         number => number,
@@ -72,6 +79,7 @@ pub(super) fn of(
         received_ms,
         place,
         place_since,
+        unit,
         view,
     }
 }
@@ -84,9 +92,15 @@ pub(super) fn gone(row: &RecordRow, change: u64) -> RecordRow {
         change,
         state: state_number(State::Held),
         flags: 0,
+        unit: None,
         view: View::default().encode().into(),
         ..row.clone()
     }
+}
+
+/// The unit that is shown to answer for a hazard: its people see it.
+fn unit(view: &View) -> Option<Uuid> {
+    view.shown(UNIT_FIELD).and_then(Raw::as_byte_string).and_then(|bytes| Uuid::from_slice(bytes).ok())
 }
 
 fn collection(view: &View) -> Collection {

@@ -72,7 +72,7 @@ const SET_DERIVATION: &str = "INSERT INTO derivations (district, through_change,
 const SELECT_NEXT: &str =
     "SELECT min(change) FROM records WHERE district = $1 AND class = $2 AND change > $3";
 const SELECT_CHANGED: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
-     place_since, view FROM records WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4";
+     place_since, unit, view FROM records WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4";
 const DELETE_DISMISSED: &str = "DELETE FROM proposals WHERE district = $1 AND (record = $2 OR other = $2)";
 
 impl Transaction {

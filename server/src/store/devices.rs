@@ -27,7 +27,7 @@ pub struct Visit {
 
 /// One row a person bound to a device.
 const SELECT_BOUND: &str = "SELECT device, public_key, status, revoked_sequence, revoked_chain, is_forked, \
-     head_sequence, head_chain, whole_through, client, continues, enrolled_ms, contact_ms, clock_offset_ms, \
+     head_sequence, head_chain, whole_through, client, devices.name AS device_name, continues, enrolled_ms, contact_ms, clock_offset_ms, \
      claimed_sequence, person, removed_ms FROM devices LEFT JOIN device_persons USING (district, device) \
      LEFT JOIN persons USING (district, person) WHERE district = ";
 const INSERT_DEVICE: &str = "INSERT INTO devices (district, device, public_key, client, continues, status, is_forked, \
@@ -46,6 +46,7 @@ const REVOKE: &str = "UPDATE devices SET status = 'revoked', revoked_sequence = 
 /// A revoked device stays revoked.
 const LOSE: &str =
     "UPDATE devices SET status = 'lost' WHERE district = $1 AND device = $2 AND status = 'active'";
+const RENAME: &str = "UPDATE devices SET name = $3 WHERE district = $1 AND device = $2";
 const INSERT_CONTACTS: &str = "INSERT INTO contacts (district, device, boot, offset_ms) ";
 const KEEP_SMALLER_OFFSET: &str = " ON CONFLICT (district, device, boot) DO UPDATE SET offset_ms = \
      CASE WHEN contacts.offset_ms < excluded.offset_ms THEN contacts.offset_ms ELSE excluded.offset_ms END";
@@ -65,6 +66,7 @@ struct Row {
     head_chain: Vec<u8>,
     whole_through: i64,
     client: String,
+    device_name: String,
     continues: Option<Uuid>,
     enrolled_ms: i64,
     contact_ms: Option<i64>,
@@ -102,6 +104,7 @@ impl Row {
                 whole_through: unsigned(self.whole_through),
             },
             client: self.client,
+            name: self.device_name,
             continues: self.continues.map(DeviceId),
             enrolled_ms: self.enrolled_ms,
             contact_ms: self.contact_ms,
@@ -140,6 +143,16 @@ impl Transaction {
             list.extend(person);
         }
         Ok(devices)
+    }
+
+    /// Names a device. False where there is none.
+    pub async fn rename_device(
+        &mut self,
+        district: DistrictKey,
+        id: DeviceId,
+        name: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(execute!(self, RENAME, district.0, id.0, name) > 0)
     }
 
     /// One device.

@@ -52,7 +52,7 @@ pub struct ReferenceVersion {
 }
 
 const SELECT_REFERENCE: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
-     place_since, view FROM records WHERE district = $1 AND collection = $2 AND collection IN (2, 3) ORDER BY record";
+     place_since, unit, view FROM records WHERE district = $1 AND collection = $2 AND collection IN (2, 3) ORDER BY record";
 const SELECT_VERSION: &str = "SELECT change, version, imported_ms FROM reference_versions \
      WHERE district = $1 AND kind = $2 ORDER BY change DESC LIMIT 1";
 const SELECT_VERSIONS: &str = "SELECT change, version, imported_ms, report FROM reference_versions \
@@ -136,6 +136,7 @@ impl RecordRow {
             received_ms: now_ms,
             place: None,
             place_since: change,
+            unit: None,
             view: view.into(),
         }
     }

@@ -15,11 +15,11 @@ const OPERATIONS_BY_COLUMN: &str = "INSERT INTO operations (district, record, id
      disposition, flags, received_ms, bytes) SELECT $1, * FROM UNNEST($2::uuid[], $3::bytea[], $4::uuid[], $5::uuid[], \
      $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[])";
 const RECORDS_BY_COLUMN: &str = "INSERT INTO records (district, record, collection, change, class, state, flags, number, \
-     received_ms, place, place_since, view) SELECT $1, * FROM UNNEST($2::uuid[], $3::bigint[], $4::bigint[], \
-     $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[]) \
+     received_ms, place, place_since, unit, view) SELECT $1, * FROM UNNEST($2::uuid[], $3::bigint[], $4::bigint[], \
+     $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::uuid[], $13::bytea[]) \
      ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
      change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
-     number = excluded.number, place = excluded.place, place_since = excluded.place_since, view = excluded.view";
+     number = excluded.number, place = excluded.place, place_since = excluded.place_since, unit = excluded.unit, view = excluded.view";
 
 const UPDATE_DISPOSITION: &str = "UPDATE operations SET disposition = $5 \
      WHERE district = $1 AND record = $2 AND identity >= $3 AND identity <= $4";
@@ -42,7 +42,7 @@ impl Transaction {
         for chunk in ids.chunks(1_024) {
             let rows: Vec<RecordTuple> = each_backend!(self, connection => {
                 let mut query = Db::by_ids(
-                    "SELECT record, collection, change, class, state, flags, number, received_ms, place, place_since, view \
+                    "SELECT record, collection, change, class, state, flags, number, received_ms, place, place_since, unit, view \
                     FROM records WHERE district = ",
                     district, "record", chunk.iter().map(|key| key.0),
                 );
@@ -118,6 +118,7 @@ impl Transaction {
                     .bind(column(rows, |row| row.received_ms))
                     .bind(column(rows, |row| row.place))
                     .bind(column(rows, |row| signed(row.place_since)))
+                    .bind(column(rows, |row| row.unit))
                     .bind(column(rows, |row| &row.view[..]))
                     .execute(&mut **transaction)
                     .await?;
@@ -128,10 +129,10 @@ impl Transaction {
             self,
             rows,
             "INSERT INTO records (district, record, collection, change, class, state, flags, number, received_ms, \
-             place, place_since, view) ",
+             place, place_since, unit, view) ",
             " ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
              change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
-             number = excluded.number, place = excluded.place, place_since = excluded.place_since, view = excluded.view",
+             number = excluded.number, place = excluded.place, place_since = excluded.place_since, unit = excluded.unit, view = excluded.view",
             |row, item| row
                 .push_bind(district.0)
                 .push_bind(item.record.0)
@@ -144,6 +145,7 @@ impl Transaction {
                 .push_bind(item.received_ms)
                 .push_bind(item.place)
                 .push_bind(signed(item.place_since))
+                .push_bind(item.unit)
                 .push_bind(&item.view[..])
         );
         Ok(())

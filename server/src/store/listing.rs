@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::cases::{CaseFilter, push_case_filter};
 use super::facts::{FactFilter, push_filter};
-use super::rows::{RecordTuple, record_row};
+use super::rows::{Keys as _, RecordTuple, record_row};
 use super::{RecordRow, StoreError, Transaction, each_backend, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::{Class, Collection, DistrictKey};
 
@@ -28,6 +28,8 @@ pub enum Condition {
     PlaceIn(Vec<(i64, i64)>),
     /// It changed after this.
     ChangedAfter(u64),
+    /// One of these units answers for it.
+    UnitIn(Vec<Uuid>),
     /// What is derived of it, as a hazard, is so.
     Fact(FactFilter),
     /// It is open, and its case is so.
@@ -133,7 +135,7 @@ pub struct QuarantineListed {
     pub received_ms: i64,
     /// How many bytes it has.
     pub length: u64,
-    /// The first of them, as many as were asked for.
+    /// The first of them, as many as were asked for; none where it is redacted.
     pub bytes: Vec<u8>,
     /// The release that let it take effect.
     pub released_by: Option<Identity>,
@@ -142,7 +144,7 @@ pub struct QuarantineListed {
 }
 
 const RECORD_COLUMNS: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
-     place_since, view FROM records WHERE district = ";
+     place_since, unit, view FROM records WHERE district = ";
 const SELECT_OPERATIONS: &str = "SELECT identity, device, sequence, disposition, flags, received_ms, bytes \
      FROM operations WHERE district = $1 AND record = $2 ORDER BY received_ms, device, sequence, identity";
 const SELECT_CONFLICTS: &str = "SELECT opened_change, record, subject, reason, opened_ms FROM conflicts \
@@ -151,15 +153,15 @@ const SELECT_CONFLICTS: &str = "SELECT opened_change, record, subject, reason, o
 const SELECT_CONFLICTS_OF: &str = "SELECT opened_change, record, subject, reason, opened_ms FROM conflicts \
      WHERE district = $1 AND record = $2 ORDER BY subject, reason";
 const SELECT_QUARANTINE: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by, is_written_off FROM quarantine \
+     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CASE WHEN is_redacted = 1 THEN 0 ELSE CAST($2 AS INTEGER) END), released_by, is_written_off FROM quarantine \
      WHERE district = $1 AND (received_ms, identity) > ($3, $4) \
      AND ($5 = 0 OR ($5 = 1 AND released_by IS NULL) OR ($5 = 2 AND released_by IS NOT NULL)) \
-     ORDER BY received_ms, identity LIMIT $6 + 0";
+     AND ($7 IS NULL OR device = $7) ORDER BY received_ms, identity LIMIT $6 + 0";
 const SELECT_QUARANTINE_OF: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CAST($2 AS INTEGER)), released_by, is_written_off FROM quarantine \
+     CAST(length(bytes) AS BIGINT), substr(bytes, 1, CASE WHEN is_redacted = 1 THEN 0 ELSE CAST($2 AS INTEGER) END), released_by, is_written_off FROM quarantine \
      WHERE district = $1 AND record = $3 ORDER BY received_ms, identity LIMIT $4 + 0";
 const SELECT_QUARANTINED: &str = "SELECT identity, device, sequence, record, author, code, at, received_ms, \
-     CAST(length(bytes) AS BIGINT), bytes, released_by, is_written_off FROM quarantine WHERE district = $1 AND identity = $2";
+     CAST(length(bytes) AS BIGINT), CASE WHEN is_redacted = 1 THEN substr(bytes, 1, 0) ELSE bytes END, released_by, is_written_off FROM quarantine WHERE district = $1 AND identity = $2";
 
 type QuarantineColumns =
     (Vec<u8>, Uuid, i64, Option<Uuid>, Option<Uuid>, String, String, i64, i64, Vec<u8>, Option<Vec<u8>>, i64);
@@ -231,6 +233,10 @@ macro_rules! push_condition {
             }
             Condition::ChangedAfter(change) => {
                 $query.push(" AND change > ").push_bind(signed(*change));
+            }
+            Condition::UnitIn(units) => {
+                $query.push(" AND unit IS NOT NULL AND unit");
+                Db::push_ids(&mut $query, units.iter().copied());
             }
             Condition::Fact(filter) => {
                 $query.push(" AND record IN (SELECT record FROM facts WHERE district = ");
@@ -338,11 +344,11 @@ impl Transaction {
         Ok(rows.into_iter().map(conflict_listed).collect())
     }
 
-    /// A page of the quarantine, oldest first, with so many bytes of each operation.
+    /// A page of the quarantine, of one device or of all, oldest first, with so many bytes of each operation.
     pub async fn list_quarantine(
         &mut self,
         district: DistrictKey,
-        part: QuarantinePart,
+        (part, device): (QuarantinePart, Option<DeviceId>),
         after: Option<QuarantineAt>,
         bytes: u32,
         limit: u32,
@@ -362,7 +368,8 @@ impl Transaction {
             after.received_ms,
             after.identity.0.to_vec(),
             part,
-            i64::from(limit)
+            i64::from(limit),
+            device.map(|device| device.0)
         )
         .into_iter()
         .map(quarantine_listed)

@@ -3,6 +3,7 @@
 //! [`Store`] holds the pools, [`Transaction`] a transaction on either; `each_backend!` runs one body on both.
 //! The SQL of each noun stands in the module of its name. No rules here: what to write was decided before.
 
+mod accounts;
 mod areas;
 mod audit;
 mod blobs;
@@ -35,11 +36,14 @@ mod reports;
 mod rows;
 mod rules;
 mod runs;
+mod sessions;
 mod traits;
+mod units;
 mod values;
 
 use std::ops::{Deref, DerefMut};
 
+pub use accounts::{AccountRow, LinkFor, LinkRow, Membership};
 pub use areas::AreaVersion;
 pub use blobs::{Blobs, Parts, Place};
 pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
@@ -58,7 +62,7 @@ pub use listing::{
     QuarantinePart,
 };
 pub use orders::OrderRow;
-pub use people::TokenRow;
+pub use people::{TokenBounds, TokenHolder, TokenRow};
 pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};
 pub use presenters::PresenterRow;
@@ -67,7 +71,9 @@ pub use quarantine::Quarantined;
 pub use reach::reach;
 pub use reports::ReportRow;
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
+pub use sessions::{SessionOf, SessionRow};
 pub use traits::{Near, TraitRow};
+pub use units::{UnitCount, UnitRow};
 pub use values::{
     ConflictRow, DispositionUpdate, OperationRow, PhotoRow, PlaceRow, QuarantineRow, RecordRow, RefusedRow,
     RunRow,

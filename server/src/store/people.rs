@@ -4,25 +4,31 @@ use sync_protocol::ids::{DeviceId, PersonId};
 use uuid::Uuid;
 
 use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
-use crate::domain::{DistrictKey, Person, Roles};
+use crate::domain::{DistrictKey, Person, Roles, UnitId};
 
-const UPSERT_PERSON: &str = "INSERT INTO persons (district, person, name, role, created_ms) VALUES ($1, $2, $3, $4, $5) \
-     ON CONFLICT (district, person) DO NOTHING";
-const SELECT_PERSON: &str = "SELECT person, name, role FROM persons WHERE district = $1 AND person = $2";
-const SELECT_PRESENT: &str =
-    "SELECT person, name, role FROM persons WHERE district = $1 AND person = $2 AND removed_ms IS NULL";
+const UPSERT_PERSON: &str = "INSERT INTO persons (district, person, name, role, unit, created_ms) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (district, person) DO NOTHING";
+const UPDATE_PERSON: &str = "UPDATE persons SET name = $3, role = $4, unit = $5 \
+     WHERE district = $1 AND person = $2 AND removed_ms IS NULL";
+const SELECT_PERSON: &str =
+    "SELECT person, name, role, unit, removed_ms FROM persons WHERE district = $1 AND person = $2";
+const SELECT_PRESENT: &str = "SELECT person, name, role, unit, removed_ms FROM persons \
+     WHERE district = $1 AND person = $2 AND removed_ms IS NULL";
 const SELECT_PERSONS: &str =
-    "SELECT person, name, role, removed_ms FROM persons WHERE district = $1 ORDER BY person";
+    "SELECT person, name, role, unit, removed_ms FROM persons WHERE district = $1 ORDER BY person";
 const REMOVE_PERSON: &str =
     "UPDATE persons SET removed_ms = $3 WHERE district = $1 AND person = $2 AND removed_ms IS NULL";
-const INSERT_TOKEN: &str =
-    "INSERT INTO tokens (district, token_hash, person, created_ms) VALUES ($1, $2, $3, $4)";
-const SELECT_TOKEN: &str = "SELECT persons.person, persons.name, persons.role FROM tokens \
+const INSERT_TOKEN: &str = "INSERT INTO tokens (district, token_hash, person, created_ms, name, scopes, expires_ms) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const SELECT_TOKEN: &str = "SELECT persons.person, persons.name, persons.role, persons.unit, tokens.scopes, \
+     tokens.expires_ms, tokens.used_ms FROM tokens \
      JOIN persons ON persons.district = tokens.district AND persons.person = tokens.person \
      WHERE tokens.district = $1 AND tokens.token_hash = $2 AND persons.removed_ms IS NULL";
-const SELECT_TOKENS: &str = "SELECT tokens.token_hash, tokens.created_ms, persons.person, persons.name, persons.role \
+const SELECT_TOKENS: &str = "SELECT tokens.token_hash, tokens.created_ms, tokens.name, tokens.scopes, tokens.expires_ms, \
+     tokens.used_ms, persons.person, persons.name, persons.role, persons.unit \
      FROM tokens JOIN persons ON persons.district = tokens.district AND persons.person = tokens.person \
      WHERE tokens.district = $1 ORDER BY tokens.created_ms, tokens.token_hash";
+const TOUCH_TOKEN: &str = "UPDATE tokens SET used_ms = $3 WHERE district = $1 AND token_hash = $2";
 const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE district = $1 AND token_hash = $2";
 const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE district = $1 AND person = $2";
 const DELETE_CODES: &str = "DELETE FROM enrol_codes WHERE district = $1 AND person = $2";
@@ -33,6 +39,17 @@ const SELECT_CODE: &str =
 const USE_CODE: &str = "UPDATE enrol_codes SET device = $3 \
      WHERE district = $1 AND code_hash = $2 AND (device IS NULL OR device = $3)";
 
+/// What bounds a token of the office.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenBounds {
+    /// What its holder calls it.
+    pub name: String,
+    /// Names of its scopes, parted by spaces.
+    pub scopes: String,
+    /// When it ends.
+    pub expires_ms: Option<i64>,
+}
+
 /// A token as the office lists it.
 #[derive(Clone, Debug)]
 pub struct TokenRow {
@@ -40,13 +57,36 @@ pub struct TokenRow {
     pub hash: Vec<u8>,
     /// When it was made.
     pub created_ms: i64,
+    /// What bounds it.
+    pub bounds: TokenBounds,
+    /// When it was last used, to the minute.
+    pub used_ms: Option<i64>,
     /// For whom.
     pub person: Person,
 }
 
-fn person((id, name, roles): (Uuid, String, String)) -> Result<Person, StoreError> {
+/// Whom a token speaks for.
+#[derive(Clone, Debug)]
+pub struct TokenHolder {
+    /// The person.
+    pub person: Person,
+    /// Names of its scopes, parted by spaces.
+    pub scopes: String,
+    /// When it ends.
+    pub expires_ms: Option<i64>,
+    /// When it was last used, to the minute.
+    pub used_ms: Option<i64>,
+}
+
+type PersonColumns = (Uuid, String, String, Option<Uuid>, Option<i64>);
+
+fn person((id, name, roles, unit): (Uuid, String, String, Option<Uuid>)) -> Result<Person, StoreError> {
     let roles = Roles::parse(&roles).ok_or(StoreError::Damaged("unknown role"))?;
-    Ok(Person { id: PersonId(id), name, roles })
+    Ok(Person { id: PersonId(id), name, roles, unit: unit.map(UnitId) })
+}
+
+fn present((id, name, roles, unit, _): PersonColumns) -> Result<Person, StoreError> {
+    person((id, name, roles, unit))
 }
 
 impl Transaction {
@@ -64,9 +104,22 @@ impl Transaction {
             person.id.0,
             person.name.as_str(),
             person.roles.to_string(),
+            person.unit.map(|unit| unit.0),
             now_ms
         );
         Ok(())
+    }
+
+    /// Writes a person's name, roles and unit anew. False where they are not there.
+    pub async fn change_person(
+        &mut self,
+        district: DistrictKey,
+        person: &Person,
+    ) -> Result<bool, StoreError> {
+        let unit = person.unit.map(|unit| unit.0);
+        let roles = person.roles.to_string();
+        Ok(execute!(self, UPDATE_PERSON, district.0, person.id.0, person.name.as_str(), roles.as_str(), unit)
+            > 0)
     }
 
     /// A person of the district.
@@ -75,7 +128,7 @@ impl Transaction {
         district: DistrictKey,
         id: PersonId,
     ) -> Result<Option<Person>, StoreError> {
-        fetch_optional!(self, (Uuid, String, String), SELECT_PERSON, district.0, id.0).map(person).transpose()
+        fetch_optional!(self, PersonColumns, SELECT_PERSON, district.0, id.0).map(present).transpose()
     }
 
     /// A person of the district who was not removed.
@@ -84,16 +137,15 @@ impl Transaction {
         district: DistrictKey,
         id: PersonId,
     ) -> Result<Option<Person>, StoreError> {
-        fetch_optional!(self, (Uuid, String, String), SELECT_PRESENT, district.0, id.0)
-            .map(person)
-            .transpose()
+        fetch_optional!(self, PersonColumns, SELECT_PRESENT, district.0, id.0).map(present).transpose()
     }
 
     /// Every person of the district, and when they were removed.
     pub async fn persons(&mut self, district: DistrictKey) -> Result<Vec<(Person, Option<i64>)>, StoreError> {
-        fetch_all!(self, (Uuid, String, String, Option<i64>), SELECT_PERSONS, district.0)
+        fetch_all!(self, PersonColumns, SELECT_PERSONS, district.0)
             .into_iter()
-            .map(|(id, name, roles, removed_ms)| Ok((person((id, name, roles))?, removed_ms)))
+            .map(|columns| Ok((columns.4, present(columns)?)))
+            .map(|read: Result<_, StoreError>| read.map(|(removed_ms, person)| (person, removed_ms)))
             .collect()
     }
 
@@ -111,12 +163,26 @@ impl Transaction {
 
     /// Every token of the district, oldest first.
     pub async fn tokens(&mut self, district: DistrictKey) -> Result<Vec<TokenRow>, StoreError> {
-        fetch_all!(self, (Vec<u8>, i64, Uuid, String, String), SELECT_TOKENS, district.0)
+        type Row =
+            (Vec<u8>, i64, String, String, Option<i64>, Option<i64>, Uuid, String, String, Option<Uuid>);
+        fetch_all!(self, Row, SELECT_TOKENS, district.0)
             .into_iter()
-            .map(|(hash, created_ms, id, name, roles)| {
-                Ok(TokenRow { hash, created_ms, person: person((id, name, roles))? })
+            .map(|(hash, created_ms, label, scopes, expires_ms, used_ms, id, name, roles, unit)| {
+                let bounds = TokenBounds { name: label, scopes, expires_ms };
+                Ok(TokenRow { hash, created_ms, bounds, used_ms, person: person((id, name, roles, unit))? })
             })
             .collect()
+    }
+
+    /// Notes that a token was used.
+    pub async fn touch_token(
+        &mut self,
+        district: DistrictKey,
+        token_hash: &[u8],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        execute!(self, TOUCH_TOKEN, district.0, token_hash, now_ms);
+        Ok(())
     }
 
     /// Deletes a token. False where there is none.
@@ -139,20 +205,27 @@ impl Transaction {
         district: DistrictKey,
         token_hash: &[u8],
         person: PersonId,
+        bounds: &TokenBounds,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        execute!(self, INSERT_TOKEN, district.0, token_hash, person.0, now_ms);
+        let (name, scopes) = (bounds.name.as_str(), bounds.scopes.as_str());
+        execute!(
+            self, INSERT_TOKEN, district.0, token_hash, person.0, now_ms, name, scopes, bounds.expires_ms
+        );
         Ok(())
     }
 
-    /// The person of an office token.
-    pub async fn token_person(
+    /// Whom an office token speaks for.
+    pub async fn token_holder(
         &mut self,
         district: DistrictKey,
         token_hash: &[u8],
-    ) -> Result<Option<Person>, StoreError> {
-        fetch_optional!(self, (Uuid, String, String), SELECT_TOKEN, district.0, token_hash)
-            .map(person)
+    ) -> Result<Option<TokenHolder>, StoreError> {
+        type Row = (Uuid, String, String, Option<Uuid>, String, Option<i64>, Option<i64>);
+        fetch_optional!(self, Row, SELECT_TOKEN, district.0, token_hash)
+            .map(|(id, name, roles, unit, scopes, expires_ms, used_ms)| {
+                Ok(TokenHolder { person: person((id, name, roles, unit))?, scopes, expires_ms, used_ms })
+            })
             .transpose()
     }
 

@@ -1,6 +1,8 @@
 //! Files of photos: whose upload began, what is held, what was erased. Which records name a photo is in
 //! [`super::photos`].
 
+use std::collections::BTreeMap;
+
 use sync_protocol::ids::{DeviceId, PhotoHash, RecordId};
 use uuid::Uuid;
 
@@ -86,6 +88,9 @@ const SELECT_STALE: &str = "SELECT sha256, completed_ms, erased_ms FROM photo_fi
      ORDER BY sha256 LIMIT $5 + 0";
 const SELECT_OUTSTANDING: &str = "SELECT record, sha256, device, named_ms FROM photos WHERE district = $1 \
      AND is_settled = 0 AND (record, sha256) > ($2, $3) ORDER BY record, sha256 LIMIT $4 + 0";
+
+const SELECT_ASKED: &str =
+    "SELECT sha256, device, named_ms FROM photos WHERE district = $1 AND record = $2 AND is_settled = 0";
 
 fn hash(bytes: &[u8]) -> Result<PhotoHash, StoreError> {
     PhotoHash::try_from(bytes).map_err(|_length| StoreError::Damaged("photo hash"))
@@ -268,6 +273,18 @@ impl Transaction {
             .map(|(sha256, completed_ms, erased_ms)| {
                 Ok(StaleRow { sha256: hash(&sha256)?, completed_ms, erased_ms })
             })
+            .collect()
+    }
+
+    /// Photos of a record that the server waits for: the device that is asked, and since when.
+    pub async fn photos_asked_for(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+    ) -> Result<BTreeMap<PhotoHash, (DeviceId, i64)>, StoreError> {
+        let rows = fetch_all!(self, (Vec<u8>, Uuid, i64), SELECT_ASKED, district.0, record.0);
+        rows.into_iter()
+            .map(|(sha256, device, named_ms)| Ok((hash(&sha256)?, (DeviceId(device), named_ms))))
             .collect()
     }
 

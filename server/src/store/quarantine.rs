@@ -27,6 +27,7 @@ const RELEASE: &str = "UPDATE quarantine SET released_by = $3, record = $4 \
      WHERE district = $1 AND identity = $2";
 const WRITE_OFF: &str = "UPDATE quarantine SET released_by = $3, is_written_off = 1 \
      WHERE district = $1 AND identity = $2";
+const REDACT: &str = "UPDATE quarantine SET is_redacted = 1 WHERE district = $1 AND identity = $2";
 const SELECT_WAITING: &str =
     "SELECT identity FROM quarantine WHERE district = $1 AND code = $2 AND released_by IS NULL";
 const SELECT_QUARANTINED: &str =
@@ -132,6 +133,16 @@ impl Transaction {
         decision: Identity,
     ) -> Result<(), StoreError> {
         execute!(self, WRITE_OFF, district.0, quarantined.0.to_vec(), decision.0.to_vec());
+        Ok(())
+    }
+
+    /// Shows a quarantined operation's bytes no more.
+    pub async fn mark_quarantine_redacted(
+        &mut self,
+        district: DistrictKey,
+        quarantined: Identity,
+    ) -> Result<(), StoreError> {
+        execute!(self, REDACT, district.0, quarantined.0.to_vec());
         Ok(())
     }
 

@@ -12,11 +12,12 @@ use super::values::RecordRow;
 use crate::domain::DistrictKey;
 
 /// The columns of `records` behind its district, in the order of the table.
-pub(super) type RecordTuple = (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>);
+pub(super) type RecordTuple =
+    (Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Option<Uuid>, Vec<u8>);
 
 /// A row of `records` as read.
 pub(super) fn record_row(
-    (record, collection, change, class, state, flags, number, received_ms, place, since, view): RecordTuple,
+    (record, collection, change, class, state, flags, number, received_ms, place, since, unit, view): RecordTuple,
 ) -> RecordRow {
     RecordRow {
         record: RecordId(record),
@@ -29,6 +30,7 @@ pub(super) fn record_row(
         received_ms,
         place,
         place_since: unsigned(since),
+        unit,
         view: view.into(),
     }
 }

@@ -5,6 +5,8 @@ use sync_protocol::ids::{
     BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, PhotoHash, RecordId,
 };
 
+use uuid::Uuid;
+
 use crate::domain::Collection;
 
 /// A row of `operations`.
@@ -53,6 +55,8 @@ pub struct RecordRow {
     pub place: Option<i64>,
     /// The change from which on it is there.
     pub place_since: u64,
+    /// The unit that is shown to answer for it.
+    pub unit: Option<Uuid>,
     /// The encoded view.
     pub view: Bytes,
 }

@@ -12,14 +12,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Engine, SyncError, office, tokens};
-use crate::domain::{Class, Collection, District, Person, Roles, record_flags, state_number};
+use crate::accounts::actions::Actions;
+use crate::domain::{Class, Collection, District, Person, Roles, UnitId, record_flags, state_number};
 use crate::geometry::GeoBox;
-use crate::store::{AreaVersion, RecordRow};
+use crate::store::{AreaVersion, RecordRow, TokenBounds, Transaction};
 
 /// Characters of a name or code.
 const NAME_CHARACTERS: usize = 100;
 
-fn named(what: &str, text: &str) -> Result<(), SyncError> {
+pub(super) fn named(what: &str, text: &str) -> Result<(), SyncError> {
     let is_good = !text.trim().is_empty()
         && text.chars().count() <= NAME_CHARACTERS
         && !text.chars().any(char::is_control);
@@ -62,17 +63,51 @@ pub async fn add_person(
     district: &District,
     name: &str,
     roles: Roles,
+    unit: Option<UnitId>,
 ) -> Result<PersonId, SyncError> {
     named("name", name)?;
     let now_ms = engine.clock.now_ms();
-    let person = Person { id: PersonId(office::new_id(now_ms)), name: name.to_owned(), roles };
+    let person = Person { id: PersonId(office::new_id(now_ms)), name: name.to_owned(), roles, unit };
     let mut transaction = engine.store.begin().await?;
     let counter = transaction.take_counter(district.key, 1).await?;
+    known_unit(&mut transaction, district, unit).await?;
     transaction.add_person(district.key, &person, now_ms).await?;
     let row = person_row(&person, Standing::Present, counter.last, now_ms);
     transaction.upsert_records(district.key, &[row]).await?;
     transaction.commit().await?;
     Ok(person.id)
+}
+
+/// A person's unit must be one of the district, in use.
+async fn known_unit(
+    transaction: &mut Transaction,
+    district: &District,
+    unit: Option<UnitId>,
+) -> Result<(), SyncError> {
+    let Some(id) = unit else { return Ok(()) };
+    let known = transaction.unit(district.key, id).await?.filter(|unit| unit.retired_ms.is_none());
+    known.map(drop).ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("unit {id}")))
+}
+
+/// Writes a person's name, roles and unit anew; devices learn of it by the feed.
+///
+/// # Errors
+/// [`Code::NotFound`] of the person or the unit, [`Code::BadParameter`] of the name.
+pub async fn change_person(
+    engine: &Arc<Engine>,
+    district: &District,
+    person: &Person,
+) -> Result<(), SyncError> {
+    named("name", &person.name)?;
+    let mut transaction = engine.store.begin().await?;
+    let counter = transaction.take_counter(district.key, 1).await?;
+    known(transaction.present_person(district.key, person.id).await?, person.id)?;
+    known_unit(&mut transaction, district, person.unit).await?;
+    transaction.change_person(district.key, person).await?;
+    let row = person_row(person, Standing::Present, counter.last, engine.clock.now_ms());
+    transaction.upsert_records(district.key, &[row]).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Whether a person is still there.
@@ -100,21 +135,37 @@ pub(super) fn person_row(person: &Person, standing: Standing, change: u64, now_m
         received_ms: now_ms,
         place: None,
         place_since: change,
+        unit: None,
         view: view.finish().into(),
     }
 }
 
+/// A token that may do whatever its person may, for ever.
+pub fn unbounded() -> TokenBounds {
+    TokenBounds { name: String::new(), scopes: Actions::EVERY.names().join(" "), expires_ms: None }
+}
+
 /// Makes a token for a person. It is shown once; the store keeps its hash.
+///
+/// # Errors
+/// [`Code::NotFound`] of the person, [`Code::BadParameter`] of its bounds.
 pub async fn create_token(
     engine: &Arc<Engine>,
     district: &District,
     person: PersonId,
+    bounds: &TokenBounds,
 ) -> Result<String, SyncError> {
+    if !bounds.name.is_empty() {
+        named("name", &bounds.name)?;
+    }
+    if bounds.expires_ms.is_some_and(|at_ms| at_ms <= engine.clock.now_ms()) {
+        return Err(SyncError::RefusedFor(Code::BadParameter, "expires_ms".to_owned()));
+    }
     let (token, hash) = tokens::office_token(district.id, engine.keys.random()?);
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     known(transaction.present_person(district.key, person).await?, person)?;
-    transaction.add_token(district.key, &hash, person, engine.clock.now_ms()).await?;
+    transaction.add_token(district.key, &hash, person, bounds, engine.clock.now_ms()).await?;
     transaction.commit().await?;
     Ok(token)
 }
@@ -136,6 +187,15 @@ pub struct EnrolCode {
     pub expires_ms: i64,
     /// The text of the QR.
     pub uri: String,
+    /// The QR as a picture (SVG).
+    pub svg: String,
+}
+
+/// The QR of a text; nothing of one that is too long for one.
+fn qr(text: &str) -> String {
+    let code = qrcode::QrCode::new(text);
+    code.map(|code| code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(240, 240).build())
+        .unwrap_or_default()
 }
 
 /// How a phone reaches the server and knows it.
@@ -191,6 +251,7 @@ pub async fn enrol_code(
         server_key,
         pin: reach.pin.map(str::to_owned),
         expires_ms,
+        svg: qr(&uri),
         uri,
     })
 }

@@ -15,6 +15,7 @@ use sync_protocol::operation::Operation;
 use sync_protocol::view::View;
 
 use super::listing::conflicts::{ConflictId, LIFECYCLE};
+use super::listing::operations::blank_redacted;
 use super::listing::record::writes;
 use super::office::Act;
 use super::{Engine, SyncError};
@@ -39,7 +40,7 @@ pub struct Decided {
 }
 
 /// Kinds that may answer a conflict of the lifecycle: they act on the hazard, not on one value or file.
-fn answers(kind: Kind) -> bool {
+pub fn answers(kind: Kind) -> bool {
     let is_tool = matches!(
         kind,
         Kind::Resolved
@@ -108,9 +109,16 @@ pub async fn restore(
     let mut transaction = engine.store.read().await?;
     let operations = transaction.ledger_operations(district.key, record).await?;
     drop(transaction);
-    let found = operations.iter().find(|stored| stored.identity.head() == operation);
-    let found = found.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, "operation".to_owned()))?;
-    let value = Operation::decode(&found.bytes).ok().and_then(|operation| writes(&operation).remove(field));
+    let mut known: Vec<(Identity, Operation)> = operations
+        .iter()
+        .filter_map(|stored| Some((stored.identity, Operation::decode(&stored.bytes).ok()?)))
+        .collect();
+    // What was redacted is not brought back.
+    let mut said: Vec<_> = known.iter_mut().map(|(identity, said)| (*identity, said)).collect();
+    blank_redacted(&mut said);
+    let found = known.iter().find(|(identity, _)| identity.head() == operation);
+    let (_, found) = found.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, "operation".to_owned()))?;
+    let value = writes(found).remove(field);
     let act = Act::Operation {
         kind: Kind::Restored,
         record,

@@ -148,7 +148,12 @@ async fn by_certificate(
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     for bearer in &certificate.persons {
-        let person = Person { id: bearer.id, name: bearer.name.clone(), roles: Roles::from(Role::Inspector) };
+        let person = Person {
+            id: bearer.id,
+            name: bearer.name.clone(),
+            roles: Roles::from(Role::Inspector),
+            unit: None,
+        };
         transaction.add_person(district.key, &person, engine.clock.now_ms()).await?;
     }
     transaction.commit().await?;

@@ -275,6 +275,7 @@ async fn write_group(
         let lineage = transaction.lineage(district.key).await?;
         transaction.commit().await?;
         engine.written.notify_one();
+        engine.photos.committed();
         // What a group was made of is many small pieces: nobody waits while they are freed.
         tokio::task::spawn_blocking(move || drop(arrivals));
         Ok(Written { receipts, presenters, lineage, acted: Vec::new() })

@@ -4,6 +4,7 @@
 //! and applies in one transaction for many bundles; [`pull`] reads the feed. [`office`] and [`enrol`] are the
 //! other ways in. Nothing here knows HTTP.
 
+pub mod accounts;
 pub mod admin;
 pub mod admit;
 pub mod audit;
@@ -31,12 +32,17 @@ pub mod photos;
 pub mod presenters;
 pub mod proposals;
 pub mod pull;
+mod redaction;
 mod release;
 pub mod reports;
+pub mod review;
 pub mod rollback;
 pub mod rules;
+pub mod sessions;
 pub mod tokens;
-mod trust;
+pub mod trust;
+pub mod units;
+pub mod users;
 
 use std::collections::HashMap;
 use std::sync::Arc;

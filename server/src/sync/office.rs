@@ -22,7 +22,7 @@ use super::admit;
 use super::audit;
 use super::batch::Batch;
 use super::photos::{self, Uploader};
-use super::{commands, release, trust};
+use super::{commands, redaction, release, trust};
 use crate::domain::{Collection, Device, DeviceStatus};
 use crate::store::{Counter, PhotoFileRow, StoreError};
 
@@ -286,6 +286,9 @@ async fn sign(
     heads: &[Head],
     lacking: &[Head],
 ) -> Result<Identity, SyncError> {
+    if draft.kind == Kind::Redacted {
+        redaction::put_out(batch, draft).await?;
+    }
     let id = if draft.kind.opens() { OperationId(draft.record.0) } else { OperationId(new_id(batch.now_ms)) };
     let stamp = Stamp { wall_ms: batch.now_ms, after_ms: Some(batch.now_ms), ..Stamp::default() };
     let mut operation = Operation::new(id, draft.record, draft.kind, draft.author, stamp)
@@ -317,6 +320,9 @@ async fn sign(
         &batch.engine.default_positions,
     )?;
     Box::pin(batch.write_together(&[arrival], counter)).await?;
+    if draft.kind == Kind::Redacted {
+        redaction::blank_notices(batch, draft).await?;
+    }
     Ok(identity)
 }
 

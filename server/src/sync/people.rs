@@ -25,6 +25,8 @@ pub struct PersonListed {
     pub name: String,
     /// Their roles.
     pub roles: Vec<&'static str>,
+    /// The unit that they belong to.
+    pub unit: Option<String>,
     /// When they were removed.
     pub removed_ms: Option<i64>,
 }
@@ -39,6 +41,7 @@ pub async fn list(engine: &Engine, district: &District) -> Result<Vec<PersonList
         person: person.id.to_string(),
         name: person.name,
         roles: person.roles.names(),
+        unit: person.unit.map(|unit| unit.to_string()),
         removed_ms,
     });
     Ok(listed.collect())
@@ -54,6 +57,7 @@ pub async fn remove(engine: &Arc<Engine>, district: &District, id: PersonId) -> 
     let counter = transaction.take_counter(district.key, 1).await?;
     let person = known(transaction.present_person(district.key, id).await?, id)?;
     transaction.remove_person(district.key, id, now_ms).await?;
+    transaction.end_links_of(district.key, id).await?;
     let row = person_row(&person, Standing::Removed, counter.last, now_ms);
     transaction.upsert_records(district.key, &[row]).await?;
     let notice = unbound_notice(id, now_ms);
@@ -76,6 +80,14 @@ pub struct TokenListed {
     pub roles: Vec<&'static str>,
     /// When it was made.
     pub created_ms: i64,
+    /// What it is called.
+    pub label: String,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// When it ends.
+    pub expires_ms: Option<i64>,
+    /// When it was last used, to the minute.
+    pub used_ms: Option<i64>,
 }
 
 /// Bytes of a token's hash that name it.
@@ -97,6 +109,10 @@ pub async fn tokens(engine: &Engine, district: &District) -> Result<Vec<TokenLis
         name: token.person.name,
         roles: token.person.roles.names(),
         created_ms: token.created_ms,
+        label: token.bounds.name,
+        scopes: token.bounds.scopes.split_whitespace().map(str::to_owned).collect(),
+        expires_ms: token.bounds.expires_ms,
+        used_ms: token.used_ms,
     });
     Ok(listed.collect())
 }

@@ -55,6 +55,11 @@ pub fn read(keys: &Keyring, token: &str) -> Option<Claim> {
     Some(Claim::Office(district, sha256(token.as_bytes())))
 }
 
+/// Whether two texts are equal, without telling by time where the first difference is.
+pub fn is_same(left: &str, right: &str) -> bool {
+    is_equal(left.as_bytes(), right.as_bytes())
+}
+
 /// Compares without telling by time where the first difference is.
 fn is_equal(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && left.iter().zip(right).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0

@@ -10,10 +10,10 @@ use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, PersonId, Record
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 
-use super::SyncError;
 use super::batch::Batch;
 use super::office::{ActOutcome, OwnOperation, known_device, write_own};
-use crate::domain::{Device, DeviceStatus, disposition_of};
+use super::{Engine, SyncError};
+use crate::domain::{Device, DeviceStatus, District, disposition_of};
 use crate::reconcile::{self, Draft, Fresh, Numbers, Situation, Sorted};
 use crate::store::{QuarantineRow, RunSpan};
 use crate::validate::{self, Content, SignedBy, Trust};
@@ -50,6 +50,31 @@ pub(super) async fn revoke(
     expel(batch, device, sequence, chain).await?;
     requalify(batch, device).await?;
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: None })
+}
+
+/// The point of a device's chain that a sequence alone names.
+///
+/// # Errors
+/// [`Code::NotFound`] of the device; [`Code::BadParameter`] where the ledger does not hold that sequence, or the chain
+/// forks before it: then its chain must be said.
+pub async fn point_at(
+    engine: &Engine,
+    district: &District,
+    device: DeviceId,
+    sequence: u64,
+) -> Result<(u64, Chain), SyncError> {
+    let mut transaction = engine.store.read().await?;
+    if transaction.device(district.key, device).await?.is_none() {
+        return Err(SyncError::RefusedFor(Code::NotFound, format!("device {device}")));
+    }
+    let spans = transaction.run_spans(district.key, device, WHOLE_CHAIN).await?;
+    let chains = reconcile::chains_at(&spans, sequence);
+    match chains.first() {
+        Some(chain) if chains.len() == 1 => Ok((sequence, *chain)),
+        _ => {
+            Err(SyncError::RefusedFor(Code::BadParameter, "sequence: its chain must be said too".to_owned()))
+        }
+    }
 }
 
 /// Takes what lies beyond a revocation's trusted point out of the folded set, where nobody else vouches for it.

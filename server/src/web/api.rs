@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use sync_protocol::codes::{Code, Scope};
 
-use super::layout::frame;
+use super::layout::{Viewer, frame};
 
 /// What an operation is done by.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -52,7 +52,7 @@ pub fn api(document: &Value) -> String {
             }
         }
     };
-    frame("接口文档", "", &html! {}, &body)
+    frame("接口文档", &Viewer::default(), &html! {}, &body)
 }
 
 fn of_tag(document: &Value, tag: &Value) -> Markup {
@@ -186,7 +186,7 @@ pub fn errors(status: impl Fn(Code) -> u16) -> String {
         } } }
         p class="more" { a href="/docs" { "接口文档 The API" } }
     };
-    frame("错误代码", "", &html! {}, &body)
+    frame("错误代码", &Viewer::default(), &html! {}, &body)
 }
 
 #[cfg(test)]

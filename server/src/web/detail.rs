@@ -2,14 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::layout::{Tab, as_json, page};
+use super::layout::{Tab, Viewer, as_json, page};
 use super::lists::{conflict_table, marks, quarantine_table, severity};
 use super::words::{shown, term, term_of};
+use crate::photos::pairs::Pair;
 use crate::sync::listing::record::{Field, Photo, Record, Told};
 use crate::sync::listing::{By, Calendar};
 
 /// The page of a record.
-pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
+pub fn record(record: &Record, viewer: &Viewer, calendar: &Calendar) -> String {
     let line = &record.line;
     let title = line.number.as_deref().unwrap_or(&line.id);
     let body = html! {
@@ -34,7 +35,11 @@ pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
         section { h2 { "字段" small { "fields: what shows, what lost and why" } } (field_table(&record.fields, calendar)) }
         section { h2 { "处理过程" small { "lifecycle" } } (lifecycle(record)) }
         @if !record.photos.is_empty() {
-            section { h2 { "照片" small { "photos" } } (photo_list(&record.photos)) }
+            section {
+                h2 { "照片" small { "photos" } }
+                (photo_list(&record.photos))
+                (pair_list(&record.pairs))
+            }
         }
         section { h2 { "全部操作" small { "every operation behind it" } } (operation_table(&record.operations, calendar)) }
         @if !record.quarantined.is_empty() {
@@ -42,7 +47,7 @@ pub fn record(record: &Record, district: &str, calendar: &Calendar) -> String {
         }
         (as_json(&format!("/v1/hazards/{}", line.id)))
     };
-    page(title, district, Tab::Hazards, &body)
+    page(title, viewer, Tab::Hazards, &body)
 }
 
 fn who(by: &By) -> &str {
@@ -103,9 +108,35 @@ fn photo_list(photos: &[Photo]) -> Markup {
     html! {
         ul {
             @for photo in photos {
-                li { (photo.role.as_deref().map_or("", term)) " · " (photo.state_zh) " · " code { (photo.sha256) } }
+                li {
+                    (photo.role.as_deref().map_or("", term)) " · " (photo.state_zh)
+                    @if photo.state == "verified" {
+                        " · " a href=(format!("/v1/photos/{}", photo.sha256)) { "原图" }
+                        br;
+                        img src=(format!("/v1/photos/{}?thumbnail=320", photo.sha256)) loading="lazy"
+                            alt=(format!("照片 {}", photo.role.as_deref().map_or("", term)));
+                    }
+                    " " code { (photo.sha256) }
+                }
             }
         }
+    }
+}
+
+/// Before and after: how far apart, and what is odd about it.
+fn pair_list(pairs: &[Pair]) -> Markup {
+    html! {
+        @if !pairs.is_empty() { ul {
+            @for pair in pairs {
+                li {
+                    "整改前后对照 " code { (pair.before.chars().take(8).collect::<String>()) } " → "
+                    code { (pair.after.chars().take(8).collect::<String>()) }
+                    @if let Some(metres) = pair.distance_m { "，相距 " (metres) " 米" }
+                    @if let Some(elapsed) = pair.elapsed_ms { "，相隔 " (elapsed / 3_600_000) " 小时" }
+                    @for warning in &pair.warnings_zh { " " span class="mark warn" { (warning) } }
+                }
+            }
+        } }
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::layout::{Tab, as_json};
+use super::layout::{Tab, Viewer, as_json};
 use super::lists::{heading, next, none, titled};
 use crate::sync::grid::listing::{LineListed, Overview, Version};
 use crate::sync::listing::{Calendar, Page};
@@ -25,7 +25,7 @@ pub struct GridShown {
 }
 
 /// The page.
-pub fn grid(shown: &GridShown, district: &str, calendar: &Calendar) -> String {
+pub fn grid(shown: &GridShown, viewer: &Viewer, calendar: &Calendar) -> String {
     let since = shown.since;
     let body = html! {
         section {
@@ -54,7 +54,7 @@ pub fn grid(shown: &GridShown, district: &str, calendar: &Calendar) -> String {
         }
         (as_json("/v1/grid/lines"))
     };
-    titled("线路台账", "The grid", district, Tab::Grid, &body)
+    titled("线路台账", "The grid", viewer, Tab::Grid, &body)
 }
 
 fn tile(amount: usize, zh: &str, en: &str) -> Markup {

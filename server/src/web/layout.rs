@@ -1,4 +1,4 @@
-//! What every page has: head, navigation, foot; the form that asks for a token; an error in words.
+//! What every page has: head, navigation, foot; an error in words.
 
 use maud::{DOCTYPE, Markup, html};
 use sync_protocol::codes::Code;
@@ -35,21 +35,57 @@ impl Tab {
         (Self::Quarantine, "/quarantine", "隔离"),
         (Self::Reports, "/reports", "报告"),
     ];
+
+    /// The paths of the pages that the navigation leads to.
+    pub fn paths() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(_, path, _)| *path)
+    }
 }
 
-pub(super) fn page(title: &str, district: &str, tab: Tab, body: &Markup) -> String {
+/// Who looks at a page.
+#[derive(Clone, Debug, Default)]
+pub struct Viewer {
+    /// The name of the district that they look at; nothing where nobody is signed in.
+    pub district: String,
+    /// Their name and roles.
+    pub name: String,
+    /// What their forms say beside the cookie; nothing where they hold no session.
+    pub csrf: String,
+    /// The pages that they may see, of those that the navigation leads to.
+    pub paths: Vec<&'static str>,
+    /// Whether they see the whole district.
+    pub sees_district: bool,
+    /// Whether they may manage people and their phones.
+    pub manages: bool,
+}
+
+impl Viewer {
+    /// What a form of ours says beside the cookie.
+    pub(super) fn seal(&self) -> Markup {
+        html! { input type="hidden" name="csrf" value=(self.csrf); }
+    }
+}
+
+pub(super) fn page(title: &str, viewer: &Viewer, tab: Tab, body: &Markup) -> String {
     let navigation = html! {
         nav aria-label="主导航 Main" {
             @for (known, path, name) in Tab::ALL {
-                a href=(path) aria-current=[(known == tab).then_some("page")] { (name) }
+                @if viewer.paths.contains(&path) {
+                    a href=(path) aria-current=[(known == tab).then_some("page")] { (name) }
+                }
             }
+            @if !viewer.name.is_empty() { a href="/districts" { "辖区" } }
         }
-        form method="post" action="/logout" { button type="submit" { "退出" } }
+        form method="post" action="/logout" {
+            (viewer.seal())
+            @if !viewer.name.is_empty() { span class="quiet" { (viewer.name) " " } }
+            button type="submit" { "退出" }
+        }
     };
-    frame(title, district, &navigation, body)
+    frame(title, viewer, &navigation, body)
 }
 
-pub(super) fn frame(title: &str, district: &str, navigation: &Markup, body: &Markup) -> String {
+pub(super) fn frame(title: &str, viewer: &Viewer, navigation: &Markup, body: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="zh-CN" {
@@ -61,7 +97,7 @@ pub(super) fn frame(title: &str, district: &str, navigation: &Markup, body: &Mar
             }
             body {
                 a class="skip" href="#main" { "跳到正文 Skip to content" }
-                header { span class="name" { "Firebreak " (district) } (navigation) }
+                header { span class="name" { "Firebreak " (viewer.district) } (navigation) }
                 main id="main" { (body) }
                 footer class="quiet" { p { a href="/docs" { "接口文档 API" } } }
             }
@@ -70,35 +106,13 @@ pub(super) fn frame(title: &str, district: &str, navigation: &Markup, body: &Mar
     .into_string()
 }
 
-/// The form that asks for an office token, with what was wrong with the last one.
-pub fn login(wrong: Option<Code>) -> String {
-    let body = html! {
-        h1 { "登录" small { "Sign in" } }
-        section {
-            form class="login" method="post" action="/login" {
-                @if let Some(code) = wrong {
-                    p role="alert" { span class="mark warn" { (code.zh()) } span class="en" { (code.en()) } }
-                }
-                label for="token" { "办公室令牌" span class="en" { "office token" } }
-                input id="token" name="token" type="password" autocomplete="current-password" required autofocus;
-                button type="submit" { "登录 Sign in" }
-            }
-            p class="quiet" {
-                "令牌由管理员用 " code { "firebreak token create" } " 生成。"
-                span class="en" { "A token is made by an administrator with this command." }
-            }
-        }
-    };
-    frame("登录", "", &html! {}, &body)
-}
-
 /// An error in words.
-pub fn problem(code: Code, district: &str) -> String {
+pub fn problem(code: Code, viewer: &Viewer) -> String {
     let body = html! {
         h1 { (code.zh()) small { (code.en()) } }
         section { p { code { (code.as_str()) } " · " a href="/" { "返回总览 Back" } } }
     };
-    page(code.zh(), district, Tab::Overview, &body)
+    page(code.zh(), viewer, Tab::Overview, &body)
 }
 
 /// A link to the same in JSON, for programs and curious people.

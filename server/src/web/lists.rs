@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use maud::{Markup, html};
 
-use super::layout::{Tab, as_json, page};
+use super::layout::{Tab, Viewer, as_json, page};
 use super::words::{shown, term, term_of};
 use crate::sync::listing::conflicts::{OpenConflict, Side};
 use crate::sync::listing::devices::DeviceTold;
@@ -21,45 +21,45 @@ pub fn hazards(
     page: &Page<Hazard>,
     placed: &Placed,
     query: &str,
-    district: &str,
+    viewer: &Viewer,
     calendar: &Calendar,
 ) -> String {
     let body = html! {
         section { (hazard_table(&page.rows, placed, calendar)) (next("/hazards", query, page.next.as_deref())) }
         (as_json(&format!("/v1/hazards?{query}")))
     };
-    titled("隐患", "Hazards, worst first", district, Tab::Hazards, &body)
+    titled("隐患", "Hazards, worst first", viewer, Tab::Hazards, &body)
 }
 
 /// Open conflicts.
-pub fn conflicts(page: &Page<OpenConflict>, district: &str, calendar: &Calendar) -> String {
+pub fn conflicts(page: &Page<OpenConflict>, viewer: &Viewer, calendar: &Calendar) -> String {
     let body = html! {
         section { (conflict_table(&page.rows, calendar)) (next("/conflicts", "", page.next.as_deref())) }
         (as_json("/v1/conflicts"))
     };
-    titled("待裁定的冲突", "Open conflicts, oldest first", district, Tab::Conflicts, &body)
+    titled("待裁定的冲突", "Open conflicts, oldest first", viewer, Tab::Conflicts, &body)
 }
 
 /// Devices.
-pub fn devices(page: &Page<DeviceTold>, district: &str, calendar: &Calendar) -> String {
+pub fn devices(page: &Page<DeviceTold>, viewer: &Viewer, calendar: &Calendar) -> String {
     let body = html! {
         section { (device_table(&page.rows, calendar)) (next("/devices", "", page.next.as_deref())) }
         (as_json("/v1/devices"))
     };
-    titled("设备", "Devices", district, Tab::Devices, &body)
+    titled("设备", "Devices", viewer, Tab::Devices, &body)
 }
 
 /// The quarantine.
-pub fn quarantine(page: &Page<Quarantined>, district: &str, calendar: &Calendar) -> String {
+pub fn quarantine(page: &Page<Quarantined>, viewer: &Viewer, calendar: &Calendar) -> String {
     let body = html! {
         section { (quarantine_table(&page.rows, calendar)) (next("/quarantine", "", page.next.as_deref())) }
         (as_json("/v1/quarantine"))
     };
-    titled("隔离区", "Quarantine, oldest first", district, Tab::Quarantine, &body)
+    titled("隔离区", "Quarantine, oldest first", viewer, Tab::Quarantine, &body)
 }
 
-pub(super) fn titled(zh: &str, en: &str, district: &str, tab: Tab, body: &Markup) -> String {
-    page(zh, district, tab, &html! { h1 { (zh) small { (en) } } (body) })
+pub(super) fn titled(zh: &str, en: &str, viewer: &Viewer, tab: Tab, body: &Markup) -> String {
+    page(zh, viewer, tab, &html! { h1 { (zh) small { (en) } } (body) })
 }
 
 pub(super) fn next(path: &str, query: &str, cursor: Option<&str>) -> Markup {
@@ -237,7 +237,14 @@ pub(super) fn device_table(devices: &[DeviceTold], calendar: &Calendar) -> Marku
                                 None => { "—" },
                             }
                         }
-                        td data-label="设备" { span { code { (device.id) } " " span class="quiet" { (device.client) } } }
+                        td data-label="设备" {
+                            span {
+                                a href=(format!("/devices/{}", device.id)) {
+                                    @if device.name.is_empty() { code { (device.id) } } @else { (device.name) }
+                                }
+                                " " span class="quiet" { (device.client) }
+                            }
+                        }
                     }
                 }
                 @if devices.is_empty() { (none(7)) }

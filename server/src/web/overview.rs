@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use sync_protocol::view::{Disposition, State};
 
 use super::SILENT_HOURS;
-use super::layout::{Tab, page};
+use super::layout::{Tab, Viewer, page};
 use super::lists::{Placed, conflict_table, device_table, hazard_table};
 use super::words::term;
 use crate::domain::Class;
@@ -34,7 +34,7 @@ pub struct Overview {
 }
 
 /// The first page.
-pub fn overview(overview: &Overview, district: &str, calendar: &Calendar) -> String {
+pub fn overview(overview: &Overview, viewer: &Viewer, calendar: &Calendar) -> String {
     let body = html! {
         h1 { "总览" small { "Overview · " (calendar.minute(overview.now_ms)) } }
         @if let Some(restored_ms) = overview.restored_ms.first() { (restored(*restored_ms, overview.totals.missing, calendar)) }
@@ -43,14 +43,14 @@ pub fn overview(overview: &Overview, district: &str, calendar: &Calendar) -> Str
             (open_tiles(&overview.totals))
             (other_tiles(&overview.totals))
             (state_marks(&overview.totals))
-            p class="more" { a href="/reports" { "工作报告 Work reports" } }
+            @if viewer.sees_district { p class="more" { a href="/reports" { "工作报告 Work reports" } } }
         }
         section aria-labelledby="worst" {
             h2 id="worst" { "最紧急的隐患" small { "worst hazards" } }
             (hazard_table(&overview.worst, &overview.placed, calendar))
             p class="more" { a href="/hazards?open=true" { "全部未销号隐患 All open hazards" } }
         }
-        section aria-labelledby="conflicts" {
+        @if viewer.sees_district { section aria-labelledby="conflicts" {
             h2 id="conflicts" { "待裁定的冲突" small { "open conflicts" } }
             (conflict_table(&overview.conflicts, calendar))
             p class="more" { a href="/conflicts" { "全部冲突 All conflicts" } }
@@ -62,9 +62,9 @@ pub fn overview(overview: &Overview, district: &str, calendar: &Calendar) -> Str
             }
             (device_table(&overview.silent, calendar))
             p class="more" { a href="/devices" { "全部设备 All devices" } }
-        }
+        } }
     };
-    page("总览", district, Tab::Overview, &body)
+    page("总览", viewer, Tab::Overview, &body)
 }
 
 /// Phones bring back what they recorded; what the office had done since the backup, nobody brings.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::layout::{Tab, as_json};
+use super::layout::{Tab, Viewer, as_json};
 use super::lists::{Placed, line_of, next, record_link, severity, titled};
 use super::words::{shown, term_of};
 use crate::sync::listing::hazards::Hazard;
@@ -10,7 +10,7 @@ use crate::sync::listing::{Calendar, Page};
 use crate::sync::proposals::Proposed;
 
 /// The page of open proposals.
-pub fn proposals(page: &Page<Proposed>, placed: &Placed, district: &str, calendar: &Calendar) -> String {
+pub fn proposals(page: &Page<Proposed>, placed: &Placed, viewer: &Viewer, calendar: &Calendar) -> String {
     let body = html! {
         @for proposal in &page.rows { (pair(proposal, placed, calendar)) }
         @if page.rows.is_empty() { section { p class="quiet" { "没有待定的重复 None" } } }
@@ -25,7 +25,7 @@ pub fn proposals(page: &Page<Proposed>, placed: &Placed, district: &str, calenda
         }
         (as_json("/v1/proposals"))
     };
-    titled("可能重复的隐患", "Probable duplicates, worst first", district, Tab::Proposals, &body)
+    titled("可能重复的隐患", "Probable duplicates, worst first", viewer, Tab::Proposals, &body)
 }
 
 fn pair(proposal: &Proposed, placed: &Placed, calendar: &Calendar) -> Markup {

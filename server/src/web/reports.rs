@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use maud::{Markup, html};
 
-use super::layout::{Tab, page};
+use super::layout::{Tab, Viewer, page};
 use crate::report::document::Report;
 use crate::report::period::Period;
 use crate::report::render::Format;
@@ -22,7 +22,7 @@ pub struct Reports {
 }
 
 /// The page.
-pub fn reports(shown: &Reports, district: &str, calendar: &Calendar) -> String {
+pub fn reports(shown: &Reports, viewer: &Viewer, calendar: &Calendar) -> String {
     let Period { from, to } = shown.period;
     let draft = &shown.draft;
     let body = html! {
@@ -55,7 +55,7 @@ pub fn reports(shown: &Reports, district: &str, calendar: &Calendar) -> String {
             p class="quiet" { "签发：" code { "firebreak report --issue" } " 或 " code { "POST /v1/reports/work" } "。" }
         }
     };
-    page("工作报告", district, Tab::Reports, &body)
+    page("工作报告", viewer, Tab::Reports, &body)
 }
 
 /// Hazards have a page of their own; of everything else the list is given as JSON.

@@ -32,7 +32,7 @@ use crate::view::{Disposition, State, View, Writer, WriterIndex};
 
 pub use advance::{advance, overlay};
 use graph::Graph;
-pub use redaction::{BLANK, blank, is_redactable, redacted};
+pub use redaction::{BLANK, blank, is_redactable, redacted, said_text};
 
 /// Folds a whole set. The order of `operations` is irrelevant; duplicates (equal identity) count once. Total: it
 /// does not fail on any input.

@@ -68,6 +68,17 @@ pub(super) fn is_text(value: &Raw) -> bool {
     value.as_text().is_some()
 }
 
+/// The text that an operation says in a field, also where it is a release that says it for another.
+pub fn said_text(operation: &Operation, name: &str) -> Option<Raw> {
+    let said = match operation.kind.known() {
+        Some(Kind::Released) => {
+            decode_fields(operation.fields.get("effective_fields")?.as_bytes()).ok()?.remove(name)
+        }
+        _ => operation.fields.get(name).cloned(),
+    };
+    said.filter(is_text)
+}
+
 /// Blanks a text of an operation that is about to be shown, also where it is a release that says it for another.
 pub fn blank(operation: &mut Operation, name: &str) {
     let blanked = Raw::of(&BLANK);

@@ -31,6 +31,7 @@ fn scenarios(backend: Backend) -> Vec<Scenario> {
         ("requests::faults", Box::pin(requests::faults(backend))),
         ("requests::framing", Box::pin(requests::framing(backend))),
         ("requests::tokens", Box::pin(requests::tokens(backend))),
+        ("accounts::codes", Box::pin(crate::accounts::codes(backend))),
         ("requests::office", Box::pin(requests::office(backend))),
         ("idempotency::keys", Box::pin(idempotency::keys(backend))),
         ("idempotency::tags", Box::pin(idempotency::tags(backend))),
@@ -38,6 +39,7 @@ fn scenarios(backend: Backend) -> Vec<Scenario> {
         ("requests::too_slow", Box::pin(requests::too_slow(backend))),
         ("imports::files_and_rows", Box::pin(imports::files_and_rows(backend))),
         ("limits::of_requests", Box::pin(limits::of_requests(backend))),
+        ("photos::codes", Box::pin(crate::photos::codes::play(backend))),
         ("store::damaged", Box::pin(store::damaged(backend))),
         // Quick on PostgreSQL: on SQLite the server first waits for the lock. Only a file has a bound.
         ("store::unavailable", Box::pin(store::unavailable(Backend::Postgres))),

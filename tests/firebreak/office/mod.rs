@@ -8,10 +8,7 @@ mod hazards;
 mod pages;
 mod proposals;
 mod quarantine;
-mod routes;
 mod rules;
-
-pub(crate) use routes::TABLE;
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::http::Client;

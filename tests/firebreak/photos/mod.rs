@@ -1,5 +1,7 @@
 //! The bytes of evidence: uploads that break off anywhere, photos before and after their records, who sees them.
 
+pub(crate) mod codes;
+mod redaction;
 mod seen;
 mod uploads;
 

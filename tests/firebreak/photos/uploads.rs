@@ -5,6 +5,12 @@ use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::proxy::{Fault, Proxy};
 use firebreak_tests::seed;
 use firebreak_tests::server::{Backend, Server};
+use fixtures::builders::Report;
+use fixtures::device::clock::SystemClock;
+use fixtures::device::sync::Goal;
+use fixtures::device::transport::{Encoding, Http};
+use fixtures::device::{Device, Options};
+use fixtures::office::Office;
 use rand::{RngExt as _, SeedableRng as _};
 use sync_protocol::ids::RecordId;
 use sync_protocol::kind::Kind;
@@ -281,4 +287,33 @@ async fn a_server_killed_in_the_middle_goes_on_where_it_was() -> Result<()> {
         server.check().await?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reference_device_uploads_what_it_kept() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let folder = tempfile::TempDir::with_prefix("firebreak-device")?;
+    let http = Http::new(&server.url, Encoding::Identity)?;
+    let path = folder.path().join("phone.sqlite");
+    let mut device = Device::open(&path, http, SystemClock::new(), Options::default()).await?;
+    let office = Office::new(&server.url, &server.token)?;
+    let person = office.person("巡线员", "inspector").await?;
+    device.enrol(&office.enrol_code(person).await?, "巡线员", None).await?;
+    let file = File::new(31, 2 * PHOTO_CHUNK_BYTES + 9);
+    let named = device.keep_photo("before", file.bytes.clone()).await?;
+    assert_eq!(named, file.named("before"));
+    let mut report =
+        Report::new().author(person).stamp(device.stamp()).at(299_800_000, 1_030_000_000).build();
+    report.photos = vec![named];
+    device.record(&report).await?;
+    let synced = device.sync(Goal::Everything).await?;
+    assert_eq!(synced.photos_wanted, 1, "the server asks for it");
+    let text = device.keep_photo("site", b"no photo".to_vec()).await?;
+    let uploaded = device.upload_photos().await?;
+    assert_eq!((uploaded.complete, uploaded.bytes_sent), (1, file.length() + text.bytes));
+    assert_eq!(uploaded.refused, ["photo-not-image"]);
+    assert!(device.waiting_photos().await?.is_empty());
+    assert_eq!(state(&server, report.record, &file).await?.as_deref(), Some("verified"));
+    assert_eq!(device.sync(Goal::Everything).await?.photos_wanted, 0);
+    device.close().await.map_err(Into::into)
 }

@@ -13,6 +13,8 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
         "record" | "other" => (uuid(), "记录编号 the id of a record"),
         "line" => (uuid(), "线路 the record of a line"),
         "person" => (uuid(), "人员 the id of a person"),
+        "unit" => (uuid(), "单位 the id of a unit"),
+        "token" => (json!({"type": "string", "pattern": "^[0-9a-f]{16}$"}), "令牌 the id of a token"),
         "device" => (uuid(), "设备 the id of a device"),
         "operation" => {
             (json!({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}), "操作 the identity of an operation")
@@ -31,7 +33,9 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
         "order" => {
             (json!({"type": "string", "pattern": r"^[0-9]{4}-[0-9]+$"}), "通知书 year and number of an order")
         }
-        "order" => (json!({"type": "string", "minLength": 1}), "通知书编号 the number of an order"),
+        "sha256" => {
+            (json!({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}), "照片 the SHA-256 of a photo's bytes")
+        }
         "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         "from" | "found_from" => (day(), "起始日期 the first day, local"),
         "to" | "found_to" => (day(), "截止日期 the last day, local, included"),

@@ -9,6 +9,7 @@ use sync_protocol::codes::Code;
 
 use super::parameters;
 use crate::http::error::status_of;
+use crate::http::policy;
 use crate::http::problem::MEDIA_TYPE;
 
 /// The codes that any route of the office may answer.
@@ -71,9 +72,15 @@ pub(super) fn complete(
     if !parameters.is_empty() {
         operation.insert("parameters".to_owned(), Value::Array(parameters));
     }
-    let security = if is_reading { json!([{"token": []}, {"session": []}]) } else { json!([{"token": []}]) };
+    let security = if is_public(path, method) { json!([]) } else { json!([{"token": []}, {"session": []}]) };
     operation.insert("security".to_owned(), security);
     operation.insert("operationId".to_owned(), Value::String(operation_id(path, method)));
+}
+
+/// Whether no account is asked for.
+fn is_public(path: &str, method: &str) -> bool {
+    let row = policy::TABLE.iter().find(|row| row.path == path && row.method.eq_ignore_ascii_case(method));
+    row.is_some_and(|row| row.scope == policy::Scope::Public)
 }
 
 /// `get /v1/hazards/{record}` is `get_hazards_record`.

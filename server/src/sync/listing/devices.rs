@@ -1,6 +1,7 @@
 //! Devices: who is silent, who still owes sequences or photos, whose clock or chain is off.
 
 use serde::Serialize;
+use sync_protocol::codes::Code;
 use sync_protocol::ids::DeviceId;
 use utoipa::ToSchema;
 
@@ -14,6 +15,8 @@ use crate::sync::{Engine, SyncError, pull};
 pub struct DeviceTold {
     /// Its id.
     pub id: String,
+    /// What the office calls it; nothing where it calls it nothing.
+    pub name: String,
     /// Persons bound to it.
     pub persons: Vec<PersonTold>,
     /// App and version.
@@ -138,6 +141,42 @@ pub async fn silent(
     told(&mut transaction, district.key, &ids, now_ms).await
 }
 
+/// One device.
+///
+/// # Errors
+/// [`Code::NotFound`], the store's.
+pub async fn one(engine: &Engine, district: &District, id: DeviceId) -> Result<DeviceTold, SyncError> {
+    let unknown = || SyncError::RefusedFor(Code::NotFound, format!("device {id}"));
+    if id == engine.own_device(district) {
+        return Err(unknown());
+    }
+    let mut transaction = engine.store.read().await?;
+    told(&mut transaction, district.key, &[id], engine.clock.now_ms()).await?.pop().ok_or_else(unknown)
+}
+
+/// Characters of a device's name.
+const NAME_CHARACTERS: usize = 60;
+
+/// Names a device.
+///
+/// # Errors
+/// [`Code::NotFound`]; [`Code::BadParameter`] of the name.
+pub async fn rename(engine: &Engine, district: &District, id: DeviceId, name: &str) -> Result<(), SyncError> {
+    let name = name.trim();
+    if name.chars().count() > NAME_CHARACTERS || name.chars().any(char::is_control) {
+        return Err(SyncError::RefusedFor(Code::BadParameter, "name".to_owned()));
+    }
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    let is_there =
+        id != engine.own_device(district) && transaction.rename_device(district.key, id, name).await?;
+    if !is_there {
+        return Err(SyncError::RefusedFor(Code::NotFound, format!("device {id}")));
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
 async fn told(
     transaction: &mut Transaction,
     district: DistrictKey,
@@ -165,6 +204,7 @@ async fn told(
         };
         told.push(DeviceTold {
             id: id.to_string(),
+            name: row.name,
             persons: device
                 .persons
                 .iter()

@@ -11,6 +11,7 @@ use sync_protocol::kind::RecordType;
 use sync_protocol::operation::Position;
 use sync_protocol::view::{Closure, State, View};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::cases::{self, CaseTold};
 use super::{Calendar, Page, cursor, read_cursor};
@@ -18,6 +19,7 @@ use crate::domain::{Class, District, record_flags, state_number};
 use crate::geometry::{Area, GeoBox};
 use crate::report::figures::is_counted;
 use crate::store::{CaseFilter, Condition, FactFilter, Order, RecordRow, StoreError, Transaction};
+use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError, json};
 
 /// Rows read at a time.
@@ -62,6 +64,8 @@ pub struct Filter {
     pub since: Option<u64>,
     /// As a report counts it: neither void nor a duplicate.
     pub counted: Option<bool>,
+    /// One of these units answers for it; none: any, or nobody.
+    pub units: Option<Vec<Uuid>>,
     /// What is derived of it is so.
     pub fact: FactFilter,
     /// Its case is so.
@@ -232,6 +236,15 @@ const fn advanced(order: Order, row: &RecordRow) -> Order {
 }
 
 impl Filter {
+    /// The same of what is seen alone.
+    #[must_use]
+    pub fn seen_by(self, sight: &Sight) -> Self {
+        match sight {
+            Sight::District => self,
+            Sight::Units(units) => Self { units: Some(units.iter().copied().collect()), ..self },
+        }
+    }
+
     fn conditions(&self) -> Vec<Condition> {
         let flag =
             |bits, is_set| if is_set { Condition::FlagsSet(bits) } else { Condition::FlagsClear(bits) };
@@ -258,6 +271,7 @@ impl Filter {
                 let states = State::ALL.iter().filter(|state| is_counted(**state) == counted);
                 Condition::StateIn(states.map(|state| state_number(*state)).collect())
             }),
+            self.units.clone().map(Condition::UnitIn),
             (!self.fact.is_empty()).then(|| Condition::Fact(self.fact.clone())),
             (!self.case.is_empty()).then(|| Condition::Case(self.case.clone())),
         ]

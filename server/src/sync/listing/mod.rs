@@ -6,10 +6,11 @@
 pub mod cases;
 pub mod conflicts;
 pub mod devices;
+mod evidence;
 pub mod facts;
 mod fields;
 pub mod hazards;
-mod operations;
+pub(super) mod operations;
 pub mod placement;
 pub mod quarantine;
 pub mod record;

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{DeviceId, PersonId};
+use sync_protocol::fold;
+use sync_protocol::ids::{DeviceId, Identity, PersonId};
 use sync_protocol::kind::Kind;
-use sync_protocol::operation::{Operation, Stamp};
+use sync_protocol::operation::{Identified, Operation, Stamp};
 use utoipa::ToSchema;
 
 use super::Names;
@@ -121,6 +122,24 @@ impl Known {
             kind: self.operation.kind.as_str().to_owned(),
             author: self.author(),
             writes: writes(&self.operation),
+        }
+    }
+}
+
+/// Blanks what redactions among the operations of a record name: no history shows it.
+pub(in crate::sync) fn blank_redacted(operations: &mut [(Identity, &mut Operation)]) {
+    let is_redaction = |operation: &Operation| operation.kind.known() == Some(Kind::Redacted);
+    if !operations.iter().any(|(_, operation)| is_redaction(operation)) {
+        return;
+    }
+    let set = operations
+        .iter()
+        .map(|(identity, operation)| Identified { identity: *identity, operation: (**operation).clone() });
+    let redacted = fold::redacted(&set.collect::<Vec<_>>());
+    for (identity, operation) in operations {
+        let head = identity.head();
+        for (_, field) in redacted.iter().filter(|(redacted, _)| *redacted == head) {
+            fold::blank(operation, field);
         }
     }
 }

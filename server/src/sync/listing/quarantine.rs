@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sync_protocol::cbor;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::Identity;
+use sync_protocol::ids::{DeviceId, Identity};
 use sync_protocol::operation::BOUNDS;
 use sync_protocol::prepass;
 use utoipa::ToSchema;
@@ -55,6 +55,17 @@ pub struct Quarantined {
     pub written_off: bool,
 }
 
+/// Which quarantined operations a list has.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Decided, waiting, or both.
+    pub part: QuarantinePart,
+    /// Received at or after this moment.
+    pub since_ms: Option<i64>,
+    /// Signed by this device.
+    pub device: Option<DeviceId>,
+}
+
 /// A page of the quarantine.
 ///
 /// # Errors
@@ -62,8 +73,7 @@ pub struct Quarantined {
 pub async fn page(
     engine: &Engine,
     district: &District,
-    part: QuarantinePart,
-    since_ms: Option<i64>,
+    wanted: Wanted,
     from: Option<&str>,
     limit: u32,
 ) -> Result<Page<Quarantined>, SyncError> {
@@ -74,10 +84,11 @@ pub async fn page(
         })
         .transpose()?;
     // Every identity at that moment lies behind the first one.
-    let since = since_ms.map(|received_ms| QuarantineAt { received_ms, identity: Identity([0; 32]) });
+    let since = wanted.since_ms.map(|received_ms| QuarantineAt { received_ms, identity: Identity([0; 32]) });
     let after = after.or(since);
     let mut transaction = engine.store.read().await?;
-    let mut listed = transaction.list_quarantine(district.key, part, after, HEAD_BYTES, limit + 1).await?;
+    let which = (wanted.part, wanted.device);
+    let mut listed = transaction.list_quarantine(district.key, which, after, HEAD_BYTES, limit + 1).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = listed.len() > wanted;
     listed.truncate(wanted);

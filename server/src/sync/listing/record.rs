@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::ids::{PersonId, PhotoHash, RecordId};
 use sync_protocol::kind::RecordType;
-use sync_protocol::view::{PhotoState, View};
+use sync_protocol::view::View;
 use utoipa::ToSchema;
 
 pub use super::fields::{Field, Why, Written, writes};
@@ -16,6 +16,7 @@ pub use super::operations::{Flag, Interval, Told};
 
 use super::cases::{self, DeadlineTold};
 use super::conflicts::{self, OpenConflict};
+use super::evidence;
 use super::hazards::{self, Hazard};
 use super::operations::{self, Known};
 use super::placement::{self, Placement};
@@ -23,6 +24,7 @@ use super::quarantine::{self, Quarantined};
 use super::{By, Calendar, Names, fields};
 use crate::domain::{Collection, District};
 use crate::lifecycle::Case;
+use crate::photos::pairs::Pair;
 use crate::sync::{Engine, SyncError, derive};
 
 /// A record.
@@ -51,6 +53,8 @@ pub struct Record {
     pub withdrawn: Vec<String>,
     /// Photos.
     pub photos: Vec<Photo>,
+    /// Each photo of after with the nearest one of before.
+    pub pairs: Vec<Pair>,
     /// How many comments there are.
     pub comments: u64,
     /// How many track pieces there are.
@@ -140,6 +144,10 @@ pub struct Photo {
     pub role: Option<String>,
     /// Its length, where an operation says so.
     pub bytes: Option<u64>,
+    /// The device that is asked for it, while the server waits for it.
+    pub device: Option<String>,
+    /// Since when the server waits for it.
+    pub since_ms: Option<i64>,
 }
 
 /// Quarantined operations told of with a record.
@@ -161,7 +169,9 @@ pub async fn record(engine: &Arc<Engine>, district: &District, id: RecordId) -> 
         })
         .ok_or(SyncError::Refused(Code::NotFound))?;
     let stored = transaction.ledger_operations(key, id).await?;
-    let known: Vec<Known> = stored.into_iter().filter_map(Known::of).collect();
+    let mut known: Vec<Known> = stored.into_iter().filter_map(Known::of).collect();
+    let mut said: Vec<_> = known.iter_mut().map(|known| (known.row.identity, &mut known.operation)).collect();
+    operations::blank_redacted(&mut said);
     let rows = transaction.quarantine_of(key, id, quarantine::HEAD_BYTES, QUARANTINED).await?;
     let persons: BTreeSet<PersonId> = known
         .iter()
@@ -173,6 +183,9 @@ pub async fn record(engine: &Arc<Engine>, district: &District, id: RecordId) -> 
     let operations = operations::tell(&mut transaction, key, &known, &names).await?;
     let calendar = Calendar::of(district);
     let open = transaction.conflicts_of(key, id).await?;
+    let asked = transaction.photos_asked_for(key, id).await?;
+    let hashes: Vec<PhotoHash> = view.photos.keys().copied().collect();
+    let files = transaction.photo_files(key, &hashes).await?;
     let number = calendar.number(row.number, row.received_ms);
     let position = hazards::shown_position(&view);
     let own = engine.own_device(district);
@@ -196,7 +209,8 @@ pub async fn record(engine: &Arc<Engine>, district: &District, id: RecordId) -> 
         heads: view.heads.iter().map(ToString::to_string).collect(),
         missing: view.missing.iter().map(ToString::to_string).collect(),
         withdrawn: view.withdrawn.iter().map(ToString::to_string).collect(),
-        photos: photos(&view),
+        photos: evidence::photos(&view, &asked),
+        pairs: evidence::pairs(&view, &known, &files),
         comments: view.comments,
         track_pieces: view.track_pieces,
         operations,
@@ -248,25 +262,4 @@ fn lifecycle(view: &View, names: &Names) -> Lifecycle {
         pending_photos: pending.into_iter().collect(),
         acts,
     }
-}
-
-fn photos(view: &View) -> Vec<Photo> {
-    view.photos
-        .iter()
-        .map(|(sha256, photo)| {
-            let (state, state_zh) = match photo.state {
-                PhotoState::Named => ("named", "待上传"),
-                PhotoState::Verified => ("verified", "已核验"),
-                PhotoState::WrittenOff => ("written_off", "已核销"),
-                PhotoState::Redacted => ("redacted", "已脱敏"),
-            };
-            Photo {
-                sha256: sha256.to_string(),
-                state,
-                state_zh,
-                role: photo.named.as_ref().map(|(role, _)| role.clone()),
-                bytes: photo.named.as_ref().map(|(_, bytes)| *bytes),
-            }
-        })
-        .collect()
 }

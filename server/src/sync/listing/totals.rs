@@ -1,12 +1,15 @@
 //! Totals of a district, from the tallies that every write keeps: only releases are counted here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use sync_protocol::view::{Disposition, State};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use crate::domain::{Class, District, Role, disposition_number};
+use crate::domain::{Class, Collection, District, Role, disposition_number};
+use crate::reconcile;
+use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// Totals of a district.
@@ -49,11 +52,53 @@ impl Totals {
     }
 }
 
-/// The totals of a district.
+/// The totals of what is seen of a district.
 ///
 /// # Errors
 /// The store's.
-pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, SyncError> {
+pub async fn totals(engine: &Engine, district: &District, sight: &Sight) -> Result<Totals, SyncError> {
+    match sight {
+        Sight::District => of_district(engine, district).await,
+        Sight::Units(units) => of_units(engine, district, units).await,
+    }
+}
+
+/// Of the hazards of units, counted: nothing is told of operations and of anybody else's.
+async fn of_units(engine: &Engine, district: &District, units: &BTreeSet<Uuid>) -> Result<Totals, SyncError> {
+    let units: Vec<Uuid> = units.iter().copied().collect();
+    let mut transaction = engine.store.read().await?;
+    let mut tallies: BTreeMap<String, i64> = BTreeMap::new();
+    for count in transaction.unit_counts(district.key, &units).await? {
+        reconcile::tallies(Collection::Records.number(), count.flags, count.state, count.class, |name| {
+            *tallies.entry(name.to_owned()).or_default() += count.records;
+        });
+    }
+    let conflicts = transaction.unit_conflicts(district.key, &units).await?;
+    let amount = |name: &str| tallies.get(name).copied().unwrap_or(0);
+    Ok(Totals {
+        conflicts,
+        dispositions: Disposition::ALL.iter().map(|known| (*known, 0)).collect(),
+        ..hazards(amount)
+    })
+}
+
+/// What tallies say of hazards.
+fn hazards(amount: impl Fn(&str) -> i64) -> Totals {
+    Totals {
+        hazards: amount("hazards"),
+        open: Class::ALL.iter().map(|class| (*class, amount(&format!("open:{}", class.as_str())))).collect(),
+        states: State::ALL
+            .iter()
+            .map(|state| (*state, amount(&format!("state:{}", state.as_str()))))
+            .filter(|(_, amount)| *amount != 0)
+            .collect(),
+        provisional: amount("provisional"),
+        missing: amount("missing"),
+        ..Totals::default()
+    }
+}
+
+async fn of_district(engine: &Engine, district: &District) -> Result<Totals, SyncError> {
     let mut transaction = engine.store.read().await?;
     let tallies = transaction.tallies(district.key).await?;
     // What was released has the disposition of its release, whatever becomes of that.
@@ -69,15 +114,6 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
     let amount =
         |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
     Ok(Totals {
-        hazards: amount("hazards"),
-        open: Class::ALL.iter().map(|class| (*class, amount(&format!("open:{}", class.as_str())))).collect(),
-        states: State::ALL
-            .iter()
-            .map(|state| (*state, amount(&format!("state:{}", state.as_str()))))
-            .filter(|(_, amount)| *amount != 0)
-            .collect(),
-        provisional: amount("provisional"),
-        missing: amount("missing"),
         conflicts: amount("conflicts"),
         turns,
         received: amount("received"),
@@ -85,6 +121,7 @@ pub async fn totals(engine: &Engine, district: &District) -> Result<Totals, Sync
             .iter()
             .map(|known| (*known, amount(&format!("disposition:{}", known.as_str())) + released(*known)))
             .collect(),
+        ..hazards(amount)
     })
 }
 

@@ -9,6 +9,7 @@ pub mod serving;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use sync_protocol::ids::{DeviceId, PersonId, PhotoHash, RecordId, sha256};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits;
 use sync_protocol::view::{PhotoState, View};
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use uuid::Uuid;
 
 pub use sweep::follow;
@@ -44,6 +45,9 @@ pub struct Photos {
     in_memory: Semaphore,
     /// Decoding one takes hundreds of megabytes.
     decoding: Semaphore,
+    /// A redaction is being committed: files are to go.
+    is_sweep_due: AtomicBool,
+    swept: Notify,
 }
 
 impl Photos {
@@ -54,6 +58,20 @@ impl Photos {
             writing: Mutex::default(),
             in_memory: Semaphore::new(IN_MEMORY),
             decoding: Semaphore::new(1),
+            is_sweep_due: AtomicBool::new(false),
+            swept: Notify::new(),
+        }
+    }
+
+    /// Files are to go once what is being written is committed.
+    pub(super) fn expect_sweep(&self) {
+        self.is_sweep_due.store(true, Ordering::Release);
+    }
+
+    /// Something was committed.
+    pub(super) fn committed(&self) {
+        if self.is_sweep_due.swap(false, Ordering::AcqRel) {
+            self.swept.notify_one();
         }
     }
 

@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_hours(1);
 const ROWS: u32 = 500;
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// Throws away what nobody needs, at the start and every hour.
+/// Throws away what nobody needs: at the start, every hour, and after a redaction.
 pub async fn follow(engine: Arc<Engine>) {
     loop {
         for district in engine.districts().await {
@@ -25,7 +25,8 @@ pub async fn follow(engine: Arc<Engine>) {
                 tracing::warn!(error = %error, "photos could not be swept: {error}");
             }
         }
-        tokio::time::sleep(EVERY).await;
+        let redacted = engine.photos.swept.notified();
+        let _sooner = tokio::time::timeout(EVERY, redacted).await;
     }
 }
 

@@ -1,0 +1,42 @@
+//! How long a login is locked after wrong passwords: the delay grows with each of them. It is of the login alone,
+//! whether an account has it or not, and not of the address: a bureau has one address.
+
+/// Wrong passwords in a row that cost nothing.
+pub const FREE_FAILURES: u32 = 4;
+/// The first delay, milliseconds.
+const FIRST_DELAY_MS: i64 = 30_000;
+/// The longest delay, milliseconds: an hour.
+pub const LONGEST_DELAY_MS: i64 = 3_600_000;
+/// After so long without a wrong password the count begins anew, milliseconds: a day.
+pub const FORGOTTEN_AFTER_MS: i64 = 86_400_000;
+
+/// Until when a login is locked after so many wrong passwords, of which the last came at `last_ms`.
+pub fn locked_until_ms(failures: u32, last_ms: i64) -> i64 {
+    let Some(beyond) = failures.checked_sub(FREE_FAILURES + 1) else { return last_ms };
+    let factor = 1_i64.checked_shl(beyond.min(30)).unwrap_or(i64::MAX);
+    last_ms.saturating_add(FIRST_DELAY_MS.saturating_mul(factor).min(LONGEST_DELAY_MS))
+}
+
+/// The failures that still count at this moment.
+pub const fn counted(failures: u32, last_ms: i64, now_ms: i64) -> u32 {
+    if now_ms.saturating_sub(last_ms) > FORGOTTEN_AFTER_MS { 0 } else { failures }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_grows_from_the_fifth_failure_to_an_hour() {
+        let delays: Vec<i64> = [0, 4, 5, 6, 7, 11, 12, 40, u32::MAX]
+            .map(|failures| locked_until_ms(failures, 1_000) - 1_000)
+            .into();
+        assert_eq!(delays, [0, 0, 30_000, 60_000, 120_000, 1_920_000, 3_600_000, 3_600_000, 3_600_000]);
+    }
+
+    #[test]
+    fn a_day_without_a_failure_begins_anew() {
+        assert_eq!(counted(9, 0, FORGOTTEN_AFTER_MS), 9);
+        assert_eq!(counted(9, 0, FORGOTTEN_AFTER_MS + 1), 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! Tokens of the office for programs: `GET|POST /v1/tokens`, `DELETE /v1/tokens/{token}`. Everybody manages their own;
+//! whoever manages people, those of the whole district.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sync_protocol::codes::Code;
+use utoipa::ToSchema;
+
+use super::Shared;
+use super::auth::Account;
+use super::error::ApiError;
+use super::parameters::Body;
+use super::policy::MANAGE;
+use crate::accounts::actions::Actions;
+use crate::store::TokenBounds;
+use crate::sync::admin;
+use crate::sync::people::{self, TokenListed, Tokens};
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TokenList {
+    tokens: Vec<TokenListed>,
+}
+
+/// The tokens that an account may see.
+async fn visible(shared: &Shared, account: &Account) -> Result<Vec<TokenListed>, ApiError> {
+    let mut tokens = people::tokens(&shared.engine, &account.district).await?;
+    if account.require(MANAGE).is_err() {
+        let own = account.person.id.to_string();
+        tokens.retain(|token| token.person == own);
+    }
+    Ok(tokens)
+}
+
+/// 令牌列表 One's own tokens; of whoever manages people, everybody's.
+#[utoipa::path(
+    get, path = "/v1/tokens", tag = "session",
+    responses((status = 200, description = "One's own tokens; of whoever manages people, everybody's.", body = TokenList)),
+)]
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    account: Account,
+) -> Result<Json<TokenList>, ApiError> {
+    Ok(Json(TokenList { tokens: visible(&shared, &account).await? }))
+}
+
+/// A token for whoever asks.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewToken {
+    name: String,
+    scopes: Vec<String>,
+    /// When it ends, milliseconds since 1970.
+    expires_ms: Option<i64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MadeToken {
+    /// Shown once.
+    token: String,
+}
+
+/// 新建令牌 A token for a program, shown once.
+#[utoipa::path(
+    post, path = "/v1/tokens", tag = "session",
+    request_body = NewToken,
+    responses((status = 200, description = "A token for a program, shown once.", body = MadeToken)),
+)]
+pub(super) async fn make(
+    State(shared): State<Shared>,
+    account: Account,
+    Body(new): Body<NewToken>,
+) -> Result<Json<MadeToken>, ApiError> {
+    let scopes = Actions::named(new.scopes.iter().map(String::as_str))
+        .ok_or_else(|| ApiError::with(Code::BadParameter, "scopes"))?;
+    // A token gives nobody more than they came with.
+    if !account.actions.covers(scopes) {
+        return Err(Code::Forbidden.into());
+    }
+    let scopes = scopes.names().join(" ");
+    let detail = json!({"name": new.name, "scopes": scopes, "expires_ms": new.expires_ms});
+    let bounds = TokenBounds { name: new.name, scopes, expires_ms: new.expires_ms };
+    let token = admin::create_token(&shared.engine, &account.district, account.person.id, &bounds).await?;
+    account.note(&shared, "token.make", account.person.id.to_string(), detail).await?;
+    Ok(Json(MadeToken { token }))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevokedToken {
+    revoked: u64,
+}
+
+/// 撤销令牌 Ends a token at once.
+#[utoipa::path(
+    delete, path = "/v1/tokens/{token}", tag = "session",
+    responses((status = 200, description = "Ends a token at once.", body = RevokedToken)),
+)]
+pub(super) async fn revoke(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(token): Path<String>,
+) -> Result<Json<RevokedToken>, ApiError> {
+    if !visible(&shared, &account).await?.iter().any(|known| known.id == token) {
+        return Err(ApiError::with(Code::NotFound, format!("token {token}")));
+    }
+    let revoked =
+        people::revoke_tokens(&shared.engine, &account.district, &Tokens::Named(token.clone())).await?;
+    account.note(&shared, "token.revoke", token, json!({})).await?;
+    Ok(Json(RevokedToken { revoked }))
+}
