@@ -33,9 +33,6 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
         "order" => {
             (json!({"type": "string", "pattern": r"^[0-9]{4}-[0-9]+$"}), "通知书 year and number of an order")
         }
-        "sha256" => {
-            (json!({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}), "照片 the SHA-256 of a photo's bytes")
-        }
         "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         "from" | "found_from" => (day(), "起始日期 the first day, local"),
         "to" | "found_to" => (day(), "截止日期 the last day, local, included"),
