@@ -5,7 +5,7 @@
 //! What a crash between the two leaves is said in `docs/decisions/0014-api.md`. Start at [`once`].
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -30,6 +30,9 @@ pub(super) const KEY_MAX: usize = 128;
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Bytes of an answer that is kept.
 const ANSWER_BYTES: u64 = 1 << 20;
+/// Routes whose answers are secrets, shown once: they are not kept, and a key does nothing there.
+const SECRET: [&str; 5] =
+    ["/v1/session", "/v1/session/district", "/v1/tokens", "/v1/people/{person}/link", "/v1/enrol-codes"];
 /// Says of an answer that it was given before.
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -41,20 +44,19 @@ pub(super) async fn once(State(shared): State<Shared>, request: Request, next: N
     taken(shared, request, next).await.unwrap_or_else(ApiError::into_response)
 }
 
-/// Ends of the paths whose answers are secrets: sessions, tokens, one-time links, enrolment codes.
-const SECRETS: [&str; 4] = ["/session", "/tokens", "/link", "/enrol-codes"];
+/// Whether answers of this route, as the router has it, are kept under a key.
+pub(super) fn takes_key(path: &str) -> bool {
+    let first = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+    first.is_some_and(|first| !DEVICE_ROUTES.contains(&first)) && !SECRET.contains(&path)
+}
 
 /// Whether the answer of a request is kept: it has a key and acts for the office by a body of JSON, or by none.
 fn is_kept(request: &Request) -> bool {
-    let first = request.uri().path().strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
-    // What is shown once is not kept to be shown again.
-    let path = request.uri().path();
-    let is_secret = SECRETS.iter().any(|end| path.ends_with(end));
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     request.method() == Method::POST
-        && !is_secret
         && request.headers().contains_key(HEADER)
-        && first.is_some_and(|first| !DEVICE_ROUTES.contains(&first))
+        && route.is_some_and(takes_key)
         && media_type.is_none_or(|media_type| media_type.starts_with("application/json"))
 }
 
@@ -216,6 +218,23 @@ mod tests {
             (500, Fate::Unsettled),
         ] {
             assert_eq!(fate(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn answers_that_are_secrets_are_not_kept_and_those_of_devices_neither() {
+        for (path, expected) in [
+            ("/v1/works", true),
+            ("/v1/hazards/{record}/commands/{command}", true),
+            ("/v1/people", true),
+            ("/v1/tokens", false),
+            ("/v1/enrol-codes", false),
+            ("/v1/people/{person}/link", false),
+            ("/v1/session", false),
+            ("/v1/sync", false),
+            ("/login", false),
+        ] {
+            assert_eq!(takes_key(path), expected, "{path}");
         }
     }
 

@@ -103,7 +103,11 @@ fn security_schemes() -> Value {
         },
         "session": {
             "type": "apiKey", "in": "cookie", "name": super::auth::COOKIE,
-            "description": "浏览器登录 a browser that has signed in; with whatever changes something it says its `x-csrf-token`",
+            "description": "浏览器登录 a browser that has signed in",
+        },
+        "csrf": {
+            "type": "apiKey", "in": "header", "name": super::auth::CSRF_HEADER,
+            "description": "页面令牌 the session's own token, said with whatever changes something",
         },
     })
 }

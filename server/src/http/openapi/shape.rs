@@ -9,6 +9,7 @@ use sync_protocol::codes::Code;
 
 use super::parameters;
 use crate::http::error::status_of;
+use crate::http::idempotency;
 use crate::http::policy;
 use crate::http::problem::MEDIA_TYPE;
 
@@ -53,9 +54,9 @@ pub(super) fn complete(
         codes.push(Code::BadParameter);
     }
     if !is_reading {
-        codes.push(Code::StorageFull);
+        codes.extend([Code::StorageFull, Code::CsrfMissing]);
     }
-    if method == "post" && is_json {
+    if method == "post" && is_json && idempotency::takes_key(path) {
         codes.extend(IDEMPOTENCY);
         codes.push(Code::BadParameter);
         parameters.push(parameters::header("IdempotencyKey"));
@@ -72,7 +73,11 @@ pub(super) fn complete(
     if !parameters.is_empty() {
         operation.insert("parameters".to_owned(), Value::Array(parameters));
     }
-    let security = if is_public(path, method) { json!([]) } else { json!([{"token": []}, {"session": []}]) };
+    let security = match (is_public(path, method), is_reading) {
+        (true, _) => json!([]),
+        (false, true) => json!([{"token": []}, {"session": []}]),
+        (false, false) => json!([{"token": []}, {"session": [], "csrf": []}]),
+    };
     operation.insert("security".to_owned(), security);
     operation.insert("operationId".to_owned(), Value::String(operation_id(path, method)));
 }
