@@ -29,7 +29,7 @@ pub(super) const READERS: usize = 64;
 /// A line without meaning is sent so often, so that a dead connection is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A reader is let go after so long and comes back by itself with the number of the last event that it had.
-const LONGEST: Duration = Duration::from_secs(3_600);
+const LONGEST: Duration = Duration::from_hours(1);
 /// Parts that wait for a slow reader.
 const WAITING: usize = 4;
 

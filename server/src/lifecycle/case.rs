@@ -69,6 +69,7 @@ pub struct Asked {
 }
 
 /// What a command is judged against.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a guard asks for")]
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The hazard.
@@ -243,8 +244,14 @@ impl Case {
                 self.set_deadline(past, past.number("value"));
                 true
             }
-            Kind::Rectified => self.rectifiers.insert(past.author) || true,
-            Kind::Verified => self.reinspectors.insert(past.author) || true,
+            Kind::Rectified => {
+                self.rectifiers.insert(past.author);
+                true
+            }
+            Kind::Verified => {
+                self.reinspectors.insert(past.author);
+                true
+            }
             Kind::NotFound => {
                 self.visits += 1;
                 true

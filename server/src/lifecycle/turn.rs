@@ -8,16 +8,17 @@ use crate::domain::Role;
 /// The role whose turn it is; none where nobody must act.
 pub fn turn(case: &Case) -> Option<Role> {
     match case.at() {
-        State::Held | State::Reported | State::NotFound | State::Disputed => Some(Role::Reviewer),
+        State::Verified if case.is_major => Some(Role::Leader),
+        State::Held | State::Reported | State::NotFound | State::Disputed | State::Verified => {
+            Some(Role::Reviewer)
+        }
         State::Returned => Some(Role::Inspector),
         State::Graded if case.is_major && !case.is_confirmed => Some(Role::Leader),
         State::Graded => Some(Role::Clerk),
         State::Ordered | State::Rectifying if case.asked.is_some() => Some(Role::Reviewer),
         State::Ordered | State::Rectifying => Some(Role::Unit),
-        State::Carried | State::Verified if case.is_major => Some(Role::Leader),
         State::Carried => Some(Role::Leader),
         State::Rectified => Some(Role::Reinspector),
-        State::Verified => Some(Role::Reviewer),
         State::MadeSafe
         | State::Closed
         | State::Void

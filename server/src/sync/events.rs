@@ -13,7 +13,7 @@ use crate::domain::{District, Role};
 use crate::store::{Candidate, EventRow};
 
 /// The timer looks so often.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// Events of one sort that one look notices, at most; the next one goes on.
 const AT_A_TIME: u32 = 500;
 const HOUR_MS: i64 = 3_600_000;

@@ -36,9 +36,9 @@ pub(in crate::sync) fn has_past(view: &View) -> bool {
 /// What the operations behind a hazard say, in the order in which it is told: what phones signed as it came, then what
 /// the server signed in its own order.
 pub(in crate::sync) fn past(own: DeviceId, mut operations: Vec<PastOperation>) -> Vec<Past> {
-    operations.sort_by_key(|it| match it.device == own {
-        false => (false, it.received_ms, it.device, it.sequence),
-        true => (true, 0, it.device, it.sequence),
+    operations.sort_by_key(|it| {
+        let is_own = it.device == own;
+        (is_own, if is_own { 0 } else { it.received_ms }, it.device, it.sequence)
     });
     operations.iter().filter_map(one).collect()
 }
