@@ -233,6 +233,7 @@ impl Settings {
             ("request_timeout_s", self.request_timeout_s.to_string()),
             ("stall_timeout_s", self.stall_timeout_s.to_string()),
             ("sync_at_once", self.sync_at_once.to_string()),
+            ("clock_ahead_s", self.clock_ahead_s.to_string()),
             ("session_idle_minutes", self.session_idle_minutes.to_string()),
             ("session_most_minutes", self.session_most_minutes.to_string()),
             ("passwords", serde_json::to_string(&self.passwords).unwrap_or_default()),

@@ -4,6 +4,7 @@
 //! and headers are in `http`. Start at [`overview()`].
 
 mod api;
+mod case;
 mod detail;
 mod device;
 mod districts;

@@ -234,7 +234,10 @@ async fn reply(response: reqwest::Response) -> Result<Reply> {
         value.unwrap_or_default().to_owned()
     };
     let (content_type, cookie, location) = (header("content-type"), header("set-cookie"), header("location"));
-    let reply = Reply { status, content_type, cookie, location, body: response.bytes().await?.to_vec() };
+    // A stream of events has no end: that it begins is all that a reply says of it.
+    let is_endless = content_type.starts_with("text/event-stream");
+    let body = if is_endless { Vec::new() } else { response.bytes().await?.to_vec() };
+    let reply = Reply { status, content_type, cookie, location, body };
     if status >= 400 {
         note(reply.code().as_deref());
     }

@@ -61,11 +61,12 @@ impl Account {
     /// # Errors
     /// [`Code::NotFound`].
     pub(super) async fn must_see(&self, shared: &Shared, record: RecordId) -> Result<(), ApiError> {
-        let Sight::Units(units) = &self.sight else { return Ok(()) };
+        if self.sight == Sight::District {
+            return Ok(());
+        }
         let mut transaction = shared.engine.store.read().await?;
         let row = transaction.records(self.district.key, &[record]).await?.remove(&record);
-        let unit = row.and_then(|row| row.unit).ok_or(Code::NotFound)?;
-        if units.contains(&unit) { Ok(()) } else { Err(Code::NotFound.into()) }
+        if self.sight.sees(row.and_then(|row| row.unit)) { Ok(()) } else { Err(Code::NotFound.into()) }
     }
 
     /// Notes in the audit log that the account changed who may do what.

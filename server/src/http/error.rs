@@ -104,12 +104,9 @@ pub const fn status_of(code: Code) -> StatusCode {
             StatusCode::PAYLOAD_TOO_LARGE
         }
         Code::PhotoFileTooLarge | Code::PhotoTooManyPixels => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::PhotoOffset => StatusCode::CONFLICT,
-        Code::PhotoHashWrong => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::PhotoNotImage | Code::PhotoNoThumbnail => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::PhotosUnnamed => StatusCode::TOO_MANY_REQUESTS,
-        Code::PhotoRedacted => StatusCode::GONE,
-        Code::EncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::EncodingUnsupported | Code::PhotoNotImage | Code::PhotoNoThumbnail => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
         Code::Unauthenticated | Code::SignInFailed => StatusCode::UNAUTHORIZED,
         Code::Forbidden
         | Code::DeviceRevoked
@@ -117,8 +114,9 @@ pub const fn status_of(code: Code) -> StatusCode {
         | Code::PasswordStale
         | Code::CsrfMissing
         | Code::AccountElsewhere => StatusCode::FORBIDDEN,
-        Code::EnrolCodeExpired | Code::LinkInvalid => StatusCode::GONE,
+        Code::EnrolCodeExpired | Code::LinkInvalid | Code::PhotoRedacted => StatusCode::GONE,
         Code::EnrolCodeUsed
+        | Code::PhotoOffset
         | Code::ConflictClosed
         | Code::NotReleasable
         | Code::CommandRefused
@@ -127,10 +125,10 @@ pub const fn status_of(code: Code) -> StatusCode {
         | Code::LoginTaken
         | Code::UnitCircle => StatusCode::CONFLICT,
         Code::MovedOn => StatusCode::PRECONDITION_FAILED,
-        Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::IdempotencyKeyReused | Code::PhotoHashWrong => StatusCode::UNPROCESSABLE_ENTITY,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::TooManyRequests | Code::SignInLocked => StatusCode::TOO_MANY_REQUESTS,
+        Code::TooManyRequests | Code::SignInLocked | Code::PhotosUnnamed => StatusCode::TOO_MANY_REQUESTS,
         Code::TimedOut => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,

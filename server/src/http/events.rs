@@ -40,6 +40,8 @@ const WAITING: usize = 4;
 pub(super) struct From {
     /// The number of the last event that the reader had; the header `Last-Event-ID` wins.
     after: Option<u64>,
+    /// `true`: what is there, and then the end; absent: without end.
+    once: Option<bool>,
 }
 
 /// 事件流 Events as they are noticed: deadlines near, pass and are ignored; conflicts age; devices are silent.
@@ -66,11 +68,12 @@ pub(super) async fn stream(
             number.ok_or_else(|| ApiError::with(Code::BadParameter, "last-event-id"))?
         }
     };
+    let end = if from.once == Some(true) { End::WhenRead } else { End::Never };
     let (parts, ready) = mpsc::channel(WAITING);
     let (engine, district) = (Arc::clone(&shared.engine), account.district);
     tokio::spawn(async move {
         let _place = place;
-        let sent = tokio::time::timeout(LONGEST, send(&engine, &district, last, &parts)).await;
+        let sent = tokio::time::timeout(LONGEST, send(&engine, &district, (last, end), &parts)).await;
         if let Ok(Err(error)) = sent {
             tracing::error!(error = %error, "a stream of events ended: {error}");
         }
@@ -85,17 +88,29 @@ pub(super) async fn stream(
     Ok(response)
 }
 
+/// When a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// When what was there has been read.
+    WhenRead,
+    /// When its reader goes.
+    Never,
+}
+
 /// Sends what is there, then what comes, until the reader goes.
 async fn send(
     engine: &Arc<Engine>,
     district: &District,
-    mut last: u64,
+    (mut last, end): (u64, End),
     parts: &mpsc::Sender<Bytes>,
 ) -> Result<(), SyncError> {
     loop {
         // Before the look: what is told between it and the wait is not missed.
         let told = engine.told.notified();
         let events = events::after(engine, district, last, READ).await?;
+        if events.is_empty() && end == End::WhenRead {
+            return Ok(());
+        }
         if events.is_empty() {
             let _elapsed = tokio::time::timeout(HEARTBEAT, told).await;
             if parts.send(Bytes::from_static(b":\n\n")).await.is_err() {

@@ -57,7 +57,13 @@ pub(super) async fn one(
     account: Account,
     Path(order): Path<String>,
 ) -> Result<Json<Order>, ApiError> {
-    Ok(Json(orders::one(&shared.engine, &account.district, &order).await?.0))
+    Ok(Json(seen(&shared, &account, &order).await?))
+}
+
+/// An order, where the account may be shown it: of a unit's people, those to their unit and to the ones below it.
+async fn seen(shared: &Shared, account: &Account, order: &str) -> Result<Order, ApiError> {
+    let (order, unit) = orders::one(&shared.engine, &account.district, order).await?;
+    if account.sight.sees(unit) { Ok(order) } else { Err(Code::NotFound.into()) }
 }
 
 async fn sheet(
@@ -66,6 +72,7 @@ async fn sheet(
     order: &str,
     headers: &HeaderMap,
 ) -> Result<Sheet, ApiError> {
+    seen(shared, account, order).await?;
     // As its reader reaches this server: what they scan leads back the same way.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let scheme = if shared.pin.is_some() { "https" } else { "http" };

@@ -39,7 +39,7 @@ pub fn thumbnail(bytes: &[u8], side: u32) -> Result<Vec<u8>, Code> {
     let mut small = if width > side || height > side { whole.thumbnail(side, side) } else { whole };
     small.apply_orientation(orientation);
     let mut encoded = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut encoded, QUALITY);
-    small.into_rgb8().write_with_encoder(encoder).map_err(|_broken| none)?;
+    let writer = JpegEncoder::new_with_quality(&mut encoded, QUALITY);
+    small.into_rgb8().write_with_encoder(writer).map_err(|_broken| none)?;
     Ok(encoded)
 }

@@ -29,8 +29,8 @@ pub struct Place {
 impl Place {
     fn whole(&self) -> path::Path {
         let name = self.photo.to_string();
-        let shelf = name.get(..2).unwrap_or_default();
-        path::Path::from(format!("{}/{shelf}/{name}", self.district))
+        let first = name.get(..2).unwrap_or_default();
+        path::Path::from(format!("{}/{first}/{name}", self.district))
     }
 
     fn partial(&self) -> path::Path {

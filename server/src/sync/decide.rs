@@ -10,7 +10,7 @@ use sync_protocol::check;
 use sync_protocol::codes::Code;
 use sync_protocol::field;
 use sync_protocol::ids::{Head, Identity, PersonId, RecordId};
-use sync_protocol::kind::{Kind, Signer};
+use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 use sync_protocol::view::View;
 
@@ -39,18 +39,10 @@ pub struct Decided {
     pub is_open: bool,
 }
 
-/// Kinds that may answer a conflict of the lifecycle: they act on the hazard, not on one value or file.
-pub fn answers(kind: Kind) -> bool {
-    let is_tool = matches!(
-        kind,
-        Kind::Resolved
-            | Kind::Restored
-            | Kind::Released
-            | Kind::Retracted
-            | Kind::WrittenOff
-            | Kind::Redacted
-    );
-    kind.signer() == Signer::Office && !is_tool
+/// Kinds that may answer a conflict of the lifecycle: what says that the hazard is there, or that it is none. What says
+/// that it is cured or closed needs its evidence, and every other step its guard: those are commands.
+pub const fn answers(kind: Kind) -> bool {
+    matches!(kind, Kind::Returned | Kind::Reopened | Kind::Void | Kind::Duplicate | Kind::NotOurs)
 }
 
 /// Settles a conflict.

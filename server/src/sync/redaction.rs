@@ -43,9 +43,9 @@ async fn named(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> Result<Named,
     let stored = batch.transaction.ledger_operations(key, draft.record).await?;
     if let Some(stored) = stored.iter().find(|stored| stored.identity == operation) {
         let said = Operation::decode(&stored.bytes).ok();
-        let releases = said.filter(|said| said.kind.known() == Some(Kind::Released));
-        let released = releases.and_then(|said| said.fields.get("operation")?.decode::<Identity>());
-        return Ok(Named::Text { operation, released });
+        let release = said.filter(|said| said.kind.known() == Some(Kind::Released));
+        let from_quarantine = release.and_then(|said| said.fields.get("operation")?.decode::<Identity>());
+        return Ok(Named::Text { operation, released: from_quarantine });
     }
     let waiting = batch.transaction.quarantined_whole(key, operation).await?;
     if waiting.is_some_and(|waiting| waiting.record == Some(draft.record)) {

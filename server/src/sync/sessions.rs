@@ -36,6 +36,16 @@ pub enum Sight {
     Units(BTreeSet<Uuid>),
 }
 
+impl Sight {
+    /// Whether what this unit answers for is seen.
+    pub fn sees(&self, unit: Option<Uuid>) -> bool {
+        match self {
+            Self::District => true,
+            Self::Units(units) => unit.is_some_and(|unit| units.contains(&unit)),
+        }
+    }
+}
+
 /// A browser that is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {

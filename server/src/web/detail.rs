@@ -28,6 +28,7 @@ pub fn record(record: &Record, viewer: &Viewer, calendar: &Calendar) -> String {
             }
             p class="quiet" { "收到 " (calendar.minute(line.received_ms)) " · " code { (line.id) } }
         }
+        @if let Some(case) = &line.case { (super::case::section(record, case, calendar)) }
         @if let Some(placement) = &record.placement { (super::place::section(placement)) }
         @if !record.conflicts.is_empty() {
             section { h2 { "待裁定的冲突" small { "open conflicts" } } (conflict_table(&record.conflicts, calendar)) }

@@ -42,6 +42,7 @@ pub fn overview(overview: &Overview, viewer: &Viewer, calendar: &Calendar) -> St
             h2 id="totals" { "未销号隐患 " (overview.totals.open_in_all()) small { "open hazards" } }
             (open_tiles(&overview.totals))
             (other_tiles(&overview.totals))
+            (super::case::turns(&overview.totals))
             (state_marks(&overview.totals))
             @if viewer.sees_district { p class="more" { a href="/reports" { "工作报告 Work reports" } } }
         }

@@ -224,6 +224,8 @@ fn signed_by_a_device(phone: &mut Phone, kind: Kind) -> Vec<u8> {
         .with("photo", &sync_protocol::ids::PhotoHash([1; 32]))
         .with("device", &id)
         .with("version", &"1")
+        .with("deadline_ms", &1)
+        .with("rule_version", &"1")
         .encode()
 }
 

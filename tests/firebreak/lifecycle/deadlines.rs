@@ -16,6 +16,10 @@ const DAY_S: i64 = 86_400;
 /// A hazard that was graded, ordered and receipted, and its deadline.
 async fn rectifying(desk: &Desk, phone: &mut Phone, severity: &str) -> Result<(RecordId, i64)> {
     let record = reported(phone, severity).await?;
+    on_its_way(desk, record, severity).await
+}
+
+async fn on_its_way(desk: &Desk, record: RecordId, severity: &str) -> Result<(RecordId, i64)> {
     desk.does("reviewer", record, "grade", &json!({"fields": {"severity": severity}})).await?;
     let ordered = desk.does("clerk", record, "order", &order()).await?;
     desk.does("clerk", record, "receipt", &json!({})).await?;
@@ -139,7 +143,11 @@ async fn a_raised_danger_level_tightens_what_people_were_told_once_and_never_len
         let server = Server::start(backend).await?;
         let (office, desk) = (server.client()?, Desk::new(&server).await?);
         let mut phone = Phone::enrol(&server).await?;
-        let (record, deadline_ms) = rectifying(&desk, &mut phone, "general").await?;
+        // In forest.
+        let report = phone.report("general").with("forest", &true);
+        let bundle = phone.seal(std::slice::from_ref(&report));
+        phone.sync(&[bundle]).await?;
+        let (record, deadline_ms) = on_its_way(&desk, report.record, "general").await?;
         case(&office, record).await?;
         let put = |level: i64| json!({"level": level});
         for (level, expected) in [(3, 0), (5, 1), (5, 0), (1, 0)] {

@@ -32,7 +32,7 @@ async fn a_hazard_goes_from_report_to_closure_by_commands_of_different_people() 
         assert_eq!(desk.does("clerk", record, "rectify", &cure()).await?["turn"], "reinspector");
         let words = desk.refused("reinspector", record, "verify", &nothing, &["needed", "needed"]).await?;
         assert_eq!(words["refusals"][0]["zh"], "请填写「验收结论」");
-        desk.refused("reviewer", record, "close", &nothing, &["state", "evidence"]).await?;
+        desk.refused("reviewer", record, "close", &nothing, &["state"]).await?;
         assert_eq!(desk.does("reinspector", record, "verify", &verdict()).await?["state"], "verified");
         let closed = desk.does("reviewer", record, "close", &nothing).await?;
         assert_eq!((closed["state"].as_str(), closed["turn"].as_str()), (Some("closed"), None));

@@ -100,6 +100,17 @@ async fn a_units_people_are_told_of_the_hazards_of_their_unit_and_those_below_it
         let nowhere = unit.get(&format!("/v1/hazards/{}", world.absent["{record}"])).await?;
         let hidden = unit.get(&format!("/v1/hazards/{}", world.of_other_unit)).await?;
         assert_eq!((nowhere.status, &nowhere.body), (hidden.status, &hidden.body));
+        let orders = admin.json("/v1/orders").await?;
+        let orders = orders["orders"].as_array().context("no orders")?;
+        assert_eq!(orders.len(), 3, "{orders:?}");
+        for order in orders {
+            let is_theirs = own.contains(order["record"].as_str().unwrap_or_default());
+            for form in ["", "/html", "/docx"] {
+                let path = format!("/v1/orders/{}{form}", order["order"].as_str().context("no order")?);
+                let status = unit.get(&path).await?.status;
+                assert_eq!(status, if is_theirs { 200 } else { 404 }, "{path}");
+            }
+        }
         let asked = json!({"fields": {"receipt": "收到"}});
         let command = format!("/v1/hazards/{}/commands/receipt", world.of_other_unit);
         ensure!(unit.post(&command, &asked).await?.status == 404);
