@@ -56,6 +56,10 @@ pub(super) fn worded(parameter: &mut Value) {
     let Some((schema, description)) = parameter.get("name").and_then(Value::as_str).and_then(known) else {
         return;
     };
+    // A flag that shares its name with a thing in paths is something else.
+    if parameter.pointer("/schema/type").is_some_and(|kind| kind == "boolean") {
+        return;
+    }
     let Some(parameter) = parameter.as_object_mut() else { return };
     parameter.entry("description").or_insert_with(|| description.into());
     if let (Some(Value::Object(own)), Value::Object(schema)) = (parameter.get_mut("schema"), schema) {
