@@ -147,7 +147,7 @@ pub(crate) async fn tags(backend: Backend) -> Result<()> {
     let path = format!("/v1/hazards/{}", report.record);
     let (status, tag, bytes) = get(&office, &path, "").await?;
     ensure!(
-        status == 200 && bytes > 0 && tag.starts_with(&format!("\"{}-", head_of(&report))),
+        status == 200 && bytes > 0 && tag.starts_with(&format!("\"{}.", head_of(&report))),
         "{status} {tag}"
     );
     for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {

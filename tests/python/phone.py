@@ -13,7 +13,7 @@ import wire
 from wire import decode, encode, expect, head_of, sha256, split
 
 CLIENT = "python-client/2"
-SEQUENCE, ITEM, OFFICE = "application/cbor-seq", "application/cbor", "application/json"
+SEQUENCE, ITEM, OFFICE = "application/cbor-seq", "application/cbor", "application/problem+json"
 
 
 def read_offer(text):

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
+use super::conditional::heads_tag;
 use super::error::ApiError;
 use super::hazards::parse;
 use super::parameters::{Body, IfMatch};
@@ -142,9 +143,10 @@ pub(super) async fn command(
     let said = (fields(&given.fields)?, photos(&given.photos)?);
     let command = made(&account, &command, record, said, (heads, moved_on))?;
     let done = commands::given(&shared.engine, &account.district, command).await?;
-    let tag = HeaderValue::try_from(format!("\"{}\"", done.heads.join(".")));
+    // Not that of a `GET`, whose body is another; its heads are those.
+    let tag = heads_tag(done.heads.iter()).map(|heads| HeaderValue::try_from(format!("\"{heads}.\"")));
     let mut response = Json(done).into_response();
-    if let Ok(tag) = tag {
+    if let Some(Ok(tag)) = tag {
         response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)

@@ -28,7 +28,7 @@ pub(super) struct OfHeads(pub(super) String);
 /// The heads of a record as they stand in a tag; none where there are too many of them, or none at all.
 pub(super) fn heads_tag<'a>(heads: impl ExactSizeIterator<Item = &'a String>) -> Option<String> {
     let amount = heads.len();
-    (1..=TAG_HEADS).contains(&amount).then(|| heads.map(String::as_str).collect::<Vec<_>>().join("."))
+    (1..=TAG_HEADS).contains(&amount).then(|| heads.map(String::as_str).collect::<Vec<_>>().join("-"))
 }
 
 /// The heads in a tag, of a record or of what a command answered.
@@ -72,7 +72,7 @@ async fn with_tag(response: Response, asked: Option<&HeaderValue>) -> Response {
     let hash = Sha256::digest(&bytes);
     let hash = hex::encode(hash.get(..HASH_BYTES).unwrap_or_default());
     let tag = match parts.extensions.get::<OfHeads>() {
-        Some(OfHeads(heads)) => format!("{heads}-{hash}"),
+        Some(OfHeads(heads)) => format!("{heads}.{hash}"),
         None => hash,
     };
     let is_known = asked
@@ -102,13 +102,13 @@ mod tests {
     #[test]
     fn the_heads_of_a_tag_are_read_back() {
         let heads = ["0b".repeat(16), "0a".repeat(16)];
-        let tag = format!("{}-{}", heads_tag(heads.iter()).unwrap(), "00".repeat(16));
+        let tag = format!("{}.{}", heads_tag(heads.iter()).unwrap(), "00".repeat(16));
         let read = heads_of(&tag).unwrap();
         assert_eq!(
             read.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["0a".repeat(16), "0b".repeat(16)]
         );
-        for wrong in ["", "00", ".", "-", "zz-00", "0b-00"] {
+        for wrong in ["", "00", ".", "-", "zz.00", "0b.00"] {
             assert_eq!(heads_of(wrong), None, "{wrong:?}");
         }
     }

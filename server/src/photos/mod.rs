@@ -174,8 +174,9 @@ fn degrees_e7(parts: &[exif::Rational]) -> Option<i64> {
     let e7 = |part: &exif::Rational, unit: i128| {
         (part.denom > 0).then(|| i128::from(part.num) * unit / i128::from(part.denom))
     };
-    let sum = e7(degrees, 10_000_000)? + e7(minutes, 10_000_000)? / 60 + e7(seconds, 10_000_000)? / 3_600;
-    i64::try_from(sum).ok()
+    // In seconds of arc × 1e7, so that it is rounded once.
+    let seconds = e7(degrees, 36_000_000_000)? + e7(minutes, 600_000_000)? + e7(seconds, 10_000_000)?;
+    i64::try_from((seconds + 1_800) / 3_600).ok()
 }
 
 #[cfg(test)]

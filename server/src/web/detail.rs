@@ -90,7 +90,7 @@ fn lifecycle(record: &Record) -> Markup {
                 }
             }
             @if let Some(closure) = lifecycle.closure { li { "销号：" (term(closure)) } }
-            @for missing in &record.missing {
+            @for missing in &record.missing_heads {
                 li { "缺前序操作 " code { (missing) } "，提到它的：" (naming(record, missing)) }
             }
         }

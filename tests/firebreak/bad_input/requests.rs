@@ -248,7 +248,11 @@ pub(super) async fn office(backend: Backend) -> Result<()> {
     let stale = json!({"fields": {"severity": "general"}, "heads": ["00".repeat(16)]});
     let unknown = format!("/v1/hazards/{}/commands/grade", uuid::Uuid::from_u128(9));
     admin.post(&grade, &graded).await?.json(&grade)?;
-    let table: [(&Client, &str, serde_json::Value, u16, Code); 9] = [
+    let restore = format!("/v1/hazards/{}/restore", report.record);
+    let past =
+        json!({"operation": head_of(&report).to_string(), "field": "severity", "heads": ["00".repeat(16)]});
+    let table: [(&Client, &str, serde_json::Value, u16, Code); 10] = [
+        (&admin, &restore, past, 409, Code::ConflictClosed),
         (&inspector, &grade, graded.clone(), 403, Code::Forbidden),
         (&admin, &unknown, graded.clone(), 404, Code::NotFound),
         (&admin, &format!("{commands}/reported"), json!({}), 404, Code::NotFound),

@@ -49,6 +49,16 @@ const RULES: &[Rule] = &[
     ("reopen", &["disputed", "not_found", "void", "duplicate", "not_ours"], REVIEW),
 ];
 
+/// What leads on to closure.
+const ONWARDS: [(&str, &str); 6] = [
+    ("reported", "grade"),
+    ("graded", "order"),
+    ("ordered", "receipt"),
+    ("rectifying", "rectify"),
+    ("rectified", "verify"),
+    ("verified", "close"),
+];
+
 /// Two people of each role: who may not sign for themselves finds another.
 const ROLES: [&str; 5] = ["reviewer", "clerk", "leader", "reinspector", "admin"];
 const HAZARDS: usize = 8;
@@ -72,6 +82,8 @@ struct World {
     people: Vec<(&'static str, Client)>,
     phones: Vec<Phone>,
     hazards: Vec<RecordId>,
+    /// Heads of a hazard as somebody saw them, and where it stood.
+    seen: BTreeMap<RecordId, (Value, String)>,
     /// Operations that phones hold back, by phone, in the order of recording.
     kept: Vec<Vec<Operation>>,
     dice: Dice,
@@ -101,7 +113,8 @@ impl World {
         }
         let (office, dice) = (server.client()?, Dice::named(seed, "lifecycle"));
         let kept = vec![Vec::new(); phones.len()];
-        Ok(Self { server, office, people, phones, hazards, kept, dice, met: Met::default() })
+        let (seen, met) = (BTreeMap::new(), Met::default());
+        Ok(Self { server, office, people, phones, hazards, seen, kept, dice, met })
     }
 
     async fn record(&self, record: RecordId) -> Result<Value> {
@@ -148,39 +161,53 @@ impl World {
         let record = *self.dice.pick(&self.hazards).context("no hazards")?;
         let before = self.record(record).await?;
         let state = before["state"].as_str().context("no state")?.to_owned();
-        let (role, client) = self.dice.pick(&self.people).context("no people")?.clone();
+        let (mut role, mut client) = self.dice.pick(&self.people).context("no people")?.clone();
         // Mostly something that leads on.
         let fitting: Vec<&Rule> = RULES
             .iter()
             .filter(|(_, from, who)| from.contains(&state.as_str()) && who.contains(&role))
             .collect();
-        let (command, from, who) = match self.dice.pick(&fitting) {
+        let (mut command, mut from, mut who) = match self.dice.pick(&fitting) {
             Some(rule) if self.dice.chance(75) => **rule,
             _ => *self.dice.pick(RULES).context("no rules")?,
         };
+        // Half of the time it goes on as it should.
+        let next = ONWARDS.iter().find(|(at, _)| *at == state).filter(|_| self.dice.chance(50));
+        if let Some((_, onwards)) = next {
+            (command, from, who) = *RULES.iter().find(|(name, ..)| name == onwards).context("no rule")?;
+            let able: Vec<&(&str, Client)> = self.people.iter().filter(|it| who.contains(&it.0)).collect();
+            (role, client) = (*self.dice.pick(&able).context("nobody")?).clone();
+        }
         let mut body = self.body(command);
-        let is_stale = self.dice.chance(15);
-        if is_stale {
-            let mut seen = heads(&before)?;
-            seen[0] = Head([7; 16]);
-            body["heads"] = json!(seen.iter().map(|head| hex::encode(head.0)).collect::<Vec<_>>());
+        let stands = stands(&before);
+        // What was seen earlier, and where it stood then.
+        let earlier = self.seen.get(&record).filter(|(heads, _)| *heads != before["heads"]).cloned();
+        let earlier = earlier.filter(|_| self.dice.chance(50));
+        let beside = earlier.is_some() && self.dice.chance(50);
+        let mut judged = stands.clone();
+        if let Some((heads, stood)) = &earlier {
+            body["heads"] = heads.clone();
+            body["beside"] = json!(beside);
+            if beside {
+                judged.clone_from(stood);
+            }
         } else if self.dice.chance(50) {
             body["heads"] = before["heads"].clone();
         }
+        if self.dice.chance(30) {
+            self.seen.insert(record, (before["heads"].clone(), stands));
+        }
         let path = format!("/v1/hazards/{record}/commands/{command}");
         let reply = client.post(&path, &body).await?;
-        // A hazard that was made safe stands below that where it stood.
-        let stage = before["lifecycle"]["stage"].as_str().unwrap_or("reported").to_owned();
-        let stands = if state == "made_safe" { stage } else { state.clone() };
-        let may = from.contains(&stands.as_str()) && who.contains(&role);
+        let may = from.contains(&judged.as_str()) && who.contains(&role);
         match reply.status {
             200 => {
-                ensure!(may && !is_stale, "{role} gave {command} on {state} ({stands}): {}", reply.text());
+                let is_seen = earlier.is_none() || beside;
+                ensure!(may && is_seen, "{role} gave {command} on {state} ({judged}): {}", reply.text());
                 self.met.done += 1;
+                self.met.beside += u64::from(beside);
             }
-            412 => self.met.moved_on += 1,
-            // Heads that nobody ever gave are no state that it could be judged against.
-            400 if is_stale => self.met.beside += 1,
+            412 if earlier.is_some() && !beside => self.met.moved_on += 1,
             409 | 403 => self.met.refused += 1,
             status => anyhow::bail!("{command}: {status} {}", reply.text()),
         }
@@ -230,7 +257,7 @@ impl World {
             of_kind.clone().count() == of_kind.filter(|it| !it["fields"][field].is_null()).count()
         };
         for (kind, field) in [
-            ("graded", "graded_severity"),
+            ("graded", "severity"),
             ("returned", "reason"),
             ("void", "reason"),
             ("not_ours", "reason"),
@@ -259,6 +286,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Where it stands for a command: a hazard that was made safe goes on from below that.
+fn stands(told: &Value) -> String {
+    let state = told["state"].as_str().unwrap_or_default();
+    if state != "made_safe" {
+        return state.to_owned();
+    }
+    let ranks = ["reported", "graded", "ordered", "rectifying", "carried"];
+    let stages = told["lifecycle"]["stage"].as_array().into_iter().flatten();
+    let stages = stages.filter_map(|stage| stage["state"].as_str());
+    let furthest =
+        stages.max_by_key(|stage| ranks.iter().position(|rank| rank == stage).map(|rank| rank + 1));
+    furthest.unwrap_or("reported").to_owned()
 }
 
 fn heads(told: &Value) -> Result<Vec<Head>> {
@@ -322,7 +363,9 @@ async fn whoever_does_what_and_whenever_it_arrives_no_hazard_skips_a_step_or_its
         }
     }
     ensure!(
-        all.done > 0 && all.refused > 0 && all.late > 0 && all.closed > 0 && all.ordered > 0,
+        [all.done, all.refused, all.moved_on, all.beside, all.late, all.closed, all.ordered]
+            .iter()
+            .all(|met| *met > 0),
         "not everything was met: {all:?}"
     );
     Ok(())

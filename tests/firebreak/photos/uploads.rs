@@ -14,7 +14,9 @@ use fixtures::office::Office;
 use rand::{RngExt as _, SeedableRng as _};
 use sync_protocol::ids::RecordId;
 use sync_protocol::kind::Kind;
-use sync_protocol::limits::{PHOTO_BYTES, PHOTO_CHUNK_BYTES, UNNAMED_PHOTOS};
+use sync_protocol::limits::{
+    PHOTO_BYTES, PHOTO_CHUNK_BYTES, UNNAMED_PHOTO_DAYS, UNNAMED_PHOTOS, UPLOAD_DAYS,
+};
 
 use super::{File, report, state};
 
@@ -208,6 +210,42 @@ async fn photos_that_no_record_names_are_bounded_at_n_and_n_plus_one() -> Result
     assert_eq!(one_more.put(&phone.client).await?.0.status, 204);
     report(&mut phone, &[File::new(0, 1).named("before")]).await?;
     assert_eq!(File::new(1_000, 1).put(&phone.client).await?.0.status, 204);
+    Ok(())
+}
+
+/// Asks how much of a file is there until nothing is: what is thrown away is so soon after a start.
+async fn until_gone(server: &Server, phone: &Phone, file: &File) -> Result<()> {
+    let client = server.client_of(phone.token())?;
+    for _ in 0..1_000 {
+        if file.head(&client).await?.offset == 0 {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("it is still there")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_that_nobody_goes_on_with_and_photos_that_no_record_names_are_thrown_away_in_time()
+-> Result<()> {
+    let mut server = Server::start(Backend::Sqlite).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let (begun, unnamed, named) = (File::new(61, 2 * PHOTO_CHUNK_BYTES), File::new(62, 1), File::new(63, 1));
+    begun.patch(&phone.client, 0..PHOTO_CHUNK_BYTES).await?;
+    unnamed.put(&phone.client).await?;
+    report(&mut phone, &[named.named("before")]).await?;
+    named.put(&phone.client).await?;
+    for (days, goes, stays) in
+        [(UPLOAD_DAYS + 1, &begun, vec![&unnamed, &named]), (UNNAMED_PHOTO_DAYS + 1, &unnamed, vec![&named])]
+    {
+        server.stop().await?;
+        server.set("FIREBREAK_CLOCK_AHEAD_S", &(days * 86_400).to_string());
+        server.resume().await?;
+        until_gone(&server, &phone, goes).await?;
+        let client = server.client_of(phone.token())?;
+        for file in stays {
+            ensure!(file.head(&client).await?.complete, "after {days} days");
+        }
+    }
     Ok(())
 }
 

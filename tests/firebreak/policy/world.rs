@@ -63,7 +63,9 @@ async fn objects(server: &Server, code: &str, word: &str) -> Result<(Objects, Ph
     let waiting = office.json("/v1/quarantine").await?;
     let unit = json!({"name": word, "kind": "operator", "contact": word});
     let unit = office.post("/v1/units", &unit).await?.json("unit")?;
-    let table = format!("线路名称,杆号,经度,纬度\n{word},N1,103.01,29.98\n{word},N2,103.02,29.99\n");
+    // The line that a hazard stands on is no secret within its district.
+    let line = if code == DISTRICT { "青杠线" } else { word };
+    let table = format!("线路名称,杆号,经度,纬度\n{line},N1,103.01,29.98\n{line},N2,103.02,29.99\n");
     let csv = [("content-type", "text/csv")];
     let imported = office.post_bytes("/v1/grid/lines?keep_missing=true", table.into_bytes(), &csv).await?;
     ensure!(imported.status == 200, "{}", imported.text());

@@ -48,7 +48,7 @@ pub struct Record {
     /// Operations that no other names.
     pub heads: Vec<String>,
     /// Operations that others name and the server lacks.
-    pub missing: Vec<String>,
+    pub missing_heads: Vec<String>,
     /// Operations that their own author has withdrawn.
     pub withdrawn: Vec<String>,
     /// Photos.
@@ -207,7 +207,7 @@ pub async fn record(engine: &Arc<Engine>, district: &District, id: RecordId) -> 
             .map(|listed| conflicts::told(listed, Some(&view), number.clone(), &names))
             .collect(),
         heads: view.heads.iter().map(ToString::to_string).collect(),
-        missing: view.missing.iter().map(ToString::to_string).collect(),
+        missing_heads: view.missing.iter().map(ToString::to_string).collect(),
         withdrawn: view.withdrawn.iter().map(ToString::to_string).collect(),
         photos: evidence::photos(&view, &asked),
         pairs: evidence::pairs(&view, &known, &files),
