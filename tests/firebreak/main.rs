@@ -1,5 +1,7 @@
 //! The end-to-end tests: one binary, one module a subject. Keep this a plain list.
 
+#![cfg(test)]
+
 mod accounts;
 mod api_fuzz;
 mod api_page;

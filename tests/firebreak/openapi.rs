@@ -51,8 +51,8 @@ fn the_document_has_every_route_of_the_office_and_no_other() -> Result<()> {
 #[tokio::test]
 async fn the_document_is_served_as_it_is_committed() -> Result<()> {
     let server = Server::start(Backend::Sqlite).await?;
-    let served = server.client()?.with_token("").get("/openapi.json").await?;
-    ensure!((served.status, served.content_type.as_str()) == (200, "application/json"), "{served:?}");
-    ensure!(served.json("/openapi.json")? == openapi::document());
+    let given = server.client()?.with_token("").get("/openapi.json").await?;
+    ensure!((given.status, given.content_type.as_str()) == (200, "application/json"), "{given:?}");
+    ensure!(given.json("/openapi.json")? == openapi::document());
     Ok(())
 }

@@ -77,7 +77,7 @@ impl Browser {
         if reply.status == 200 {
             self.keep(&reply);
             let told = reply.json("session")?;
-            told["csrf"].as_str().context("no csrf")?.clone_into(&mut self.csrf);
+            told.get("csrf").and_then(|csrf| csrf.as_str()).context("no csrf")?.clone_into(&mut self.csrf);
         }
         Ok(reply)
     }

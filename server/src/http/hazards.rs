@@ -323,7 +323,7 @@ const FEATURES: u32 = 500;
 /// Parts that wait for a slow reader.
 const PARTS_WAITING: usize = 2;
 
-/// 隐患地图数据 The hazards of the filters as one FeatureCollection (RFC 7946).
+/// 隐患地图数据 The hazards of the filters as one `FeatureCollection` (RFC 7946).
 ///
 /// Streamed, without pages: `limit` and `cursor` are refused. Coordinates are longitude, latitude. A body that ends before its last bracket was cut.
 #[utoipa::path(

@@ -2,7 +2,7 @@
 //!
 //! A handler says what is its own by `#[utoipa::path]`: path, parameters, body, reply, and `x-codes`, the codes that it
 //! alone may answer. What follows from its shape is added here: the errors that every route shares, the parameters in
-//! its path, the headers. So a new route needs its annotation and one line in [`Described`]. A test holds this
+//! its path, the headers. So a new route needs its annotation and one line in `Described`. A test holds this
 //! document against `docs/openapi.json` and against the router. Start at [`document`].
 
 mod parameters;

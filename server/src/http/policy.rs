@@ -1,4 +1,4 @@
-//! Who may do what on which route: one table. Who asks is found in [`super::auth`], which looks the row of each request up
+//! Who may do what on which route: one table. Who asks is found in `http::auth`, which looks the row of each request up
 //! before its handler runs; a handler adds only what depends on the object itself. Which role may give which command on a
 //! hazard in which state is `lifecycle::table`.
 //!

@@ -41,7 +41,9 @@ fn with_exif(jpeg: &[u8]) -> Vec<u8> {
         degrees(exif::Tag::GPSLongitude, 103, 0, 36),
     ];
     let mut writer = exif::experimental::Writer::new();
-    fields.iter().for_each(|field| writer.push_field(field));
+    for field in &fields {
+        writer.push_field(field);
+    }
     let mut tiff = Cursor::new(Vec::new());
     writer.write(&mut tiff, false).unwrap();
     let mut segment = b"Exif\0\0".to_vec();

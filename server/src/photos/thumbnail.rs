@@ -16,7 +16,7 @@ const DECODING_BYTES: u64 = THUMBNAIL_PIXELS * 8;
 /// JPEG quality, of 100.
 const QUALITY: u8 = 80;
 
-/// A thumbnail whose longer side is at most `side` pixels. Takes up to half a second and [`DECODING_BYTES`] of memory.
+/// A thumbnail whose longer side is at most `side` pixels. Takes up to half a second and `DECODING_BYTES` of memory.
 ///
 /// # Errors
 /// [`Code::PhotoNoThumbnail`] where this version does not decode it: another format, too many pixels, broken inside.

@@ -105,7 +105,7 @@ async fn write(engine: Arc<Engine>, district: District, mut waiting: mpsc::Recei
             }
             jobs.push(job);
         }
-        supervised(commit(&engine, &district, std::mem::take(&mut jobs))).await;
+        Box::pin(supervised(commit(&engine, &district, std::mem::take(&mut jobs)))).await;
     }
 }
 

@@ -76,7 +76,7 @@ fn stories(rows: &[Row], reporter: &Phone, crew: &Phone) -> Result<Vec<Story>> {
         .map(|(nth, row)| {
             let mut operations = row.operations(author).into_iter();
             let report = operations.next().context("a row without a report")?;
-            let due_ms = report.fields.get("deadline_ms").and_then(|due| due.decode::<i64>());
+            let due_ms = report.fields.get("deadline_ms").and_then(sync_protocol::cbor::Raw::decode::<i64>);
             let later: Vec<Operation> = operations.collect();
             let is_early = nth % 5 == 0 && !later.is_empty();
             Ok(Story { record: report.record, end: End::of(row), report, later, due_ms, is_early })

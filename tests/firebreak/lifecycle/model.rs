@@ -113,8 +113,17 @@ impl World {
         }
         let (office, dice) = (server.client()?, Dice::named(seed, "lifecycle"));
         let kept = vec![Vec::new(); phones.len()];
-        let (seen, met) = (BTreeMap::new(), Met::default());
-        Ok(Self { server, office, people, phones, hazards, seen, kept, dice, met })
+        Ok(Self {
+            server,
+            office,
+            people,
+            phones,
+            hazards,
+            seen: BTreeMap::new(),
+            kept,
+            dice,
+            met: Met::default(),
+        })
     }
 
     async fn record(&self, record: RecordId) -> Result<Value> {
@@ -149,7 +158,7 @@ impl World {
         for part in operations.chunks(2) {
             let bundle = self.phones[nth].seal(part);
             // A lost reply: the same bytes again.
-            self.phones[nth].sync(&[bundle.clone()]).await?;
+            self.phones[nth].sync(std::slice::from_ref(&bundle)).await?;
             self.phones[nth].sync(&[bundle]).await?;
             self.met.late += 1;
         }
@@ -168,7 +177,7 @@ impl World {
             .filter(|(_, from, who)| from.contains(&state.as_str()) && who.contains(&role))
             .collect();
         let (mut command, mut from, mut who) = match self.dice.pick(&fitting) {
-            Some(rule) if self.dice.chance(75) => **rule,
+            Some(fitting) if self.dice.chance(75) => **fitting,
             _ => *self.dice.pick(RULES).context("no rules")?,
         };
         // Half of the time it goes on as it should.

@@ -117,7 +117,7 @@ impl World {
             let grade = json!({"fields": {"severity": "serious", "rule_version": "2026-1"}});
             office.post(&format!("{path}/grade"), &grade).await?.json("grade")?;
             let order = json!({"fields": {"responsible_unit": word, "responsible_unit_id": unit, "measures": "砍伐",
-                "deadline_ms": soon_ms()?}});
+                "deadline_ms": soon_ms()}});
             office.post(&format!("{path}/order"), &order).await?.json("order")?;
             hazards.push(report.record.to_string());
         }
@@ -139,9 +139,8 @@ impl World {
 }
 
 /// In twelve hours: no rule sets an earlier deadline for what is serious.
-fn soon_ms() -> Result<i64> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    Ok(i64::try_from(now.as_millis())? + 12 * 3_600_000)
+fn soon_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond() + 12 * 3_600_000
 }
 
 /// Ids of nothing, shaped as ids of something.

@@ -1,8 +1,8 @@
 //! Photos: uploads that go on where they broke off, what is held, what may be seen, what is thrown away.
 //!
 //! A photo is complete when its bytes have its SHA-256 and are on the disk; then each record that names it gets a
-//! `photo_verified`, in the transaction that notes the file ([`hold`]), and so does each record that comes to name it
-//! later ([`verify_named`]). Bytes come in any order of requests and from several uploaders at once: each is appended
+//! `photo_verified`, in the transaction that notes the file (`hold`), and so does each record that comes to name it
+//! later (`verify_named`). Bytes come in any order of requests and from several uploaders at once: each is appended
 //! only where the file ends. Formats and limits are in [`crate::photos`], files in [`crate::store::Blobs`].
 
 pub mod serving;
