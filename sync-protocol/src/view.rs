@@ -75,6 +75,29 @@ impl State {
     pub const fn is_open(self) -> bool {
         !matches!(self, Self::Closed | Self::Void | Self::Duplicate | Self::NotOurs | Self::Recorded)
     }
+
+    /// How far a stage of the office's progress is; 0 of what is none.
+    pub const fn progress(self) -> u8 {
+        match self {
+            Self::Reported => 1,
+            Self::Graded => 2,
+            Self::Ordered => 3,
+            Self::Rectifying => 4,
+            Self::Carried => 5,
+            Self::Returned
+            | Self::Held
+            | Self::MadeSafe
+            | Self::NotFound
+            | Self::Rectified
+            | Self::Verified
+            | Self::Closed
+            | Self::Void
+            | Self::Duplicate
+            | Self::NotOurs
+            | Self::Disputed
+            | Self::Recorded => 0,
+        }
+    }
 }
 
 terms! {

@@ -10,6 +10,7 @@ pub mod browser;
 pub mod district;
 pub mod http;
 pub mod nepal;
+pub mod office_suite;
 pub mod phone;
 pub mod postgres;
 pub mod proxy;

@@ -175,7 +175,7 @@ impl Case {
         let missing = COMMITMENTS.iter().flat_map(|(text, date, zh, en)| {
             [text, date].into_iter().filter(|name| !is_there(name)).map(|name| (*name, *zh, *en))
         });
-        let stage = view.stage.iter().map(|stage| stage.state).max_by_key(|state| progress(*state));
+        let stage = view.stage.iter().map(|stage| stage.state).max_by_key(|state| state.progress());
         let mut case = Self {
             record: Some(record),
             stage: stage.unwrap_or(State::Reported),
@@ -280,29 +280,6 @@ impl Case {
     fn note(&mut self, past: &Past, at_ms: Option<i64>) {
         let (kind, author, received_ms) = (past.kind, past.author, past.received_ms);
         self.deadlines.push(DeadlineStep { kind, at_ms, author, received_ms });
-    }
-}
-
-/// How far a stage of the office's progress is.
-const fn progress(state: State) -> u8 {
-    match state {
-        State::Reported => 1,
-        State::Graded => 2,
-        State::Ordered => 3,
-        State::Rectifying => 4,
-        State::Carried => 5,
-        State::Returned
-        | State::Held
-        | State::MadeSafe
-        | State::NotFound
-        | State::Rectified
-        | State::Verified
-        | State::Closed
-        | State::Void
-        | State::Duplicate
-        | State::NotOurs
-        | State::Disputed
-        | State::Recorded => 0,
     }
 }
 

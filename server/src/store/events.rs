@@ -70,6 +70,17 @@ fn candidate((subject, basis, number, word): Tuple) -> Candidate {
     Candidate { subject, basis, number, word }
 }
 
+/// What waits for somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// An open hazard that was due, and on which nobody has acted since.
+    Ignored,
+    /// A conflict that is open.
+    Conflict,
+    /// A device in use that was not heard of.
+    Silent,
+}
+
 impl Transaction {
     /// Open hazards of these severities that are due after one moment and not after another, and were not told of.
     pub async fn due_untold(
@@ -86,39 +97,21 @@ impl Transaction {
         Ok(rows.into_iter().map(candidate).collect())
     }
 
-    /// Open hazards that were due before a moment and on which nobody has acted since, and were not told of.
-    pub async fn ignored_untold(
+    /// What has waited since before a moment and was not told of.
+    pub async fn untold(
         &mut self,
         district: DistrictKey,
+        what: Waiting,
         before_ms: i64,
         kind: &str,
         limit: u32,
     ) -> Result<Vec<Candidate>, StoreError> {
-        let rows = fetch_all!(self, Tuple, SELECT_IGNORED, district.0, before_ms, kind, i64::from(limit));
-        Ok(rows.into_iter().map(candidate).collect())
-    }
-
-    /// Conflicts that opened before a moment and were not told of.
-    pub async fn conflicts_untold(
-        &mut self,
-        district: DistrictKey,
-        before_ms: i64,
-        kind: &str,
-        limit: u32,
-    ) -> Result<Vec<Candidate>, StoreError> {
-        let rows = fetch_all!(self, Tuple, SELECT_CONFLICTS, district.0, before_ms, kind, i64::from(limit));
-        Ok(rows.into_iter().map(candidate).collect())
-    }
-
-    /// Devices in use that were last heard of before a moment, and were not told of.
-    pub async fn silent_untold(
-        &mut self,
-        district: DistrictKey,
-        before_ms: i64,
-        kind: &str,
-        limit: u32,
-    ) -> Result<Vec<Candidate>, StoreError> {
-        let rows = fetch_all!(self, Tuple, SELECT_SILENT, district.0, before_ms, kind, i64::from(limit));
+        let select = match what {
+            Waiting::Ignored => SELECT_IGNORED,
+            Waiting::Conflict => SELECT_CONFLICTS,
+            Waiting::Silent => SELECT_SILENT,
+        };
+        let rows = fetch_all!(self, Tuple, select, district.0, before_ms, kind, i64::from(limit));
         Ok(rows.into_iter().map(candidate).collect())
     }
 

@@ -53,7 +53,7 @@ pub use connect::{Database, Store};
 pub use derived::{Derivation, FactRow, StretchRow};
 pub use devices::Visit;
 pub use districts::{Counter, Lineage, Restore};
-pub use events::{Candidate, EventRow};
+pub use events::{Candidate, EventRow, Waiting};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
 pub use idempotency::{Answer, KeptRequest, KeyOf};

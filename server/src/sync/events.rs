@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Engine, SyncError, deadlines};
 use crate::domain::{District, Role};
-use crate::store::{Candidate, EventRow};
+use crate::store::{Candidate, EventRow, Waiting};
 
 /// The timer looks so often.
 const EVERY: Duration = Duration::from_mins(1);
@@ -77,13 +77,13 @@ pub async fn tick(engine: &Arc<Engine>, district: &District) -> Result<usize, Sy
     let passed = transaction.due_untold(key, EVERY_SEVERITY, past, "deadline-passed", AT_A_TIME).await?;
     found.extend(passed.into_iter().map(|it| ("deadline-passed", it)));
     let ignored = now_ms.saturating_sub(IGNORED_MS);
-    let ignored = transaction.ignored_untold(key, ignored, "deadline-ignored", AT_A_TIME).await?;
+    let ignored = transaction.untold(key, Waiting::Ignored, ignored, "deadline-ignored", AT_A_TIME).await?;
     found.extend(ignored.into_iter().map(|it| ("deadline-ignored", it)));
     let aged = now_ms.saturating_sub(CONFLICT_MS);
-    let aged = transaction.conflicts_untold(key, aged, "conflict-ages", AT_A_TIME).await?;
+    let aged = transaction.untold(key, Waiting::Conflict, aged, "conflict-ages", AT_A_TIME).await?;
     found.extend(aged.into_iter().map(|it| ("conflict-ages", it)));
     let silent = now_ms.saturating_sub(SILENT_MS);
-    let silent = transaction.silent_untold(key, silent, "device-silent", AT_A_TIME).await?;
+    let silent = transaction.untold(key, Waiting::Silent, silent, "device-silent", AT_A_TIME).await?;
     found.extend(silent.into_iter().map(|it| ("device-silent", it)));
     let mut sequence = transaction.last_event(key).await?;
     let mut told = 0;

@@ -3,7 +3,7 @@
 use super::evidence;
 use super::fields::index;
 use super::graph::{Bits, Graph, Node, WIDTH, add, bits_of};
-use super::lifecycle::{self, Evidence, Path, Role, Unseen, is_closing, is_end, path, rank, role, rung};
+use super::lifecycle::{self, Evidence, Path, Role, Unseen, is_closing, is_end, path, role, rung};
 use super::photos;
 use crate::kind::Kind;
 use crate::view::{Act, Stage, Standing, View};
@@ -59,7 +59,7 @@ fn properties(kind: Kind) -> Bits {
     };
     let of_stage = match lifecycle::stage(kind) {
         Some((_, true)) => FORCED,
-        Some((state, false)) => at_most(RANK, rank(state)),
+        Some((state, false)) => at_most(RANK, state.progress()),
         None => 0,
     };
     of_role | of_stage
@@ -76,7 +76,7 @@ fn stages(graph: &Graph<'_>, seen: &[Bits]) -> Vec<Stage> {
         .enumerate()
         .filter_map(|(node, kind)| {
             let (state, _) = lifecycle::stage(kind?)?;
-            let replaces = FORCED | (RANK << rank(state));
+            let replaces = FORCED | (RANK << state.progress());
             let is_replaced = bits_of(seen, node) & replaces != 0;
             if is_replaced { None } else { Some(Stage { writer: index(node)?, state }) }
         })

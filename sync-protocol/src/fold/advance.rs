@@ -265,8 +265,8 @@ fn live(view: &mut View, kind: Option<Kind>, new: WriterIndex, mut unseen: Unsee
         }
     }
     if let Some((state, is_forced)) = kind.and_then(lifecycle::stage) {
-        let rank = lifecycle::rank(state);
-        view.stage.retain(|stage| !is_forced && lifecycle::rank(stage.state) > rank);
+        let rank = state.progress();
+        view.stage.retain(|stage| !is_forced && stage.state.progress() > rank);
         view.stage.push(Stage { writer: new, state });
     }
     view.evidence = evidence.after(kind, standing).standings();

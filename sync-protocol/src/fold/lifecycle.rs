@@ -193,29 +193,6 @@ pub(super) const fn stage(kind: Kind) -> Option<(State, bool)> {
     }
 }
 
-/// How far a stage is.
-pub(super) const fn rank(stage: State) -> u8 {
-    match stage {
-        State::Reported => 1,
-        State::Graded => 2,
-        State::Ordered => 3,
-        State::Rectifying => 4,
-        State::Carried => 5,
-        State::Returned
-        | State::Held
-        | State::MadeSafe
-        | State::NotFound
-        | State::Rectified
-        | State::Verified
-        | State::Closed
-        | State::Void
-        | State::Duplicate
-        | State::NotOurs
-        | State::Disputed
-        | State::Recorded => 0,
-    }
-}
-
 /// What acts of the frontier had not seen.
 #[derive(Debug, Default)]
 pub(super) struct Unseen {
@@ -234,7 +211,7 @@ pub(super) fn decide(view: &mut View, unseen: &Unseen) {
     }
     view.conflicts.extend(conflicts);
     view.state = state.unwrap_or_else(|| {
-        let highest = view.stage.iter().map(|stage| stage.state).max_by_key(|state| rank(*state));
+        let highest = view.stage.iter().map(|stage| stage.state).max_by_key(|state| state.progress());
         highest.unwrap_or(State::Reported)
     });
     view.closure = closure(view);

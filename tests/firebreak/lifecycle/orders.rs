@@ -1,9 +1,7 @@
 //! Orders: numbers without gaps whatever fails, and what is printed.
 
-use std::path::Path;
-use std::process::Command;
-
 use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::office_suite;
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
@@ -62,23 +60,6 @@ async fn orders_given_at_once_refused_or_cut_off_leave_no_gap_in_the_numbers() -
     Ok(())
 }
 
-/// Whether an office suite is there to open documents.
-fn has_office() -> bool {
-    Command::new("soffice").arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-/// A document as plain text, by an office suite without a screen and with a profile of its own.
-fn as_text(document: &Path, folder: &Path) -> Result<String> {
-    let profile = format!("-env:UserInstallation=file://{}", folder.join("profile").display());
-    let output = Command::new("soffice")
-        .args([&profile, "--headless", "--convert-to", "txt:Text (encoded):UTF8", "--outdir"])
-        .arg(folder)
-        .arg(document)
-        .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(std::fs::read_to_string(document.with_extension("txt"))?)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_is_printed_with_its_receipt_slip_and_opens_in_an_office_suite() -> Result<()> {
     let server = Server::start(Backend::Sqlite).await?;
@@ -106,7 +87,7 @@ async fn an_order_is_printed_with_its_receipt_slip_and_opens_in_an_office_suite(
     for (path, code) in [("/v1/orders/2026-999", "not-found"), ("/v1/orders/x", "bad-parameter")] {
         assert_eq!(office.get(path).await?.code().as_deref(), Some(code));
     }
-    if !has_office() {
+    if !office_suite::is_there() {
         eprintln!(
             "SKIPPED an_order_is_printed… in LibreOffice: soffice is not installed (scripts/setup test)"
         );
@@ -115,7 +96,7 @@ async fn an_order_is_printed_with_its_receipt_slip_and_opens_in_an_office_suite(
     let folder = TempDir::with_prefix("firebreak-order")?;
     let file = folder.path().join("order.docx");
     std::fs::write(&file, &document.body)?;
-    let text = as_text(&file, folder.path())?;
+    let text = office_suite::text_of(&file, folder.path())?;
     for wanted in words {
         ensure!(text.contains(wanted), "the document lacks {wanted}:\n{text}");
     }

@@ -1,35 +1,15 @@
 //! The document opens in an office suite and says in Chinese what the report says.
 
-use std::path::Path;
-use std::process::Command;
-
 use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::office_suite;
 use firebreak_tests::server::{Backend, DISTRICT, Server};
 use tempfile::TempDir;
 
 use super::NOVEMBER;
 
-/// Whether an office suite is there to open documents.
-fn has_office() -> bool {
-    Command::new("soffice").arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-/// A document as plain text, by an office suite without a screen and with a profile of its own.
-fn as_text(document: &Path, folder: &Path) -> Result<String> {
-    let profile = format!("-env:UserInstallation=file://{}", folder.join("profile").display());
-    let output = Command::new("soffice")
-        .args([&profile, "--headless", "--convert-to", "txt:Text (encoded):UTF8", "--outdir"])
-        .arg(folder)
-        .arg(document)
-        .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = std::fs::read_to_string(document.with_extension("txt"))?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_document_opens_in_libreoffice_and_says_what_the_report_says() -> Result<()> {
-    if !has_office() {
+    if !office_suite::is_there() {
         eprintln!(
             "SKIPPED the_document_opens_in_libreoffice…: soffice is not installed (scripts/setup test)"
         );
@@ -44,7 +24,7 @@ async fn the_document_opens_in_libreoffice_and_says_what_the_report_says() -> Re
     arguments.extend(days);
     let (done, said) = server.command(&arguments).await?;
     ensure!(done && said["bytes"].as_u64().is_some_and(|bytes| bytes > 1_000), "{said}");
-    let text = as_text(&document, folder.path())?;
+    let text = office_suite::text_of(&document, folder.path())?;
     let report = server.client()?.json(&format!("/v1/reports/work?{NOVEMBER}")).await?;
     for wanted in [
         "测试林区电力线路森林防灭火工作报告",
