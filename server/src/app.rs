@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::http;
 use crate::http::socket::Patience;
 use crate::keys::{self, Keyring};
+use crate::lifecycle::Profile;
 use crate::store::{self, Blobs, Database, Store};
 use crate::sync::photos::{self, Photos};
 use crate::sync::{Engine, derive, events};
@@ -40,7 +41,9 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
     keys::make_private(&photos)
         .with_context(|| format!("the folder of photos {} cannot be made", photos.display()))?;
     let photos = Photos::new(Blobs::open(&photos)?);
-    Ok(Engine::open(store, keys, clock(settings), settings.default_positions()?, photos).await?)
+    let profile = Profile { closer_is_not_reinspector: settings.closer_is_not_reinspector };
+    let positions = settings.default_positions()?;
+    Ok(Engine::open(store, keys, clock(settings), positions, profile, photos).await?)
 }
 
 /// Serves until a signal, then lets requests in flight end.

@@ -50,6 +50,8 @@ pub struct Settings {
     /// Whether this server derives what stands beside the records (lines, kilometres, proposals). Of several servers on
     /// one database one that does is enough.
     pub derive: bool,
+    /// Whether who closes a hazard must not have verified it.
+    pub closer_is_not_reinspector: bool,
     /// Seconds that the server's clock is ahead of the machine's: for drills and tests of deadlines, 0 in earnest.
     pub clock_ahead_s: u64,
     /// What the log says: a filter of `tracing`.
@@ -88,6 +90,7 @@ impl Default for Settings {
             session_most_minutes: 720,
             passwords: Profile::default(),
             derive: true,
+            closer_is_not_reinspector: true,
             clock_ahead_s: 0,
             log: "info,sqlx=warn".to_owned(),
             log_format: LogFormat::Text,
@@ -233,6 +236,7 @@ impl Settings {
             ("request_timeout_s", self.request_timeout_s.to_string()),
             ("stall_timeout_s", self.stall_timeout_s.to_string()),
             ("sync_at_once", self.sync_at_once.to_string()),
+            ("closer_is_not_reinspector", self.closer_is_not_reinspector.to_string()),
             ("clock_ahead_s", self.clock_ahead_s.to_string()),
             ("session_idle_minutes", self.session_idle_minutes.to_string()),
             ("session_most_minutes", self.session_most_minutes.to_string()),

@@ -204,7 +204,7 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
     let beside = if has_moved { Some(seen(batch, &context, command, &mut judged).await?) } else { None };
     let ordinal = next_order(batch, &context).await?;
     let fields = filled(command, &judged, &context, district, ordinal, now_ms);
-    let giving = giving(command, &fields, now_ms);
+    let giving = giving(command, &fields, batch.engine.profile, now_ms);
     lifecycle::allowed(&judged.case, command.command, &giving)
         .map_err(|refusals| SyncError::Command(Refused::Command(refusals)))?;
     require_other(batch, command, &fields).await?;
@@ -243,15 +243,13 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: Some(Box::new(commanded)) })
 }
 
-fn giving<'a>(command: &'a Command, fields: &'a BTreeMap<String, Raw>, now_ms: i64) -> Giving<'a> {
-    Giving {
-        person: command.person,
-        roles: command.roles,
-        now_ms,
-        fields,
-        photos: &command.photos,
-        profile: Profile::default(),
-    }
+fn giving<'a>(
+    command: &'a Command,
+    fields: &'a BTreeMap<String, Raw>,
+    profile: Profile,
+    now_ms: i64,
+) -> Giving<'a> {
+    Giving { person: command.person, roles: command.roles, now_ms, fields, photos: &command.photos, profile }
 }
 
 /// The hazard as its sender saw it takes the place of the one that is there; gives what that copy lacked.
@@ -513,7 +511,7 @@ pub async fn offered(
         let (made_from, moved_on) = (None, MovedOn::Refuse);
         let given = Command { command: *command, record, fields, photos, person, roles, made_from, moved_on };
         let fields = filled(&given, &judged, &context, district, ordinal, now_ms);
-        let giving = giving(&given, &fields, now_ms);
+        let giving = giving(&given, &fields, engine.profile, now_ms);
         let refusals = lifecycle::allowed(&judged.case, *command, &giving).err().unwrap_or_default();
         let refusals: Vec<Refusal> =
             refusals.into_iter().filter(|refusal| refusal.code != lifecycle::Reason::Needed).collect();

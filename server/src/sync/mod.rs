@@ -58,6 +58,7 @@ use tokio::sync::{Mutex, Notify, RwLock};
 use crate::domain::{District, DistrictKey};
 use crate::grid::snapshot::Grid;
 use crate::keys::{KeyError, Keyring};
+use crate::lifecycle::Profile;
 use crate::rules::Rules;
 use crate::store::{Store, StoreError, Transaction};
 use crate::time::Clock;
@@ -102,6 +103,8 @@ pub struct Engine {
     pub clock: Clock,
     /// Positions that mean "place unknown", degrees × 1e7.
     pub default_positions: Vec<(i64, i64)>,
+    /// What the bureau has chosen of the lifecycle.
+    pub profile: Profile,
     /// Devices as their last sync left them.
     pub presenters: Presenters,
     /// Files of photos.
@@ -130,6 +133,7 @@ impl Engine {
         keys: Keyring,
         clock: Clock,
         default_positions: Vec<(i64, i64)>,
+        profile: Profile,
         photos: Photos,
     ) -> Result<Arc<Self>, SyncError> {
         let mut transaction = store.begin().await?;
@@ -148,6 +152,7 @@ impl Engine {
             keys,
             clock,
             default_positions,
+            profile,
             presenters: Presenters::default(),
             photos,
             written: Notify::new(),

@@ -69,6 +69,22 @@ async fn who_rectified_neither_verifies_nor_closes_and_who_verified_does_not_clo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bureau_may_let_who_verified_close_but_never_who_rectified() -> Result<()> {
+    let chosen = [("FIREBREAK_CLOSER_IS_NOT_REINSPECTOR", "false")];
+    let server = Server::start_with(Backend::Sqlite, &chosen).await?;
+    let (desk, mut phone) = (Desk::new(&server).await?, Phone::enrol(&server).await?);
+    let record = reported(&mut phone, "general").await?;
+    desk.does("clerk", record, "rectify", &cure()).await?;
+    desk.does("admin", record, "verify", &verdict()).await?;
+    desk.does("admin", record, "close", &json!({})).await?;
+    let other = reported(&mut phone, "general").await?;
+    desk.does("admin", other, "rectify", &cure()).await?;
+    desk.does("reinspector", other, "verify", &verdict()).await?;
+    desk.refused("admin", other, "close", &json!({}), &["same-person"]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_on_what_has_moved_on_is_refused_or_becomes_a_visible_conflict() -> Result<()> {
     for backend in Backend::ALL {
         let server = Server::start(backend).await?;
