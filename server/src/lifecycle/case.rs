@@ -94,6 +94,10 @@ pub struct Case {
     pub rectifiers: BTreeSet<PersonId>,
     /// Everybody who signed that it was verified.
     pub reinspectors: BTreeSet<PersonId>,
+    /// Those of them since it was last found not to be cured.
+    pub round_rectifiers: BTreeSet<PersonId>,
+    /// Who has verified it since then.
+    pub round_reinspectors: BTreeSet<PersonId>,
     /// How often it was not found.
     pub visits: usize,
     /// It names a photo of how it looks after.
@@ -147,6 +151,8 @@ impl Case {
             reporter: None,
             rectifiers: BTreeSet::new(),
             reinspectors: BTreeSet::new(),
+            round_rectifiers: BTreeSet::new(),
+            round_reinspectors: BTreeSet::new(),
             visits: 0,
             has_after_photo: false,
             deadline_ms: None,
@@ -246,10 +252,17 @@ impl Case {
             }
             Kind::Rectified => {
                 self.rectifiers.insert(past.author);
+                self.round_rectifiers.insert(past.author);
                 true
             }
             Kind::Verified => {
                 self.reinspectors.insert(past.author);
+                self.round_reinspectors.insert(past.author);
+                true
+            }
+            Kind::VerificationFailed | Kind::Reopened => {
+                self.round_rectifiers.clear();
+                self.round_reinspectors.clear();
                 true
             }
             Kind::NotFound => {

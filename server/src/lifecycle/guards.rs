@@ -26,8 +26,8 @@ pub(super) fn check(case: &Case, command: Command, giving: &Giving<'_>, refusals
             persons("整改人", "who rectified it", &case.rectifiers, giving, refusals);
         }
         Command::Close => close(case, giving, refusals),
-        Command::Grade
-        | Command::Return
+        Command::Grade => major(case, giving, refusals),
+        Command::Return
         | Command::Void
         | Command::NotOurs
         | Command::ConfirmMajor
@@ -62,6 +62,18 @@ fn duplicate(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
             "duplicate_of",
             "不能与自身重复",
             "it cannot be a duplicate of itself",
+        ));
+    }
+}
+
+/// What a leader has confirmed as major, a leader alone makes less.
+fn major(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
+    let is_less = giving.value("major").and_then(Raw::as_bool) == Some(false);
+    if case.is_confirmed && is_less && !giving.roles.has(Role::Leader) {
+        refusals.push(Refusal::new(
+            Reason::LeaderOnly,
+            "已由领导确认为重大事故隐患，须由领导变更",
+            "a leader confirmed it as major: a leader changes that",
         ));
     }
 }
@@ -203,7 +215,7 @@ fn close(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
     }
     if case.state == State::Verified {
         commitments(case, refusals);
-        if case.reinspectors.is_subset(&case.rectifiers) {
+        if case.round_reinspectors.is_subset(&case.round_rectifiers) {
             refusals.push(Refusal::new(
                 Reason::Evidence,
                 "须由整改人以外的人员复查",

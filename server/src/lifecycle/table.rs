@@ -141,3 +141,52 @@ pub fn needs(command: Command, case: &Case) -> Vec<Need> {
     }
     needs
 }
+
+/// Fields of the record that a correction does not write: they are the office's, and each has its own command.
+const DECIDED: &[&str] = &[
+    "major", "severity", "graded_severity", "deadline_ms", "responsible_unit", "responsible_unit_id",
+    "order_number", "review_at_ms", "rule_version", "supervision_level", "completed_at_ms", "verified_at_ms",
+    "closed_at_ms",
+];
+
+/// Whether a command may say a field: what it needs, what belongs to it, and remarks.
+pub fn may_say(command: Command, name: &str) -> bool {
+    let own: &[&str] = match command {
+        Command::Resubmit => return !DECIDED.contains(&name),
+        Command::Grade => &["severity", "major", "reason", "rule_version"],
+        Command::Return
+        | Command::Void
+        | Command::NotOurs
+        | Command::Dispute
+        | Command::RefuseExtension
+        | Command::Uphold
+        | Command::Reopen => &["reason"],
+        Command::Duplicate => &["duplicate_of", "reason"],
+        Command::ConfirmMajor => &["supervision_level", "major", "reason"],
+        Command::PlanMajor => {
+            return name == "remarks"
+                || super::case::COMMITMENTS.iter().any(|(text, at, _, _)| name == *text || name == *at);
+        }
+        Command::Order => &[
+            "responsible_unit", "responsible_unit_id", "responsible_person", "phone", "measures", "remedy",
+            "funds_fen", "felling_permit", "deadline_ms", "order_number",
+        ],
+        Command::Receipt => &["responsible_person", "phone"],
+        Command::AskExtension | Command::GrantExtension => &["deadline_ms", "reason"],
+        Command::Carry => &["plan", "review_at_ms", "reason"],
+        Command::ReviewCarried => &["reason", "deadline_ms", "review_at_ms", "plan"],
+        Command::MakeSafe => &["measures", "position"],
+        Command::NotFound => &["position", "reason"],
+        Command::Rectify => &[
+            "completed_at_ms", "quantity", "measures", "funds_fen", "responsible_person", "phone",
+            "position", "felling_permit", "species", "count",
+        ],
+        Command::Verify | Command::FailVerification => &[
+            "verified_at_ms", "verdict", "measured_dm", "vertical_dm", "horizontal_dm", "position", "reason",
+        ],
+        Command::Close => &["closed_at_ms", "reason"],
+        Command::WriteOff => &["reason", "photo", "predecessor", "device", "sequence", "chain"],
+        Command::Redact => &["reason", "photo", "operation", "field"],
+    };
+    name == "remarks" || own.contains(&name)
+}

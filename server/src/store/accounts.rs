@@ -34,6 +34,9 @@ const SELECT_PROVINCES_OF: &str =
 const SELECT_OVERSEEN: &str = "SELECT DISTINCT provinces.district FROM province_members \
      JOIN provinces ON provinces.province = province_members.province \
      WHERE province_members.account = $1 ORDER BY provinces.district";
+/// Takes the row, so that attempts made at once are counted one after the other.
+const TAKE_FAILURES: &str = "INSERT INTO sign_in_failures (login_hash, failures, last_ms) VALUES ($1, 0, 0) \
+     ON CONFLICT (login_hash) DO UPDATE SET failures = sign_in_failures.failures";
 const SELECT_FAILURES: &str = "SELECT failures, last_ms FROM sign_in_failures WHERE login_hash = $1";
 const UPSERT_FAILURES: &str = "INSERT INTO sign_in_failures (login_hash, failures, last_ms) VALUES ($1, $2, $3) \
      ON CONFLICT (login_hash) DO UPDATE SET failures = excluded.failures, last_ms = excluded.last_ms";
@@ -229,8 +232,9 @@ impl Transaction {
         Ok(rows.into_iter().map(|(district,)| DistrictKey(district)).collect())
     }
 
-    /// Wrong passwords of a login, and when the last came.
+    /// Wrong passwords of a login, and when the last came; its row is held until the transaction ends.
     pub async fn sign_in_failures(&mut self, login_hash: &[u8]) -> Result<(u32, i64), StoreError> {
+        execute!(self, TAKE_FAILURES, login_hash);
         let row = fetch_optional!(self, (i64, i64), SELECT_FAILURES, login_hash);
         Ok(row.map_or((0, i64::MIN), |(failures, last_ms)| {
             (u32::try_from(unsigned(failures)).unwrap_or(u32::MAX), last_ms)

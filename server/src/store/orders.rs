@@ -39,6 +39,8 @@ const SELECT_LAST: &str =
     "SELECT CAST(coalesce(max(ordinal), 0) AS BIGINT) FROM orders WHERE district = $1 AND year = $2";
 const INSERT: &str = "INSERT INTO orders (district, year, ordinal, number, record, operation, unit, unit_name, measures, \
      deadline_ms, issued_ms, issued_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const BLANK_MEASURES: &str = "UPDATE orders SET measures = $3 WHERE district = $1 AND operation = $2";
+const BLANK_UNIT: &str = "UPDATE orders SET unit_name = $3 WHERE district = $1 AND operation = $2";
 const SELECT_ONE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
      issued_ms, issued_by FROM orders WHERE district = $1 AND year = $2 AND ordinal = $3";
 const SELECT_BEFORE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
@@ -93,6 +95,22 @@ impl Transaction {
             order.issued_by.0
         );
         Ok(())
+    }
+
+    /// Blanks what an order copied of its operation; false where it copied nothing of this field.
+    pub async fn blank_order(
+        &mut self,
+        district: DistrictKey,
+        operation: Identity,
+        field: &str,
+        blank: &str,
+    ) -> Result<bool, StoreError> {
+        let update = match field {
+            "measures" => BLANK_MEASURES,
+            "responsible_unit" => BLANK_UNIT,
+            _ => return Ok(false),
+        };
+        Ok(execute!(self, update, district.0, operation.0.to_vec(), blank) > 0)
     }
 
     /// An order.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
+use sync_protocol::field::{self, FieldType};
 use sync_protocol::fold;
 use sync_protocol::ids::{Head, Identity, PersonId, RecordId};
 use sync_protocol::kind::{Kind, RecordType};
@@ -198,6 +199,7 @@ async fn past(
 /// Judges and writes a command within a group.
 pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<ActOutcome, SyncError> {
     let (district, now_ms) = (batch.district, batch.now_ms);
+    require_sayable(command)?;
     let context = Context::of(batch.engine, district).await?;
     let mut judged = judged(batch.transaction, district, &context, command.record, now_ms).await?;
     let has_moved = command.made_from.as_ref().is_some_and(|heads| *heads != judged.view.heads);
@@ -298,9 +300,36 @@ async fn seen(
     judged.view = fold::fold(&subset);
     let mut past = derive::past(context.own(), stored);
     past.retain(|past| known.contains(&past.head));
-    let (case, by_rule) = derive::case_of(context, &judged.row, &judged.view, &past, batch.now_ms);
+    let (mut case, by_rule) = derive::case_of(context, &judged.row, &judged.view, &past, batch.now_ms);
+    // Who has signed, and which deadline holds, is so whatever its sender had seen.
+    let whole = &judged.case;
+    case.rectifiers.extend(&whole.rectifiers);
+    case.reinspectors.extend(&whole.reinspectors);
+    case.round_rectifiers.extend(&whole.round_rectifiers);
+    case.is_major |= whole.is_major;
+    case.is_confirmed |= whole.is_confirmed;
+    (case.asked, case.deadline_ms) = (whole.asked, whole.deadline_ms);
+    (case.rule_ms, case.latest_ms) = (whole.rule_ms, whole.latest_ms);
     (judged.case, judged.by_rule) = (case, by_rule);
     Ok(judged.view.missing.clone())
+}
+
+/// A command says what belongs to it, in terms that are known: whatever else a hazard holds has its own command.
+fn require_sayable(command: &Command) -> Result<(), SyncError> {
+    let bad =
+        |name: &str, what: String| Err(SyncError::RefusedFor(Code::BadParameter, format!("{name}: {what}")));
+    for (name, value) in &command.fields {
+        if !table::may_say(command.command, name) {
+            let (zh, command) = (command.command.zh(), command.command.as_str());
+            return bad(name, format!("「{zh}」不填此项 (is not said by {command})"));
+        }
+        if let Some(FieldType::Term(terms)) = field::find(name).map(|field| field.value)
+            && value.as_text().is_some_and(|text| !terms.contains(&text))
+        {
+            return bad(name, format!("不在可选值之内 (is none of the terms: {})", terms.join(", ")));
+        }
+    }
+    Ok(())
 }
 
 /// A duplicate is one of a hazard that is there.

@@ -43,6 +43,9 @@ async fn named(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> Result<Named,
     let stored = batch.transaction.ledger_operations(key, draft.record).await?;
     if let Some(stored) = stored.iter().find(|stored| stored.identity == operation) {
         let said = Operation::decode(&stored.bytes).ok();
+        if said.as_ref().is_none_or(|said| fold::said_text(said, field).is_none()) {
+            return Err(refused("field: that operation says no such text"));
+        }
         let release = said.filter(|said| said.kind.known() == Some(Kind::Released));
         let from_quarantine = release.and_then(|said| said.fields.get("operation")?.decode::<Identity>());
         return Ok(Named::Text { operation, released: from_quarantine });
@@ -68,6 +71,9 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
         Named::Text { operation, released } => {
             for identity in [Some(operation), released].into_iter().flatten() {
                 batch.transaction.mark_quarantine_redacted(key, identity).await?;
+            }
+            if let Some(field) = draft.fields.get("field").and_then(Raw::as_text) {
+                batch.transaction.blank_order(key, operation, field, fold::BLANK).await?;
             }
         }
     }

@@ -9,7 +9,7 @@ use sync_protocol::check;
 use sync_protocol::codes::Code;
 use sync_protocol::field;
 use sync_protocol::ids::{Identity, PersonId, RecordId};
-use sync_protocol::kind::Kind;
+use sync_protocol::kind::{Kind, Signer};
 use sync_protocol::limits;
 use sync_protocol::operation::{Operation, Photo, encode_fields};
 
@@ -28,6 +28,10 @@ pub(super) async fn release(
     let row = undecided(batch, identity).await?;
     let operation = Operation::decode(&row.bytes)
         .map_err(|code| SyncError::RefusedFor(Code::NotReleasable, code.to_string()))?;
+    // What only the office or the server may say is commanded, with its guards, and never taken from a phone.
+    if operation.kind.known().is_some_and(|kind| kind.signer() != Signer::Field) {
+        return Err(SyncError::RefusedFor(Code::NotReleasable, operation.kind.as_str().to_owned()));
+    }
     let fields: BTreeMap<String, Raw> = operation
         .fields
         .iter()

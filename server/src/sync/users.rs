@@ -130,7 +130,13 @@ pub async fn set_disabled(engine: &Engine, account: AccountId, is_disabled: bool
     let mut transaction = engine.store.begin().await?;
     transaction.set_account_disabled(account, disabled_ms).await?;
     transaction.end_sessions_of(account).await?;
-    noted(engine, &mut transaction, "account.disable", account, json!({ "disabled": is_disabled })).await?;
+    if is_disabled {
+        for member in transaction.memberships(account).await? {
+            transaction.delete_tokens_of(member.district, member.person).await?;
+        }
+    }
+    let action = if is_disabled { "account.disable" } else { "account.enable" };
+    noted(engine, &mut transaction, action, account, json!({ "disabled": is_disabled })).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -159,6 +165,8 @@ pub async fn grant(engine: &Arc<Engine>, account: AccountId, place: &Place) -> R
                 let taken = format!("person {person} has another account");
                 return Err(SyncError::RefusedFor(Code::BadParameter, taken));
             }
+            // A link made for them before would open an account that is no longer of this district alone.
+            transaction.end_links_of(district.key, *person).await?;
             let member = Membership { district: district.key, person: *person };
             transaction.set_membership(account, member).await?;
         }

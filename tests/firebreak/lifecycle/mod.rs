@@ -1,6 +1,7 @@
 //! Hazards from report to closure through the office's commands, against the real server on both databases. Here is what
 //! the tests share: an office of several people, and a hazard on its way.
 
+mod around;
 mod deadlines;
 mod histories;
 mod model;

@@ -331,8 +331,11 @@ pub(super) async fn verify_named(batch: &mut Batch<'_>, named: &[PhotoRow]) -> R
     let photos: BTreeSet<PhotoHash> = by_photo.iter().map(|(photo, _)| *photo).collect();
     let photos: Vec<PhotoHash> = photos.into_iter().collect();
     let files = batch.transaction.photo_files(batch.district.key, &photos).await?;
-    let held: BTreeSet<PhotoHash> =
-        files.iter().filter(|file| file.completed_ms.is_some()).map(|file| file.sha256).collect();
+    let held: BTreeSet<PhotoHash> = files
+        .iter()
+        .filter(|file| file.completed_ms.is_some() && file.erased_ms.is_none())
+        .map(|file| file.sha256)
+        .collect();
     for (photo, record) in by_photo {
         if held.contains(&photo) {
             verify(batch, record, photo).await?;
