@@ -38,7 +38,7 @@ pub(super) struct NamedPhoto {
     sha256: String,
     /// Bytes of the file.
     bytes: u64,
-    /// `scene`, `before`, `after` and the like.
+    /// `site`, `before`, `after` and the like.
     role: String,
 }
 
