@@ -20,6 +20,7 @@ use super::conditional::heads_tag;
 use super::error::ApiError;
 use super::hazards::parse;
 use super::parameters::{Body, IfMatch};
+use crate::domain::Role;
 use crate::lifecycle;
 use crate::sync::commands::{self, Command, Commanded, MovedOn, Offered};
 use crate::sync::json;
@@ -150,6 +151,14 @@ pub(super) async fn command(
         response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+/// What commands guard closely is not chosen by the way: a deadline and what is major are a leader's.
+///
+/// # Errors
+/// `forbidden`.
+pub(super) fn require_leader_for(account: &Account, field: &str) -> Result<(), ApiError> {
+    if matches!(field, "deadline_ms" | "major") { account.require(&[Role::Leader]) } else { Ok(()) }
 }
 
 /// 批量操作 Gives a command on up to 200 hazards; each is answered as it would be alone.

@@ -93,6 +93,7 @@ pub(super) async fn resolve(
     {
         policy::require_act(&account, *kind)?;
     }
+    commands::require_leader_for(&account, &id.subject)?;
     let decided =
         decide::resolve(&shared.engine, &account.district, &id, decision, heads, account.person.id).await?;
     let operation = decided.operation.map(|identity| identity.to_string());

@@ -199,6 +199,7 @@ pub(super) async fn restore(
     let head = Head::try_from(bytes.as_slice())
         .or_else(|_source| Identity::try_from(bytes.as_slice()).map(|identity| identity.head()))
         .map_err(|_source| ApiError::with(Code::BadParameter, "operation"))?;
+    commands::require_leader_for(&account, &wanted.field)?;
     let (heads, stale) = if_match.or(wanted.heads.as_deref().map(commands::heads).transpose()?)?;
     let restored = decide::restore(
         &shared.engine, &account.district, record, head, &wanted.field, heads, account.person.id,

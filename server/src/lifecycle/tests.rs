@@ -59,7 +59,9 @@ fn ready(state: State, command: Command) -> Case {
     Case {
         reporter: Some(person(1)),
         rectifiers: BTreeSet::from([person(2)]),
+        round_rectifiers: BTreeSet::from([person(2)]),
         reinspectors: BTreeSet::from([person(3)]),
+        round_reinspectors: BTreeSet::from([person(3)]),
         has_after_photo: true,
         deadline_ms: Some(NOW_MS + 10 * DAY_MS),
         rule_ms: Some(NOW_MS + 30 * DAY_MS),
@@ -154,6 +156,7 @@ fn who_rectified_it_neither_verifies_nor_closes_it_and_who_verified_it_does_not_
     }
     let verifier = Case {
         reinspectors: BTreeSet::from([person(1), person(3)]),
+        round_reinspectors: BTreeSet::from([person(1), person(3)]),
         ..ready(State::Verified, Command::Close)
     };
     assert!(refused(&verifier, Command::Close, Role::Reviewer, strict));
@@ -161,7 +164,9 @@ fn who_rectified_it_neither_verifies_nor_closes_it_and_who_verified_it_does_not_
     // Who else rectified and verified in one person is no second pair of eyes.
     let alone = Case {
         rectifiers: BTreeSet::from([person(2)]),
+        round_rectifiers: BTreeSet::from([person(2)]),
         reinspectors: BTreeSet::from([person(2)]),
+        round_reinspectors: BTreeSet::from([person(2)]),
         ..ready(State::Verified, Command::Close)
     };
     let refusals = allowed(&alone, Command::Close, &giving(Role::Reviewer, &fields, &photos)).unwrap_err();

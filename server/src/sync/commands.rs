@@ -23,7 +23,7 @@ use super::batch::Batch;
 use super::derive::{self, Context};
 use super::office::{self, Act, ActOutcome, OwnOperation};
 use super::{Engine, SyncError};
-use crate::domain::{Collection, District, Roles};
+use crate::domain::{Collection, District, Roles, UnitId};
 use crate::lifecycle::{self, Case, Giving, Past, Profile, Refusal, table, turn};
 use crate::rules::Severity;
 use crate::rules::deadline::Deadline;
@@ -210,6 +210,7 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
     lifecycle::allowed(&judged.case, command.command, &giving)
         .map_err(|refusals| SyncError::Command(Refused::Command(refusals)))?;
     require_other(batch, command, &fields).await?;
+    require_unit(batch, &fields).await?;
     let draft = OwnOperation {
         kind: command.command.kind(),
         record: command.record,
@@ -330,6 +331,26 @@ fn require_sayable(command: &Command) -> Result<(), SyncError> {
         }
     }
     Ok(())
+}
+
+/// An order goes to a unit that is there and in force.
+async fn require_unit(batch: &mut Batch<'_>, fields: &BTreeMap<String, Raw>) -> Result<(), SyncError> {
+    let Some(id) = fields.get("responsible_unit_id").filter(|value| !value.is_null()) else { return Ok(()) };
+    let id = id.as_byte_string().and_then(|bytes| Uuid::from_slice(bytes).ok());
+    let unit = match id {
+        Some(id) => batch.transaction.unit(batch.district.key, UnitId(id)).await?,
+        None => None,
+    };
+    if unit.is_some_and(|unit| unit.retired_ms.is_none()) {
+        return Ok(());
+    }
+    let refusal = Refusal::of_field(
+        lifecycle::Reason::Unknown,
+        "responsible_unit_id",
+        "没有这个责任单位，或已停用",
+        "there is no such unit, or it is retired",
+    );
+    Err(SyncError::Command(Refused::Command(vec![refusal])))
 }
 
 /// A duplicate is one of a hazard that is there.

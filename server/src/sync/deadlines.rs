@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use serde_json::json;
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Head, PersonId, RecordId};
@@ -16,6 +17,7 @@ use sync_protocol::kind::Kind;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::audit::Entry;
 use super::commands::judged;
 use super::derive::{self, Context};
 use super::office::{Act, SERVER_AUTHOR};
@@ -108,6 +110,10 @@ pub async fn set_danger(
     transaction.take_counter(district.key, 0).await?;
     let row = DangerRow { area: area.trim().to_owned(), since_ms, level, set_by };
     transaction.set_danger(district.key, &row).await?;
+    let detail = json!({ "level": level });
+    engine
+        .audit(&mut transaction, district, Entry::of(set_by, "danger.set", row.area.clone(), detail))
+        .await?;
     transaction.commit().await?;
     scan(engine, district).await
 }

@@ -66,7 +66,20 @@ pub async fn resolve(
             let value = fitting(&conflict.subject, value)?;
             (Kind::Resolved, assigned(&conflict.subject, value))
         }
-        (Decision::Act(kind, fields), true) if answers(kind) => (kind, fields),
+        (Decision::Act(kind, fields), true) if answers(kind) => {
+            // As the command would need it.
+            let says = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+            if !says("reason") {
+                return Err(bad("reason"));
+            }
+            if kind == Kind::Duplicate {
+                let other: Option<RecordId> = fields.get("duplicate_of").and_then(Raw::decode);
+                let other =
+                    other.filter(|other| *other != conflict.record).ok_or_else(|| bad("duplicate_of"))?;
+                self::view(engine, district, other).await.map_err(|_missing| bad("duplicate_of"))?;
+            }
+            (kind, fields)
+        }
         (Decision::Act(..) | Decision::Value(_), true) => return Err(bad("act")),
         (Decision::Act(..), false) => return Err(bad("value")),
     };
