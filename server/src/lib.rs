@@ -14,6 +14,7 @@ pub mod geometry;
 pub mod grid;
 pub mod http;
 pub mod keys;
+pub mod layers;
 pub mod lifecycle;
 pub mod orders;
 pub mod photos;

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["http"],
-    &["web", "export", "auth"],
+    &["web"],
     &["sync"],
     &["telemetry"],
     &["tls"],
@@ -25,8 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["validate", "reconcile", "store"],
     &["report", "lifecycle", "orders"],
     &["domain"],
-    &["grid"],
-    &["rules", "duplicates", "accounts", "photos"],
+    &["grid", "exports", "tiles"],
+    &["rules", "duplicates", "accounts", "photos", "layers"],
     &["geometry", "keys", "time", "audit"],
 ];
 
@@ -37,7 +37,7 @@ const WITHIN_A_ROW: &[(&str, &str)] = &[("reconcile", "validate"), ("reconcile",
 /// The functional core: values in, values out.
 const PURE: &[&str] = &[
     "validate", "reconcile", "report", "rules", "duplicates", "grid", "geometry", "lifecycle", "audit",
-    "accounts", "orders", "photos",
+    "accounts", "orders", "photos", "layers", "exports", "tiles",
 ];
 
 /// What the functional core must not name: connections, waiting, clocks, chance, the log.
