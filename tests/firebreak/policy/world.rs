@@ -116,7 +116,7 @@ impl World {
             let path = format!("/v1/hazards/{}/commands", report.record);
             let grade = json!({"fields": {"severity": "serious", "rule_version": "2026-1"}});
             office.post(&format!("{path}/grade"), &grade).await?.json("grade")?;
-            let order = json!({"fields": {"responsible_unit": word, "responsible_unit_id": unit, "measures": "砍伐",
+            let order = json!({"fields": {"responsible_unit_id": unit, "measures": "砍伐",
                 "deadline_ms": soon_ms()}});
             office.post(&format!("{path}/order"), &order).await?.json("order")?;
             hazards.push(report.record.to_string());

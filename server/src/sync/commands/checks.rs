@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Command, Refused, hazard};
 use crate::domain::UnitId;
 use crate::lifecycle::{self, Refusal, table};
+use crate::store::UnitRow;
 use crate::sync::SyncError;
 use crate::sync::batch::Batch;
 
@@ -32,24 +33,42 @@ pub(super) fn require_sayable(command: &Command) -> Result<(), SyncError> {
     Ok(())
 }
 
-/// An order goes to a unit that is there and in force.
-pub(super) async fn require_unit(batch: &mut Batch<'_>, fields: &BTreeMap<String, Raw>) -> Result<(), SyncError> {
-    let Some(id) = fields.get("responsible_unit_id").filter(|value| !value.is_null()) else { return Ok(()) };
-    let id = id.as_byte_string().and_then(|bytes| Uuid::from_slice(bytes).ok());
-    let unit = match id {
-        Some(id) => batch.transaction.unit(batch.district.key, UnitId(id)).await?,
-        None => None,
-    };
-    if unit.is_some_and(|unit| unit.retired_ms.is_none()) {
+/// The unit that an order names by its id, where there is one.
+pub(super) async fn named_unit(
+    batch: &mut Batch<'_>,
+    fields: &BTreeMap<String, Raw>,
+) -> Result<Option<UnitRow>, SyncError> {
+    let id = fields.get("responsible_unit_id").and_then(Raw::as_byte_string);
+    match id.and_then(|bytes| Uuid::from_slice(bytes).ok()) {
+        Some(id) => Ok(batch.transaction.unit(batch.district.key, UnitId(id)).await?),
+        None => Ok(None),
+    }
+}
+
+/// An order goes to a unit that is in force, by the name that the unit goes by.
+pub(super) fn require_unit(fields: &BTreeMap<String, Raw>, unit: Option<&UnitRow>) -> Result<(), SyncError> {
+    if fields.get("responsible_unit_id").is_none_or(Raw::is_null) {
         return Ok(());
     }
-    let refusal = Refusal::of_field(
-        lifecycle::Reason::Unknown,
-        "responsible_unit_id",
-        "没有这个责任单位，或已停用",
-        "there is no such unit, or it is retired",
-    );
-    Err(SyncError::Command(Refused::Command(vec![refusal])))
+    let refused = |refusal: Refusal| Err(SyncError::Command(Refused::Command(vec![refusal])));
+    let Some(unit) = unit.filter(|unit| unit.retired_ms.is_none()) else {
+        return refused(Refusal::of_field(
+            lifecycle::Reason::Unknown,
+            "responsible_unit_id",
+            "没有这个责任单位，或已停用",
+            "there is no such unit, or it is retired",
+        ));
+    };
+    let name = fields.get("responsible_unit").and_then(Raw::as_text).unwrap_or_default();
+    if name == unit.name {
+        return Ok(());
+    }
+    refused(Refusal::of_field(
+        lifecycle::Reason::Differs,
+        "responsible_unit",
+        format!("与所选责任单位「{}」不一致", unit.name),
+        format!("the unit of this id goes by another name: {}", unit.name),
+    ))
 }
 
 /// A duplicate is one of a hazard that is there.

@@ -31,8 +31,8 @@ use crate::domain::{Collection, District, Roles};
 use crate::lifecycle::{self, Case, Giving, Past, Profile, Refusal, turn};
 use crate::rules::deadline::Deadline;
 use crate::store::{RecordRow, Transaction};
-use checks::{require_other, require_sayable, require_unit};
-use filling::{filled, next_order, order_row, text, warnings};
+use checks::{named_unit, require_other, require_sayable, require_unit};
+use filling::{Known, filled, next_order, order_row, shown, text, warnings};
 use seen::seen;
 
 /// A command as an account gives it.
@@ -205,15 +205,24 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
     require_sayable(command)?;
     let context = Context::of(batch.engine, district).await?;
     let mut judged = judged(batch.transaction, district, &context, command.record, now_ms).await?;
+    let mut ordinal = None;
+    let mut unit = None;
+    if command.command.issues_order() {
+        ordinal = Some(next_order(batch, &context).await?);
+        unit = named_unit(batch, &command.fields).await?;
+        let issued_ms = lifecycle::issued_ms(&command.fields, now_ms);
+        judged.case.fresh_ms =
+            derive::fresh_ms(&context, &judged.row, &judged.view, &judged.case, issued_ms);
+    }
     let has_moved = command.made_from.as_ref().is_some_and(|heads| *heads != judged.view.heads);
     let beside = if has_moved { Some(seen(batch, &context, command, &mut judged).await?) } else { None };
-    let ordinal = next_order(batch, &context).await?;
-    let fields = filled(command, &judged, &context, district, ordinal, now_ms);
+    let known = Known { context: &context, district, ordinal, unit: unit.as_ref(), now_ms };
+    let fields = filled(command, &judged, &known);
     let giving = giving(command, &fields, batch.engine.profile, now_ms);
     lifecycle::allowed(&judged.case, command.command, &giving)
         .map_err(|refusals| SyncError::Command(Refused::Command(refusals)))?;
     require_other(batch, command, &fields).await?;
-    require_unit(batch, &fields).await?;
+    require_unit(&fields, unit.as_ref())?;
     let draft = OwnOperation {
         kind: command.command.kind(),
         record: command.record,
@@ -228,20 +237,23 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
         }
         None => office::write_own(batch, &draft, None).await?,
     };
-    let is_order = command.command == lifecycle::Command::Order;
-    if is_order {
-        let order = order_row(command, &fields, operation, ordinal, now_ms)?;
+    let after = self::judged(batch.transaction, district, &context, command.record, now_ms).await?;
+    // What follows from it for who must act is there with it: nobody reads an older case after the reply.
+    let row = derive::row_of(&after.row, &after.view, &after.case);
+    batch.transaction.upsert_cases(district.key, &[row]).await?;
+    if let Some(ordinal) = ordinal {
+        let shown = shown(batch, command, (&judged, &after), (&fields, context.zone())).await?;
+        let order = order_row(command, &fields, operation, ordinal, (shown, now_ms))?;
         batch.transaction.add_order(district.key, &order).await?;
     }
-    let after = self::judged(batch.transaction, district, &context, command.record, now_ms).await?;
     let commanded = Commanded {
         operation: operation.to_string(),
         state: after.view.state.as_str(),
         state_zh: after.view.state.zh(),
         heads: after.view.heads.iter().map(ToString::to_string).collect(),
         conflicts: after.view.conflicts.iter().map(|conflict| conflict.subject.clone()).collect(),
-        order_number: is_order.then(|| text(&fields, "order_number")),
-        order: is_order.then(|| format!("{}-{}", ordinal.0, ordinal.1)),
+        order_number: ordinal.map(|_| text(&fields, "order_number")),
+        order: ordinal.map(|(year, ordinal)| format!("{year}-{ordinal}")),
         deadline_ms: turn::due_ms(&after.case),
         turn: turn::turn(&after.case).map(crate::domain::Role::as_str),
         warnings: warnings(command, &judged, has_moved, now_ms),

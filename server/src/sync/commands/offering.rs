@@ -8,11 +8,11 @@ use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use utoipa::ToSchema;
 
-use super::filling::filled;
+use super::filling::{Known, filled};
 use super::{Command, MovedOn, giving, judged};
 use crate::domain::{District, Roles};
 use crate::lifecycle::{self, Refusal, table};
-use crate::sync::derive::Context;
+use crate::sync::derive::{self, Context};
 use crate::sync::{Engine, SyncError};
 
 /// A command that an account may think of.
@@ -58,13 +58,14 @@ pub async fn offered(
     let context = Context::of(engine, district).await?;
     let now_ms = engine.clock.now_ms();
     let mut reading = engine.store.read().await?;
-    let judged = judged(&mut reading, district, &context, record, now_ms).await?;
-    let ordinal = (0, 0);
+    let mut judged = judged(&mut reading, district, &context, record, now_ms).await?;
+    judged.case.fresh_ms = derive::fresh_ms(&context, &judged.row, &judged.view, &judged.case, now_ms);
+    let known = Known { context: &context, district, ordinal: None, unit: None, now_ms };
     let offered = lifecycle::Command::ALL.iter().map(|command| {
         let (fields, photos) = (BTreeMap::new(), Vec::new());
         let (made_from, moved_on) = (None, MovedOn::Refuse);
         let given = Command { command: *command, record, fields, photos, person, roles, made_from, moved_on };
-        let fields = filled(&given, &judged, &context, district, ordinal, now_ms);
+        let fields = filled(&given, &judged, &known);
         let giving = giving(&given, &fields, engine.profile, now_ms);
         let refusals = lifecycle::allowed(&judged.case, *command, &giving).err().unwrap_or_default();
         let refusals: Vec<Refusal> =

@@ -61,7 +61,7 @@ pub(super) async fn seen(
     judged.view = fold::fold(&subset);
     let mut past = derive::past(context.own(), stored);
     past.retain(|past| known.contains(&past.head));
-    let (mut case, by_rule) = derive::case_of(context, &judged.row, &judged.view, &past, batch.now_ms);
+    let (mut case, _) = derive::case_of(context, &judged.row, &judged.view, &past, batch.now_ms);
     // Who has signed, and which deadline holds, is so whatever its sender had seen.
     let whole = &judged.case;
     case.rectifiers.extend(&whole.rectifiers);
@@ -70,7 +70,8 @@ pub(super) async fn seen(
     case.is_major |= whole.is_major;
     case.is_confirmed |= whole.is_confirmed;
     (case.asked, case.deadline_ms) = (whole.asked, whole.deadline_ms);
-    (case.rule_ms, case.latest_ms) = (whole.rule_ms, whole.latest_ms);
-    (judged.case, judged.by_rule) = (case, by_rule);
+    (case.told_ms, case.told_severity) = (whole.told_ms, whole.told_severity);
+    (case.rule_ms, case.latest_ms, case.fresh_ms) = (whole.rule_ms, whole.latest_ms, whole.fresh_ms);
+    judged.case = case;
     Ok(judged.view.missing.clone())
 }

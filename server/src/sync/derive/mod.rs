@@ -30,7 +30,7 @@ use crate::lifecycle::Past;
 use crate::rules::Rules;
 use crate::store::{DangerRow, Derivation, RecordRow, Transaction};
 
-pub(super) use cases::{case_of, deadline_of, has_past, past, row_of};
+pub(super) use cases::{case_of, fresh_ms, has_past, past, row_of, tightened};
 use facts::Derived;
 pub(super) use facts::{EARLIEST_MS, township};
 pub(super) use hazards::{placement, worse};
@@ -97,6 +97,11 @@ impl Context {
     /// The version of the rules in force.
     pub(super) fn rules_version(&self) -> &str {
         self.rules.version()
+    }
+
+    /// The rules in force.
+    pub(super) const fn rules(&self) -> &Arc<Rules> {
+        &self.rules
     }
 
     /// The zone by which the district counts its days.
