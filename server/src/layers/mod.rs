@@ -4,6 +4,7 @@
 //! `sync::layers`, how a format is written in `exports`. Start at [`Layer`].
 
 mod columns;
+pub mod predicate;
 
 use geo::Geometry;
 use uuid::Uuid;
