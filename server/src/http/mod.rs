@@ -31,6 +31,7 @@ pub mod policy;
 mod problem;
 mod proposals;
 mod quarantine;
+mod readers;
 mod receipts;
 mod reports;
 mod rules;
@@ -73,8 +74,8 @@ pub struct Shared {
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
     rooms: body::Rooms,
-    /// Readers of events at a time.
-    readers: Arc<Semaphore>,
+    /// Who reads events.
+    readers: Arc<readers::Readers>,
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
     /// Photos that are read at a time.
@@ -112,7 +113,7 @@ pub fn router(
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
-        readers: Arc::new(Semaphore::new(events::READERS)),
+        readers: Arc::default(),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),

@@ -116,7 +116,7 @@ pub const TABLE: &[Row] = &[
     row("POST", "/v1/hazards/{record}/commands/{command}", Write, Scope::OwnUnit, COMMAND),
     row("POST", "/v1/commands/{command}", Write, Scope::OwnUnit, COMMAND),
     row("GET", "/v1/photos", Read, Scope::District, OFFICE),
-    row("GET", "/v1/photos/{sha256}", Read, Scope::District, OFFICE),
+    row("GET", "/v1/photos/{sha256}", Read, Scope::OwnUnit, SEE),
     row("GET", "/v1/orders", Read, Scope::District, OFFICE),
     row("GET", "/v1/orders/{order}", Read, Scope::OwnUnit, SEE),
     row("GET", "/v1/orders/{order}/html", Export, Scope::OwnUnit, SEE),

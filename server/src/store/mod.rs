@@ -67,7 +67,7 @@ pub use listing::{
 };
 pub use map::{Changed, MapHazardRow, Shown, UNNUMBERED};
 pub use map_states::MapStateRow;
-pub use orders::OrderRow;
+pub use orders::{OrderGap, OrderRow};
 pub use people::{TokenBounds, TokenHolder, TokenRow};
 pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};
@@ -75,7 +75,7 @@ pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
 pub use quarantine::Quarantined;
 pub use reach::reach;
-pub use reports::ReportRow;
+pub use reports::{RedactedFile, ReportRow};
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use sessions::{SessionOf, SessionRow};
 pub use traits::{Near, TraitRow};

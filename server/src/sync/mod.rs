@@ -26,6 +26,7 @@ pub mod import;
 pub mod json;
 pub mod layers;
 pub mod listing;
+pub mod numbers;
 pub mod office;
 pub mod orders;
 pub mod people;
@@ -56,6 +57,7 @@ use sync_protocol::enrolment;
 use sync_protocol::ids::DeviceId;
 use tokio::sync::{Mutex, Notify, RwLock};
 
+use crate::accounts::lockout::Strangers;
 use crate::domain::{District, DistrictKey};
 use crate::grid::snapshot::Grid;
 use crate::keys::{KeyError, Keyring};
@@ -73,6 +75,9 @@ pub enum SyncError {
     /// The request is not taken; what is wrong stands beside the code.
     #[error("{0}: {1}")]
     RefusedFor(Code, String),
+    /// The request is not taken for so many seconds.
+    #[error("{0}: for {1} s")]
+    Wait(Code, u64),
     /// A command is not written: it may not be given now, or the hazard has moved on.
     #[error("a command is refused")]
     Command(commands::Refused),
@@ -114,6 +119,10 @@ pub struct Engine {
     pub written: Notify,
     /// An event was added to an outbox.
     pub told: Notify,
+    /// Who may come in, or what they may see, has changed: whoever is in is looked at again.
+    pub admission: Notify,
+    /// Failed sign-ins to logins that nobody has.
+    pub strangers: std::sync::Mutex<Strangers>,
     /// What the last look for deadlines that tighten was made by.
     pub scanned: deadlines::Scanned,
     districts: RwLock<Vec<District>>,
@@ -158,6 +167,8 @@ impl Engine {
             photos,
             written: Notify::new(),
             told: Notify::new(),
+            admission: Notify::new(),
+            strangers: std::sync::Mutex::default(),
             scanned: deadlines::Scanned::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
@@ -196,6 +207,16 @@ impl Engine {
             None => self.store.glance().await?,
         };
         Ok(held.insert(reading))
+    }
+
+    /// Commits a change of who may come in: whoever is in already is looked at again at once.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn commit_admission(&self, transaction: Transaction) -> Result<(), SyncError> {
+        transaction.commit().await?;
+        self.admission.notify_waiters();
+        Ok(())
     }
 
     /// Every district.

@@ -171,8 +171,10 @@ pub async fn page(
 
 /// `2026-17` as year and number.
 fn key(order: &str) -> Result<(i64, i64), SyncError> {
-    let parts =
+    let read: Option<(i64, i64)> =
         order.split_once('-').and_then(|(year, ordinal)| Some((year.parse().ok()?, ordinal.parse().ok()?)));
+    // An order has one address: `+2026-017` is none of its.
+    let parts = read.filter(|(year, ordinal)| format!("{year}-{ordinal}") == order);
     parts.ok_or_else(|| SyncError::RefusedFor(Code::BadParameter, "order".to_owned()))
 }
 
