@@ -11,7 +11,7 @@ use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
 use sync_protocol::view::{Disposition, View};
 
-use super::{Engine, SyncError};
+use super::{Engine, SyncError, tiles};
 use crate::domain::{Collection, District, disposition_of};
 use crate::reconcile;
 use crate::store::{CheckedRecord, Restore, StoredOperation};
@@ -117,6 +117,9 @@ pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, 
     let released = transaction.released(district.key).await?;
     let tallies = transaction.tallies(district.key).await?;
     checker.report.restores = transaction.restores(district.key).await?;
+    for fault in tiles::faults(&mut transaction, district.key).await? {
+        checker.report.fault(fault);
+    }
     Ok(checker.finish(stored, quarantined, &released, &tallies))
 }
 

@@ -39,6 +39,7 @@ pub mod review;
 pub mod rollback;
 pub mod rules;
 pub mod sessions;
+pub mod tiles;
 pub mod tokens;
 pub mod trust;
 pub mod units;
@@ -115,6 +116,8 @@ pub struct Engine {
     pub told: Notify,
     /// What the last look for deadlines that tighten was made by.
     pub scanned: deadlines::Scanned,
+    /// What of the map was read by whom within the hour.
+    pub map_reads: tiles::MapReads,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -158,6 +161,7 @@ impl Engine {
             written: Notify::new(),
             told: Notify::new(),
             scanned: deadlines::Scanned::default(),
+            map_reads: tiles::MapReads::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),
