@@ -174,6 +174,13 @@ pub const TABLE: &[Row] = &[
     row("POST", "/v1/reports/work", Write, Scope::District, ISSUE),
     row("GET", "/v1/reports/{number}", Export, Scope::District, OFFICE),
     row("GET", "/v1/reports/{number}/late", Read, Scope::District, OFFICE),
+    // Tiles of the map.
+    row("GET", "/ogc/tileMatrixSets", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/tileMatrixSets/WebMercatorQuad", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{id}/tiles", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{id}/tiles/WebMercatorQuad", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{id}/tiles/WebMercatorQuad/tilejson.json", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}", Read, Scope::OwnUnit, SEE),
     // The office's pages.
     row("GET", "/", Read, Scope::OwnUnit, SEE),
     row("GET", "/hazards", Read, Scope::OwnUnit, SEE),

@@ -40,6 +40,8 @@ mod rows;
 mod rules;
 mod runs;
 mod sessions;
+mod tile_counts;
+mod tiles;
 mod traits;
 mod units;
 mod values;
@@ -78,6 +80,7 @@ pub use reach::reach;
 pub use reports::{RedactedFile, ReportRow};
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use sessions::{SessionOf, SessionRow};
+pub use tiles::TileFilter;
 pub use traits::{Near, TraitRow};
 pub use units::{UnitCount, UnitRow};
 pub use values::{

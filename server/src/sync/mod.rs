@@ -41,6 +41,7 @@ pub mod review;
 pub mod rollback;
 pub mod rules;
 pub mod sessions;
+pub mod tiles;
 pub mod tokens;
 pub mod trust;
 pub mod units;
@@ -125,6 +126,8 @@ pub struct Engine {
     pub strangers: std::sync::Mutex<Strangers>,
     /// What the last look for deadlines that tighten was made by.
     pub scanned: deadlines::Scanned,
+    /// What of the map was read by whom within the hour.
+    pub map_reads: tiles::MapReads,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -170,6 +173,7 @@ impl Engine {
             admission: Notify::new(),
             strangers: std::sync::Mutex::default(),
             scanned: deadlines::Scanned::default(),
+            map_reads: tiles::MapReads::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),
