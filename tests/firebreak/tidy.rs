@@ -25,7 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["validate", "reconcile", "store"],
     &["report", "lifecycle", "orders"],
     &["domain"],
-    &["grid", "exports", "tiles"],
+    &["exports"],
+    &["grid", "tiles"],
     &["rules", "duplicates", "accounts", "photos", "layers"],
     &["geometry", "keys", "time", "audit"],
 ];

@@ -4,11 +4,13 @@
 //! `sync::layers`, how a format is written in `exports`. Start at [`Layer`].
 
 mod columns;
+mod terms;
 
 use geo::Geometry;
 use uuid::Uuid;
 
 pub use columns::{Column, ColumnKind};
+pub use terms::term;
 
 /// A text in the two languages of the project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
