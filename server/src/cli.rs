@@ -4,6 +4,7 @@
 mod audit;
 mod devices;
 mod districts;
+mod export;
 mod grid;
 mod import;
 mod people;
@@ -73,6 +74,8 @@ enum Command {
     Device(DeviceCommand),
     /// The work report of a period: a draft, or issued.
     Report(report::ReportArgs),
+    /// A layer of the map, or the ledger, as a file.
+    Export(Box<export::ExportArgs>),
     /// The rules of a district.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -142,6 +145,7 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::Import(command) => import::run(engine, command).await,
         Command::Device(command) => devices::run(engine, command).await,
         Command::Report(arguments) => report::run(engine, arguments).await,
+        Command::Export(arguments) => export::run(engine, *arguments).await,
         Command::Rules(command) => rules::run(engine, command).await,
         Command::Serve(_) | Command::Check(_) | Command::Audit(_) | Command::Config | Command::Openapi => {
             Ok(())

@@ -19,11 +19,13 @@ pub mod derive;
 pub mod enrol;
 pub mod entry;
 pub mod events;
+pub mod exports;
 mod feed;
 pub mod grid;
 pub mod group;
 pub mod import;
 pub mod json;
+pub mod layers;
 pub mod listing;
 pub mod office;
 pub mod orders;
@@ -47,6 +49,7 @@ pub mod users;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use exports::Exports;
 use photos::Photos;
 use presenters::Presenters;
 use sync_protocol::bundle::Binding;
@@ -109,6 +112,8 @@ pub struct Engine {
     pub presenters: Presenters,
     /// Files of photos.
     pub photos: Photos,
+    /// Files of the map and of the ledger.
+    pub exports: Exports,
     /// A group was written: there may be something to derive.
     pub written: Notify,
     /// An event was added to an outbox.
@@ -135,6 +140,7 @@ impl Engine {
         default_positions: Vec<(i64, i64)>,
         profile: Profile,
         photos: Photos,
+        exports: Exports,
     ) -> Result<Arc<Self>, SyncError> {
         let mut transaction = store.begin().await?;
         let deployment = transaction.deployment(keys.deployment().0).await?;
@@ -155,6 +161,7 @@ impl Engine {
             profile,
             presenters: Presenters::default(),
             photos,
+            exports,
             written: Notify::new(),
             told: Notify::new(),
             scanned: deadlines::Scanned::default(),
