@@ -16,6 +16,7 @@ mod enrol;
 mod entry;
 mod error;
 mod events;
+mod exports;
 mod facts;
 mod grid;
 mod hazards;
@@ -165,7 +166,8 @@ fn api() -> Router<Shared> {
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
-        .route("/v1/hazards.geojson", get(hazards::geojson))
+        .route("/v1/exports/{name}", get(exports::get).post(exports::begin))
+        .route("/v1/exports/{name}/file", get(exports::file))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
         .route("/v1/hazards/{record}/commands", get(commands::offered))

@@ -15,8 +15,10 @@ mod derived;
 mod devices;
 mod districts;
 mod events;
+mod exports;
 mod facts;
 pub mod geopackage;
+pub mod geopackage_out;
 mod glances;
 mod grid;
 mod idempotency;
@@ -132,6 +134,17 @@ impl From<sqlx::Error> for StoreError {
                 | sqlx::Error::WorkerCrashed,
             ) => Self::Unavailable(error),
             _ => Self::Statement(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::Full(sqlx::Error::Io(error))
+            }
+            _ => Self::Unavailable(sqlx::Error::Io(error)),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod derive;
 pub mod enrol;
 pub mod entry;
 pub mod events;
+pub mod exports;
 mod feed;
 pub mod grid;
 pub mod group;
@@ -50,6 +51,7 @@ pub mod users;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use exports::Exports;
 use photos::Photos;
 use presenters::Presenters;
 use sync_protocol::bundle::Binding;
@@ -116,6 +118,8 @@ pub struct Engine {
     pub presenters: Presenters,
     /// Files of photos.
     pub photos: Photos,
+    /// Files of the map and of the ledger.
+    pub exports: Exports,
     /// A group was written: there may be something to derive.
     pub written: Notify,
     /// An event was added to an outbox.
@@ -148,6 +152,7 @@ impl Engine {
         default_positions: Vec<(i64, i64)>,
         profile: Profile,
         photos: Photos,
+        exports: Exports,
     ) -> Result<Arc<Self>, SyncError> {
         let mut transaction = store.begin().await?;
         let deployment = transaction.deployment(keys.deployment().0).await?;
@@ -168,6 +173,7 @@ impl Engine {
             profile,
             presenters: Presenters::default(),
             photos,
+            exports,
             written: Notify::new(),
             told: Notify::new(),
             admission: Notify::new(),
