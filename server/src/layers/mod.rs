@@ -5,12 +5,14 @@
 
 mod columns;
 pub mod predicate;
+mod terms;
 
 use geo::Geometry;
 use sync_protocol::ids::sha256;
 use uuid::Uuid;
 
 pub use columns::{Column, ColumnKind};
+pub use terms::term;
 
 /// A text in the two languages of the project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,12 +29,24 @@ pub(super) async fn page(
     limit: u32,
 ) -> Result<Vec<Feature>, SyncError> {
     let mut reading = engine.store.read().await?;
-    let Some(filter) = filter(&mut reading, district, layer, selection).await? else { return Ok(Vec::new()) };
+    page_in(&mut reading, district, layer, selection, after, limit).await
+}
+
+/// The same of the snapshot that is being read.
+pub(super) async fn page_in(
+    reading: &mut Transaction,
+    district: &District,
+    layer: Layer,
+    selection: &Selection,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Feature>, SyncError> {
+    let Some(filter) = filter(reading, district, layer, selection).await? else { return Ok(Vec::new()) };
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let batch = if selection.predicate.is_some() { limit.clamp(1, BATCH) } else { limit };
     let (mut page, mut after) = (Vec::new(), after);
     while page.len() < wanted {
-        let read = features(&mut reading, district, layer, &filter, after, batch).await?;
+        let read = features(reading, district, layer, &filter, after, batch).await?;
         let is_last = u32::try_from(read.len()).is_ok_and(|read| read < batch);
         after = read.last().map(|feature| feature.id).or(after);
         let holds = |feature: &Feature| {
