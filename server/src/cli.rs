@@ -4,6 +4,7 @@
 mod audit;
 mod devices;
 mod districts;
+mod export;
 mod grid;
 mod import;
 mod orders;
@@ -78,6 +79,8 @@ enum Command {
     Order(OrderCommand),
     /// The work report of a period: a draft, or issued.
     Report(report::ReportArgs),
+    /// A layer of the map, or the ledger, as a file.
+    Export(Box<export::ExportArgs>),
     /// The rules of a district.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -148,6 +151,7 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::Device(command) => devices::run(engine, command).await,
         Command::Order(command) => orders::run(engine, command).await,
         Command::Report(arguments) => report::run(engine, arguments).await,
+        Command::Export(arguments) => export::run(engine, *arguments).await,
         Command::Rules(command) => rules::run(engine, command).await,
         Command::Serve(_) | Command::Check(_) | Command::Audit(_) | Command::Config | Command::Openapi => {
             Ok(())

@@ -162,6 +162,8 @@ codes! {
     PhotosUnnamed = "photos-unnamed", Request, "尚无记录引用的照片过多，请先同步记录", "too many photos that no record names yet; sync the records first";
     PhotoRedacted = "photo-redacted", Request, "照片已脱敏", "the photo was redacted";
     PhotoNoThumbnail = "photo-no-thumbnail", Request, "无法生成该照片的缩略图", "no thumbnail can be made of this photo";
+    TileNeedsZoom = "tile-needs-zoom", Request, "该内容只在更大比例尺的瓦片中提供，请放大", "tiles of this zoom do not show that; zoom in";
+    RangeNotSatisfiable = "range-not-satisfiable", Request, "所请求的范围超出文件末尾", "the range is behind the end of the file";
     TooManyRequests = "too-many-requests", Request, "请求过于频繁，请稍后再试", "too many requests; try again later";
     TimedOut = "timed-out", Request, "请求超时", "the request took too long";
     StorageFull = "storage-full", Request, "服务器存储已满，数据请留在设备上", "the server's storage is full; keep the data on the device";

@@ -146,6 +146,7 @@ pub const fn status_of(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::TooManyRequests | Code::SignInLocked | Code::PhotosUnnamed => StatusCode::TOO_MANY_REQUESTS,
+        Code::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         Code::TimedOut => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -16,11 +16,13 @@ mod enrol;
 mod entry;
 mod error;
 mod events;
+mod exports;
 mod facts;
 mod grid;
 mod hazards;
 mod health;
 mod idempotency;
+mod ogc;
 pub mod openapi;
 mod orders;
 mod pages;
@@ -80,6 +82,8 @@ pub struct Shared {
     imports: Arc<Semaphore>,
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
+    /// Tiles that are made at a time.
+    tiles: Arc<Semaphore>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -116,6 +120,7 @@ pub fn router(
         readers: Arc::default(),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
+        tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {
@@ -126,6 +131,7 @@ pub fn router(
         process: idempotency::process(),
     };
     api()
+        .merge(tiles())
         .merge(pages())
         .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
@@ -160,7 +166,8 @@ fn api() -> Router<Shared> {
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
-        .route("/v1/hazards.geojson", get(hazards::geojson))
+        .route("/v1/exports/{name}", get(exports::get).post(exports::begin))
+        .route("/v1/exports/{name}/file", get(exports::file))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
         .route("/v1/hazards/{record}/commands", get(commands::offered))
@@ -213,6 +220,18 @@ fn api() -> Router<Shared> {
         .route("/v1/audit/head", get(audit::head))
         .route("/docs", get(docs::docs))
         .route("/docs/errors", get(docs::errors))
+}
+
+/// Tiles of the map, and what is said of them.
+fn tiles() -> Router<Shared> {
+    use ogc::{tile_sets, tiles};
+    Router::new()
+        .route("/ogc/tileMatrixSets", get(tile_sets::matrix_sets))
+        .route("/ogc/tileMatrixSets/WebMercatorQuad", get(tile_sets::matrix_set))
+        .route("/ogc/collections/{id}/tiles", get(tile_sets::of_layer))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad", get(tile_sets::set_of_layer))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad/tilejson.json", get(tile_sets::tile_json))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}", get(tiles::tile))
 }
 
 /// What browsers and operators ask.

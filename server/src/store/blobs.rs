@@ -57,13 +57,6 @@ pub struct Blobs {
 /// A file as it is read.
 pub type Parts = BoxStream<'static, Result<Bytes, object_store::Error>>;
 
-fn of_io(error: std::io::Error) -> StoreError {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full(sqlx::Error::Io(error)),
-        _ => StoreError::Unavailable(sqlx::Error::Io(error)),
-    }
-}
-
 /// The cause of a failure in words, and whether it was that there is no room.
 fn of_object(error: object_store::Error) -> StoreError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
@@ -74,7 +67,7 @@ fn of_object(error: object_store::Error) -> StoreError {
         }
         cause = found.source();
     }
-    of_io(std::io::Error::new(kind, error))
+    std::io::Error::new(kind, error).into()
 }
 
 fn found<T>(result: Result<T, object_store::Error>) -> Result<Option<T>, StoreError> {
@@ -89,8 +82,8 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(of_io),
-        Err(gone) => Err(of_io(std::io::Error::other(gone))),
+        Ok(done) => done.map_err(StoreError::from),
+        Err(gone) => Err(std::io::Error::other(gone).into()),
     }
 }
 
@@ -100,7 +93,7 @@ impl Blobs {
     /// # Errors
     /// Where it cannot be made.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(root).map_err(of_io)?;
+        std::fs::create_dir_all(root)?;
         let files = LocalFileSystem::new_with_prefix(root).map_err(of_object)?.with_fsync(true);
         Ok(Self { root: root.to_owned(), files })
     }

@@ -1,10 +1,13 @@
 //! Orders: their numbers and what each says. Written in the transaction of the operation that orders.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sync_protocol::ids::{Identity, PersonId, RecordId};
 use uuid::Uuid;
 
-use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
+use super::rows::{KEYS, Keys as _};
+use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
 
 /// An order.
@@ -32,6 +35,10 @@ pub struct OrderRow {
     pub issued_ms: i64,
     /// By whom.
     pub issued_by: PersonId,
+    /// When it had been issued on paper, where it was entered later.
+    pub ordered_ms: Option<i64>,
+    /// What it shows of the hazard for ever: JSON of [`crate::orders::Shown`].
+    pub shown: String,
 }
 
 /// Numbers that no order has, and why.
@@ -49,7 +56,8 @@ pub struct OrderGap {
     pub at_ms: i64,
 }
 
-type Tuple = (i64, i64, String, Uuid, Vec<u8>, Option<Uuid>, String, String, i64, i64, Uuid);
+type Tuple =
+    (i64, i64, String, Uuid, Vec<u8>, Option<Uuid>, String, String, i64, i64, Uuid, Option<i64>, String);
 
 const SELECT_LAST: &str = "SELECT CAST(coalesce(max(number), 0) AS BIGINT) FROM ( \
      SELECT ordinal AS number FROM orders WHERE district = $1 AND year = $2 \
@@ -61,20 +69,24 @@ const INSERT_GAP: &str = "INSERT INTO order_gaps (district, year, first_ordinal,
 const SELECT_GAPS: &str = "SELECT year, first_ordinal, last_ordinal, reason, at_ms FROM order_gaps \
      WHERE district = $1 ORDER BY year, first_ordinal";
 const INSERT: &str = "INSERT INTO orders (district, year, ordinal, number, record, operation, unit, unit_name, measures, \
-     deadline_ms, issued_ms, issued_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+     deadline_ms, issued_ms, issued_by, ordered_ms, shown) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 const BLANK_MEASURES: &str = "UPDATE orders SET measures = $3 WHERE district = $1 AND operation = $2";
 const BLANK_UNIT: &str = "UPDATE orders SET unit_name = $3 WHERE district = $1 AND operation = $2";
+const REWRITE_SHOWN: &str = "UPDATE orders SET shown = $4 WHERE district = $1 AND year = $2 AND ordinal = $3";
+const SELECT_NUMBERS: &str = "SELECT record, year, ordinal, number FROM orders WHERE district = ";
 const SELECT_ONE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
-     issued_ms, issued_by FROM orders WHERE district = $1 AND year = $2 AND ordinal = $3";
+     issued_ms, issued_by, ordered_ms, shown FROM orders WHERE district = $1 AND year = $2 AND ordinal = $3";
 const SELECT_BEFORE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
-     issued_ms, issued_by FROM orders WHERE district = $1 AND (year, ordinal) < ($2, $3) \
+     issued_ms, issued_by, ordered_ms, shown FROM orders WHERE district = $1 AND (year, ordinal) < ($2, $3) \
      ORDER BY year DESC, ordinal DESC LIMIT $4 + 0";
 const SELECT_OF_RECORD: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
-     issued_ms, issued_by FROM orders WHERE district = $1 AND record = $2 ORDER BY year, ordinal";
+     issued_ms, issued_by, ordered_ms, shown FROM orders WHERE district = $1 AND record = $2 ORDER BY year, ordinal";
 
 fn order_row(row: Tuple) -> Result<OrderRow, StoreError> {
-    let (year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, issued_ms, by) =
+    let (year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, issued_ms, ..) =
         row;
+    let (.., by, ordered_ms, shown) = row;
     let operation =
         Identity::try_from(operation.as_slice()).map_err(|_source| StoreError::Damaged("order"))?;
     let (record, issued_by) = (RecordId(record), PersonId(by));
@@ -90,6 +102,8 @@ fn order_row(row: Tuple) -> Result<OrderRow, StoreError> {
         deadline_ms,
         issued_ms,
         issued_by,
+        ordered_ms,
+        shown,
     })
 }
 
@@ -134,7 +148,9 @@ impl Transaction {
             order.measures.as_str(),
             order.deadline_ms,
             order.issued_ms,
-            order.issued_by.0
+            order.issued_by.0,
+            order.ordered_ms,
+            order.shown.as_str()
         );
         Ok(())
     }
@@ -153,6 +169,31 @@ impl Transaction {
             _ => return Ok(false),
         };
         Ok(execute!(self, update, district.0, operation.0.to_vec(), blank) > 0)
+    }
+
+    /// Writes anew what an order shows of its hazard: a text of it was redacted.
+    pub async fn rewrite_shown(&mut self, district: DistrictKey, order: &OrderRow) -> Result<(), StoreError> {
+        execute!(self, REWRITE_SHOWN, district.0, order.year, order.ordinal, order.shown.as_str());
+        Ok(())
+    }
+
+    /// Year, ordinal and number of every order of these hazards.
+    pub async fn order_numbers(
+        &mut self,
+        district: DistrictKey,
+        records: &[RecordId],
+    ) -> Result<BTreeMap<RecordId, BTreeMap<(i64, i64), String>>, StoreError> {
+        let mut numbers: BTreeMap<RecordId, BTreeMap<(i64, i64), String>> = BTreeMap::new();
+        for chunk in records.chunks(KEYS) {
+            let rows: Vec<(Uuid, i64, i64, String)> = each_backend!(self, connection => {
+                let mut query = Db::by_ids(SELECT_NUMBERS, district, "record", chunk.iter().map(|key| key.0));
+                query.build_query_as().fetch_all(connection).await?
+            });
+            for (record, year, ordinal, number) in rows {
+                numbers.entry(RecordId(record)).or_default().insert((year, ordinal), number);
+            }
+        }
+        Ok(numbers)
     }
 
     /// An order.

@@ -19,11 +19,13 @@ pub mod derive;
 pub mod enrol;
 pub mod entry;
 pub mod events;
+pub mod exports;
 mod feed;
 pub mod grid;
 pub mod group;
 pub mod import;
 pub mod json;
+pub mod layers;
 pub mod listing;
 pub mod numbers;
 pub mod office;
@@ -40,6 +42,7 @@ pub mod review;
 pub mod rollback;
 pub mod rules;
 pub mod sessions;
+pub mod tiles;
 pub mod tokens;
 pub mod trust;
 pub mod units;
@@ -48,6 +51,7 @@ pub mod users;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use exports::Exports;
 use photos::Photos;
 use presenters::Presenters;
 use sync_protocol::bundle::Binding;
@@ -114,6 +118,8 @@ pub struct Engine {
     pub presenters: Presenters,
     /// Files of photos.
     pub photos: Photos,
+    /// Files of the map and of the ledger.
+    pub exports: Exports,
     /// A group was written: there may be something to derive.
     pub written: Notify,
     /// An event was added to an outbox.
@@ -124,6 +130,8 @@ pub struct Engine {
     pub strangers: std::sync::Mutex<Strangers>,
     /// What the last look for deadlines that tighten was made by.
     pub scanned: deadlines::Scanned,
+    /// What of the map was read by whom within the hour.
+    pub map_reads: tiles::MapReads,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -144,6 +152,7 @@ impl Engine {
         default_positions: Vec<(i64, i64)>,
         profile: Profile,
         photos: Photos,
+        exports: Exports,
     ) -> Result<Arc<Self>, SyncError> {
         let mut transaction = store.begin().await?;
         let deployment = transaction.deployment(keys.deployment().0).await?;
@@ -164,11 +173,13 @@ impl Engine {
             profile,
             presenters: Presenters::default(),
             photos,
+            exports,
             written: Notify::new(),
             told: Notify::new(),
             admission: Notify::new(),
             strangers: std::sync::Mutex::default(),
             scanned: deadlines::Scanned::default(),
+            map_reads: tiles::MapReads::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),

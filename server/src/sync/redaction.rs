@@ -10,13 +10,14 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::Notice;
 use sync_protocol::fold;
-use sync_protocol::ids::{Identity, PersonId, PhotoHash};
+use sync_protocol::ids::{Identity, PersonId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 
 use super::batch::Batch;
 use super::office::OwnOperation;
 use super::{SyncError, reports};
+use crate::orders::Shown;
 
 /// What a redaction names.
 enum Named {
@@ -80,6 +81,22 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
                     reports::blank(batch, (draft.record, field, text), draft.author).await?;
                 }
             }
+            if let Some(secret) = said.as_deref() {
+                blank_orders(batch, draft.record, secret).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Blanks the text where orders of the hazard show it as it was when they were issued.
+async fn blank_orders(batch: &mut Batch<'_>, record: RecordId, secret: &str) -> Result<(), SyncError> {
+    let key = batch.district.key;
+    for mut order in batch.transaction.orders_of(key, record).await? {
+        let mut shown = Shown::decode(&order.shown);
+        if shown.blank(secret, fold::BLANK) {
+            order.shown = shown.encode();
+            batch.transaction.rewrite_shown(key, &order).await?;
         }
     }
     Ok(())

@@ -186,7 +186,7 @@ async fn a_raised_danger_level_tightens_what_people_were_told_once_and_never_len
 }
 
 /// Reads a stream of events until one of each of these kinds came, from after a number; gives all of them.
-async fn events(office: &Client, after: u64, kinds: &[&str]) -> Result<Vec<(u64, String)>> {
+pub(super) async fn events(office: &Client, after: u64, kinds: &[&str]) -> Result<Vec<(u64, String)>> {
     let mut response = office.stream("/v1/events", &[("last-event-id", &after.to_string())]).await?;
     let mut text = String::new();
     let mut found: Vec<(u64, String)> = Vec::new();
