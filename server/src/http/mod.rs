@@ -21,6 +21,7 @@ mod grid;
 mod hazards;
 mod health;
 mod idempotency;
+mod ogc;
 pub mod openapi;
 mod orders;
 mod pages;
@@ -79,6 +80,8 @@ pub struct Shared {
     imports: Arc<Semaphore>,
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
+    /// Who is known to read which layer of the map.
+    noted: Arc<ogc::Noted>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -115,6 +118,7 @@ pub fn router(
         readers: Arc::new(Semaphore::new(events::READERS)),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
+        noted: Arc::default(),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {
@@ -210,6 +214,15 @@ fn api() -> Router<Shared> {
         .route("/openapi.json", get(openapi::openapi))
         .route("/v1/audit", get(audit::list))
         .route("/v1/audit/head", get(audit::head))
+        // The map.
+        .route("/ogc", get(ogc::landing::landing))
+        .route("/ogc/conformance", get(ogc::landing::conformance))
+        .route("/ogc/api", get(ogc::landing::api))
+        .route("/ogc/collections", get(ogc::collections::list))
+        .route("/ogc/collections/{collection}", get(ogc::collections::one))
+        .route("/ogc/collections/{collection}/queryables", get(ogc::collections::queryables))
+        .route("/ogc/collections/{collection}/items", get(ogc::items::items))
+        .route("/ogc/collections/{collection}/items/{feature}", get(ogc::items::one))
         .route("/docs", get(docs::docs))
         .route("/docs/errors", get(docs::errors))
 }

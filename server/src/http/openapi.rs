@@ -49,6 +49,9 @@ use super::problem::Problem;
         super::districts::list,
         super::photos::list, super::photos::one, super::photos::head, super::photos::append, super::photos::put,
         super::audit::list, super::audit::head,
+        super::ogc::landing::landing, super::ogc::landing::conformance, super::ogc::landing::api,
+        super::ogc::collections::list, super::ogc::collections::one, super::ogc::collections::queryables,
+        super::ogc::items::items, super::ogc::items::one,
     ),
     components(schemas(Problem)),
     tags(
@@ -70,6 +73,7 @@ use super::problem::Problem;
         (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
         (name = "photos", description = "照片 the bytes of evidence"),
         (name = "audit", description = "审计日志 who did what"),
+        (name = "ogc", description = "地图 the layers of the map (OGC API – Features)"),
     ),
 )]
 struct Described;

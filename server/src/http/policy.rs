@@ -174,6 +174,15 @@ pub const TABLE: &[Row] = &[
     row("POST", "/v1/reports/work", Write, Scope::District, ISSUE),
     row("GET", "/v1/reports/{number}", Export, Scope::District, OFFICE),
     row("GET", "/v1/reports/{number}/late", Read, Scope::District, OFFICE),
+    // The map.
+    row("GET", "/ogc", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/conformance", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/api", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{collection}", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{collection}/queryables", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{collection}/items", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{collection}/items/{feature}", Read, Scope::OwnUnit, SEE),
     // The office's pages.
     row("GET", "/", Read, Scope::OwnUnit, SEE),
     row("GET", "/hazards", Read, Scope::OwnUnit, SEE),
