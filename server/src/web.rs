@@ -11,6 +11,7 @@ mod districts;
 mod grid;
 mod layout;
 pub mod lists;
+pub mod ogc;
 mod overview;
 mod place;
 mod proposals;

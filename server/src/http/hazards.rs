@@ -20,9 +20,9 @@ use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
 use crate::domain::{Class, Role};
 use crate::geometry::GeoBox;
 use crate::store::{CaseFilter, FactFilter};
+use crate::sync::decide;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
-use crate::sync::decide;
 
 /// Filters of the list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -280,7 +280,7 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
 }
 
 /// A text as it stands in a query.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
     text.bytes()
         .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })

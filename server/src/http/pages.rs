@@ -103,6 +103,11 @@ fn problem(code: Code) -> Response {
     page(status_of(code), web::problem(code, &web::Viewer::default()))
 }
 
+/// A page for an account that was let in.
+pub(super) fn shown_page(account: &Account, text: impl FnOnce(&web::Viewer) -> String) -> Response {
+    page(StatusCode::OK, text(&shown(account)))
+}
+
 /// Who looks at a page, with the pages that they may see.
 fn shown(account: &Account) -> web::Viewer {
     let sees_district = account.sight == Sight::District;
