@@ -107,8 +107,7 @@ impl Ledger {
         }
         let office = team.persons.get(OFFICE).copied().ok_or_else(|| anyhow::anyhow!("no office"))?;
         let bounds = admin::unbounded();
-        let token =
-            admin::create_token(&self.engine, &district, office, &bounds, Actor::Operator).await?;
+        let token = admin::create_token(&self.engine, &district, office, &bounds, Actor::Operator).await?;
         let office = Client::new(&self.url, &token)?;
         let binding = self.engine.binding(&district);
         Ok(Fresh { engine: Arc::clone(&self.engine), district, binding, devices, clients, office })

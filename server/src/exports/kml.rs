@@ -144,7 +144,9 @@ fn styled(outline: &Outline, at: usize, [red, green, blue]: [u8; 3]) -> String {
             "<LineStyle><color>ff{colour}</color><width>2</width></LineStyle><PolyStyle><color>59{colour}</color></PolyStyle>"
         ),
     };
-    format!("<Style id=\"s{at}\">{drawn}<BalloonStyle><text>$[name]&lt;br&gt;{balloon}</text></BalloonStyle></Style>\n")
+    format!(
+        "<Style id=\"s{at}\">{drawn}<BalloonStyle><text>$[name]&lt;br&gt;{balloon}</text></BalloonStyle></Style>\n"
+    )
 }
 
 impl<S: Sink> FeatureWriter for Kml<S> {

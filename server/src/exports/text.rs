@@ -60,7 +60,10 @@ mod tests {
         assert_eq!(utc(i64::MAX), "");
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         assert_eq!(local(&zone, 1_795_667_400_000), "2026-11-26T12:30:00+08:00");
-        assert_eq!((day(0).as_str(), day(-1).as_str(), day(i64::MAX).as_str()), ("1970-01-01", "1969-12-31", ""));
+        assert_eq!(
+            (day(0).as_str(), day(-1).as_str(), day(i64::MAX).as_str()),
+            ("1970-01-01", "1969-12-31", "")
+        );
     }
 
     #[test]

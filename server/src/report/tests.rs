@@ -305,7 +305,8 @@ fn a_report_read_from_its_own_json_is_the_same_and_a_blanked_text_is_in_none_of_
     let json = render(&original, Format::Json).unwrap();
     let mut read: Report = serde_json::from_slice(&json).unwrap();
     assert_eq!(read, original);
-    let name = original.townships.iter().map(|row| row.township.clone()).find(|name| !name.is_empty()).unwrap();
+    let name =
+        original.townships.iter().map(|row| row.township.clone()).find(|name| !name.is_empty()).unwrap();
     // Part of a name, another field, or a text that it does not repeat blank nothing.
     assert!(!read.blank("township", &name[..3], "×"));
     assert!(!read.blank("remarks", &name, "×"));

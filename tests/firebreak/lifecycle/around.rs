@@ -201,7 +201,11 @@ async fn an_act_that_settles_says_why_and_an_order_goes_to_a_unit_that_is_there(
             ("duplicate", json!({"reason": "同一处", "duplicate_of": nowhere}), "duplicate_of"),
         ] {
             let reply = reviewer.post(&path, &json!({"act": act, "fields": fields})).await?;
-            assert_eq!((reply.status, reply.code().as_deref()), (400, Some("bad-parameter")), "{act} {fields}");
+            assert_eq!(
+                (reply.status, reply.code().as_deref()),
+                (400, Some("bad-parameter")),
+                "{act} {fields}"
+            );
             ensure!(reply.text().contains(what), "{act} {fields}: {}", reply.text());
         }
         let why = json!({"act": "reopened", "fields": {"reason": "现场复核仍有隐患"}});

@@ -55,7 +55,8 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(outline: &Outline) -> Self {
-        let mut fields = vec![Field { column: None, name: b"id".to_vec(), letter: b'N', width: INTEGER_BYTES, cut: 0 }];
+        let mut fields =
+            vec![Field { column: None, name: b"id".to_vec(), letter: b'N', width: INTEGER_BYTES, cut: 0 }];
         for column in outline.schema.columns {
             let (letter, width) = match column.kind {
                 ColumnKind::Text => (b'C', 1),
