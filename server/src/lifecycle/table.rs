@@ -150,8 +150,8 @@ pub fn needs(command: Command, case: &Case) -> Vec<Need> {
 /// Fields of the record that a correction does not write: they are the office's, and each has its own command.
 const DECIDED: &[&str] = &[
     "major", "severity", "graded_severity", "deadline_ms", "responsible_unit", "responsible_unit_id",
-    "order_number", "ordered_at_ms", "review_at_ms", "rule_version", "supervision_level", "completed_at_ms", "verified_at_ms",
-    "closed_at_ms",
+    "order_number", "ordered_at_ms", "review_at_ms", "rule_version", "supervision_level", "completed_at_ms",
+    "verified_at_ms", "closed_at_ms",
 ];
 
 /// Whether a command may say a field: what it needs, what belongs to it, and remarks.

@@ -21,14 +21,8 @@ pub enum Standing {
 
 impl Standing {
     /// Each of them.
-    pub const ALL: [Self; 6] = [
-        Self::InForce,
-        Self::Received,
-        Self::Disputed,
-        Self::Superseded,
-        Self::Withdrawn,
-        Self::Fulfilled,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::InForce, Self::Received, Self::Disputed, Self::Superseded, Self::Withdrawn, Self::Fulfilled];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -122,7 +116,10 @@ mod tests {
         let closed = View { state: State::Closed, ..View::default() };
         assert_eq!(Standing::of(&closed, true), Standing::Superseded);
         for (nth, standing) in Standing::ALL.into_iter().enumerate() {
-            assert!(!standing.zh().is_empty() && Standing::ALL.iter().skip(nth + 1).all(|it| it.as_str() != standing.as_str()));
+            assert!(
+                !standing.zh().is_empty()
+                    && Standing::ALL.iter().skip(nth + 1).all(|it| it.as_str() != standing.as_str())
+            );
         }
     }
 }

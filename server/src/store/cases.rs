@@ -90,8 +90,21 @@ impl CaseFilter {
     }
 }
 
-type CaseTuple =
-    (Uuid, i64, i64, i64, i64, Option<i64>, Option<i64>, Option<Uuid>, Option<i64>, i64, Option<String>, i64, i64);
+type CaseTuple = (
+    Uuid,
+    i64,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<Uuid>,
+    Option<i64>,
+    i64,
+    Option<String>,
+    i64,
+    i64,
+);
 
 const SELECT_CASES: &str = "SELECT record, state, is_open, severity, is_major, due_ms, notified_ms, unit, turn, \
      since_ms, order_number, extensions, change FROM cases WHERE district = ";

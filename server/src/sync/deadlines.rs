@@ -247,7 +247,8 @@ impl Versions {
         now: &Arc<Rules>,
     ) -> Result<Arc<Rules>, SyncError> {
         let then = self.versions.iter().find(|version| version.imported_ms <= at_ms);
-        let version = then.map_or_else(|| Rules::standard().version(), |then| then.version.as_str()).to_owned();
+        let version =
+            then.map_or_else(|| Rules::standard().version(), |then| then.version.as_str()).to_owned();
         if version == now.version() {
             return Ok(Arc::clone(now));
         }

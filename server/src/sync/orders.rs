@@ -103,7 +103,8 @@ impl Behind {
         records.sort_unstable();
         records.dedup();
         let stored = reading.records(district, &records).await?;
-        let view = |(record, row): (RecordId, crate::store::RecordRow)| Some((record, View::decode(&row.view)?));
+        let view =
+            |(record, row): (RecordId, crate::store::RecordRow)| Some((record, View::decode(&row.view)?));
         let views = stored.into_iter().filter_map(view).collect();
         let numbers = reading.order_numbers(district, &records).await?;
         let names = Names::of(reading, district, rows.iter().map(|row| row.issued_by)).await?;

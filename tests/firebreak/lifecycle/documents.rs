@@ -72,7 +72,8 @@ async fn an_order_shows_for_ever_what_it_showed_when_it_was_issued_but_for_what_
         let told = office.json(&format!("/v1/orders/{key}")).await?;
         assert_eq!(told["shown"]["fields"]["description"], "线下树木距导线不足", "{told}");
         // What the report said is redacted: it stands on the order no more, though another text shows by now.
-        let report = office.json(&format!("/v1/hazards/{record}")).await?["operations"][0]["identity"].clone();
+        let report =
+            office.json(&format!("/v1/hazards/{record}")).await?["operations"][0]["identity"].clone();
         let redact = json!({"fields": {"operation": report, "field": "description", "reason": "含个人信息"}});
         desk.does("leader", record, "redact", &redact).await?;
         for path in ["/v1/orders".to_owned(), format!("/v1/orders/{key}"), format!("/v1/orders/{key}/html")] {
@@ -110,7 +111,10 @@ async fn a_wrong_order_is_issued_anew_with_a_reason_and_the_old_one_says_by_whic
         assert_eq!(anew["deadline_ms"], told_ms, "no later than people were told");
         ensure!(text(&anew, "order_number")?.ends_with("〕2号"), "{anew}");
         let old = office.json(&format!("/v1/orders/{}", text(&ordered, "order")?)).await?;
-        assert_eq!((text(&old, "state")?, &old["superseded_by"]["number"]), ("superseded", &anew["order_number"]));
+        assert_eq!(
+            (text(&old, "state")?, &old["superseded_by"]["number"]),
+            ("superseded", &anew["order_number"])
+        );
         assert_eq!(state(&office, &anew).await?, "in_force");
         let void = format!("作废，由 {} 替代", text(&anew, "order_number")?);
         ensure!(print(&office, &ordered).await?.contains(&void));
@@ -128,7 +132,8 @@ async fn a_wrong_order_is_issued_anew_with_a_reason_and_the_old_one_says_by_whic
         // Whom to ask for in the first unit is not whom to ask for in the second.
         let told = office.json(&format!("/v1/hazards/{record}")).await?;
         let fields = told["fields"].as_array().into_iter().flatten();
-        let person = fields.into_iter().find(|field| field["name"] == "responsible_person").context("no field")?;
+        let person =
+            fields.into_iter().find(|field| field["name"] == "responsible_person").context("no field")?;
         ensure!(person["value"].is_null(), "{person}");
         server.check().await?;
     }
@@ -145,7 +150,10 @@ async fn an_order_stands_as_its_unit_and_its_hazard_say() -> Result<()> {
     desk.does("clerk", record, "dispute", &json!({"fields": {"reason": "产权不清"}})).await?;
     assert_eq!(state(&office, &first).await?, "disputed");
     let second = desk.does("clerk", record, "order", &order()).await?;
-    assert_eq!((state(&office, &first).await?, state(&office, &second).await?), ("superseded".into(), "in_force".into()));
+    assert_eq!(
+        (state(&office, &first).await?, state(&office, &second).await?),
+        ("superseded".into(), "in_force".into())
+    );
     desk.does("clerk", record, "receipt", &json!({})).await?;
     desk.does("clerk", record, "rectify", &cure()).await?;
     assert_eq!(state(&office, &second).await?, "received");
@@ -177,7 +185,8 @@ async fn an_order_stands_as_its_unit_and_its_hazard_say() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_goes_to_the_unit_that_it_names_and_sets_a_deadline_that_lies_ahead_of_its_issue() -> Result<()> {
+async fn an_order_goes_to_the_unit_that_it_names_and_sets_a_deadline_that_lies_ahead_of_its_issue()
+-> Result<()> {
     for backend in Backend::ALL {
         let server = Server::start(backend).await?;
         let (office, desk) = (server.client()?, Desk::new(&server).await?);
@@ -191,10 +200,12 @@ async fn an_order_goes_to_the_unit_that_it_names_and_sets_a_deadline_that_lies_a
             }
             json!({"fields": all})
         };
-        desk.refused("clerk", record, "order", &order(json!({"responsible_unit": "乙供电所"})), &["differs"]).await?;
+        desk.refused("clerk", record, "order", &order(json!({"responsible_unit": "乙供电所"})), &["differs"])
+            .await?;
         let now_ms = jiff::Timestamp::now().as_millisecond();
         for early_ms in [now_ms - 60_000, 1] {
-            desk.refused("clerk", record, "order", &order(json!({"deadline_ms": early_ms})), &["too-early"]).await?;
+            desk.refused("clerk", record, "order", &order(json!({"deadline_ms": early_ms})), &["too-early"])
+                .await?;
         }
         let ahead = order(json!({"ordered_at_ms": now_ms + 2 * DAY_MS}));
         desk.refused("clerk", record, "order", &ahead, &["too-late"]).await?;
@@ -213,7 +224,8 @@ async fn an_order_goes_to_the_unit_that_it_names_and_sets_a_deadline_that_lies_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_due_before_it_was_ordered_gets_the_term_of_the_rules_from_the_issue_with_a_reason() -> Result<()> {
+async fn what_was_due_before_it_was_ordered_gets_the_term_of_the_rules_from_the_issue_with_a_reason()
+-> Result<()> {
     let server = Server::start(Backend::Sqlite).await?;
     let desk = Desk::new(&server).await?;
     let mut phone = Phone::enrol(&server).await?;

@@ -107,7 +107,8 @@ impl Office {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_season_that_began_while_no_server_ran_tightens_from_its_first_day_and_extensions_stand() -> Result<()> {
+async fn a_season_that_began_while_no_server_ran_tightens_from_its_first_day_and_extensions_stand()
+-> Result<()> {
     for backend in Backend::ALL {
         let autumn = autumn()?;
         let day = |month: i8, day: i8| Date::new(autumn.year() + 1, month, day);

@@ -223,7 +223,10 @@ async fn who_reads_after_a_command_sees_the_case_after_it_though_nothing_follows
         ] {
             let done = desk.does(role, record, command, &body).await?;
             let told = office.json(&format!("/v1/hazards/{record}")).await?;
-            assert_eq!((&told["case"]["turn"], &told["case"]["due_ms"]), (&done["turn"], &done["deadline_ms"]));
+            assert_eq!(
+                (&told["case"]["turn"], &told["case"]["due_ms"]),
+                (&done["turn"], &done["deadline_ms"])
+            );
             let turn = done["turn"].as_str().unwrap_or("admin");
             let page = office.json(&format!("/v1/hazards?turn={turn}")).await?;
             let is_listed = page["hazards"].as_array().is_some_and(|rows| !rows.is_empty());

@@ -42,7 +42,9 @@ fn a_deadline_moves_by_a_granted_extension_before_it_passes_and_by_nothing_else(
 #[test]
 fn an_order_sets_a_deadline_behind_its_issue_and_no_later_than_the_rules() {
     let case = Case { deadline_ms: None, ..ready(State::Graded, Command::Order) };
-    let order = |case: &Case, at_ms: i64| codes(case, Command::Order, Role::Clerk, &saying(&[("deadline_ms", at_ms)]));
+    let order = |case: &Case, at_ms: i64| {
+        codes(case, Command::Order, Role::Clerk, &saying(&[("deadline_ms", at_ms)]))
+    };
     assert_eq!(order(&case, NOW_MS), [Reason::TooEarly]);
     assert!(order(&case, NOW_MS + 1).is_empty());
     assert!(order(&case, NOW_MS + 30 * DAY_MS).is_empty());
@@ -119,10 +121,8 @@ fn dates_that_cannot_be_true_are_refused_at_the_edge() {
         (Command::PlanMajor, Role::Clerk, "funds_at_ms", past_2000, NOW_MS + 3 * year),
     ] {
         let state = *table::rule(command).from.first().unwrap();
-        let case = Case {
-            asked: asked.filter(|_| command == Command::GrantExtension),
-            ..ready(state, command)
-        };
+        let case =
+            Case { asked: asked.filter(|_| command == Command::GrantExtension), ..ready(state, command) };
         let said = |at_ms: i64| codes(&case, command, role, &saying(&[(name, at_ms)]));
         assert!(said(earliest_ms).is_empty() && said(latest_ms).is_empty(), "{command:?} {name}");
         assert_eq!(said(earliest_ms - 1), [Reason::TooEarly], "{command:?} {name}");
@@ -133,8 +133,10 @@ fn dates_that_cannot_be_true_are_refused_at_the_edge() {
 #[test]
 fn a_carried_hazard_that_is_major_gets_no_later_deadline_than_it_may_have() {
     let latest_ms = NOW_MS + 20 * DAY_MS;
-    let case = Case { is_major: true, latest_ms: Some(latest_ms), ..ready(State::Carried, Command::ReviewCarried) };
-    let review = |at_ms: i64| codes(&case, Command::ReviewCarried, Role::Leader, &saying(&[("deadline_ms", at_ms)]));
+    let case =
+        Case { is_major: true, latest_ms: Some(latest_ms), ..ready(State::Carried, Command::ReviewCarried) };
+    let review =
+        |at_ms: i64| codes(&case, Command::ReviewCarried, Role::Leader, &saying(&[("deadline_ms", at_ms)]));
     assert!(review(latest_ms).is_empty());
     assert_eq!(review(latest_ms + 1), [Reason::TooLate]);
 }

@@ -99,8 +99,13 @@ fn order(fields: &mut BTreeMap<String, Raw>, judged: &Judged, known: &Known<'_>,
     }
     fields.insert("rule_version".to_owned(), Raw::of(&known.context.rules_version()));
     let issued_ms = lifecycle::issued_ms(fields, known.now_ms);
-    default(fields, "deadline_ms", limit_ms.filter(|limit_ms| *limit_ms > issued_ms).or(judged.case.fresh_ms));
-    let is_named = fields.get("responsible_unit").and_then(Raw::as_text).is_some_and(|name| !name.trim().is_empty());
+    default(
+        fields,
+        "deadline_ms",
+        limit_ms.filter(|limit_ms| *limit_ms > issued_ms).or(judged.case.fresh_ms),
+    );
+    let is_named =
+        fields.get("responsible_unit").and_then(Raw::as_text).is_some_and(|name| !name.trim().is_empty());
     if let Some(unit) = known.unit.filter(|_| !is_named) {
         fields.insert("responsible_unit".to_owned(), Raw::of(&unit.name));
     }

@@ -211,8 +211,7 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
         ordinal = Some(next_order(batch, &context).await?);
         unit = named_unit(batch, &command.fields).await?;
         let issued_ms = lifecycle::issued_ms(&command.fields, now_ms);
-        judged.case.fresh_ms =
-            derive::fresh_ms(&context, &judged.row, &judged.view, &judged.case, issued_ms);
+        judged.case.fresh_ms = derive::fresh_ms(&context, &judged.row, &judged.view, &judged.case, issued_ms);
     }
     let has_moved = command.made_from.as_ref().is_some_and(|heads| *heads != judged.view.heads);
     let beside = if has_moved { Some(seen(batch, &context, command, &mut judged).await?) } else { None };

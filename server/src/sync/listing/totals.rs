@@ -86,8 +86,7 @@ async fn of_units(engine: &Engine, district: &District, units: &BTreeSet<Uuid>) 
 
 /// Counts by the number of a role, by role; what is nobody's turn is left out.
 fn by_turn(counts: Vec<(i64, i64, i64)>) -> Vec<(Role, i64, i64)> {
-    let of_role =
-        |(role, open, overdue): (i64, i64, i64)| Some((Role::from_number(role)?, open, overdue));
+    let of_role = |(role, open, overdue): (i64, i64, i64)| Some((Role::from_number(role)?, open, overdue));
     counts.into_iter().filter_map(of_role).collect()
 }
 

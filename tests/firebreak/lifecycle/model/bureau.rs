@@ -127,9 +127,8 @@ fn shown<'a>(told: &'a Value, name: &str) -> &'a Value {
 
 /// The deadline that people were told, by the operations behind it.
 fn told_ms(told: &Value) -> Option<i64> {
-    const SET: [&str; 6] = [
-        "ordered", "reordered", "extension_granted", "carried_reviewed", "deadline_tightened", "graded",
-    ];
+    const SET: [&str; 6] =
+        ["ordered", "reordered", "extension_granted", "carried_reviewed", "deadline_tightened", "graded"];
     let set = operations(told).filter(|it| it["kind"].as_str().is_some_and(|kind| SET.contains(&kind)));
     set.filter_map(|it| it["fields"]["deadline_ms"].as_i64()).next_back()
 }
@@ -140,7 +139,8 @@ fn asked(told: &Value) -> Option<(i64, &str)> {
         "extension_asked", "extension_granted", "extension_refused", "ordered", "reordered", "carried",
         "disputed",
     ];
-    let last = operations(told).rfind(|it| it["kind"].as_str().is_some_and(|kind| ANSWERS.contains(&kind)))?;
+    let last =
+        operations(told).rfind(|it| it["kind"].as_str().is_some_and(|kind| ANSWERS.contains(&kind)))?;
     let is_asked = last["kind"] == "extension_asked";
     is_asked.then_some((last["fields"]["deadline_ms"].as_i64()?, last["author"].as_str()?))
 }
@@ -179,7 +179,10 @@ impl Deed<'_> {
             "grade" => {
                 let is_less = self.body["fields"]["major"] == false;
                 let is_confirmed = !authors(self.before, "major_confirmed").is_empty();
-                ensure!(!is_less || !is_confirmed || self.role == "leader", "made less by another than a leader");
+                ensure!(
+                    !is_less || !is_confirmed || self.role == "leader",
+                    "made less by another than a leader"
+                );
                 Ok(())
             }
             _ => Ok(()),
@@ -199,7 +202,10 @@ impl Deed<'_> {
     /// What happened is past, what is planned is ahead, and neither is out of this world.
     fn dates(&self) -> Result<()> {
         for name in ["completed_at_ms", "verified_at_ms", "closed_at_ms", "ordered_at_ms"] {
-            ensure!(self.said(name).is_none_or(|at_ms| at_ms <= self.now_ms + 2 * DAY_MS), "{name} lies ahead");
+            ensure!(
+                self.said(name).is_none_or(|at_ms| at_ms <= self.now_ms + 2 * DAY_MS),
+                "{name} lies ahead"
+            );
         }
         for (name, days) in [("review_at_ms", 367), ("deadline_ms", 3 * 367)] {
             let Some(at_ms) = self.said(name) else { continue };
@@ -214,7 +220,8 @@ impl Deed<'_> {
     fn closed(&self) -> Result<()> {
         ensure!(!is_major(self.before) || self.role == "leader", "a major hazard closed by no leader");
         if self.stood == "not_found" {
-            let visits: Vec<&Value> = operations(self.before).filter(|it| it["kind"] == "not_found").collect();
+            let visits: Vec<&Value> =
+                operations(self.before).filter(|it| it["kind"] == "not_found").collect();
             let visitors = authors(self.before, "not_found");
             let photos: BTreeSet<&str> = visits
                 .iter()
@@ -222,7 +229,10 @@ impl Deed<'_> {
                 .filter_map(|photo| photo["sha256"].as_str())
                 .collect();
             let is_second = visitors.len() > 1 || (visits.len() > 1 && photos.len() > 1);
-            ensure!(is_second || !self.body["fields"]["reason"].is_null(), "after one visit without a reason");
+            ensure!(
+                is_second || !self.body["fields"]["reason"].is_null(),
+                "after one visit without a reason"
+            );
             ensure!(visitors.iter().any(|visitor| *visitor != self.person), "by who alone did not find it");
         }
         if self.stood == "verified" {
@@ -267,7 +277,10 @@ impl Deed<'_> {
         let is_within = at_ms <= self.now_ms + days * DAY_MS + 60_000;
         ensure!(is_kept || is_within, "a deadline later than any term");
         if is_major(self.before) {
-            ensure!(self.command != "order" || !authors(self.before, "major_confirmed").is_empty(), "unconfirmed");
+            ensure!(
+                self.command != "order" || !authors(self.before, "major_confirmed").is_empty(),
+                "unconfirmed"
+            );
         }
         let is_lengthened = told_ms.is_some_and(|told_ms| at_ms > told_ms);
         let had_passed = told_ms.is_some_and(|told_ms| told_ms <= self.now_ms);
@@ -307,9 +320,13 @@ pub(super) fn deadlines_only_shorten(told: &Value) -> Result<()> {
             continue;
         }
         let is_later = before.is_some_and(|before| at_ms > before);
-        let had_passed = before.zip(step["received_ms"].as_i64()).is_some_and(|(told, at)| told <= at + 60_000);
+        let had_passed =
+            before.zip(step["received_ms"].as_i64()).is_some_and(|(told, at)| told <= at + 60_000);
         let may = matches!(kind, "extension_granted" | "carried_reviewed" | "ordered");
-        ensure!(!is_later || may || (had_passed && kind == "reordered"), "{kind} lengthened a deadline: {told}");
+        ensure!(
+            !is_later || may || (had_passed && kind == "reordered"),
+            "{kind} lengthened a deadline: {told}"
+        );
         before = Some(at_ms);
     }
     Ok(())

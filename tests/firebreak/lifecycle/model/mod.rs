@@ -214,8 +214,10 @@ impl World {
                 let told = reply.json(command)?;
                 let (role, person, before, reply) = (role, person.as_str(), &before, &told);
                 let (stood, is_beside) = (judged.as_str(), beside);
-                let deed = Deed { role, person, command, body: &body, before, stood, is_beside, reply, now_ms };
-                deed.lawful().with_context(|| format!("{role} {person} {command} {body}: {told} on {before}"))?;
+                let deed =
+                    Deed { role, person, command, body: &body, before, stood, is_beside, reply, now_ms };
+                deed.lawful()
+                    .with_context(|| format!("{role} {person} {command} {body}: {told} on {before}"))?;
                 self.met.done += 1;
                 self.met.beside += u64::from(beside);
             }
@@ -287,15 +289,24 @@ impl World {
         let now_ms = self.now_ms();
         match self.dice.between(0, 3) {
             0 => {
-                let names: Vec<String> =
-                    body["fields"].as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
+                let names: Vec<String> = body["fields"]
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|fields| fields.keys().cloned())
+                    .collect();
                 if let (Some(name), Some(fields)) = (self.dice.pick(&names), body["fields"].as_object_mut()) {
                     fields.remove(name);
                 }
             }
             1 => body["photos"] = json!([]),
             2 if !dates.is_empty() => {
-                let moments = [now_ms - 30 * DAY_MS, now_ms - DAY_MS, now_ms + 2 * DAY_MS, now_ms + 300 * DAY_MS, NEVER_MS];
+                let moments = [
+                    now_ms - 30 * DAY_MS,
+                    now_ms - DAY_MS,
+                    now_ms + 2 * DAY_MS,
+                    now_ms + 300 * DAY_MS,
+                    NEVER_MS,
+                ];
                 for name in dates {
                     body["fields"][*name] = json!(self.dice.pick(&moments));
                 }
