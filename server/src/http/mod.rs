@@ -228,6 +228,7 @@ fn api() -> Router<Shared> {
         .route("/ogc/collections", get(ogc::collections::list))
         .route("/ogc/collections/{collection}", get(ogc::collections::one))
         .route("/ogc/collections/{collection}/queryables", get(ogc::collections::queryables))
+        .route("/ogc/collections/{collection}/schema", get(ogc::collections::schema))
         .route("/ogc/collections/{collection}/items", get(ogc::items::items))
         .route("/ogc/collections/{collection}/items/{feature}", get(ogc::items::one))
         .route("/docs", get(docs::docs))

@@ -183,6 +183,7 @@ pub const TABLE: &[Row] = &[
     row("GET", "/ogc/collections", Read, Scope::OwnUnit, SEE),
     row("GET", "/ogc/collections/{collection}", Read, Scope::OwnUnit, SEE),
     row("GET", "/ogc/collections/{collection}/queryables", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{collection}/schema", Read, Scope::OwnUnit, SEE),
     row("GET", "/ogc/collections/{collection}/items", Read, Scope::OwnUnit, SEE),
     row("GET", "/ogc/collections/{collection}/items/{feature}", Read, Scope::OwnUnit, SEE),
     // Tiles of the map.

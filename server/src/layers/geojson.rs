@@ -162,8 +162,9 @@ fn push_value(out: &mut String, value: &Value) {
         Value::Null => out.push_str("null"),
         Value::Text(text) => push_text(out, text),
         Value::Integer(number) => push_whole(out, *number),
+        // With a point always: readers guess from the first features whether a column is of whole numbers.
         Value::Real(number) if number.is_finite() => {
-            let _written = write!(out, "{number}");
+            let _written = write!(out, "{number:?}");
         }
         Value::Real(_) => out.push_str("null"),
         Value::Boolean(truth) => out.push_str(if *truth { "true" } else { "false" }),
