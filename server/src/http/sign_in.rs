@@ -16,7 +16,8 @@ use super::session;
 use crate::store::SessionOf;
 use crate::sync::accounts::{self, Credentials};
 use crate::sync::sessions;
-use crate::web::sign_in::{self as web, LinkPage, Wrong};
+use crate::web::Wrong;
+use crate::web::sign_in::{self as web, LinkPage};
 
 pub(super) async fn form() -> Response {
     page(StatusCode::OK, web::login(None))
@@ -34,11 +35,7 @@ pub(super) struct SignIn {
 
 fn refused(error: ApiError) -> Response {
     let status = status_of(error.code);
-    page(status, web::login(Some(&wrong(error))))
-}
-
-fn wrong(error: ApiError) -> Wrong {
-    Wrong { code: error.code, detail: error.into_detail() }
+    page(status, web::login(Some(&error.into())))
 }
 
 pub(super) async fn sign_in(
@@ -128,11 +125,11 @@ async fn link_page(shared: &Shared, secret: &str, error: Option<ApiError>) -> Re
         Ok(told) => told,
         Err(error) => {
             let error = ApiError::from(error);
-            return page(status_of(error.code), web::refused(&wrong(error)));
+            return page(status_of(error.code), web::refused(&error.into()));
         }
     };
     let status = error.as_ref().map_or(StatusCode::OK, |error| status_of(error.code));
-    let wrong = error.map(wrong);
+    let wrong = error.map(Wrong::from);
     let (name, login) = (told.name.as_str(), told.login.as_deref());
     let text =
         web::link(&LinkPage { secret, name, login, profile: &shared.passwords, wrong: wrong.as_ref() });

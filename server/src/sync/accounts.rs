@@ -90,6 +90,15 @@ pub async fn sign_in(
     Ok(account)
 }
 
+/// What the owner of an account types.
+///
+/// # Errors
+/// [`Code::Unauthenticated`] where there is no such account.
+pub async fn login_of(engine: &Engine, account: AccountId) -> Result<String, SyncError> {
+    let row = engine.store.read().await?.account(account).await?;
+    Ok(row.ok_or(Code::Unauthenticated)?.login)
+}
+
 /// Counts an attempt as failed until it turns out right, and gives the account of the login.
 async fn attempt(engine: &Engine, login: &str, login_hash: &[u8]) -> Result<Option<AccountRow>, SyncError> {
     let now_ms = engine.clock.now_ms();
