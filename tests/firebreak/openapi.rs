@@ -83,7 +83,7 @@ fn the_page_of_the_api_says_in_chinese_what_its_names_mean() -> Result<()> {
     let without: Vec<&String> = names.iter().filter(|name| !firebreak::web::has_word(name)).collect();
     // A name that came with a route of today may wait for its word; the page as a whole may not.
     ensure!(without.len() * 10 < names.len(), "{} of {}: {without:?}", without.len(), names.len());
-    let page = firebreak::web::api(&document);
+    let page = firebreak::web::api(&document, &firebreak::web::Viewer::default());
     for chinese in ["接口文档", "<b>整改通知书列表</b>", "每页行数", "隐患等级"] {
         ensure!(page.contains(chinese), "{chinese}");
     }

@@ -6,17 +6,17 @@ use axum::response::Response;
 
 use super::error::status_of;
 use super::openapi;
-use super::pages::page;
+use super::pages::{Anybody, page};
 use crate::web;
 
-pub(super) async fn docs() -> Response {
-    page(StatusCode::OK, web::api(&openapi::document()))
+pub(super) async fn docs(Anybody(viewer): Anybody) -> Response {
+    page(StatusCode::OK, web::api(&openapi::document(), &viewer))
 }
 
-pub(super) async fn guide() -> Response {
-    page(StatusCode::OK, web::guide())
+pub(super) async fn guide(Anybody(viewer): Anybody) -> Response {
+    page(StatusCode::OK, web::guide(&viewer))
 }
 
-pub(super) async fn errors() -> Response {
-    page(StatusCode::OK, web::errors(|code| status_of(code).as_u16()))
+pub(super) async fn errors(Anybody(viewer): Anybody) -> Response {
+    page(StatusCode::OK, web::errors(|code| status_of(code).as_u16(), &viewer))
 }

@@ -92,6 +92,19 @@ impl FromRequestParts<Shared> for Viewer {
     }
 }
 
+/// Whoever reads a page that is open to everybody: with their navigation where they are signed in.
+#[derive(Debug)]
+pub(super) struct Anybody(pub(super) web::Viewer);
+
+impl FromRequestParts<Shared> for Anybody {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Self::Rejection> {
+        let account = Account::at_the_door(parts, shared).await;
+        Ok(Self(account.map(|(account, _)| shown(&account)).unwrap_or_default()))
+    }
+}
+
 /// Why a page could not be made; shown as a page.
 #[derive(Debug)]
 pub(super) struct PageError(ApiError);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sync_protocol::codes::{Code, Scope};
 
 use super::api_words as words;
-use super::layout::{Viewer, frame};
+use super::layout::{Viewer, back, open_page};
 
 /// What an operation is done by.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -34,7 +34,7 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 /// The page.
-pub fn api(document: &Value) -> String {
+pub fn api(document: &Value, viewer: &Viewer) -> String {
     let info = document.get("info").unwrap_or(&Value::Null);
     let body = html! {
         h1 { "接口文档" small { (text(info, "title")) " " (text(info, "version")) } }
@@ -51,7 +51,7 @@ pub fn api(document: &Value) -> String {
                 li { "不认识的参数一律拒绝；重复提交用 " code { "Idempotency-Key" } "；并发修改用 " code { "If-Match" } "。" }
             }
             p class="en" lang="en" { (text(info, "description")) }
-            p { a href="/docs/guide" { "使用说明 Guide" } " · " a href="/docs/errors" { "错误代码 Codes of errors" } " · " a href="/openapi.json" { "OpenAPI 3.1 (JSON)" } " · " a href="/" { "返回总览 Back" } }
+            p { a href="/docs/guide" { "使用说明 Guide" } " · " a href="/docs/errors" { "错误代码 Codes of errors" } " · " a href="/openapi.json" { "OpenAPI 3.1 (JSON)" } " · " (back(viewer)) }
             ul { @for tag in items(document, "tags") {
                 li { a href={"#" (text(tag, "name"))} { (text(tag, "description")) } }
             } }
@@ -64,7 +64,7 @@ pub fn api(document: &Value) -> String {
             }
         }
     };
-    frame("接口文档", &Viewer::default(), &html! {}, &body)
+    open_page("接口文档", viewer, &body)
 }
 
 fn of_tag(document: &Value, tag: &Value) -> Markup {
@@ -193,7 +193,7 @@ fn kind(schema: &Value) -> Markup {
 }
 
 /// The catalogue of codes that a request may be answered with; `status` gives the HTTP status of one.
-pub fn errors(status: impl Fn(Code) -> u16) -> String {
+pub fn errors(status: impl Fn(Code) -> u16, viewer: &Viewer) -> String {
     let body = html! {
         h1 { "错误代码" small { "Codes of errors" } }
         section { div class="scroll" { table {
@@ -209,7 +209,7 @@ pub fn errors(status: impl Fn(Code) -> u16) -> String {
         } } }
         p class="more" { a href="/docs" { "接口文档 The API" } }
     };
-    frame("错误代码", &Viewer::default(), &html! {}, &body)
+    open_page("错误代码", viewer, &body)
 }
 
 #[cfg(test)]
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn what_a_document_says_is_escaped() {
         let document = serde_json::json!({"info": {"title": "<script>", "version": "1", "description": "&"}});
-        let page = api(&document);
+        let page = api(&document, &Viewer::default());
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
     }
 

@@ -6,17 +6,17 @@
 
 use maud::{Markup, html};
 
-use super::layout::{Viewer, frame};
+use super::layout::{Viewer, back, open_page};
 
 const TEXT: &str = include_str!("../../../docs/guide.zh.md");
 
 /// The page.
-pub fn guide() -> String {
+pub fn guide(viewer: &Viewer) -> String {
     let body = html! {
         section class="guide" { @for block in blocks(TEXT) { (block) } }
-        p class="more" { a href="/" { "返回总览 Back" } " · " a href="/docs" { "接口文档 API" } }
+        p class="more" { (back(viewer)) " · " a href="/docs" { "接口文档 API" } }
     };
-    frame("使用说明", &Viewer::default(), &html! {}, &body)
+    open_page("使用说明", viewer, &body)
 }
 
 /// What begins a line of the same block.
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_page_is_whole_and_nothing_of_its_markup_is_left() {
-        let page = guide();
+        let page = guide(&Viewer::default());
         for wanted in [
             "<h1>使用说明",
             "<ol><li><b>上报</b>",

@@ -83,11 +83,21 @@ impl Viewer {
 }
 
 pub(super) fn page(title: &str, viewer: &Viewer, tab: Tab, body: &Markup) -> String {
-    let navigation = html! {
+    frame(title, viewer, &navigation(viewer, Some(tab)), body)
+}
+
+/// A page that anybody may read, with the navigation of whoever does.
+pub(super) fn open_page(title: &str, viewer: &Viewer, body: &Markup) -> String {
+    frame(title, viewer, &navigation(viewer, None), body)
+}
+
+/// The pages that let them in, and the way out; nothing where nobody is signed in.
+fn navigation(viewer: &Viewer, tab: Option<Tab>) -> Markup {
+    html! {
         nav aria-label="主导航 Main" {
             @for (known, path, name) in Tab::ALL {
                 @if viewer.may("GET", path) {
-                    a href=(path) aria-current=[(known == tab).then_some("page")] { (name) }
+                    a href=(path) aria-current=[(Some(known) == tab).then_some("page")] { (name) }
                 }
             }
         }
@@ -98,8 +108,16 @@ pub(super) fn page(title: &str, viewer: &Viewer, tab: Tab, body: &Markup) -> Str
                 button type="submit" { "退出" }
             }
         }
-    };
-    frame(title, viewer, &navigation, body)
+    }
+}
+
+/// Back to the first page that lets them in; of nobody, to where they sign in.
+pub(super) fn back(viewer: &Viewer) -> Markup {
+    html! {
+        @if viewer.may("GET", "/") { a href="/" { "返回总览 Back" } }
+        @else if viewer.may("GET", "/account") { a href="/account" { "我的账号 My account" } }
+        @else { a href="/login" { "登录 Sign in" } }
+    }
 }
 
 pub(super) fn frame(title: &str, viewer: &Viewer, navigation: &Markup, body: &Markup) -> String {
@@ -165,7 +183,7 @@ pub(super) fn told(wrong: Option<&Wrong>) -> Markup {
 /// `viewer`: whom it is told, where that is known.
 pub fn problem(wrong: &Wrong, viewer: Option<&Viewer>) -> String {
     let code = wrong.code;
-    let is_kept_out = viewer.is_some_and(|viewer| !viewer.may("GET", "/"));
+    let is_known = viewer.is_some();
     let nobody = Viewer::default();
     let viewer = viewer.unwrap_or(&nobody);
     let body = html! {
@@ -174,7 +192,7 @@ pub fn problem(wrong: &Wrong, viewer: Option<&Viewer>) -> String {
             (told(Some(wrong)))
             p {
                 code { (code.as_str()) } " · "
-                @if is_kept_out { a href="/account" { "我的账号 My account" } } @else { a href="/" { "返回总览 Back" } }
+                @if is_known { (back(viewer)) } @else { a href="/" { "返回总览 Back" } }
             }
         }
     };
