@@ -25,6 +25,8 @@ pub struct Settings {
     pub keys: Option<PathBuf>,
     /// Folder of the files of photos; absent: `photos` in `data`.
     pub photos: Option<PathBuf>,
+    /// Folder of the files of exports, this server's alone and emptied when it starts; absent: `exports` in `data`.
+    pub exports: Option<PathBuf>,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// PEM certificate chain; with `tls_key`, HTTPS is served.
@@ -81,6 +83,7 @@ impl Default for Settings {
             database_wait_s: 20,
             keys: None,
             photos: None,
+            exports: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
             tls_cert: None,
             tls_key: None,
@@ -221,6 +224,11 @@ impl Settings {
         self.photos.clone().unwrap_or_else(|| self.data.join("photos"))
     }
 
+    /// Folder of the files of exports.
+    pub fn export_directory(&self) -> PathBuf {
+        self.exports.clone().unwrap_or_else(|| self.data.join("exports"))
+    }
+
     /// Positions that mean "place unknown", degrees × 1e7.
     pub fn default_positions(&self) -> Result<Vec<(i64, i64)>, ConfigError> {
         self.default_positions
@@ -245,6 +253,7 @@ impl Settings {
             ("database_wait_s", self.database_wait_s.to_string()),
             ("keys", self.key_directory().display().to_string()),
             ("photos", self.photo_directory().display().to_string()),
+            ("exports", self.export_directory().display().to_string()),
             ("listen", self.listen.to_string()),
             ("tls_cert", path(&self.tls_cert)),
             ("tls_key", path(&self.tls_key)),

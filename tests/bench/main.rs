@@ -5,6 +5,7 @@
 //! and signed before the clock starts. Everything lies in temporary folders and is gone afterwards.
 
 mod bytes;
+mod commands;
 mod crew;
 mod derive;
 mod duplicates;
@@ -47,6 +48,13 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("derive", &["ingest_matched", "derived"]),
     ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("photos", &["photos"]),
+    (
+        "commands",
+        &[
+            "command", "command_p99", "command_limit", "command_postgres", "command_p99_postgres",
+            "command_limit_postgres",
+        ],
+    ),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -78,6 +86,7 @@ async fn main() -> Result<()> {
             "derive" => derive::measure(&mut figures).await?,
             "report" => report::measure(&mut figures).await?,
             "photos" => photos::measure(&mut figures).await?,
+            "commands" => commands::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }

@@ -3,21 +3,30 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Parameters, page_size};
+use super::parameters::{Parameters, one_of, page_size, wrong};
+use crate::domain::Role;
 use crate::sync::audit::{self, Chain, Filter, Listed};
 
-/// Which rows are wanted.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditRows)]
+pub(super) struct Rows {
+    rows: Vec<Listed>,
+    next: Option<String>,
+}
+
+/// Which chain, which rows of it, and where its list goes on.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// 何人: `person:ID`, `device:ID`, `operator`, `server` or `nobody`.
+    /// `district` (default), or `deployment`: what is told of the district's accounts, for an administrator.
+    pub(super) chain: Option<String>,
+    /// 何人: `person:ID`, `device:ID`, `account:ID`, `operator`, `server` or `nobody`.
     actor: Option<String>,
     /// 何事: what its name begins with, such as `command.grade` or `command.`.
     action: Option<String>,
@@ -37,10 +46,7 @@ impl Wanted {
             if text.chars().all(is_plain) && text.len() <= FILTER_BYTES {
                 Ok(text.to_owned())
             } else {
-                Err(ApiError::with(
-                    Code::BadParameter,
-                    format!("{name}: letters, digits, `.`, `_`, `:`, `-`"),
-                ))
+                Err(wrong(name, "letters, digits, `.`, `_`, `:`, `-`"))
             }
         };
         let actor = plain("actor", self.actor.as_deref())?;
@@ -51,11 +57,20 @@ impl Wanted {
 /// Bytes of what rows are filtered by.
 const FILTER_BYTES: usize = 100;
 
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AuditRows)]
-pub(super) struct Rows {
-    rows: Vec<Listed>,
-    next: Option<String>,
+/// Which chain an account asks for.
+pub(super) enum Asked {
+    District,
+    Deployment,
+}
+
+/// # Errors
+/// `forbidden`: who signs in, when and how often in vain, is told to administrators alone.
+pub(super) fn asked(account: &Account, chain: Option<&str>) -> Result<Asked, ApiError> {
+    match chain {
+        None | Some("district") => Ok(Asked::District),
+        Some("deployment") => account.require(&[Role::Admin]).map(|()| Asked::Deployment),
+        Some(_) => Err(one_of("chain", ["district", "deployment"])),
+    }
 }
 
 /// 审计日志 Who did what, newest first.
@@ -70,8 +85,12 @@ pub(super) async fn list(
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Rows>, ApiError> {
     let limit = page_size(wanted.limit)?;
-    let (engine, district) = (&shared.engine, &account.district);
-    let page = audit::page(engine, district, &wanted.filter()?, wanted.cursor.as_deref(), limit).await?;
+    let filter = wanted.filter()?;
+    let (engine, district, from) = (&shared.engine, &account.district, wanted.cursor.as_deref());
+    let page = match asked(&account, wanted.chain.as_deref())? {
+        Asked::District => audit::page(engine, district, &filter, from, limit).await?,
+        Asked::Deployment => audit::deployment_page(engine, Some(district), &filter, from, limit).await?,
+    };
     Ok(Json(Rows { rows: page.rows, next: page.next }))
 }
 
@@ -85,12 +104,30 @@ pub(super) struct Head {
     head: String,
 }
 
+/// Which chain's head.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhichHead {
+    /// `district` (default), or `deployment`, for an administrator.
+    chain: Option<String>,
+}
+
 /// 审计链头 Where the chain of the audit log stands: to be kept elsewhere.
 #[utoipa::path(
     get, path = "/v1/audit/head", tag = "audit",
+    params(WhichHead),
     responses((status = 200, description = "The head", body = Head)),
 )]
-pub(super) async fn head(State(shared): State<Shared>, account: Account) -> Result<Json<Head>, ApiError> {
-    let link = audit::head(&shared.engine, Chain::District(&account.district)).await?;
+pub(super) async fn head(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(which): Parameters<WhichHead>,
+) -> Result<Json<Head>, ApiError> {
+    let chain = match asked(&account, which.chain.as_deref())? {
+        Asked::District => Chain::District(&account.district),
+        Asked::Deployment => Chain::Deployment,
+    };
+    let link = audit::head(&shared.engine, chain).await?;
     Ok(Json(Head { sequence: link.sequence, head: link.hash.to_string() }))
 }

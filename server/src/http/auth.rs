@@ -19,8 +19,8 @@ use super::policy::{self, Row, Scope};
 use crate::accounts::actions::Actions;
 use crate::domain::{Device, DeviceStatus, District, Person, Role};
 use crate::sync::SyncError;
-use crate::sync::audit::Entry;
-use crate::sync::sessions::{self, Session, Sight, Visitor};
+use crate::sync::audit::Actor;
+use crate::sync::sessions::{self, Session, Sight, TokenHeld, Visitor};
 use crate::sync::tokens::{self, Claim};
 
 /// A device that asks, as it stands now.
@@ -44,6 +44,8 @@ pub(super) struct Account {
     pub(super) sight: Sight,
     /// What its token may be used for.
     pub(super) actions: Actions,
+    /// The token that it came with, itself or by a session.
+    pub(super) token: Option<TokenHeld>,
     /// Its browser's session; none: a program with a token.
     pub(super) session: Option<Session>,
 }
@@ -69,26 +71,16 @@ impl Account {
         if self.sight.sees(row.and_then(|row| row.unit)) { Ok(()) } else { Err(Code::NotFound.into()) }
     }
 
-    /// Notes in the audit log that the account changed who may do what.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(super) async fn note(
-        &self,
-        shared: &Shared,
-        action: &'static str,
-        object: impl Into<String>,
-        detail: serde_json::Value,
-    ) -> Result<(), ApiError> {
-        let entry = Entry::of(self.person.id, action, object, detail);
-        Ok(shared.engine.audit_alone(&self.district, entry).await?)
+    /// Who it is in the audit log.
+    pub(super) const fn actor(&self) -> Actor {
+        Actor::Person(self.person.id)
     }
 
     /// The account of a visitor, where the row of the route lets them in.
     ///
     /// # Errors
     /// [`Code::Forbidden`].
-    fn admitted(visitor: Visitor, row: &Row) -> Result<Self, ApiError> {
+    pub(super) fn admitted(visitor: Visitor, row: &Row) -> Result<Self, ApiError> {
         let account = Self::from(visitor);
         if account.may(row) { Ok(account) } else { Err(Code::Forbidden.into()) }
     }
@@ -120,8 +112,8 @@ impl Account {
 
 impl From<Visitor> for Account {
     fn from(visitor: Visitor) -> Self {
-        let Visitor { district, person, sight, actions, session } = visitor;
-        Self { district, person, sight, actions, session }
+        let Visitor { district, person, sight, actions, token, session } = visitor;
+        Self { district, person, sight, actions, token, session }
     }
 }
 
@@ -200,7 +192,9 @@ async fn visitor(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> Result<Visit
 /// A token for a district that is not here is no token; a store that fails is no reason to doubt one.
 fn unknown_district(error: SyncError) -> ApiError {
     match error {
-        SyncError::Refused(_) | SyncError::RefusedFor(..) => Code::Unauthenticated.into(),
+        SyncError::Refused(_) | SyncError::RefusedFor(..) | SyncError::Wait(..) => {
+            Code::Unauthenticated.into()
+        }
         other @ (SyncError::Command(_) | SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => {
             other.into()
         }
@@ -264,8 +258,8 @@ impl FromRequestParts<Shared> for Remembered {
 
 impl From<Account> for Visitor {
     fn from(account: Account) -> Self {
-        let Account { district, person, sight, actions, session } = account;
-        Self { district, person, sight, actions, session }
+        let Account { district, person, sight, actions, token, session } = account;
+        Self { district, person, sight, actions, token, session }
     }
 }
 

@@ -16,11 +16,13 @@ mod enrol;
 mod entry;
 mod error;
 mod events;
+mod exports;
 mod facts;
 mod grid;
 mod hazards;
 mod health;
 mod idempotency;
+mod ogc;
 pub mod openapi;
 mod orders;
 mod pages;
@@ -31,6 +33,7 @@ pub mod policy;
 mod problem;
 mod proposals;
 mod quarantine;
+mod readers;
 mod receipts;
 mod reports;
 mod rules;
@@ -73,12 +76,14 @@ pub struct Shared {
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
     rooms: body::Rooms,
-    /// Readers of events at a time.
-    readers: Arc<Semaphore>,
+    /// Who reads events.
+    readers: Arc<readers::Readers>,
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
+    /// Tiles that are made at a time.
+    tiles: Arc<Semaphore>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -131,9 +136,10 @@ pub fn router(
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
-        readers: Arc::new(Semaphore::new(events::READERS)),
+        readers: Arc::default(),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
+        tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {
@@ -145,6 +151,7 @@ pub fn router(
         process: idempotency::process(),
     };
     api()
+        .merge(tiles())
         .merge(pages())
         .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
@@ -179,7 +186,8 @@ fn api() -> Router<Shared> {
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
-        .route("/v1/hazards.geojson", get(hazards::geojson))
+        .route("/v1/exports/{name}", get(exports::get).post(exports::begin))
+        .route("/v1/exports/{name}/file", get(exports::file))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
         .route("/v1/hazards/{record}/commands", get(commands::offered))
@@ -233,6 +241,18 @@ fn api() -> Router<Shared> {
         .route("/docs", get(docs::docs))
         .route("/docs/guide", get(docs::guide))
         .route("/docs/errors", get(docs::errors))
+}
+
+/// Tiles of the map, and what is said of them.
+fn tiles() -> Router<Shared> {
+    use ogc::{tile_sets, tiles};
+    Router::new()
+        .route("/ogc/tileMatrixSets", get(tile_sets::matrix_sets))
+        .route("/ogc/tileMatrixSets/WebMercatorQuad", get(tile_sets::matrix_set))
+        .route("/ogc/collections/{id}/tiles", get(tile_sets::of_layer))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad", get(tile_sets::set_of_layer))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad/tilejson.json", get(tile_sets::tile_json))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}", get(tiles::tile))
 }
 
 /// What browsers and operators ask.

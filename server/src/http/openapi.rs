@@ -23,7 +23,7 @@ use super::problem::Problem;
     ),
     paths(
         super::totals::totals,
-        super::hazards::list, super::hazards::geojson, super::hazards::one, super::hazards::restore,
+        super::hazards::list, super::exports::get, super::exports::begin, super::exports::file, super::hazards::one, super::hazards::restore,
         super::commands::offered, super::commands::command, super::commands::bulk,
         super::orders::list, super::orders::one, super::orders::html, super::orders::docx,
         super::events::stream, super::events::dangers, super::events::set_danger,
@@ -49,6 +49,8 @@ use super::problem::Problem;
         super::districts::list,
         super::photos::list, super::photos::one, super::photos::head, super::photos::append, super::photos::put,
         super::audit::list, super::audit::head,
+        super::ogc::tile_sets::matrix_sets, super::ogc::tile_sets::matrix_set, super::ogc::tile_sets::of_layer,
+        super::ogc::tile_sets::set_of_layer, super::ogc::tile_sets::tile_json, super::ogc::tiles::tile,
     ),
     components(schemas(Problem)),
     tags(
@@ -70,6 +72,7 @@ use super::problem::Problem;
         (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
         (name = "photos", description = "照片 the bytes of evidence"),
         (name = "audit", description = "审计日志 who did what"),
+        (name = "map", description = "地图 the layers of the map"),
     ),
 )]
 struct Described;

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sync_protocol::ids::PersonId;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -56,9 +55,8 @@ pub(super) async fn add(
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     let (roles, unit) = (new.roles()?, new.unit.map(UnitId));
-    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles, unit).await?;
-    let detail = json!({"roles": roles.names(), "unit": new.unit});
-    account.note(&shared, "person.add", person.to_string(), detail).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let person = admin::add_person(engine, district, &new.name, (roles, unit), account.actor()).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
 }
 
@@ -75,10 +73,8 @@ pub(super) async fn change(
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     let (id, roles, unit) = (parse(&person)?, new.roles()?, new.unit.map(UnitId));
-    let detail = json!({"roles": roles.names(), "unit": new.unit});
     let person = Person { id, name: new.name, roles, unit };
-    admin::change_person(&shared.engine, &account.district, &person).await?;
-    account.note(&shared, "person.change", id.to_string(), detail).await?;
+    admin::change_person(&shared.engine, &account.district, &person, account.actor()).await?;
     Ok(Json(AddedPerson { person: id.to_string() }))
 }
 
@@ -104,10 +100,10 @@ pub(super) async fn link(
     headers: HeaderMap,
 ) -> Result<Json<LinkMade>, ApiError> {
     let person = parse(&person)?;
-    let (secret, expires_ms) = users::link_of_person(&shared.engine, &account.district, person).await?;
-    account.note(&shared, "person.link", person.to_string(), json!({})).await?;
-    let path = format!("/link/{secret}");
-    Ok(Json(LinkMade { url: format!("{}{path}", shared.base(&headers)), path, expires_ms }))
+    let link = users::link_of_person(&shared.engine, &account.district, person, account.actor()).await?;
+    let path = format!("/link/{}", link.secret);
+    let url = format!("{}{path}", shared.base(&headers));
+    Ok(Json(LinkMade { path, url, expires_ms: link.expires_ms }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -143,8 +139,7 @@ pub(super) async fn remove(
     Path(person): Path<String>,
 ) -> Result<Json<RemovedPerson>, ApiError> {
     let person = parse(&person)?;
-    people::remove(&shared.engine, &account.district, person).await?;
-    account.note(&shared, "person.remove", person.to_string(), json!({})).await?;
+    people::remove(&shared.engine, &account.district, person, account.actor()).await?;
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
@@ -176,8 +171,8 @@ pub(super) async fn set_area(
     Body(area): Body<NewArea>,
 ) -> Result<Json<AreaSet>, ApiError> {
     let person = parse(&person)?;
-    let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
-    account.note(&shared, "person.area", person.to_string(), json!({"version": version})).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let version = admin::set_area(engine, district, person, area.boxes, account.actor()).await?;
     Ok(Json(AreaSet { version }))
 }
 
@@ -208,9 +203,8 @@ pub(super) async fn enrol_code(
     let person = parse(&wanted.person)?;
     let address = wanted.address.as_deref().or(shared.public_url.as_deref());
     let reach = Reach { address, pin: shared.pin.as_deref() };
-    let code = admin::enrol_code(&shared.engine, &account.district, person, reach).await?;
-    account.note(&shared, "device.enrol-code", person.to_string(), json!({})).await?;
-    Ok(Json(code))
+    let (engine, district) = (&shared.engine, &account.district);
+    Ok(Json(admin::enrol_code(engine, district, person, reach, account.actor()).await?))
 }
 
 pub(super) fn parse(person: &str) -> Result<PersonId, ApiError> {

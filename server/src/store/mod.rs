@@ -15,13 +15,18 @@ mod derived;
 mod devices;
 mod districts;
 mod events;
+mod exports;
 mod facts;
 pub mod geopackage;
+pub mod geopackage_out;
 mod glances;
 mod grid;
 mod idempotency;
+mod layers;
 mod ledger;
 mod listing;
+mod map;
+mod map_states;
 mod notices;
 mod orders;
 mod people;
@@ -37,6 +42,8 @@ mod rows;
 mod rules;
 mod runs;
 mod sessions;
+mod tile_counts;
+mod tiles;
 mod traits;
 mod units;
 mod values;
@@ -57,11 +64,14 @@ pub use events::{Candidate, EventRow, Waiting};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
 pub use idempotency::{Answer, KeptRequest, KeyOf};
+pub use layers::{MapFilter, MapTable, WalkedRow};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
-pub use orders::OrderRow;
+pub use map::{Changed, MapHazardRow, Shown, UNNUMBERED};
+pub use map_states::MapStateRow;
+pub use orders::{OrderGap, OrderRow};
 pub use people::{TokenBounds, TokenHolder, TokenRow};
 pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};
@@ -69,9 +79,10 @@ pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
 pub use quarantine::Quarantined;
 pub use reach::reach;
-pub use reports::ReportRow;
+pub use reports::{RedactedFile, ReportRow};
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use sessions::{SessionOf, SessionRow};
+pub use tiles::TileFilter;
 pub use traits::{Near, TraitRow};
 pub use units::{UnitCount, UnitRow};
 pub use values::{
@@ -123,6 +134,17 @@ impl From<sqlx::Error> for StoreError {
                 | sqlx::Error::WorkerCrashed,
             ) => Self::Unavailable(error),
             _ => Self::Statement(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::Full(sqlx::Error::Io(error))
+            }
+            _ => Self::Unavailable(sqlx::Error::Io(error)),
         }
     }
 }

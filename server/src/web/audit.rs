@@ -30,6 +30,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("token.make", "新建令牌"),
     ("token.revoke", "撤销令牌"),
     ("device.", "设备（全部）"),
+    ("device.rename", "设备改名"),
     ("device.enrol-code", "生成注册码"),
     ("device.enrol", "注册手机"),
     ("device.lose", "标记丢失"),
@@ -38,13 +39,36 @@ const ACTIONS: &[(&str, &str)] = &[
     ("quarantine.write_off", "核销"),
     ("export.", "导出（全部）"),
     ("export.geojson", "导出地图"),
+    ("export.file", "导出文件"),
+    ("export.order", "打印通知书"),
     ("export.report", "导出报告"),
     ("export.photo", "取原图"),
     ("report.issue", "签发报告"),
+    ("report.redact", "报告脱敏"),
+    ("order.gap", "通知书编号空缺"),
+    ("proposal.dismiss", "判为两处"),
+    ("proposal.undo", "撤回重复判定"),
+    ("danger.set", "设定火险等级"),
+    ("district.add", "新增辖区"),
+    ("district.province", "设定所属省份"),
     ("grid.import", "导入线路"),
     ("rules.set", "修改规则"),
     ("photo.upload", "上传照片"),
     ("login", "登录"),
+    ("login.token", "用令牌登录"),
+    ("login.failed", "登录失败"),
+    ("login.locked", "登录锁定"),
+    ("logout", "退出"),
+    ("logout.other", "退出其他浏览器"),
+    ("account.", "账号（全部）"),
+    ("account.add", "新增账号"),
+    ("account.link-used", "使用一次性链接"),
+    ("account.password", "修改密码"),
+    ("account.reset", "重设密码"),
+    ("account.grant", "准入"),
+    ("account.revoke", "撤销准入"),
+    ("account.disable", "停用账号"),
+    ("account.enable", "启用账号"),
 ];
 
 /// What an action is called; as it is where it has no word.
@@ -58,20 +82,54 @@ fn called(action: &str) -> String {
     ACTIONS.iter().find(|(known, _)| *known == action).map_or(action, |(_, zh)| zh).to_owned()
 }
 
-/// A page of the log, the newest first.
-pub fn audit(
-    page: &Page<Listed>,
-    filter: &Filter,
-    people: &[PersonListed],
-    viewer: &Viewer,
-    calendar: &Calendar,
-) -> String {
-    let query = query(filter);
+/// Which log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The district's.
+    District,
+    /// What the deployment's own tells of the district's accounts.
+    Accounts,
+}
+
+impl Which {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::District => "district",
+            Self::Accounts => "deployment",
+        }
+    }
+
+    const fn zh(self) -> &'static str {
+        match self {
+            Self::District => "本辖区",
+            Self::Accounts => "登录与账号",
+        }
+    }
+}
+
+/// What the page shows.
+#[derive(Debug)]
+pub struct AuditShown {
+    /// Rows, the newest first.
+    pub page: Page<Listed>,
+    /// Which rows were asked for.
+    pub filter: Filter,
+    /// Of which log.
+    pub chain: Which,
+    /// The logs that the account may read.
+    pub chains: Vec<Which>,
+    /// People of the district, to choose from.
+    pub people: Vec<PersonListed>,
+}
+
+/// A page of the log.
+pub fn audit(shown: &AuditShown, viewer: &Viewer, calendar: &Calendar) -> String {
+    let query = query(shown);
     let body = html! {
-        section { (form(filter, people)) }
+        section { (form(shown)) }
         section {
-            (table(&page.rows, viewer, calendar))
-            (next("/audit", &query, page.next.as_deref()))
+            (table(&shown.page.rows, viewer, calendar))
+            (next("/audit", &query, shown.page.next.as_deref()))
         }
         p class="more" {
             a href="/audit/head" { "链头（打印存档） The head, to print" } " · "
@@ -82,16 +140,15 @@ pub fn audit(
 }
 
 /// The filters as a query string: what they hold is plain.
-fn query(filter: &Filter) -> String {
+fn query(shown: &AuditShown) -> String {
     let of = |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name}={text}"));
-    [of("actor", &filter.actor), of("action", &filter.action)]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("&")
+    let chain = if shown.chain == Which::District { "" } else { shown.chain.as_str() };
+    let parts = [of("chain", chain), of("actor", &shown.filter.actor), of("action", &shown.filter.action)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("&")
 }
 
-fn form(filter: &Filter, people: &[PersonListed]) -> Markup {
+fn form(shown: &AuditShown) -> Markup {
+    let people = &shown.people;
     let ids: Vec<(String, &str)> =
         people.iter().map(|person| (format!("person:{}", person.person), person.name.as_str())).collect();
     let others = [("operator", "操作员（服务器上）"), ("server", "服务器"), ("nobody", "无人（登录失败等）")];
@@ -99,10 +156,17 @@ fn form(filter: &Filter, people: &[PersonListed]) -> Markup {
     let actors = actors.chain(others.into_iter().map(|(id, zh)| (id, zh.to_owned())));
     html! {
         form class="login" method="get" action="/audit" {
-            (choice(Field::new("actor", "何人", "who"), &filter.actor, actors))
+            @if shown.chains.len() > 1 {
+                (choice(
+                    Field::new("chain", "日志", "which log").needed(),
+                    shown.chain.as_str(),
+                    shown.chains.iter().map(|which| (which.as_str(), which.zh().to_owned())),
+                ))
+            }
+            (choice(Field::new("actor", "何人", "who"), &shown.filter.actor, actors))
             (choice(
                 Field::new("action", "何事", "what"),
-                &filter.action,
+                &shown.filter.action,
                 ACTIONS.iter().map(|(name, zh)| (*name, (*zh).to_owned())),
             ))
             button type="submit" { "筛选 Filter" }

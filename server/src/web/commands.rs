@@ -40,6 +40,10 @@ pub const fn asked(command: Command) -> Option<&'static [&'static str]> {
             "responsible_unit_id", "responsible_unit", "responsible_person", "phone", "measures", "remedy",
             "deadline_ms", "funds_fen", "felling_permit", "remarks",
         ],
+        Command::Reorder => &[
+            "reason", "responsible_unit_id", "responsible_unit", "responsible_person", "phone", "measures",
+            "remedy", "deadline_ms", "funds_fen", "felling_permit", "remarks",
+        ],
         Command::Receipt => &["responsible_person", "phone", "remarks"],
         Command::AskExtension | Command::GrantExtension => &["deadline_ms", "reason", "remarks"],
         Command::Carry => &["plan", "review_at_ms", "reason", "remarks"],

@@ -51,13 +51,17 @@ fn table(orders: &[Order], case: Case, viewer: &Viewer, calendar: &Calendar) -> 
     html! {
         div class="scroll" { table class="cards" {
             thead { tr {
-                (heading("编号", "number")) (heading("责任单位", "responsible unit"))
+                (heading("编号", "number")) (heading("状态", "state")) (heading("责任单位", "responsible unit"))
                 (heading("整改措施", "measures")) (heading("整改期限", "deadline")) (heading("签发", "issued")) (heading("打开", "open"))
             } }
             tbody {
                 @for order in orders {
                     tr {
                         td class="key" data-label="编号" { (order.number) }
+                        td data-label="状态" { span {
+                            (order.state_zh)
+                            @if let Some(later) = &order.superseded_by { span class="quiet" { " → " (later.number) } }
+                        } }
                         td data-label="责任单位" { (order.unit_name) }
                         td data-label="整改措施" { (order.measures) }
                         td class="key" data-label="整改期限" { (calendar.minute(order.deadline_ms)) }
@@ -67,7 +71,7 @@ fn table(orders: &[Order], case: Case, viewer: &Viewer, calendar: &Calendar) -> 
                         td data-label="打开" { span { (open(order, case, viewer)) } }
                     }
                 }
-                @if orders.is_empty() { (none(6)) }
+                @if orders.is_empty() { (none(7)) }
             }
         } }
     }

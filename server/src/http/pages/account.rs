@@ -17,7 +17,6 @@ use super::super::parameters::{Body, NOT_EMPTY, date, wrong};
 use super::super::session;
 use super::super::tokens::{self as api, NewToken};
 use super::{PageError, Viewer, page, see_other, shown};
-use crate::store::SessionOf;
 use crate::sync::accounts::{self, Credentials};
 use crate::sync::listing::Calendar;
 use crate::sync::sessions;
@@ -162,8 +161,12 @@ async fn changed(
     let credentials =
         Credentials { login: &login, password: &form.password, new_password: Some(&form.new_password) };
     let row = accounts::sign_in(&shared.engine, &shared.passwords, &credentials).await?;
-    // In the district that it looks at.
-    let (of, district) = (SessionOf::Account(row.id), Some(account.district.key));
     let before = auth::cookie(headers);
-    Ok(sessions::begin(&shared.engine, shared.lasting, &of, district, before).await?)
+    let id = sessions::begin(&shared.engine, shared.lasting, row.id, before).await?;
+    // It goes on looking at the same district.
+    let visitor = sessions::by_session(&shared.engine, shared.lasting, &id).await?;
+    if let Some(session) = visitor.session.filter(|_| visitor.district.key != account.district.key) {
+        sessions::choose(&shared.engine, &session, &account.district.code).await?;
+    }
+    Ok(id)
 }

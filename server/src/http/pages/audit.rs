@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::super::Shared;
-use super::super::audit::Wanted;
+use super::super::audit::{Asked, Wanted, asked};
 use super::super::error::ApiError;
 use super::super::parameters::Parameters;
 use super::{PageError, ROWS, Viewer, page, shown};
@@ -13,18 +13,35 @@ use crate::orders;
 use crate::sync::audit::{self, Chain};
 use crate::sync::listing::Calendar;
 use crate::sync::people;
-use crate::web::audit::{self as web, HeadShown};
+use crate::web::audit::{self as web, AuditShown, HeadShown, Which};
 
 pub(in crate::http) async fn list(
     State(shared): State<Shared>,
     Viewer(account): Viewer,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, PageError> {
-    let (engine, district) = (&shared.engine, &account.district);
+    let (engine, district, from) = (&shared.engine, &account.district, wanted.cursor.as_deref());
     let filter = wanted.filter()?;
-    let rows = audit::page(engine, district, &filter, wanted.cursor.as_deref(), ROWS).await?;
+    let chain = asked(&account, wanted.chain.as_deref())?;
+    let rows = match chain {
+        Asked::District => audit::page(engine, district, &filter, from, ROWS).await?,
+        Asked::Deployment => audit::deployment_page(engine, Some(district), &filter, from, ROWS).await?,
+    };
     let people = people::list(engine, district).await?;
-    Ok(page(StatusCode::OK, web::audit(&rows, &filter, &people, &shown(&account), &Calendar::of(district))))
+    let audit_shown = AuditShown {
+        page: rows,
+        filter,
+        people,
+        chain: match chain {
+            Asked::District => Which::District,
+            Asked::Deployment => Which::Accounts,
+        },
+        chains: match asked(&account, Some("deployment")) {
+            Ok(_) => vec![Which::District, Which::Accounts],
+            Err(_forbidden) => vec![Which::District],
+        },
+    };
+    Ok(page(StatusCode::OK, web::audit(&audit_shown, &shown(&account), &Calendar::of(district))))
 }
 
 pub(in crate::http) async fn head(

@@ -79,7 +79,7 @@ async fn told(
     let offered = offered.into_iter().find(|offered| offered.command == command.as_str());
     let offered = offered.ok_or(Code::NotFound)?;
     let line = record::record(engine, district, record).await?.line;
-    let units = if command == Command::Order { units::list(engine, district).await? } else { Vec::new() };
+    let units = if command.issues_order() { units::list(engine, district).await? } else { Vec::new() };
     let status = error.as_ref().map_or(StatusCode::OK, |error| status_of(error.code));
     let command_shown = CommandShown {
         record: &line.id,

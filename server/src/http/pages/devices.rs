@@ -62,10 +62,11 @@ pub(in crate::http) async fn manage(
 ) -> Result<Response, PageError> {
     let Signed(account, form) = form?;
     let (engine, district, author) = (&shared.engine, &account.district, account.person.id);
+    let by = account.actor();
     let device = api::parse(&id)?;
     match form.act.as_str() {
-        "rename" => devices::rename(engine, district, device, &form.name.unwrap_or_default()).await?,
-        "lose" => drop(engine.act(district, Act::Lose { device }).await?),
+        "rename" => devices::rename(engine, district, device, &form.name.unwrap_or_default(), by).await?,
+        "lose" => drop(engine.act(district, Act::Lose { device, by }).await?),
         "revoke" => {
             let trusted = match form.sequence.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
                 None => None,
