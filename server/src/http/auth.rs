@@ -38,7 +38,7 @@ pub(super) struct Presenter {
 pub(super) struct Remembered(pub(super) Presenter);
 
 /// An account of the office that the policy table lets into this route.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Account {
     pub(super) district: District,
     pub(super) person: Person,
@@ -83,16 +83,39 @@ impl Account {
     /// # Errors
     /// [`Code::Forbidden`].
     pub(super) fn admitted(visitor: Visitor, row: &Row) -> Result<Self, ApiError> {
-        let Visitor { district, person, sight, actions, token, session } = visitor;
+        let account = Self::from(visitor);
+        if account.may(row) { Ok(account) } else { Err(Code::Forbidden.into()) }
+    }
+
+    /// Whether this row lets the account in.
+    pub(super) fn may(&self, row: &Row) -> bool {
         let is_shown = match row.scope {
-            Scope::District => sight == Sight::District,
+            Scope::District => self.sight == Sight::District,
             Scope::DeviceOrOffice | Scope::OwnUnit | Scope::Own | Scope::Province => true,
             Scope::Public | Scope::Device => false,
         };
-        if !is_shown || !actions.has(row.action) || !person.roles.has_any(row.roles) {
-            return Err(Code::Forbidden.into());
-        }
-        Ok(Self { district, person, sight, actions, token, session })
+        is_shown && self.actions.has(row.action) && self.person.roles.has_any(row.roles)
+    }
+
+    /// The account of whoever asks, with what keeps it out of this route, where something does.
+    ///
+    /// # Errors
+    /// Those of [`account`] but [`Code::Forbidden`] by the table.
+    pub(super) async fn at_the_door(
+        parts: &Parts,
+        shared: &Shared,
+    ) -> Result<(Self, Option<ApiError>), ApiError> {
+        let row = policy::row_of(parts)?;
+        let account = Self::from(visitor(parts, shared, Csrf::InHeader).await?);
+        let kept_out = if account.may(row) { None } else { Some(Code::Forbidden.into()) };
+        Ok((account, kept_out))
+    }
+}
+
+impl From<Visitor> for Account {
+    fn from(visitor: Visitor) -> Self {
+        let Visitor { district, person, sight, actions, token, session } = visitor;
+        Self { district, person, sight, actions, token, session }
     }
 }
 
@@ -168,8 +191,12 @@ pub(super) enum Csrf<'a> {
 /// [`Code::Unauthenticated`]; [`Code::CsrfMissing`] where a browser's cookie came without the session's own token.
 pub(super) async fn account(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> Result<Account, ApiError> {
     let row = policy::row_of(parts)?;
+    Account::admitted(visitor(parts, shared, csrf).await?, row)
+}
+
+async fn visitor(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> Result<Visitor, ApiError> {
     if let Some(token) = header_token(parts) {
-        return Account::admitted(holder(shared, token).await?.0, row);
+        return Ok(holder(shared, token).await?.0);
     }
     let id = cookie(&parts.headers).ok_or(Code::Unauthenticated)?;
     let visitor = sessions::by_session(&shared.engine, shared.lasting, id).await?;
@@ -183,7 +210,7 @@ pub(super) async fn account(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> R
     if !is_safe && !is_ours {
         return Err(Code::CsrfMissing.into());
     }
-    Account::admitted(visitor, row)
+    Ok(visitor)
 }
 
 /// A token for a district that is not here is no token; a store that fails is no reason to doubt one.

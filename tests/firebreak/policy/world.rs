@@ -90,6 +90,7 @@ async fn objects(server: &Server, code: &str, word: &str) -> Result<(Objects, Ph
         // A photo that nobody has, and an order that nobody gave: of both districts there are none.
         ("{sha256}", "1f".repeat(32)),
         ("{order}", "2026-998".to_owned()),
+        ("{session}", "1f".repeat(8)),
     ]);
     Ok((found, phone, office))
 }
@@ -160,6 +161,7 @@ fn absent() -> Objects {
         ("{bundle}", "0f".repeat(32)),
         ("{sha256}", "0f".repeat(32)),
         ("{order}", "2026-999".to_owned()),
+        ("{session}", "0f".repeat(8)),
     ])
 }
 
