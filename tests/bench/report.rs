@@ -111,6 +111,7 @@ async fn fill(server: &Server) -> Result<()> {
     for nth in 0..PATROLS * WALKED {
         let from_mm = i64::try_from(nth % 37)? * 250_000;
         stretches.push(StretchRow {
+            id: None,
             record: RecordId(id(2, nth / WALKED)?),
             line: id(9, (nth * 7) % LINES)?,
             kind: 0,

@@ -33,3 +33,4 @@ pub use track::{
     FASTEST_M_S, Fix, LONGEST_HOP_MM, Piece, STANDING_AT_MOST_MM, STANDING_MM, WORST_ACCURACY_DM, assembled,
     clean,
 };
+pub use units::{degrees, metres};

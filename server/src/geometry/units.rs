@@ -4,7 +4,7 @@
 
 /// Degrees of a stored coordinate.
 #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "|e7| ≤ 1.8e9 is exact in f64")]
-pub(super) fn degrees(e7: i64) -> f64 {
+pub fn degrees(e7: i64) -> f64 {
     e7 as f64 / 1e7
 }
 
@@ -15,7 +15,7 @@ pub(super) fn e7(degrees: f64) -> i64 {
 
 /// Metres of millimetres.
 #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "lengths on earth are exact in f64")]
-pub(super) fn metres(mm: i64) -> f64 {
+pub fn metres(mm: i64) -> f64 {
     mm as f64 / 1e3
 }
 

@@ -1,13 +1,14 @@
 //! The grid and the regions of a district in memory: lines by record and by place, the township of a position. Pure.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use geo::{BoundingRect as _, Intersects as _, LineString, MultiPolygon, Point, Polygon, Rect, coord};
 use sync_protocol::ids::RecordId;
 use sync_protocol::reference::{LineView, Reference, RegionLevel, RegionView, Ring, StructureView};
 
 use crate::geometry::{GeoBox, GridIndex, GridLine, Line};
+use crate::layers;
 
 /// A line in force.
 #[derive(Clone, Debug)]
@@ -45,13 +46,36 @@ pub struct Grid {
     by_record: HashMap<RecordId, usize>,
     index: Option<GridIndex>,
     places: Vec<Place>,
+    ids: OnceLock<Ids>,
+}
+
+/// What maps number, each by its id, ascending. An id is a hash of what names the thing, so that it stays through
+/// imports: of a line and a region their record; of a structure its line's and its own id there, else its number, else
+/// its vertex.
+#[derive(Clone, Debug, Default)]
+pub struct Ids {
+    /// Positions among [`Grid::lines`].
+    pub lines: Vec<(i64, usize)>,
+    /// Structures.
+    pub structures: Vec<(i64, StructureAt)>,
+    /// Positions among [`Grid::regions`].
+    pub regions: Vec<(i64, usize)>,
+}
+
+/// A structure of the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StructureAt {
+    /// On a line: positions among [`Grid::lines`] and among the structures of its view.
+    OnLine(usize, usize),
+    /// Alone: position among [`Grid::structures`].
+    Alone(usize),
 }
 
 /// How far beyond its bounds a district may grow before an import looks odd, degrees × 1e7: some 100 km.
 const MARGIN_E7: i64 = 10_000_000;
 
 /// Whether a version of a region is in force on a day.
-fn is_in_force(region: &RegionView, day: i64) -> bool {
+pub fn is_in_force(region: &RegionView, day: i64) -> bool {
     region.from_day.is_none_or(|from| from <= day) && region.until_day.is_none_or(|until| day < until)
 }
 
@@ -118,8 +142,46 @@ impl Grid {
         self.places.iter().map(|place| (place.record, &place.view))
     }
 
+    /// The region at this position among [`Grid::regions`], with its areas: degrees, longitude before latitude.
+    pub fn region_at(&self, nth: usize) -> Option<(RecordId, &RegionView, &MultiPolygon<f64>)> {
+        self.places.get(nth).map(|place| (place.record, &place.view, &place.shape))
+    }
+
+    /// What maps number of it; put together once.
+    pub fn ids(&self) -> &Ids {
+        self.ids.get_or_init(|| self.number())
+    }
+
+    fn number(&self) -> Ids {
+        let of_record = |record: RecordId| layers::id(record.0.as_bytes());
+        let lines = self.lines.iter().enumerate();
+        let on_lines = lines.clone().flat_map(|(nth, row)| {
+            row.view.structures.iter().enumerate().map(move |(ordinal, structure)| {
+                let own = structure.external_id.as_deref().or(structure.number.as_deref());
+                let own = own.map_or_else(|| format!("#{}", structure.vertex), str::to_owned);
+                let name = [row.record.0.as_bytes().as_slice(), own.as_bytes()].concat();
+                (layers::id(&name), StructureAt::OnLine(nth, ordinal))
+            })
+        });
+        let alone = self.structures.iter().enumerate();
+        let alone = alone.map(|(nth, (record, _))| (of_record(*record), StructureAt::Alone(nth)));
+        let regions = self.places.iter().enumerate();
+        Ids {
+            lines: layers::apart(lines.map(|(nth, row)| (of_record(row.record), nth))),
+            structures: layers::apart(on_lines.chain(alone)),
+            regions: layers::apart(regions.map(|(nth, place)| (of_record(place.record), nth))),
+        }
+    }
+
     /// Where the district is, as far as its regions and lines say: a box with a margin; none where there are neither.
     pub fn bounds(&self) -> Option<GeoBox> {
+        self.extent().map(|GeoBox([south, west, north, east])| {
+            GeoBox([south - MARGIN_E7, west - MARGIN_E7, north + MARGIN_E7, east + MARGIN_E7])
+        })
+    }
+
+    /// The box of its regions and lines; none where there are neither.
+    pub fn extent(&self) -> Option<GeoBox> {
         let regions = self.places.iter().flat_map(|place| place.view.polygons.iter().flatten().flatten());
         let lines = self.lines.iter().flat_map(|row| &row.view.vertices);
         let mut bounds: Option<[i64; 4]> = None;
@@ -127,9 +189,7 @@ impl Grid {
             let [south, west, north, east] = bounds.unwrap_or([*lat, *lon, *lat, *lon]);
             bounds = Some([south.min(*lat), west.min(*lon), north.max(*lat), east.max(*lon)]);
         }
-        bounds.map(|[south, west, north, east]| {
-            GeoBox([south - MARGIN_E7, west - MARGIN_E7, north + MARGIN_E7, east + MARGIN_E7])
-        })
+        bounds.map(GeoBox)
     }
 
     /// The township of a position (degrees × 1e7) on a local day counted from 1970-01-01. On a border the lower code;

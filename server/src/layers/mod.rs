@@ -4,8 +4,10 @@
 //! `sync::layers`, how a format is written in `exports`. Start at [`Layer`].
 
 mod columns;
+pub mod predicate;
 
 use geo::Geometry;
+use sync_protocol::ids::sha256;
 use uuid::Uuid;
 
 pub use columns::{Column, ColumnKind};
@@ -93,6 +95,27 @@ layers! {
     Unsent = "unsent", MultiPolygon, UNSENT, "尚有未上传数据的区域", "Areas with unsent data";
 }
 
+/// An id for what has no number of its own: 52 bits of a hash of what names it, so that a program that reads numbers as
+/// JSON has them reads it exactly, with room for the next ones where two things have one hash.
+pub fn id(name: &[u8]) -> i64 {
+    let first = sha256(name).first_chunk::<8>().copied().map_or(0, u64::from_be_bytes);
+    i64::try_from(first >> 12).unwrap_or_default()
+}
+
+/// Gives each thing an id of its own: of those of one id all but the first the next that is free, by their order.
+/// Ascending by id.
+pub fn apart<T>(things: impl IntoIterator<Item = (i64, T)>) -> Vec<(i64, T)> {
+    let mut things: Vec<(i64, T)> = things.into_iter().collect();
+    // Stable: what has one id stays in its order.
+    things.sort_by_key(|(id, _)| *id);
+    let mut last = i64::MIN;
+    for (id, _) in &mut things {
+        *id = (*id).max(last.saturating_add(1));
+        last = *id;
+    }
+    things
+}
+
 /// A value of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -140,5 +163,11 @@ mod tests {
             assert_eq!(names.len(), all, "{}", layer.name());
             assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
         }
+    }
+
+    #[test]
+    fn what_has_one_id_is_told_apart_in_its_order() {
+        let ids = apart([(7, 'a'), (3, 'b'), (7, 'c'), (8, 'd'), (7, 'e')]);
+        assert_eq!(ids, [(3, 'b'), (7, 'a'), (8, 'c'), (9, 'e'), (10, 'd')]);
     }
 }

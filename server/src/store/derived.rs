@@ -1,12 +1,12 @@
 //! What is derived beside the records: how far it follows the ledger, and its rows. What they mean and how they come
 //! to be is in `sync::derive`; the report reads them with queries of its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sync_protocol::ids::{DeviceId, PersonId, RecordId};
 use uuid::Uuid;
 
-use super::rows::{KEYS, Keys as _, RecordTuple, insert_rows, record_row};
+use super::rows::{KEYS, Keys as _, RecordTuple, insert_rows, padded, record_row};
 use super::{RecordRow, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use super::{signed, unsigned};
 use crate::domain::DistrictKey;
@@ -50,6 +50,8 @@ pub struct FactRow {
 /// A row of `stretches`: what was walked or worked on along a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StretchRow {
+    /// Of what was walked: the number under which maps show it.
+    pub id: Option<i64>,
     /// The patrol or work.
     pub record: RecordId,
     /// The line.
@@ -73,6 +75,8 @@ const SELECT_NEXT: &str =
     "SELECT min(change) FROM records WHERE district = $1 AND class = $2 AND change > $3";
 const SELECT_CHANGED: &str = "SELECT record, collection, change, class, state, flags, number, received_ms, place, \
      place_since, unit, view FROM records WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4";
+const SELECT_TAKEN: &str = "SELECT id FROM stretches WHERE id IS NOT NULL AND district = ";
+const SELECT_STRETCH: &str = "SELECT id FROM stretches WHERE district = $1 AND id = $2";
 const DELETE_DISMISSED: &str = "DELETE FROM proposals WHERE district = $1 AND (record = $2 OR other = $2)";
 
 impl Transaction {
@@ -174,10 +178,11 @@ impl Transaction {
         district: DistrictKey,
         rows: &[StretchRow],
     ) -> Result<(), StoreError> {
+        let rows = self.with_free_ids(district, rows).await?;
         insert_rows!(
             self,
-            rows,
-            "INSERT INTO stretches (district, record, line, kind, day, from_mm, to_mm, person) ",
+            &rows,
+            "INSERT INTO stretches (district, record, line, kind, day, from_mm, to_mm, person, id) ",
             " ON CONFLICT (district, record, line, kind, day, from_mm) DO UPDATE SET to_mm = excluded.to_mm",
             |row, item| row
                 .push_bind(district.0)
@@ -188,8 +193,44 @@ impl Transaction {
                 .push_bind(item.from_mm)
                 .push_bind(item.to_mm)
                 .push_bind(item.person.map(|person| person.0))
+                .push_bind(item.id)
         );
         Ok(())
+    }
+
+    async fn has_stretch(&mut self, district: DistrictKey, id: i64) -> Result<bool, StoreError> {
+        Ok(fetch_optional!(self, (i64,), SELECT_STRETCH, district.0, id).is_some())
+    }
+
+    /// The same rows; where an id is taken, with the next that is free.
+    async fn with_free_ids(
+        &mut self,
+        district: DistrictKey,
+        rows: &[StretchRow],
+    ) -> Result<Vec<StretchRow>, StoreError> {
+        let mut rows = rows.to_vec();
+        let mut taken = BTreeSet::new();
+        let wanted: Vec<i64> = rows.iter().filter_map(|row| row.id).collect();
+        for chunk in wanted.chunks(KEYS) {
+            let found: Vec<(i64,)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_TAKEN);
+                query.push_bind(district.0).push(" AND id IN (");
+                let mut list = query.separated(", ");
+                for id in padded(chunk) {
+                    list.push_bind(id);
+                }
+                query.push(")");
+                query.build_query_as().fetch_all(connection).await?
+            });
+            taken.extend(found.into_iter().map(|(id,)| id));
+        }
+        for id in rows.iter_mut().filter_map(|row| row.id.as_mut()) {
+            let wanted = *id;
+            while !taken.insert(*id) || (*id != wanted && self.has_stretch(district, *id).await?) {
+                *id += 1;
+            }
+        }
+        Ok(rows)
     }
 
     /// Deletes the stretches of these records.

@@ -20,8 +20,11 @@ pub mod geopackage;
 mod glances;
 mod grid;
 mod idempotency;
+mod layers;
 mod ledger;
 mod listing;
+mod map;
+mod map_states;
 mod notices;
 mod orders;
 mod people;
@@ -59,10 +62,13 @@ pub use events::{Candidate, EventRow, Waiting};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
 pub use idempotency::{Answer, KeptRequest, KeyOf};
+pub use layers::{MapFilter, MapTable, WalkedRow};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,
 };
+pub use map::{Changed, MapHazardRow, Shown, UNNUMBERED};
+pub use map_states::MapStateRow;
 pub use orders::OrderRow;
 pub use people::{TokenBounds, TokenHolder, TokenRow};
 pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};

@@ -24,6 +24,7 @@ pub mod grid;
 pub mod group;
 pub mod import;
 pub mod json;
+pub mod layers;
 pub mod listing;
 pub mod office;
 pub mod orders;

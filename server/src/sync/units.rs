@@ -137,6 +137,7 @@ pub async fn write(
         retired_ms: None,
     };
     transaction.put_unit(district.key, &unit).await?;
+    transaction.rename_unit_on_map(district.key, id, &unit.name).await?;
     transaction.commit().await?;
     Ok(id)
 }

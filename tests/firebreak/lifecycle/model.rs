@@ -350,6 +350,7 @@ async fn run(backend: Backend, seed: u64) -> Result<Met> {
     ordinals.sort_unstable();
     let expected: Vec<u64> = (1..).take(ordinals.len()).collect();
     ensure!(ordinals == expected && ordinals.len() == numbers.len(), "{numbers:?}");
+    crate::map::Map::open(&world.server).await?.agrees().await?;
     let checked = world.server.check().await?;
     ensure!(checked["ok"] == true, "{checked}");
     Ok(world.met)

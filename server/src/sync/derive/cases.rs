@@ -22,7 +22,7 @@ use crate::store::{CaseRow, DangerRow, PastOperation, RecordRow};
 use crate::time;
 
 /// Whether the operations behind a record are needed: the office has acted on it, or somebody says that it is cured.
-pub(in crate::sync) fn has_past(view: &View) -> bool {
+pub(super) fn has_past(view: &View) -> bool {
     let is_hazard = matches!(view.record_type, None | Some(RecordType::Hazard));
     let is_office = |kind: &str| {
         let kind = Kind::parse(kind);

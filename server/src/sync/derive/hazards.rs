@@ -123,7 +123,7 @@ pub(super) fn named_line(
 }
 
 /// None where it is not known. A device may say any number: beyond a hundred kilometres all mean the same.
-fn accuracy_dm(position: &Position) -> Option<i64> {
+pub(super) fn accuracy_dm(position: &Position) -> Option<i64> {
     position
         .accuracy_dm
         .map(|accuracy| i64::try_from(accuracy).unwrap_or(WORST_ACCURACY_DM).min(WORST_ACCURACY_DM))

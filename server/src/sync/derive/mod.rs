@@ -1,16 +1,19 @@
 //! What is derived beside the records follows the ledger by change number: where hazards stand on lines, what the
-//! report counts, what was walked, which hazards are probably one.
+//! report counts, what was walked, which hazards are probably one, what the map shows.
 //!
 //! A step reads a window of changes without a lock, derives on the blocking pool, and writes under the counter row,
 //! where nobody else has written that window meanwhile. What changed while it derived has a later change number and comes with a later
-//! step. Start at `step`; what is derived of one record is in `facts`, `hazards`, `stretches` and `pairs`,
+//! step. Start at `step`; what is derived of one record is in `facts`, `hazards`, `map`, `states`, `stretches` and `pairs`,
 //! all but the reading of the last pure. Nothing here enters a view.
 
 mod cases;
+mod derived;
 mod facts;
 mod hazards;
+mod map;
 mod notes;
 mod pairs;
+mod states;
 mod stretches;
 
 use std::collections::BTreeMap;
@@ -23,23 +26,23 @@ use sync_protocol::ids::{DeviceId, RecordId};
 use sync_protocol::kind::RecordType;
 use sync_protocol::view::View;
 
+use super::listing::Calendar;
 use super::{Engine, SyncError};
-use crate::domain::{Class, Collection, District, DistrictKey};
+use crate::domain::{Class, Collection, District, DistrictKey, record_flags};
 use crate::grid::snapshot::{Grid, GridRow};
-use crate::lifecycle::Past;
 use crate::rules::Rules;
-use crate::store::{DangerRow, Derivation, RecordRow, Transaction};
+use crate::store::{DangerRow, Derivation, PastOperation, RecordRow, Transaction};
 
-pub(super) use cases::{case_of, deadline_of, has_past, past, row_of};
-use facts::Derived;
-pub(super) use facts::{EARLIEST_MS, township};
+pub(super) use cases::{case_of, deadline_of, past, row_of};
+use derived::Derived;
+pub(super) use facts::{EARLIEST_MS, days_since_1970, local_day, township};
 pub(super) use hazards::{placement, worse};
 pub(super) use notes::Note;
 use pairs::Pairs;
 use stretches::Walk;
 
 /// Our own rules of deriving: a change of them derives everything anew.
-const ALGORITHM: u32 = 4;
+const ALGORITHM: u32 = 5;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
 /// Windows that are derived while writers wait, at most.
@@ -61,6 +64,8 @@ pub(super) struct Context {
     grid: Arc<Grid>,
     rules: Arc<Rules>,
     zone: TimeZone,
+    /// How the district writes numbers.
+    calendar: Calendar,
     /// Positions that mean "place unknown".
     default_positions: Vec<(i64, i64)>,
     basis: String,
@@ -89,7 +94,8 @@ impl Context {
         let dangers = engine.store.read().await?.dangers(district.key).await?;
         let (own, as_of_ms) = (engine.own_device(district), engine.clock.now_ms());
         let default_positions = engine.default_positions.clone();
-        Ok(Self { grid, rules, zone, default_positions, basis, dangers, own, as_of_ms })
+        let calendar = Calendar::of(district);
+        Ok(Self { grid, rules, zone, calendar, default_positions, basis, dangers, own, as_of_ms })
     }
 }
 
@@ -232,8 +238,8 @@ pub(super) async fn catch_up(
 }
 
 async fn derive(context: Arc<Context>, window: Window) -> Result<Derived, SyncError> {
-    let Window { rows, walks, pasts, pairs, .. } = window;
-    let deriving = move || Derived::of(&context, &rows, walks, pasts, pairs);
+    let Window { rows, walks, behind, pairs, .. } = window;
+    let deriving = move || Derived::of(&context, &rows, walks, behind, pairs);
     tokio::task::spawn_blocking(deriving).await.map_err(|_source| SyncError::Gone)
 }
 
@@ -246,8 +252,8 @@ struct Window {
     rows: Vec<RecordRow>,
     /// What patrols walked: their tracks are not in their views.
     walks: BTreeMap<RecordId, Walk>,
-    /// The operations behind hazards that the office has acted on.
-    pasts: BTreeMap<RecordId, Vec<Past>>,
+    /// The operations behind hazards that have several.
+    behind: BTreeMap<RecordId, Vec<PastOperation>>,
     /// Hazards that were compared with those near them, and what is proposed of them.
     pairs: Pairs,
 }
@@ -279,9 +285,9 @@ async fn read(
         rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
     }
     let walks = walks(transaction, key, context, &rows).await?;
-    let pasts = pasts(transaction, key, context, &rows).await?;
+    let behind = behind(transaction, key, &rows).await?;
     let pairs = pairs::of_window(transaction, key, context, &rows).await?;
-    Ok(Some(Window { before, after: after(through), last, rows, walks, pasts, pairs }))
+    Ok(Some(Window { before, after: after(through), last, rows, walks, behind, pairs }))
 }
 
 /// What the patrols of a window walked. The operations of one patrol are held at a time: a track may be long.
@@ -310,18 +316,17 @@ async fn walks(
     Ok(walks)
 }
 
-/// What the operations behind hazards of a window say, where the office has acted on them.
-async fn pasts(
+/// The operations behind hazards of a window, where there are several.
+async fn behind(
     transaction: &mut Transaction,
     district: DistrictKey,
-    context: &Context,
     rows: &[RecordRow],
-) -> Result<BTreeMap<RecordId, Vec<Past>>, SyncError> {
-    let acted_on = rows.iter().filter(|row| row.collection == Collection::Records.number());
-    let acted_on = acted_on.filter(|row| View::decode(&row.view).is_some_and(|view| has_past(&view)));
-    let records: Vec<RecordId> = acted_on.map(|row| row.record).collect();
-    let found = transaction.past_operations(district, &records).await?;
-    Ok(found.into_iter().map(|(record, operations)| (record, past(context.own, operations))).collect())
+) -> Result<BTreeMap<RecordId, Vec<PastOperation>>, SyncError> {
+    let hazards = rows.iter().filter(|row| row.collection == Collection::Records.number());
+    let hazards = hazards.filter(|row| row.flags & record_flags::NOT_HAZARD == 0);
+    let several = hazards.filter(|row| View::decode(&row.view).is_some_and(|view| map::has_several(&view)));
+    let records: Vec<RecordId> = several.map(|row| row.record).collect();
+    Ok(transaction.past_operations(district, &records).await?)
 }
 
 impl Window {
@@ -330,8 +335,8 @@ impl Window {
     }
 
     fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
-        let (rows, walks, pasts) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { before, after, last, rows, walks, pasts, pairs: Pairs::default() }
+        let (rows, walks, behind) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { before, after, last, rows, walks, behind, pairs: Pairs::default() }
     }
 }
 

@@ -6,7 +6,7 @@
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use sync_protocol::cbor::Raw;
-use sync_protocol::ids::PersonId;
+use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 use sync_protocol::prepass;
@@ -17,6 +17,7 @@ use super::Context;
 use super::facts::{day_of, days_since_1970, is_believed, local_day, text};
 use super::hazards::{named_line, structure_named};
 use crate::geometry::{Fix, Intervals, Piece, Walked, clean, follow};
+use crate::layers;
 use crate::report::rows::StretchKind;
 use crate::store::{RecordRow, StoredOperation, StretchRow};
 
@@ -89,6 +90,7 @@ pub(super) fn work(context: &Context, row: &RecordRow, view: &View) -> Walk {
     let stretch = named_line(context, view, None, &mut Vec::new())
         .and_then(|key| Some((context.grid.lines.get(key)?, between(context, key, view)?)));
     let rows = stretch.map(|(line, (from_mm, to_mm))| StretchRow {
+        id: None,
         record: row.record,
         line: line.record.0,
         kind: kind.number(),
@@ -134,6 +136,7 @@ fn rows_of(
         }
     }
     let row = |line: Uuid, day: i64, (from_mm, to_mm): (i64, i64)| StretchRow {
+        id: (kind == StretchKind::Patrol).then(|| id(of.record, line, day, from_mm)),
         record: of.record,
         line,
         kind: kind.number(),
@@ -147,6 +150,12 @@ fn rows_of(
         .filter_map(|((key, day), parts)| Some((context.grid.lines.get(*key)?.record.0, *day, parts)))
         .flat_map(|(line, day, parts)| parts.parts().iter().map(move |part| row(line, day, *part)))
         .collect()
+}
+
+/// The number under which maps show what was walked: 52 bits of a hash of where it begins, and of whose it is.
+fn id(record: RecordId, line: Uuid, day: i64, from_mm: i64) -> i64 {
+    let parts = [record.0.as_bytes().as_slice(), line.as_bytes(), &day.to_be_bytes(), &from_mm.to_be_bytes()];
+    layers::id(&parts.concat())
 }
 
 /// A stretch walked past midnight, cut where the days meet: as much of it to a day as that day has of its time. What

@@ -1,0 +1,176 @@
+//! Lines, structures, districts and townships: of the grid that is in force, in memory.
+
+use std::sync::Arc;
+
+use geo::{Geometry, MultiPolygon, Point};
+use jiff::tz::TimeZone;
+use sync_protocol::ids::RecordId;
+use sync_protocol::reference::RegionView;
+
+use super::{Selection, chain, days, kilovolts, real, text};
+use crate::domain::District;
+use crate::geometry::{Vertex, degrees, metres};
+use crate::grid::snapshot::{Grid, GridRow, StructureAt, is_in_force};
+use crate::layers::{Feature, Layer, Value};
+use crate::rules::voltage::Assumption;
+use crate::sync::derive::{days_since_1970, local_day};
+use crate::sync::{Engine, SyncError};
+
+/// A page of a layer of the grid.
+pub(super) async fn page(
+    engine: &Arc<Engine>,
+    district: &District,
+    layer: Layer,
+    selection: &Selection,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Feature>, SyncError> {
+    let grid = engine.grid(district).await?;
+    let in_force = in_force(engine, district, selection);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let found = features(&grid, layer, in_force, after);
+    Ok(found.filter(|feature| selection.takes(layer, feature)).take(limit).collect())
+}
+
+/// How many there are.
+pub(super) async fn count(
+    engine: &Arc<Engine>,
+    district: &District,
+    layer: Layer,
+    selection: &Selection,
+) -> Result<u64, SyncError> {
+    let grid = engine.grid(district).await?;
+    let ids = grid.ids();
+    let is_all = selection.predicate.is_none() && selection.bbox.is_none();
+    let found = match layer {
+        Layer::Lines if is_all => ids.lines.len(),
+        Layer::Structures if is_all => ids.structures.len(),
+        _ => {
+            let found = features(&grid, layer, in_force(engine, district, selection), None);
+            found.filter(|feature| selection.takes(layer, feature)).count()
+        }
+    };
+    Ok(u64::try_from(found).unwrap_or(u64::MAX))
+}
+
+/// The days on one of which a region must be in force, ends included: those asked for, else today.
+fn in_force(engine: &Engine, district: &District, selection: &Selection) -> (i64, i64) {
+    if selection.at.is_some() {
+        return days(district, selection.at);
+    }
+    let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
+    let today = days_since_1970(local_day(engine.clock.now_ms(), &zone));
+    (today, today)
+}
+
+/// The features of a layer of the grid after an id, ascending; none of another layer.
+fn features(
+    grid: &Grid,
+    layer: Layer,
+    in_force: (i64, i64),
+    after: Option<i64>,
+) -> Box<dyn Iterator<Item = Feature> + '_> {
+    let ids = grid.ids();
+    match layer {
+        Layer::Lines => Box::new(
+            rest(&ids.lines, after)
+                .iter()
+                .filter_map(move |(id, nth)| Some(line(*id, grid.lines.get(*nth)?))),
+        ),
+        Layer::Structures => Box::new(
+            rest(&ids.structures, after).iter().filter_map(move |(id, at)| structure(*id, grid, *at)),
+        ),
+        Layer::Regions => Box::new(rest(&ids.regions, after).iter().filter_map(move |(id, nth)| {
+            let (record, view, shape) = grid.region_at(*nth)?;
+            overlaps(view, in_force).then(|| region(*id, record, view, shape))
+        })),
+        Layer::Hazards
+        | Layer::HazardStates
+        | Layer::Patrolled
+        | Layer::NotPatrolled
+        | Layer::Works
+        | Layer::Unsent => Box::new(std::iter::empty()),
+    }
+}
+
+fn rest<T>(ids: &[(i64, T)], after: Option<i64>) -> &[(i64, T)] {
+    let begin = after.map_or(0, |after| ids.partition_point(|(id, _)| *id <= after));
+    ids.get(begin..).unwrap_or_default()
+}
+
+fn line(id: i64, row: &GridRow) -> Feature {
+    let view = &row.view;
+    let assumed: Vec<&str> = Assumption::ALL
+        .iter()
+        .filter(|known| view.assumptions.iter().any(|code| code == known.code()))
+        .map(|known| known.zh())
+        .collect();
+    Feature {
+        id,
+        record: Some(row.record.0),
+        geometry: chain(row.line.vertices()).map(Geometry::from),
+        values: vec![
+            Value::Text(row.record.to_string()),
+            Value::Text(view.external_id.clone()),
+            text(view.name.as_deref()),
+            real(view.volts.first().copied().map(kilovolts)),
+            text((!assumed.is_empty()).then(|| assumed.join("；"))),
+            Value::Real(metres(row.line.length_mm())),
+            Value::Integer(i64::try_from(view.structures.len()).unwrap_or(i64::MAX)),
+        ],
+    }
+}
+
+fn structure(id: i64, grid: &Grid, at: StructureAt) -> Option<Feature> {
+    let point = |(lat, lon): Vertex| Some(Point::new(degrees(lon), degrees(lat)).into());
+    match at {
+        StructureAt::OnLine(nth, ordinal) => {
+            let row = grid.lines.get(nth)?;
+            let structure = row.view.structures.get(ordinal)?;
+            let vertex = usize::try_from(structure.vertex).ok()?;
+            let number = structure.number.as_deref().or(structure.external_id.as_deref());
+            Some(Feature {
+                id,
+                record: None,
+                geometry: row.line.vertices().get(vertex).copied().and_then(point),
+                values: vec![
+                    Value::Text(row.record.to_string()),
+                    text(row.view.name.as_deref()),
+                    text(number),
+                    real(i64::try_from(structure.chainage_mm).ok().map(metres)),
+                ],
+            })
+        }
+        StructureAt::Alone(nth) => {
+            let (record, view) = grid.structures.get(nth)?;
+            let number = view.number.as_deref().unwrap_or(&view.external_id);
+            Some(Feature {
+                id,
+                record: Some(record.0),
+                geometry: point(view.position),
+                values: vec![Value::Null, Value::Null, text(Some(number)), Value::Null],
+            })
+        }
+    }
+}
+
+/// Whether a version of a region is in force on one of these days.
+fn overlaps(view: &RegionView, (from, to): (i64, i64)) -> bool {
+    is_in_force(view, from)
+        || is_in_force(view, to)
+        || view.from_day.is_some_and(|day| from <= day && day <= to)
+}
+
+fn region(id: i64, record: RecordId, view: &RegionView, shape: &MultiPolygon<f64>) -> Feature {
+    Feature {
+        id,
+        record: Some(record.0),
+        geometry: Some(shape.clone().into()),
+        values: vec![
+            Value::Text(record.to_string()),
+            Value::Text(view.name.clone()),
+            Value::Text(view.level.as_str().to_owned()),
+            Value::Text(view.code.clone()),
+        ],
+    }
+}
