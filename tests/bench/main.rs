@@ -20,6 +20,7 @@ mod refold;
 mod report;
 mod rival;
 mod same_rows;
+mod tiles;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -55,6 +56,13 @@ const GROUPS: &[(&str, &[&str])] = &[
             "command_limit_postgres",
         ],
     ),
+    (
+        "tiles",
+        &[
+            "tile_z10", "tile_z12", "tile_z14", "tile_z10_postgres", "tile_z12_postgres",
+            "tile_z14_postgres", "tile_small_bytes", "tile_small_cpu", "tile_select_cpu", "counts_kept",
+        ],
+    ),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -87,6 +95,7 @@ async fn main() -> Result<()> {
             "report" => report::measure(&mut figures).await?,
             "photos" => photos::measure(&mut figures).await?,
             "commands" => commands::measure(&mut figures).await?,
+            "tiles" => tiles::measure(&mut figures, arguments.records).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }
