@@ -8,6 +8,7 @@ mod bytes;
 mod crew;
 mod derive;
 mod duplicates;
+mod exports;
 mod figure;
 mod ingest;
 mod large;
@@ -47,6 +48,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("derive", &["ingest_matched", "derived"]),
     ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("photos", &["photos"]),
+    ("exports", &["export_geojson", "export_fgb", "export_gpkg", "export_memory"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -77,6 +79,7 @@ async fn main() -> Result<()> {
             "patrol" => matching::patrols(&mut figures)?,
             "derive" => derive::measure(&mut figures).await?,
             "report" => report::measure(&mut figures).await?,
+            "exports" => exports::measure(&mut figures, arguments.records).await?,
             "photos" => photos::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }

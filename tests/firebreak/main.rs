@@ -20,6 +20,7 @@ mod idempotency;
 mod kills;
 mod laws;
 mod lifecycle;
+mod map;
 mod memory_stick;
 mod office;
 mod openapi;

@@ -77,6 +77,7 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
             }
         }
     }
+    batch.engine.exports.expect_redaction();
     Ok(())
 }
 

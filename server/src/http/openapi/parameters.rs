@@ -33,6 +33,10 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
         "order" => {
             (json!({"type": "string", "pattern": r"^[0-9]{4}-[0-9]+$"}), "通知书 year and number of an order")
         }
+        "export" => (
+            json!({"type": "string", "minLength": 1}),
+            "导出文件 layer and format with a point between them, or the id of a file that was asked for",
+        ),
         "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         "from" | "found_from" => (day(), "起始日期 the first day, local"),
         "to" | "found_to" => (day(), "截止日期 the last day, local, included"),
