@@ -42,15 +42,24 @@ pub(crate) async fn measure(figures: &mut Figures, most: usize) -> Result<()> {
     let (package, json) = (path("from.gpkg"), path("from.geojson"));
     ours(&server, "gpkg", &package).await?;
     ours(&server, "geojson", &json).await?;
-    for (format, driver, from) in [("geojson", "GeoJSON", &package), ("fgb", "FlatGeobuf", &package), ("gpkg", "GPKG", &json)] {
+    for (format, driver, from) in
+        [("geojson", "GeoJSON", &package), ("fgb", "FlatGeobuf", &package), ("gpkg", "GPKG", &json)]
+    {
         Figures::say(&format!("export_{format}"));
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
         for run in 0..RUNS {
             mine.push(ours(&server, format, &path(&format!("ours{run}.{format}"))).await?);
             theirs.push(ogr2ogr(driver, from, &path(&format!("theirs{run}.{format}"))).await?);
         }
-        let (mine, theirs) = (quantile(&mut mine, 500).as_secs_f64(), quantile(&mut theirs, 500).as_secs_f64());
-        figures.print(&format!("export_{format}"), number(RACED) / mine, "features/s", theirs / mine, "ogr2ogr");
+        let (mine, theirs) =
+            (quantile(&mut mine, 500).as_secs_f64(), quantile(&mut theirs, 500).as_secs_f64());
+        figures.print(
+            &format!("export_{format}"),
+            number(RACED) / mine,
+            "features/s",
+            theirs / mine,
+            "ogr2ogr",
+        );
     }
     memory(figures, &server, most).await
 }
@@ -75,7 +84,10 @@ async fn memory(figures: &mut Figures, server: &Server, most: usize) -> Result<(
                 _ => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }
-        Figures::say(&format!("{format}: {:.1} s, so far {peak:.0} MiB at most", began.elapsed().as_secs_f64()));
+        Figures::say(&format!(
+            "{format}: {:.1} s, so far {peak:.0} MiB at most",
+            began.elapsed().as_secs_f64()
+        ));
     }
     figures.print("export_memory", peak, "MiB", peak / LIMIT_MIB, "limit");
     Ok(())
@@ -84,7 +96,8 @@ async fn memory(figures: &mut Figures, server: &Server, most: usize) -> Result<(
 async fn ours(server: &Server, format: &str, out: &Path) -> Result<Duration> {
     let out = out.display().to_string();
     let began = Instant::now();
-    let arguments = ["export", "--district", DISTRICT, "--layer", "hazards", "--format", format, "--out", &out];
+    let arguments =
+        ["export", "--district", DISTRICT, "--layer", "hazards", "--format", format, "--out", &out];
     let (succeeded, made) = server.command(&arguments).await?;
     let took = began.elapsed();
     ensure!(succeeded && made["features"].as_u64() == u64::try_from(RACED).ok(), "{made}");
@@ -127,7 +140,8 @@ async fn fill(server: &Server, from: usize, to: usize) -> Result<()> {
 fn row(nth: usize) -> Result<MapHazardRow> {
     let id = i64::try_from(nth)? + 1;
     let severity = ["critical", "serious", "general"].get(nth % 3).copied().unwrap_or("general");
-    let (lat_e7, lon_e7) = (299_000_000 + (id * 7_919) % 3_000_000, 1_029_000_000 + (id * 104_729) % 3_000_000);
+    let (lat_e7, lon_e7) =
+        (299_000_000 + (id * 7_919) % 3_000_000, 1_029_000_000 + (id * 104_729) % 3_000_000);
     let text = |text: &str| Some(text.to_owned());
     Ok(MapHazardRow {
         record: RecordId(Uuid::from_u128((1 << 96) | u128::try_from(nth)?)),

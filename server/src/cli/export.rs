@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use super::{DistrictArg, find, print_json};
 use crate::exports::{Encoding, Format, Headings, Reference};
+use crate::sync::Engine;
 use crate::sync::exports::filters::Filters;
 use crate::sync::exports::{Request, Subject, usual_headings, write_to};
 use crate::sync::sessions::Sight;
-use crate::sync::Engine;
 
 /// Which file.
 #[derive(Debug, Args)]
@@ -116,7 +116,8 @@ impl FilterArgs {
 }
 
 pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::Result<()> {
-    let ExportArgs { district, layer, format, out, datum: reference, headings, encoding, filters } = arguments;
+    let ExportArgs { district, layer, format, out, datum: reference, headings, encoding, filters } =
+        arguments;
     let district = find(engine, district).await?;
     let subject = Subject::parse(&layer).with_context(|| format!("there is no layer {layer}"))?;
     let format = Format::parse(&format).with_context(|| format!("there is no format {format}"))?;

@@ -87,7 +87,10 @@ impl Outline {
         let datum = match self.reference.epsg() {
             Some(code) => format!("{} (EPSG:{code})", self.reference.title()),
             None => {
-                let note = name("无对应的 EPSG 坐标系，不可与 WGS-84 图层叠加", "no EPSG system: not to be laid over WGS-84");
+                let note = name(
+                    "无对应的 EPSG 坐标系，不可与 WGS-84 图层叠加",
+                    "no EPSG system: not to be laid over WGS-84",
+                );
                 format!("{} ({note})", self.reference.title())
             }
         };
@@ -99,14 +102,25 @@ impl Outline {
             (name("变更时间", "Time of that change"), text::local(&about.zone, about.change_ms)),
             (name("规则版本", "Rules"), about.rules.clone()),
             (name("线路台账版本", "Grid"), about.grid.clone()),
-            (name("筛选条件", "Filters"), if about.filters.is_empty() { "-".to_owned() } else { about.filters.clone() }),
+            (
+                name("筛选条件", "Filters"),
+                if about.filters.is_empty() { "-".to_owned() } else { about.filters.clone() },
+            ),
             (name("统计规则", "Counting rules"), self.says(COUNTING).to_owned()),
             (name("尚有未上传数据", "Not sent yet"), self.unsent_line()),
         ];
         for it in &about.unsent {
-            let boxes = it.boxes.iter().map(|[w, s, e, n]| format!("[{w}, {s}, {e}, {n}]")).collect::<Vec<_>>().join(" ");
+            let boxes = it
+                .boxes
+                .iter()
+                .map(|[w, s, e, n]| format!("[{w}, {s}, {e}, {n}]"))
+                .collect::<Vec<_>>()
+                .join(" ");
             let operations = it.operations.map_or_else(|| "?".to_owned(), |count| count.to_string());
-            lines.push((name("手机", "Device"), format!("{}; {}; {operations}; {boxes}", it.device, it.people)));
+            lines.push((
+                name("手机", "Device"),
+                format!("{}; {}; {operations}; {boxes}", it.device, it.people),
+            ));
         }
         lines
     }

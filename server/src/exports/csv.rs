@@ -46,7 +46,8 @@ impl Csv {
         let (before, behind) = around.split_at(2);
         let before = if outline.schema.tells_place() { &[] } else { before };
         let columns = outline.schema.columns.iter().map(|column| outline.heading(column));
-        out.write_record(before.iter().copied().chain(columns).chain(behind.iter().copied())).map_err(refused)?;
+        out.write_record(before.iter().copied().chain(columns).chain(behind.iter().copied()))
+            .map_err(refused)?;
         let rules = harmless(outline.about.rules.clone());
         let about = [outline.about.change.to_string(), rules, outline.unsent_line()];
         Ok(Self { outline: outline.clone(), out, about })
@@ -69,7 +70,8 @@ impl Csv {
 
 fn well_known(geometry: &Geometry<f64>) -> Result<String, WriteError> {
     let mut text = String::new();
-    wkt::to_wkt::write_geometry(&mut text, geometry).map_err(|error| WriteError::Library(error.to_string()))?;
+    wkt::to_wkt::write_geometry(&mut text, geometry)
+        .map_err(|error| WriteError::Library(error.to_string()))?;
     Ok(text)
 }
 

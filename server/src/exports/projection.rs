@@ -52,9 +52,7 @@ impl Projection {
         let mut placed = || match geometry {
             Geometry::Point(point) => self.all(std::iter::once(&mut point.0)),
             Geometry::LineString(line) => self.all(line.coords_mut()),
-            Geometry::MultiLineString(lines) => {
-                self.all(lines.iter_mut().flat_map(|line| line.coords_mut()))
-            }
+            Geometry::MultiLineString(lines) => self.all(lines.iter_mut().flat_map(|line| line.coords_mut())),
             Geometry::Polygon(polygon) => self.polygon(polygon),
             Geometry::MultiPolygon(polygons) => polygons.iter_mut().try_for_each(|it| self.polygon(it)),
             // No layer has them.

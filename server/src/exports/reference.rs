@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn every_system_is_read_by_the_name_that_it_writes() {
-        for name in ["wgs84", "cgcs2000", "gcj02", "bd09", "epsg:3857", "epsg:4543", "epsg:4522", "epsg:4499"] {
+        for name in ["wgs84", "cgcs2000", "gcj02", "bd09", "epsg:3857", "epsg:4543", "epsg:4522", "epsg:4499"]
+        {
             let reference: Reference = name.parse().unwrap();
             assert_eq!(reference.to_string(), name);
             assert_eq!(reference.epsg().is_some(), reference.wkt().is_some(), "{name}");

@@ -55,7 +55,12 @@ pub fn qml(outline: &Outline) -> String {
         .iter()
         .enumerate()
         .map(|(index, column)| {
-            format!("<alias index=\"{}\" field=\"{}\" name=\"{}\"/>", index + 1, outline.field(column), column.zh)
+            format!(
+                "<alias index=\"{}\" field=\"{}\" name=\"{}\"/>",
+                index + 1,
+                outline.field(column),
+                column.zh
+            )
         })
         .collect();
     format!(
@@ -71,9 +76,7 @@ fn colour_of(name: &str) -> [u8; 3] {
         Some(Layer::Patrolled) => [0x2E, 0x7D, 0x32],
         Some(Layer::Unsent) => [0x6A, 0x1B, 0x9A],
         Some(Layer::Lines) => [0x26, 0x32, 0x38],
-        Some(
-            Layer::Hazards | Layer::HazardStates | Layer::Structures | Layer::Works | Layer::Regions,
-        )
+        Some(Layer::Hazards | Layer::HazardStates | Layer::Structures | Layer::Works | Layer::Regions)
         | None => [0x61, 0x61, 0x61],
     }
 }
@@ -98,10 +101,15 @@ fn by_severity(outline: &Outline, field: &str) -> String {
 
 fn symbol(shape: Shape, name: usize, [red, green, blue]: [u8; 3]) -> String {
     let (kind, layer, option, extra) = match shape {
-        Shape::Point => ("marker", "SimpleMarker", "color", "<Option type=\"QString\" name=\"size\" value=\"2.6\"/>"),
-        Shape::LineString | Shape::MultiLineString => {
-            ("line", "SimpleLine", "line_color", "<Option type=\"QString\" name=\"line_width\" value=\"0.6\"/>")
+        Shape::Point => {
+            ("marker", "SimpleMarker", "color", "<Option type=\"QString\" name=\"size\" value=\"2.6\"/>")
         }
+        Shape::LineString | Shape::MultiLineString => (
+            "line",
+            "SimpleLine",
+            "line_color",
+            "<Option type=\"QString\" name=\"line_width\" value=\"0.6\"/>",
+        ),
         Shape::MultiPolygon => ("fill", "SimpleFill", "color", ""),
     };
     let alpha = if shape == Shape::MultiPolygon { 90 } else { 255 };

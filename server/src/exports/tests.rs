@@ -164,7 +164,10 @@ fn geojson_is_read_back_with_what_it_is_of() {
     assert_eq!(read["firebreak"]["unsent"][0]["operations"], 12);
     assert_eq!(read["crs"]["properties"]["name"], "urn:ogc:def:crs:EPSG::4543");
     assert_eq!(read["features"].as_array().unwrap().len(), 3);
-    assert_eq!(read["features"][0]["geometry"]["coordinates"], serde_json::json!([597_473.224_2, 3_318_325.681]));
+    assert_eq!(
+        read["features"][0]["geometry"]["coordinates"],
+        serde_json::json!([597_473.224_2, 3_318_325.681])
+    );
     assert_eq!(read["features"][0]["properties"]["描述"], HOSTILE);
     assert!(read["features"][1]["geometry"].is_null());
 }
@@ -229,7 +232,10 @@ fn a_shapefile_says_how_its_short_names_are_read() {
     let outline = Outline { encoding: Encoding::Gbk, ..outline(Layer::Hazards, "wgs84", Headings::Zh) };
     let zip = members(&written(Format::Shapefile, &outline, features(Layer::Hazards)));
     let names: Vec<&str> = zip.keys().map(String::as_str).collect();
-    let expected = ["hazards.cpg", "hazards.dbf", "hazards.fields.txt", "hazards.prj", "hazards.shp", "hazards.shx", "说明.txt"];
+    let expected = [
+        "hazards.cpg", "hazards.dbf", "hazards.fields.txt", "hazards.prj", "hazards.shp", "hazards.shx",
+        "说明.txt",
+    ];
     assert_eq!(names, expected);
     assert_eq!(zip["hazards.cpg"], b"936");
     assert_eq!(zip["hazards.shp"].len(), 100 + 28 + 12 + 28);

@@ -26,12 +26,12 @@ use super::error::ApiError;
 use super::hazards::bbox;
 use super::parameters::{Parameters, date, id};
 use crate::exports::{Encoding, Format, Headings, Reference};
+use crate::geometry::{GeoBox, degrees};
 use crate::sync::audit::Entry;
 use crate::sync::exports::filters::Filters;
 use crate::sync::exports::{
     self, ExportId, Job, Ready, Request, State as FileState, Subject, usual_headings,
 };
-use crate::geometry::{GeoBox, degrees};
 
 /// How long a request waits for its file, before it is told how far that is.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -314,7 +314,9 @@ async fn give(
 async fn part(job: &Job, ready: &Ready, headers: &HeaderMap) -> Result<Response, ApiError> {
     let tag = format!("\"{}\"", ready.tag);
     let says = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if says(header::IF_NONE_MATCH).is_some_and(|known| tags(known).any(|known| known == ready.tag || known == "*")) {
+    if says(header::IF_NONE_MATCH)
+        .is_some_and(|known| tags(known).any(|known| known == ready.tag || known == "*"))
+    {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let is_same = says(header::IF_RANGE).is_none_or(|known| known == tag);
@@ -380,7 +382,8 @@ enum Range {
 
 /// One range of bytes; several, or what is none, is all of it (RFC 9110, 14.2).
 fn range(text: &str, bytes: u64) -> Range {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
+    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-'))
+    else {
         return Range::Whole;
     };
     let end = bytes.saturating_sub(1);

@@ -20,9 +20,9 @@ use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
 use crate::domain::{Class, Role};
 use crate::geometry::GeoBox;
 use crate::store::{CaseFilter, FactFilter};
+use crate::sync::decide;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
-use crate::sync::decide;
 
 /// Filters of the list.
 #[derive(Debug, Default, Deserialize, IntoParams)]

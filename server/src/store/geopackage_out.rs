@@ -376,7 +376,12 @@ fn triggers(table: &str) -> String {
     [
         trigger("insert", "INSERT", placed, &put),
         trigger("update1", "UPDATE OF \"geom\"", &format!("OLD.\"fid\" = NEW.\"fid\" AND {placed}"), &put),
-        trigger("update2", "UPDATE OF \"geom\"", &format!("OLD.\"fid\" = NEW.\"fid\" AND {nowhere}"), &out("OLD")),
+        trigger(
+            "update2",
+            "UPDATE OF \"geom\"",
+            &format!("OLD.\"fid\" = NEW.\"fid\" AND {nowhere}"),
+            &out("OLD"),
+        ),
         trigger(
             "update3",
             "UPDATE",

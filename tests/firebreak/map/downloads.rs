@@ -25,7 +25,8 @@ async fn get(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Result<(Reply, BTreeMap<String, String>)> {
-    let headers: Vec<(&str, String)> = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let headers: Vec<(&str, String)> =
+        headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     office.send("GET", path, &headers, Vec::new()).await
 }
 
@@ -133,16 +134,45 @@ async fn filters_of_files_name_what_the_ledgers_list_names() -> Result<()> {
         let bundle = phone.seal(&[odd]);
         phone.sync(&[&bundle]).await?;
         for query in [
-            "", "?severity=critical", "?severity=general", "?severity=none", "?open=true", "?open=false",
-            "?state=reported", "?state=closed", "?counted=true", "?counted=false", "?major=false", "?conflict=false",
-            "?provisional=true", "?category=corridor", "?category=line_body,corridor", "?category=none",
-            "?bbox=103,29.9,103.005,30", "?found_from=2000-01-01", "?found_to=2000-01-01", "?overdue=true",
-            "?overdue=false", "?turn=reviewer",
+            "",
+            "?severity=critical",
+            "?severity=general",
+            "?severity=none",
+            "?open=true",
+            "?open=false",
+            "?state=reported",
+            "?state=closed",
+            "?counted=true",
+            "?counted=false",
+            "?major=false",
+            "?conflict=false",
+            "?provisional=true",
+            "?category=corridor",
+            "?category=line_body,corridor",
+            "?category=none",
+            "?bbox=103,29.9,103.005,30",
+            "?found_from=2000-01-01",
+            "?found_to=2000-01-01",
+            "?overdue=true",
+            "?overdue=false",
+            "?turn=reviewer",
         ] {
-            let list = office.json(&format!("/v1/hazards{query}{}limit=500", if query.is_empty() { "?" } else { "&" })).await?;
-            let listed: Vec<&str> = list["hazards"].as_array().context("no list")?.iter().filter_map(|row| row["id"].as_str()).collect();
+            let list = office
+                .json(&format!("/v1/hazards{query}{}limit=500", if query.is_empty() { "?" } else { "&" }))
+                .await?;
+            let listed: Vec<&str> = list["hazards"]
+                .as_array()
+                .context("no list")?
+                .iter()
+                .filter_map(|row| row["id"].as_str())
+                .collect();
             let file = office.json(&format!("/v1/exports/hazards.geojson{query}")).await?;
-            let mut filed: Vec<&str> = file["features"].as_array().context("no features")?.iter().filter_map(|feature| feature["properties"]["uuid"].as_str()).collect();
+            let mut filed: Vec<&str> = file["features"]
+                .as_array()
+                .context("no features")?
+                .iter()
+                .filter_map(|feature| feature["properties"]["uuid"].as_str())
+                .collect();
             let mut listed = listed;
             listed.sort_unstable();
             filed.sort_unstable();
@@ -163,7 +193,8 @@ async fn after_a_redaction_no_file_that_was_made_before_it_is_given_out() -> Res
     let (before, told) = get(&office, path, &[]).await?;
     ensure!(before.text().contains("王老五"), "the text is in the file");
     let tag = told.get("etag").context("no tag")?.clone();
-    let redact = json!({ "fields": { "operation": identity, "field": "description", "reason": "当事人要求" } });
+    let redact =
+        json!({ "fields": { "operation": identity, "field": "description", "reason": "当事人要求" } });
     let done = office.post(&format!("/v1/hazards/{record}/commands/redact"), &redact).await?;
     ensure!(done.status == 200, "{}", done.text());
     let resumed = [("range", "bytes=0-"), ("if-range", tag.as_str())];

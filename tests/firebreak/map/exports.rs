@@ -98,18 +98,26 @@ type Seen = Vec<(Option<String>, Option<String>, Option<(f64, f64)>)>;
 
 /// As the GDAL of pyogrio reads the only layer of a file.
 async fn by_pyogrio(path: &Path, number: &str, description: &str) -> Result<Seen> {
-    let read = python::program("files.py", &[opened(path), number.to_owned(), description.to_owned()]).await?;
+    let read =
+        python::program("files.py", &[opened(path), number.to_owned(), description.to_owned()]).await?;
     let layers = read.as_object().context("no layers")?;
     let layer = layers.values().next().context("no layer")?;
     let column = |name: &str| -> Result<Vec<Option<String>>> {
-        let values = layer["columns"][name].as_array().with_context(|| format!("no column {name}: {}", layer["fields"]))?;
+        let values = layer["columns"][name]
+            .as_array()
+            .with_context(|| format!("no column {name}: {}", layer["fields"]))?;
         Ok(values.iter().map(|value| value.as_str().map(str::to_owned)).collect())
     };
     let places = layer["middles"].as_array().context("no places")?;
     let place = |value: &Value| value[0].as_f64().zip(value[1].as_f64());
     let (numbers, texts) = (column(number)?, column(description)?);
     let places = places.iter().map(place).chain(std::iter::repeat(None));
-    Ok(numbers.into_iter().zip(texts).zip(places).map(|((number, text), place)| (number, text, place)).collect())
+    Ok(numbers
+        .into_iter()
+        .zip(texts)
+        .zip(places)
+        .map(|((number, text), place)| (number, text, place))
+        .collect())
 }
 
 /// As the GDAL of Debian reads it; none where it is not installed.
@@ -146,7 +154,12 @@ struct Held {
     near: f64,
 }
 
-const fn held(name: &'static str, query: &'static str, number: &'static str, description: &'static str) -> Held {
+const fn held(
+    name: &'static str,
+    query: &'static str,
+    number: &'static str,
+    description: &'static str,
+) -> Held {
     Held { name, query, number, description, nowhere: true, places: true, near: NEAR }
 }
 
@@ -189,7 +202,10 @@ async fn every_format_is_read_by_two_gdals_as_the_ledger_has_it() -> Result<()> 
         held("hazards.geojson", "?datum=cgcs2000", "number", "description"),
         held("hazards.geojsonseq", "", "number", "description"),
         Held { nowhere: false, ..held("hazards.fgb", "", "number", "description") },
-        Held { nowhere: false, ..metres(held("hazards.fgb", "?datum=epsg:4522&headings=zh", "编号", "描述")) },
+        Held {
+            nowhere: false,
+            ..metres(held("hazards.fgb", "?datum=epsg:4522&headings=zh", "编号", "描述"))
+        },
         held("hazards.shp", "", "number", "descriptio"),
         held("hazards.shp", "?headings=zh&encoding=gbk", "编号", "描述"),
         metres(held("hazards.shp", "?datum=epsg:4543", "number", "descriptio")),

@@ -21,11 +21,19 @@ const HEADINGS: &str = "id=External id,structure_id=External id,name=Name,kind=K
 /// The same of KML, which has a name of its own.
 const KML: &str = "name=title,line=-";
 
-async fn exported(server: &Server, to: &TempDir, layer: &str, format: &str, more: &[&str]) -> Result<PathBuf> {
+async fn exported(
+    server: &Server,
+    to: &TempDir,
+    layer: &str,
+    format: &str,
+    more: &[&str],
+) -> Result<PathBuf> {
     let path = to.path().join(format!("{layer}.{format}"));
     let out = path.display().to_string();
-    let mut arguments =
-        vec!["export", "--district", DISTRICT, "--layer", layer, "--format", format, "--headings", "en", "--out", &out];
+    let mut arguments = vec![
+        "export", "--district", DISTRICT, "--layer", layer, "--format", format, "--headings", "en", "--out",
+        &out,
+    ];
     arguments.extend(more);
     let (succeeded, made) = server.command(&arguments).await?;
     ensure!(succeeded && made["features"].as_u64() > Some(0), "{layer}.{format}: {made}");

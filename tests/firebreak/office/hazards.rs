@@ -140,7 +140,8 @@ async fn the_map_has_every_hazard_once_in_longitude_and_latitude() -> Result<()>
         let map = office.json("/v1/exports/hazards.geojson").await?;
         assert_eq!(text(&map, "type"), "FeatureCollection");
         let features = rows(&map, "features")?;
-        let ids: BTreeSet<&str> = features.iter().map(|feature| text(&feature["properties"], "uuid")).collect();
+        let ids: BTreeSet<&str> =
+            features.iter().map(|feature| text(&feature["properties"], "uuid")).collect();
         assert_eq!((features.len(), ids.len()), (1_201, 1_201));
         let without: Vec<_> = features.iter().filter(|feature| feature["geometry"].is_null()).collect();
         assert_eq!(without.len(), 1);

@@ -30,7 +30,8 @@ pub(super) struct Extent(Option<[f64; 4]>);
 impl Extent {
     pub(super) fn take(&mut self, geometry: Option<&Geometry<f64>>) {
         let Some(bounds) = geometry.and_then(geo::BoundingRect::bounding_rect) else { return };
-        let ([x, y], [to_x, to_y]) = (<[f64; 2]>::from(bounds.min().x_y()), <[f64; 2]>::from(bounds.max().x_y()));
+        let ([x, y], [to_x, to_y]) =
+            (<[f64; 2]>::from(bounds.min().x_y()), <[f64; 2]>::from(bounds.max().x_y()));
         self.0 = Some(match self.0 {
             None => [x, y, to_x, to_y],
             Some([west, south, east, north]) => [west.min(x), south.min(y), east.max(to_x), north.max(to_y)],

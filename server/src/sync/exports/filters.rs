@@ -208,7 +208,11 @@ impl Filters {
             let column = asked.column("overdue", "due")?;
             asked.equal("open", Some(Value::Boolean(true)))?;
             let late = Predicate::Compare(column, Comparison::AtMost, Value::Time(now_ms));
-            asked.all.push(if overdue { late } else { Predicate::Or(vec![Predicate::IsNull(column), not(late)]) });
+            asked.all.push(if overdue {
+                late
+            } else {
+                Predicate::Or(vec![Predicate::IsNull(column), not(late)])
+            });
         }
         Ok(())
     }

@@ -265,7 +265,8 @@ mod tests {
     fn so_many_wait_and_no_more_and_what_is_being_made_is_never_thrown_away() {
         let folder = tempfile::tempdir().unwrap();
         let exports = Exports::new(folder.path());
-        let waiting: Vec<_> = (0..WAITING).map(|number| begin(&exports, u8::try_from(number).unwrap(), 0)).collect();
+        let waiting: Vec<_> =
+            (0..WAITING).map(|number| begin(&exports, u8::try_from(number).unwrap(), 0)).collect();
         assert!(waiting.iter().all(Result::is_ok));
         assert!(matches!(begin(&exports, 99, 0), Err(SyncError::Refused(Code::TooManyRequests))));
         exports.sweep(KEPT_MS * 2);

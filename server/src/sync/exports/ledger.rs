@@ -142,7 +142,11 @@ fn integer(item: &[u8]) -> Option<i64> {
 }
 
 /// The nearest number: decimetres and 分 are far below 2^53.
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "rounds to the nearest, which is what is asked for")]
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "rounds to the nearest, which is what is asked for"
+)]
 const fn nearest(number: i64) -> f64 {
     number as f64
 }

@@ -126,8 +126,7 @@ async fn making(
     // A task of its own: a writer that panics fails the file, not whoever waits for it.
     let (of, district) = (Arc::clone(engine), district.clone());
     let (path, written, request) = (job.path.clone(), Arc::clone(&job.written), request.clone());
-    let writing =
-        tokio::spawn(async move { write(&of, &district, &request, &path, &written).await });
+    let writing = tokio::spawn(async move { write(&of, &district, &request, &path, &written).await });
     let made = writing.await.unwrap_or(Err(SyncError::Gone))?;
     let bytes = tokio::fs::metadata(&job.path).await.map_err(of_io)?.len();
     Ok(Ready { bytes, change: made.change, tag: made.tag })
@@ -303,10 +302,15 @@ struct Pages<'p> {
 
 impl Pages<'_> {
     /// The features after an id; none: there are no more.
-    async fn next(&mut self, layer: Layer, after: &mut Option<i64>) -> Result<Option<Vec<Feature>>, SyncError> {
+    async fn next(
+        &mut self,
+        layer: Layer,
+        after: &mut Option<i64>,
+    ) -> Result<Option<Vec<Feature>>, SyncError> {
         let selection = &self.request.selection;
         let (engine, district) = (self.engine, self.district);
-        let page = layers::page_in(&mut self.reading, engine, district, layer, selection, *after, PAGE).await?;
+        let page =
+            layers::page_in(&mut self.reading, engine, district, layer, selection, *after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         *after = Some(last.id);
         match self.request.subject {

@@ -333,6 +333,11 @@ pub fn find(engine: &Engine, district: &District, sight: &Sight, id: ExportId) -
 }
 
 /// The file whose bytes somebody already has a part of: that of a tag, else the newest with these parameters.
-pub fn resumed(engine: &Engine, district: &District, request: &Request, tag: Option<&str>) -> Option<Arc<Job>> {
+pub fn resumed(
+    engine: &Engine,
+    district: &District,
+    request: &Request,
+    tag: Option<&str>,
+) -> Option<Arc<Job>> {
     engine.exports.newest(request.parameters(district.id), tag, engine.clock.now_ms())
 }
