@@ -9,6 +9,7 @@ mod commands;
 mod crew;
 mod derive;
 mod duplicates;
+mod exports;
 mod figure;
 mod ingest;
 mod large;
@@ -63,6 +64,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "tile_z14_postgres", "tile_small_bytes", "tile_small_cpu", "tile_select_cpu", "counts_kept",
         ],
     ),
+    ("exports", &["export_geojson", "export_fgb", "export_gpkg", "export_memory"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -93,6 +95,7 @@ async fn main() -> Result<()> {
             "patrol" => matching::patrols(&mut figures)?,
             "derive" => derive::measure(&mut figures).await?,
             "report" => report::measure(&mut figures).await?,
+            "exports" => exports::measure(&mut figures, arguments.records).await?,
             "photos" => photos::measure(&mut figures).await?,
             "commands" => commands::measure(&mut figures).await?,
             "tiles" => tiles::measure(&mut figures, arguments.records).await?,
