@@ -17,6 +17,7 @@ mod grid;
 mod guide;
 mod layout;
 pub mod lists;
+pub mod ogc;
 pub mod orders;
 mod overview;
 pub mod people;

@@ -9,6 +9,8 @@ use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{DeviceId, RecordId};
@@ -125,6 +127,28 @@ pub(super) const CSRF_HEADER: &str = "x-csrf-token";
 fn header_token(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     value.strip_prefix("Bearer ").map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// The password of `Authorization: Basic`, whoever the user: programs that show maps know no other way to say a token.
+/// Only for routes that change nothing.
+fn basic_token(parts: &Parts) -> Option<String> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, said) = value.split_once(' ')?;
+    let said = STANDARD.decode(said.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let said = String::from_utf8(said).ok()?;
+    let (_user, password) = said.split_once(':')?;
+    (!password.is_empty()).then(|| password.to_owned())
+}
+
+/// Who asks for a map: as [`account`], or by a token that is said as a password.
+///
+/// # Errors
+/// [`Code::Unauthenticated`], [`Code::Forbidden`].
+pub(super) async fn account_of_map(parts: &Parts, shared: &Shared) -> Result<Account, ApiError> {
+    match basic_token(parts) {
+        Some(token) => Account::admitted(holder(shared, &token).await?.0, policy::row_of(parts)?),
+        None => account(parts, shared, Csrf::InHeader).await,
+    }
 }
 
 /// The id of the session in a browser's cookie.

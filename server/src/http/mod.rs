@@ -84,6 +84,8 @@ pub struct Shared {
     uploads: Arc<Semaphore>,
     /// Tiles that are made at a time.
     tiles: Arc<Semaphore>,
+    /// Who is known to read which layer of the map.
+    noted: Arc<ogc::Noted>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -140,6 +142,7 @@ pub fn router(
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
+        noted: Arc::default(),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {
@@ -238,6 +241,15 @@ fn api() -> Router<Shared> {
         .route("/openapi.json", get(openapi::openapi))
         .route("/v1/audit", get(audit::list))
         .route("/v1/audit/head", get(audit::head))
+        // The map.
+        .route("/ogc", get(ogc::landing::landing))
+        .route("/ogc/conformance", get(ogc::landing::conformance))
+        .route("/ogc/api", get(ogc::landing::api))
+        .route("/ogc/collections", get(ogc::collections::list))
+        .route("/ogc/collections/{collection}", get(ogc::collections::one))
+        .route("/ogc/collections/{collection}/queryables", get(ogc::collections::queryables))
+        .route("/ogc/collections/{collection}/items", get(ogc::items::items))
+        .route("/ogc/collections/{collection}/items/{feature}", get(ogc::items::one))
         .route("/docs", get(docs::docs))
         .route("/docs/guide", get(docs::guide))
         .route("/docs/errors", get(docs::errors))
@@ -249,10 +261,10 @@ fn tiles() -> Router<Shared> {
     Router::new()
         .route("/ogc/tileMatrixSets", get(tile_sets::matrix_sets))
         .route("/ogc/tileMatrixSets/WebMercatorQuad", get(tile_sets::matrix_set))
-        .route("/ogc/collections/{id}/tiles", get(tile_sets::of_layer))
-        .route("/ogc/collections/{id}/tiles/WebMercatorQuad", get(tile_sets::set_of_layer))
-        .route("/ogc/collections/{id}/tiles/WebMercatorQuad/tilejson.json", get(tile_sets::tile_json))
-        .route("/ogc/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}", get(tiles::tile))
+        .route("/ogc/collections/{collection}/tiles", get(tile_sets::of_layer))
+        .route("/ogc/collections/{collection}/tiles/WebMercatorQuad", get(tile_sets::set_of_layer))
+        .route("/ogc/collections/{collection}/tiles/WebMercatorQuad/tilejson.json", get(tile_sets::tile_json))
+        .route("/ogc/collections/{collection}/tiles/WebMercatorQuad/{z}/{y}/{x}", get(tiles::tile))
 }
 
 /// What browsers and operators ask.

@@ -51,6 +51,9 @@ use super::problem::Problem;
         super::audit::list, super::audit::head,
         super::ogc::tile_sets::matrix_sets, super::ogc::tile_sets::matrix_set, super::ogc::tile_sets::of_layer,
         super::ogc::tile_sets::set_of_layer, super::ogc::tile_sets::tile_json, super::ogc::tiles::tile,
+        super::ogc::landing::landing, super::ogc::landing::conformance, super::ogc::landing::api,
+        super::ogc::collections::list, super::ogc::collections::one, super::ogc::collections::queryables,
+        super::ogc::items::items, super::ogc::items::one,
     ),
     components(schemas(Problem)),
     tags(
@@ -72,7 +75,7 @@ use super::problem::Problem;
         (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
         (name = "photos", description = "照片 the bytes of evidence"),
         (name = "audit", description = "审计日志 who did what"),
-        (name = "map", description = "地图 the layers of the map"),
+        (name = "map", description = "地图 the layers of the map (OGC API)"),
     ),
 )]
 struct Described;

@@ -148,6 +148,11 @@ fn refused(error: ApiError, viewer: Option<&web::Viewer>) -> Response {
     page(status, web::problem(&error.into(), viewer))
 }
 
+/// A page for an account that was let in.
+pub(super) fn shown_page(account: &Account, text: impl FnOnce(&web::Viewer) -> String) -> Response {
+    page(StatusCode::OK, text(&shown(account)))
+}
+
 /// Who looks at a page, with the routes that let them in.
 pub(super) fn shown(account: &Account) -> web::Viewer {
     let routes = policy::TABLE.iter().filter(|row| account.may(row)).map(|row| (row.method, row.path));

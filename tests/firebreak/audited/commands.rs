@@ -126,7 +126,8 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
             firebreak::rules::DEFAULT.replacen("days = 30\nmark = \"R\"", "days = 20\nmark = \"ours\"", 1);
         let rules = file("rules.toml", rules.as_bytes())?;
         shell.runs("rules set", &[&here[..], &[&rules]].concat(), &["rules.set"], "").await?;
-        let days = ["--from", "2026-11-01", "--to", "2026-11-30", "--format", "json"];
+        let out = file("report.txt", b"")?;
+        let days = ["--from", "2026-11-01", "--to", "2026-11-30", "--out", &out];
         shell.runs("report", &[&here[..], &days].concat(), &["export.report"], "").await?;
         let issued = [&here[..], &days, &["--issue"]].concat();
         shell.runs("report", &issued, &["report.issue", "export.report"], "").await?;

@@ -104,13 +104,15 @@ async fn attempts_made_at_once_count_as_many() -> Result<()> {
     for backend in Backend::ALL {
         let server = Server::start(backend).await?;
         account(&server, DISTRICT, "guanli", "admin").await?;
-        let attempt = async || -> Result<u16> {
-            Ok(Browser::new(&server)?.try_sign_in("guanli", "wrong-Password-1").await?.status)
+        let attempt = async || -> Result<String> {
+            let reply = Browser::new(&server)?.try_sign_in("guanli", "wrong-Password-1").await?;
+            Ok(reply.code().unwrap_or_default())
         };
-        let statuses = futures::future::try_join_all((0..12).map(|_| attempt())).await?;
-        let failed = statuses.iter().filter(|status| **status == 401).count();
-        assert_eq!(failed, 5, "{backend:?}: {statuses:?}");
-        assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 7, "{backend:?}: {statuses:?}");
+        let codes = futures::future::try_join_all((0..12).map(|_| attempt())).await?;
+        let count = |code: &str| codes.iter().filter(|known| *known == code).count();
+        let counted = (count("sign-in-failed"), count("sign-in-locked"));
+        let rows = server.rows::<(i64,)>("SELECT failures FROM sign_in_failures").await?;
+        assert_eq!((counted, rows), ((5, 7), vec![(5,)]), "{backend:?}: {codes:?}");
     }
     Ok(())
 }

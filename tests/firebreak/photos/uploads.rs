@@ -268,7 +268,10 @@ async fn lengths_are_bounded_and_needed() -> Result<()> {
     assert_eq!(send("0", "0", b"").await?, (413, code("photo-file-too-large")));
     assert_eq!(send("0", &(PHOTO_BYTES + 1).to_string(), b"x").await?, (413, code("photo-file-too-large")));
     assert_eq!(send("0", &PHOTO_BYTES.to_string(), b"").await?, (204, None));
-    assert_eq!(send("0", "3", b"four").await?, (413, code("body-too-large")));
+    // Another length than the one that it claimed; more than what another claims.
+    assert_eq!(send("0", "3", b"four").await?, (409, code("photo-length")));
+    let (status, told, ..) = claim(&phone.client, &File::new(18, 100), 0..4, 3).await?;
+    assert_eq!((status, told), (413, code("body-too-large")));
     let (reply, _) = phone.client.send("HEAD", "/v1/photos/abc", &[], Vec::new()).await?;
     assert_eq!(reply.status, 400);
     let (reply, _) = phone.client.with_token("").send("HEAD", &file.path(), &[], Vec::new()).await?;
