@@ -183,10 +183,7 @@ async fn works_stand_where_they_were_found_and_a_phone_that_owes_shows_where_the
         let length_m = column(Layer::Works, felled, "length_m").as_f64().context("no length")?;
         ensure!((length_m - 386.0).abs() < 0.5, "{length_m}");
         let moved = of("relocation_power")?;
-        ensure!(
-            moved.geometry.is_none() && column(Layer::Works, moved, "length_m") == 120.0,
-            "{moved:?}"
-        );
+        ensure!(moved.geometry.is_none() && column(Layer::Works, moved, "length_m") == 120.0, "{moved:?}");
 
         let mut phone = Phone::enrol(&server).await?;
         ensure!(map.all(Layer::Unsent).await?.is_empty());
