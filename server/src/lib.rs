@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod duplicates;
+pub mod exports;
 pub mod geometry;
 pub mod grid;
 pub mod http;

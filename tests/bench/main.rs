@@ -5,9 +5,11 @@
 //! and signed before the clock starts. Everything lies in temporary folders and is gone afterwards.
 
 mod bytes;
+mod commands;
 mod crew;
 mod derive;
 mod duplicates;
+mod exports;
 mod figure;
 mod ingest;
 mod large;
@@ -49,12 +51,20 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("photos", &["photos"]),
     (
+        "commands",
+        &[
+            "command", "command_p99", "command_limit", "command_postgres", "command_p99_postgres",
+            "command_limit_postgres",
+        ],
+    ),
+    (
         "tiles",
         &[
             "tile_z10", "tile_z12", "tile_z14", "tile_z10_postgres", "tile_z12_postgres",
             "tile_z14_postgres", "tile_small_bytes", "tile_small_cpu", "tile_select_cpu", "counts_kept",
         ],
     ),
+    ("exports", &["export_geojson", "export_fgb", "export_gpkg", "export_memory"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -85,7 +95,9 @@ async fn main() -> Result<()> {
             "patrol" => matching::patrols(&mut figures)?,
             "derive" => derive::measure(&mut figures).await?,
             "report" => report::measure(&mut figures).await?,
+            "exports" => exports::measure(&mut figures, arguments.records).await?,
             "photos" => photos::measure(&mut figures).await?,
+            "commands" => commands::measure(&mut figures).await?,
             "tiles" => tiles::measure(&mut figures, arguments.records).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }

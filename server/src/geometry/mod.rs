@@ -17,7 +17,7 @@ mod suspicion;
 mod track;
 mod units;
 
-pub use datum::{AxisOrder, Converter, Datum, DatumError, Degrees};
+pub use datum::{AxisOrder, Converter, Datum, DatumError, Degrees, Zone};
 pub use follow::{CORRIDOR_MM, LAPSE_MM, SAME_STRUCTURES_MM, SHORTEST_RUN_MM, Walked, follow};
 pub use gpx::{GpxFault, GpxTrack, LARGEST_FILE, MOST_POINTS, read_gpx};
 pub use intervals::Intervals;

@@ -42,6 +42,8 @@ pub enum Reason {
     Evidence,
     /// It names what is not there, or itself.
     Unknown,
+    /// Two things that it says do not belong together.
+    Differs,
 }
 
 /// One reason.
@@ -59,6 +61,27 @@ pub struct Refusal {
     pub zh: String,
     /// In English.
     pub en: String,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[
+        Self::Role,
+        Self::State,
+        Self::Needed,
+        Self::SamePerson,
+        Self::NotAuthor,
+        Self::DeadlinePassed,
+        Self::TooEarly,
+        Self::TooLate,
+        Self::Extension,
+        Self::MajorUnconfirmed,
+        Self::Commitments,
+        Self::LeaderOnly,
+        Self::Evidence,
+        Self::Unknown,
+        Self::Differs,
+    ];
 }
 
 fn listed<T>(items: &[T], word: impl Fn(&T) -> &'static str) -> String {
@@ -104,7 +127,7 @@ impl Refusal {
         Self::new(Reason::State, zh, en)
     }
 
-    pub(super) fn needed(need: Need) -> Self {
+    pub(crate) fn needed(need: Need) -> Self {
         match need {
             Need::Field(name) => {
                 let (zh, en) = field::find(name).map_or((name, name), |field| (field.zh, field.en));

@@ -2,9 +2,12 @@
 //! tests share.
 
 mod counts;
+pub(crate) mod downloads;
 mod drawn;
 mod each;
+mod exports;
 mod reading;
+mod round_trip;
 pub(crate) mod tiles;
 
 use std::collections::BTreeMap;

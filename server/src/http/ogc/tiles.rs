@@ -14,6 +14,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::field::CATEGORIES;
 use utoipa::IntoParams;
 
+use super::Asker;
 use crate::http::Shared;
 use crate::http::auth::Account;
 use crate::http::conditional;
@@ -54,7 +55,7 @@ pub(in crate::http) struct TileParameters {
 /// Hazards to zoom 9 are counts by severity, category and whether they are open (layer `hazard_counts`), from zoom 10 on
 /// the hazards themselves (layer `hazards`). 204: nothing lies in it.
 #[utoipa::path(
-    get, path = "/ogc/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}", tag = "map",
+    get, path = "/ogc/collections/{collection}/tiles/WebMercatorQuad/{z}/{y}/{x}", tag = "map",
     params(TileParameters),
     responses(
         (status = 200, description = "The tile", body = Vec<u8>, content_type = "application/vnd.mapbox-vector-tile"),
@@ -64,7 +65,7 @@ pub(in crate::http) struct TileParameters {
 )]
 pub(in crate::http) async fn tile(
     State(shared): State<Shared>,
-    account: Account,
+    Asker(account): Asker,
     Path((id, z, y, x)): Path<(String, String, String, String)>,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
     headers: HeaderMap,
