@@ -7,6 +7,7 @@ mod districts;
 mod export;
 mod grid;
 mod import;
+mod orders;
 mod people;
 mod report;
 mod rules;
@@ -21,6 +22,7 @@ use clap::{Args, Parser, Subcommand};
 use devices::DeviceCommand;
 use districts::DistrictCommand;
 use import::ImportCommand;
+use orders::OrderCommand;
 use people::{AreaCommand, EnrolCodeArgs, PersonCommand, TokenCommand};
 use rules::RulesCommand;
 use units::UnitCommand;
@@ -72,6 +74,9 @@ enum Command {
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Orders: the number of the next one.
+    #[command(subcommand)]
+    Order(OrderCommand),
     /// The work report of a period: a draft, or issued.
     Report(report::ReportArgs),
     /// A layer of the map, or the ledger, as a file.
@@ -144,6 +149,7 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,
         Command::Import(command) => import::run(engine, command).await,
         Command::Device(command) => devices::run(engine, command).await,
+        Command::Order(command) => orders::run(engine, command).await,
         Command::Report(arguments) => report::run(engine, arguments).await,
         Command::Export(arguments) => export::run(engine, *arguments).await,
         Command::Rules(command) => rules::run(engine, command).await,

@@ -25,6 +25,7 @@ pub mod rules;
 pub mod store;
 pub mod sync;
 pub mod telemetry;
+pub mod tiles;
 pub mod time;
 pub mod tls;
 pub mod validate;

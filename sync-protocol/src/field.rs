@@ -139,6 +139,7 @@ pub const FIELDS: &[Field] = &[
     field("deadline_ms", TIME, "整改期限", "deadline"),
     field("felling_permit", FieldType::Text, "采伐许可", "felling permit"),
     field("order_number", FieldType::Text, "整改通知书编号", "order number"),
+    field("ordered_at_ms", TIME, "签发时间", "issued at"),
     field("supervision_level", FieldType::Text, "督办级别", "supervision level"),
     field("completed_at_ms", TIME, "完成时间", "completed at"),
     field("verified_at_ms", TIME, "验收时间", "verified at"),

@@ -152,6 +152,7 @@ kinds! {
     MajorConfirmed = "major_confirmed", Office, Some(Hazard), "确认重大隐患";
     MajorPlanned = "major_planned", Office, Some(Hazard), "五落实";
     DeadlineTightened = "deadline_tightened", Server, Some(Hazard), "收紧期限";
+    Reordered = "reordered", Office, Some(Hazard), "换发通知书";
 }
 
 impl fmt::Display for Kind {

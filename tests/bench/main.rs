@@ -5,6 +5,7 @@
 //! and signed before the clock starts. Everything lies in temporary folders and is gone afterwards.
 
 mod bytes;
+mod commands;
 mod crew;
 mod derive;
 mod duplicates;
@@ -49,6 +50,13 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("report", &["report", "report_linear", "report_postgres", "report_linear_postgres"]),
     ("photos", &["photos"]),
     ("exports", &["export_geojson", "export_fgb", "export_gpkg", "export_memory"]),
+    (
+        "commands",
+        &[
+            "command", "command_p99", "command_limit", "command_postgres", "command_p99_postgres",
+            "command_limit_postgres",
+        ],
+    ),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -81,6 +89,7 @@ async fn main() -> Result<()> {
             "report" => report::measure(&mut figures).await?,
             "exports" => exports::measure(&mut figures, arguments.records).await?,
             "photos" => photos::measure(&mut figures).await?,
+            "commands" => commands::measure(&mut figures).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }

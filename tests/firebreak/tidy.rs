@@ -25,8 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["validate", "reconcile", "store"],
     &["report", "lifecycle", "orders"],
     &["domain"],
-    &["exports"],
-    &["grid", "tiles"],
+    &["grid", "exports"],
+    &["tiles"],
     &["rules", "duplicates", "accounts", "photos", "layers"],
     &["geometry", "keys", "time", "audit"],
 ];

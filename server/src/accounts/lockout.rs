@@ -22,6 +22,36 @@ pub const fn counted(failures: u32, last_ms: i64, now_ms: i64) -> u32 {
     if now_ms.saturating_sub(last_ms) > FORGOTTEN_AFTER_MS { 0 } else { failures }
 }
 
+/// Failed sign-ins to logins that nobody has: how many of them are worth a row of the audit log. Whoever tries names at
+/// random must not be able to fill the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strangers {
+    minute: i64,
+    rows: u32,
+    left_out: u64,
+}
+
+impl Strangers {
+    /// Rows of one minute.
+    pub const ROWS_A_MINUTE: u32 = 60;
+    /// A row, with none left out before it.
+    pub const NOTED: Option<u64> = Some(0);
+
+    /// Takes one failure: whether it has a row, and how many before it had none.
+    pub fn take(&mut self, now_ms: i64) -> Option<u64> {
+        let minute = now_ms.div_euclid(60_000);
+        if minute != self.minute {
+            (self.minute, self.rows) = (minute, 0);
+        }
+        if self.rows >= Self::ROWS_A_MINUTE {
+            self.left_out = self.left_out.saturating_add(1);
+            return None;
+        }
+        self.rows += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +62,16 @@ mod tests {
             .map(|failures| locked_until_ms(failures, 1_000) - 1_000)
             .into();
         assert_eq!(delays, [0, 0, 30_000, 60_000, 120_000, 1_920_000, 3_600_000, 3_600_000, 3_600_000]);
+    }
+
+    #[test]
+    fn strangers_have_so_many_rows_a_minute_and_the_next_says_how_many_had_none() {
+        let mut strangers = Strangers::default();
+        for _ in 0..Strangers::ROWS_A_MINUTE {
+            assert_eq!(strangers.take(60_000), Some(0));
+        }
+        assert_eq!((strangers.take(60_001), strangers.take(119_999)), (None, None));
+        assert_eq!((strangers.take(120_000), strangers.take(120_000)), (Some(2), Some(0)));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Paging, Parameters, page_size};
+use super::parameters::{Parameters, page_size};
+use crate::domain::Role;
 use crate::sync::audit::{self, Chain, Listed};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,19 +20,52 @@ pub(super) struct Rows {
     next: Option<String>,
 }
 
+/// Which chain, and where its list goes on.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// `district` (default), or `deployment`: what is told of the district's accounts, for an administrator.
+    chain: Option<String>,
+    /// Rows of a page.
+    limit: Option<u32>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+}
+
+/// Which chain an account asks for.
+enum Asked {
+    District,
+    Deployment,
+}
+
+/// # Errors
+/// `forbidden`: who signs in, when and how often in vain, is told to administrators alone.
+fn asked(account: &Account, chain: Option<&str>) -> Result<Asked, ApiError> {
+    match chain {
+        None | Some("district") => Ok(Asked::District),
+        Some("deployment") => account.require(&[Role::Admin]).map(|()| Asked::Deployment),
+        Some(_) => Err(ApiError::with(Code::BadParameter, "chain: district, deployment")),
+    }
+}
+
 /// 审计日志 Who did what, newest first.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "audit",
-    params(Paging),
+    params(Wanted),
     responses((status = 200, description = "A page", body = Rows)),
 )]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Rows>, ApiError> {
-    let limit = page_size(paging.limit)?;
-    let page = audit::page(&shared.engine, &account.district, paging.cursor.as_deref(), limit).await?;
+    let limit = page_size(wanted.limit)?;
+    let (engine, district, from) = (&shared.engine, &account.district, wanted.cursor.as_deref());
+    let page = match asked(&account, wanted.chain.as_deref())? {
+        Asked::District => audit::page(engine, district, from, limit).await?,
+        Asked::Deployment => audit::deployment_page(engine, Some(district), from, limit).await?,
+    };
     Ok(Json(Rows { rows: page.rows, next: page.next }))
 }
 
@@ -44,12 +79,30 @@ pub(super) struct Head {
     head: String,
 }
 
+/// Which chain's head.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhichHead {
+    /// `district` (default), or `deployment`, for an administrator.
+    chain: Option<String>,
+}
+
 /// 审计链头 Where the chain of the audit log stands: to be kept elsewhere.
 #[utoipa::path(
     get, path = "/v1/audit/head", tag = "audit",
+    params(WhichHead),
     responses((status = 200, description = "The head", body = Head)),
 )]
-pub(super) async fn head(State(shared): State<Shared>, account: Account) -> Result<Json<Head>, ApiError> {
-    let link = audit::head(&shared.engine, Chain::District(&account.district)).await?;
+pub(super) async fn head(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(which): Parameters<WhichHead>,
+) -> Result<Json<Head>, ApiError> {
+    let chain = match asked(&account, which.chain.as_deref())? {
+        Asked::District => Chain::District(&account.district),
+        Asked::Deployment => Chain::Deployment,
+    };
+    let link = audit::head(&shared.engine, chain).await?;
     Ok(Json(Head { sequence: link.sequence, head: link.hash.to_string() }))
 }

@@ -19,8 +19,8 @@ use super::policy::{self, Row, Scope};
 use crate::accounts::actions::Actions;
 use crate::domain::{Device, DeviceStatus, District, Person, Role};
 use crate::sync::SyncError;
-use crate::sync::audit::Entry;
-use crate::sync::sessions::{self, Session, Sight, Visitor};
+use crate::sync::audit::Actor;
+use crate::sync::sessions::{self, Session, Sight, TokenHeld, Visitor};
 use crate::sync::tokens::{self, Claim};
 
 /// A device that asks, as it stands now.
@@ -44,6 +44,8 @@ pub(super) struct Account {
     pub(super) sight: Sight,
     /// What its token may be used for.
     pub(super) actions: Actions,
+    /// The token that it came with, itself or by a session.
+    pub(super) token: Option<TokenHeld>,
     /// Its browser's session; none: a program with a token.
     pub(super) session: Option<Session>,
 }
@@ -69,27 +71,17 @@ impl Account {
         if self.sight.sees(row.and_then(|row| row.unit)) { Ok(()) } else { Err(Code::NotFound.into()) }
     }
 
-    /// Notes in the audit log that the account changed who may do what.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(super) async fn note(
-        &self,
-        shared: &Shared,
-        action: &'static str,
-        object: impl Into<String>,
-        detail: serde_json::Value,
-    ) -> Result<(), ApiError> {
-        let entry = Entry::of(self.person.id, action, object, detail);
-        Ok(shared.engine.audit_alone(&self.district, entry).await?)
+    /// Who it is in the audit log.
+    pub(super) const fn actor(&self) -> Actor {
+        Actor::Person(self.person.id)
     }
 
     /// The account of a visitor, where the row of the route lets them in.
     ///
     /// # Errors
     /// [`Code::Forbidden`].
-    fn admitted(visitor: Visitor, row: &Row) -> Result<Self, ApiError> {
-        let Visitor { district, person, sight, actions, session } = visitor;
+    pub(super) fn admitted(visitor: Visitor, row: &Row) -> Result<Self, ApiError> {
+        let Visitor { district, person, sight, actions, token, session } = visitor;
         let is_shown = match row.scope {
             Scope::District => sight == Sight::District,
             Scope::DeviceOrOffice | Scope::OwnUnit | Scope::Own | Scope::Province => true,
@@ -98,7 +90,7 @@ impl Account {
         if !is_shown || !actions.has(row.action) || !person.roles.has_any(row.roles) {
             return Err(Code::Forbidden.into());
         }
-        Ok(Self { district, person, sight, actions, session })
+        Ok(Self { district, person, sight, actions, token, session })
     }
 }
 
@@ -173,7 +165,9 @@ pub(super) async fn account(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> R
 /// A token for a district that is not here is no token; a store that fails is no reason to doubt one.
 fn unknown_district(error: SyncError) -> ApiError {
     match error {
-        SyncError::Refused(_) | SyncError::RefusedFor(..) => Code::Unauthenticated.into(),
+        SyncError::Refused(_) | SyncError::RefusedFor(..) | SyncError::Wait(..) => {
+            Code::Unauthenticated.into()
+        }
         other @ (SyncError::Command(_) | SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => {
             other.into()
         }
@@ -237,8 +231,8 @@ impl FromRequestParts<Shared> for Remembered {
 
 impl From<Account> for Visitor {
     fn from(account: Account) -> Self {
-        let Account { district, person, sight, actions, session } = account;
-        Self { district, person, sight, actions, session }
+        let Account { district, person, sight, actions, token, session } = account;
+        Self { district, person, sight, actions, token, session }
     }
 }
 

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, DeviceId};
 use utoipa::{IntoParams, ToSchema};
@@ -115,7 +114,7 @@ pub(super) async fn lose(
     Path(device): Path<String>,
 ) -> Result<Json<Done>, ApiError> {
     let device = parse(&device)?;
-    shared.engine.act(&account.district, Act::Lose { device }).await?;
+    shared.engine.act(&account.district, Act::Lose { device, by: account.actor() }).await?;
     Ok(Json(Done { device: device.to_string(), status: "lost" }))
 }
 
@@ -145,8 +144,7 @@ pub(super) async fn rename(
     Body(named): Body<DeviceNamed>,
 ) -> Result<Json<Renamed>, ApiError> {
     let device = parse(&device)?;
-    devices::rename(&shared.engine, &account.district, device, &named.name).await?;
-    account.note(&shared, "device.rename", device.to_string(), json!({"name": named.name.trim()})).await?;
+    devices::rename(&shared.engine, &account.district, device, &named.name, account.actor()).await?;
     Ok(Json(Renamed { device: device.to_string(), name: named.name.trim().to_owned() }))
 }
 

@@ -22,6 +22,7 @@ mod grid;
 mod hazards;
 mod health;
 mod idempotency;
+mod ogc;
 pub mod openapi;
 mod orders;
 mod pages;
@@ -32,6 +33,7 @@ pub mod policy;
 mod problem;
 mod proposals;
 mod quarantine;
+mod readers;
 mod receipts;
 mod reports;
 mod rules;
@@ -74,12 +76,14 @@ pub struct Shared {
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
     rooms: body::Rooms,
-    /// Readers of events at a time.
-    readers: Arc<Semaphore>,
+    /// Who reads events.
+    readers: Arc<readers::Readers>,
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
+    /// Tiles that are made at a time.
+    tiles: Arc<Semaphore>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -113,9 +117,10 @@ pub fn router(
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
-        readers: Arc::new(Semaphore::new(events::READERS)),
+        readers: Arc::default(),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
+        tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {
@@ -126,6 +131,7 @@ pub fn router(
         process: idempotency::process(),
     };
     api()
+        .merge(tiles())
         .merge(pages())
         .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
@@ -214,6 +220,18 @@ fn api() -> Router<Shared> {
         .route("/v1/audit/head", get(audit::head))
         .route("/docs", get(docs::docs))
         .route("/docs/errors", get(docs::errors))
+}
+
+/// Tiles of the map, and what is said of them.
+fn tiles() -> Router<Shared> {
+    use ogc::{tile_sets, tiles};
+    Router::new()
+        .route("/ogc/tileMatrixSets", get(tile_sets::matrix_sets))
+        .route("/ogc/tileMatrixSets/WebMercatorQuad", get(tile_sets::matrix_set))
+        .route("/ogc/collections/{id}/tiles", get(tile_sets::of_layer))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad", get(tile_sets::set_of_layer))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad/tilejson.json", get(tile_sets::tile_json))
+        .route("/ogc/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}", get(tiles::tile))
 }
 
 /// What browsers and operators ask.

@@ -49,6 +49,8 @@ use super::problem::Problem;
         super::districts::list,
         super::photos::list, super::photos::one, super::photos::head, super::photos::append, super::photos::put,
         super::audit::list, super::audit::head,
+        super::ogc::tile_sets::matrix_sets, super::ogc::tile_sets::matrix_set, super::ogc::tile_sets::of_layer,
+        super::ogc::tile_sets::set_of_layer, super::ogc::tile_sets::tile_json, super::ogc::tiles::tile,
     ),
     components(schemas(Problem)),
     tags(
@@ -70,6 +72,7 @@ use super::problem::Problem;
         (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
         (name = "photos", description = "照片 the bytes of evidence"),
         (name = "audit", description = "审计日志 who did what"),
+        (name = "map", description = "地图 the layers of the map"),
     ),
 )]
 struct Described;

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
+use serde_json::json;
 use sync_protocol::codes::Code;
 use utoipa::ToSchema;
 
@@ -13,6 +14,7 @@ use super::auth::Account;
 use super::error::ApiError;
 use super::parameters::{Paging, Parameters, page_size};
 use crate::orders::{CONTENT_SECURITY_POLICY, PrintError, Sheet};
+use crate::sync::audit::Entry;
 use crate::sync::orders::{self, Order};
 
 const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
@@ -66,13 +68,17 @@ async fn seen(shared: &Shared, account: &Account, order: &str) -> Result<Order, 
     if account.sight.sees(unit) { Ok(order) } else { Err(Code::NotFound.into()) }
 }
 
+/// An order as it is printed. That it is given away is noted first.
 async fn sheet(
     shared: &Shared,
     account: &Account,
-    order: &str,
+    (order, form): (&str, &'static str),
     headers: &HeaderMap,
 ) -> Result<Sheet, ApiError> {
-    seen(shared, account, order).await?;
+    let seen = seen(shared, account, order).await?;
+    let detail = json!({ "format": form });
+    let entry = Entry::of(account.person.id, "export.order", seen.number, detail);
+    shared.engine.audit_alone(&account.district, entry).await?;
     // As its reader reaches this server: what they scan leads back the same way.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let scheme = if shared.pin.is_some() { "https" } else { "http" };
@@ -91,7 +97,7 @@ pub(super) async fn html(
     Path(order): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let page = sheet(&shared, &account, &order, &headers).await?.html()?;
+    let page = sheet(&shared, &account, (&order, "html"), &headers).await?.html()?;
     let mut response = page.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -114,7 +120,7 @@ pub(super) async fn docx(
     Path(order): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let sheet = sheet(&shared, &account, &order, &headers).await?;
+    let sheet = sheet(&shared, &account, (&order, "docx"), &headers).await?;
     let bytes = sheet.docx()?;
     let mut response = bytes.into_response();
     let headers = response.headers_mut();

@@ -345,10 +345,11 @@ pub(super) async fn manage_device(
 ) -> Result<Response, PageError> {
     let Signed(account, form) = form?;
     let (engine, district, author) = (&shared.engine, &account.district, account.person.id);
+    let by = account.actor();
     let device = api_devices::parse(&id)?;
     match form.act.as_str() {
-        "rename" => devices::rename(engine, district, device, &form.name.unwrap_or_default()).await?,
-        "lose" => drop(engine.act(district, Act::Lose { device }).await?),
+        "rename" => devices::rename(engine, district, device, &form.name.unwrap_or_default(), by).await?,
+        "lose" => drop(engine.act(district, Act::Lose { device, by }).await?),
         "revoke" => {
             let trusted = match form.sequence.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
                 None => None,
@@ -381,7 +382,8 @@ pub(super) async fn enrol_code(
     let Signed(account, form) = form?;
     let person = form.person.parse().map_err(|_source| ApiError::with(Code::BadParameter, "person"))?;
     let reach = Reach { address: None, pin: shared.pin.as_deref() };
-    let code = admin::enrol_code(&shared.engine, &account.district, person, reach).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let code = admin::enrol_code(engine, district, person, reach, account.actor()).await?;
     let calendar = Calendar::of(&account.district);
     Ok(page(StatusCode::OK, web::enrol_code(&code, &shown(&account), &calendar)))
 }

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use utoipa::ToSchema;
@@ -56,9 +55,8 @@ pub(super) async fn add(
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     let (roles, unit) = (new.roles()?, new.unit.map(UnitId));
-    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles, unit).await?;
-    let detail = json!({"roles": roles.names(), "unit": new.unit});
-    account.note(&shared, "person.add", person.to_string(), detail).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let person = admin::add_person(engine, district, &new.name, (roles, unit), account.actor()).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
 }
 
@@ -75,10 +73,8 @@ pub(super) async fn change(
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     let (id, roles, unit) = (parse(&person)?, new.roles()?, new.unit.map(UnitId));
-    let detail = json!({"roles": roles.names(), "unit": new.unit});
     let person = Person { id, name: new.name, roles, unit };
-    admin::change_person(&shared.engine, &account.district, &person).await?;
-    account.note(&shared, "person.change", id.to_string(), detail).await?;
+    admin::change_person(&shared.engine, &account.district, &person, account.actor()).await?;
     Ok(Json(AddedPerson { person: id.to_string() }))
 }
 
@@ -101,9 +97,8 @@ pub(super) async fn link(
     Path(person): Path<String>,
 ) -> Result<Json<LinkMade>, ApiError> {
     let person = parse(&person)?;
-    let (secret, expires_ms) = users::link_of_person(&shared.engine, &account.district, person).await?;
-    account.note(&shared, "person.link", person.to_string(), json!({})).await?;
-    Ok(Json(LinkMade { path: format!("/link/{secret}"), expires_ms }))
+    let link = users::link_of_person(&shared.engine, &account.district, person, account.actor()).await?;
+    Ok(Json(LinkMade { path: format!("/link/{}", link.secret), expires_ms: link.expires_ms }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -139,8 +134,7 @@ pub(super) async fn remove(
     Path(person): Path<String>,
 ) -> Result<Json<RemovedPerson>, ApiError> {
     let person = parse(&person)?;
-    people::remove(&shared.engine, &account.district, person).await?;
-    account.note(&shared, "person.remove", person.to_string(), json!({})).await?;
+    people::remove(&shared.engine, &account.district, person, account.actor()).await?;
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
@@ -172,8 +166,8 @@ pub(super) async fn set_area(
     Body(area): Body<NewArea>,
 ) -> Result<Json<AreaSet>, ApiError> {
     let person = parse(&person)?;
-    let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
-    account.note(&shared, "person.area", person.to_string(), json!({"version": version})).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let version = admin::set_area(engine, district, person, area.boxes, account.actor()).await?;
     Ok(Json(AreaSet { version }))
 }
 
@@ -203,9 +197,8 @@ pub(super) async fn enrol_code(
 ) -> Result<Json<EnrolCode>, ApiError> {
     let person = parse(&wanted.person)?;
     let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
-    let code = admin::enrol_code(&shared.engine, &account.district, person, reach).await?;
-    account.note(&shared, "device.enrol-code", person.to_string(), json!({})).await?;
-    Ok(Json(code))
+    let (engine, district) = (&shared.engine, &account.district);
+    Ok(Json(admin::enrol_code(engine, district, person, reach, account.actor()).await?))
 }
 
 fn parse(person: &str) -> Result<PersonId, ApiError> {

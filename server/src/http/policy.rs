@@ -118,7 +118,7 @@ pub const TABLE: &[Row] = &[
     row("POST", "/v1/hazards/{record}/commands/{command}", Write, Scope::OwnUnit, COMMAND),
     row("POST", "/v1/commands/{command}", Write, Scope::OwnUnit, COMMAND),
     row("GET", "/v1/photos", Read, Scope::District, OFFICE),
-    row("GET", "/v1/photos/{sha256}", Read, Scope::District, OFFICE),
+    row("GET", "/v1/photos/{sha256}", Read, Scope::OwnUnit, SEE),
     row("GET", "/v1/orders", Read, Scope::District, OFFICE),
     row("GET", "/v1/orders/{order}", Read, Scope::OwnUnit, SEE),
     row("GET", "/v1/orders/{order}/html", Export, Scope::OwnUnit, SEE),
@@ -176,6 +176,13 @@ pub const TABLE: &[Row] = &[
     row("POST", "/v1/reports/work", Write, Scope::District, ISSUE),
     row("GET", "/v1/reports/{number}", Export, Scope::District, OFFICE),
     row("GET", "/v1/reports/{number}/late", Read, Scope::District, OFFICE),
+    // Tiles of the map.
+    row("GET", "/ogc/tileMatrixSets", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/tileMatrixSets/WebMercatorQuad", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{id}/tiles", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{id}/tiles/WebMercatorQuad", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{id}/tiles/WebMercatorQuad/tilejson.json", Read, Scope::OwnUnit, SEE),
+    row("GET", "/ogc/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}", Read, Scope::OwnUnit, SEE),
     // The office's pages.
     row("GET", "/", Read, Scope::OwnUnit, SEE),
     row("GET", "/hazards", Read, Scope::OwnUnit, SEE),

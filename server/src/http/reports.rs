@@ -71,6 +71,9 @@ pub(super) async fn draft(
     let period = period(wanted.from.as_deref(), wanted.to.as_deref())?;
     let report = reports::draft(&shared.engine, &account.district, period).await?;
     let bytes = render(&report, format).map_err(SyncError::from)?;
+    let detail = serde_json::json!({ "format": format.as_str(), "from": period.from, "to": period.to });
+    let entry = Entry::of(account.person.id, "export.report", "", detail);
+    shared.engine.audit_alone(&account.district, entry).await?;
     Ok(reply(bytes, format, &format!("draft-{}-{}", period.from, period.to)))
 }
 

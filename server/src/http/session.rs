@@ -11,7 +11,7 @@ use super::Shared;
 use super::auth::{self, Account, COOKIE};
 use super::error::ApiError;
 use super::parameters::Body;
-use crate::store::{AccountRow, SessionOf};
+use crate::store::AccountRow;
 use crate::sync::accounts::{self, Credentials};
 use crate::sync::sessions::{self, Choice, Sight, Visitor};
 
@@ -92,9 +92,8 @@ pub(super) async fn begin(
     headers: &HeaderMap,
     account: &AccountRow,
 ) -> Result<String, ApiError> {
-    let of = SessionOf::Account(account.id);
     let before = auth::cookie(headers);
-    Ok(sessions::begin(&shared.engine, shared.lasting, &of, None, before).await?)
+    Ok(sessions::begin(&shared.engine, shared.lasting, account.id, before).await?)
 }
 
 /// 登录 Signs a browser in: the reply sets its cookie.

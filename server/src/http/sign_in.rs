@@ -13,7 +13,6 @@ use super::auth;
 use super::error::{ApiError, status_of};
 use super::pages::{asked, page, see_other};
 use super::session;
-use crate::store::SessionOf;
 use crate::sync::accounts::{self, Credentials};
 use crate::sync::sessions;
 use crate::web::sign_in::{self as web, LinkPage, Wrong};
@@ -33,8 +32,12 @@ pub(super) struct SignIn {
 }
 
 fn refused(error: ApiError) -> Response {
-    let status = status_of(error.code);
-    page(status, web::login(Some(&wrong(error))))
+    let (status, after) = (status_of(error.code), error.retry_after());
+    let mut response = page(status, web::login(Some(&wrong(error))));
+    if let Some(after) = after {
+        response.headers_mut().insert(header::RETRY_AFTER, after);
+    }
+    response
 }
 
 fn wrong(error: ApiError) -> Wrong {
@@ -73,9 +76,9 @@ pub(super) async fn with_token(shared: &Shared, headers: &HeaderMap, token: &str
     }
     let begun = async {
         let (visitor, hash) = auth::holder(shared, token.trim()).await?;
-        let (of, district) = (SessionOf::Token(hash.to_vec()), Some(visitor.district.key));
         let before = auth::cookie(headers);
-        Ok::<_, ApiError>(sessions::begin(&shared.engine, shared.lasting, &of, district, before).await?)
+        let with = (&visitor, &hash[..]);
+        Ok::<_, ApiError>(sessions::begin_with_token(&shared.engine, shared.lasting, with, before).await?)
     };
     match begun.await {
         Ok(id) => entered(shared, Some(&id)),

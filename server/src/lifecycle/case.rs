@@ -1,14 +1,18 @@
 //! What a command is judged against: a hazard's view, and what became of its deadline in the operations behind it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sync_protocol::cbor::Raw;
-use sync_protocol::ids::{Head, PersonId, RecordId};
+use sync_protocol::ids::{PersonId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::view::{State, View};
 use uuid::Uuid;
 
+use super::past::{Past, moves};
 use crate::rules::Severity;
+
+/// Two visits of one person are two where so much time lies between them: a night.
+const VISITS_APART_MS: i64 = 12 * 3_600_000;
 
 /// The five commitments (五落实): the text and the date of each, and what it is called.
 pub const COMMITMENTS: [(&str, &str, &str, &str); 5] = [
@@ -18,33 +22,6 @@ pub const COMMITMENTS: [(&str, &str, &str, &str); 5] = [
     ("time_limit_text", "time_limit_at_ms", "时限", "the time limit"),
     ("contingency_text", "contingency_at_ms", "预案", "the contingency plan"),
 ];
-
-/// An operation behind a hazard: of a released one, what took effect.
-#[derive(Clone, Debug)]
-pub struct Past {
-    /// Its head.
-    pub head: Head,
-    /// What happened.
-    pub kind: Kind,
-    /// Who says so.
-    pub author: PersonId,
-    /// What it asserts.
-    pub fields: BTreeMap<String, Raw>,
-    /// Server time of its first receipt.
-    pub received_ms: i64,
-    /// When it happened at the earliest, as far as the server knows.
-    pub not_before_ms: i64,
-}
-
-impl Past {
-    fn number(&self, name: &str) -> Option<i64> {
-        self.fields.get(name)?.as_integer().and_then(|number| i64::try_from(number).ok())
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.fields.get(name)?.as_text()
-    }
-}
 
 /// How a deadline came to be what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +43,26 @@ pub struct Asked {
     pub until_ms: Option<i64>,
     /// By whom.
     pub by: PersonId,
+}
+
+/// Somebody stood there and found nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// Who.
+    pub person: PersonId,
+    /// When at the earliest, as far as the server knows.
+    pub at_ms: i64,
+    /// What they photographed.
+    pub photos: Vec<PhotoHash>,
+}
+
+impl Visit {
+    /// Whether the two are two visits: of two people, or of one on another day with another photo.
+    fn is_other_than(&self, before: &Self) -> bool {
+        let is_later = self.at_ms.abs_diff(before.at_ms) >= VISITS_APART_MS.unsigned_abs();
+        let shows_more = self.photos.iter().any(|photo| !before.photos.contains(photo));
+        self.person != before.person || (is_later && shows_more)
+    }
 }
 
 /// What a command is judged against.
@@ -98,14 +95,22 @@ pub struct Case {
     pub round_rectifiers: BTreeSet<PersonId>,
     /// Who has verified it since then.
     pub round_reinspectors: BTreeSet<PersonId>,
-    /// How often it was not found.
-    pub visits: usize,
+    /// Each time that it was not found.
+    pub visits: Vec<Visit>,
     /// It names a photo of how it looks after.
     pub has_after_photo: bool,
     /// The deadline that people were told.
     pub deadline_ms: Option<i64>,
+    /// When they were told it: what was raised before that was known to whoever set it.
+    pub told_ms: Option<i64>,
+    /// How it was graded then.
+    pub told_severity: Option<Severity>,
+    /// Since when it is a major hazard.
+    pub major_ms: Option<i64>,
     /// The deadline by the rules, as of now; none where it was not asked for.
     pub rule_ms: Option<i64>,
+    /// The term of the rules counted from the moment of an order; none where it was not asked for.
+    pub fresh_ms: Option<i64>,
     /// Of a major hazard, the latest that its deadline may ever be.
     pub latest_ms: Option<i64>,
     /// The extension that waits.
@@ -126,6 +131,8 @@ pub struct Case {
     pub found_from_ms: Option<i64>,
     /// Since when its severity shows, where the office has graded it.
     pub graded_ms: Option<i64>,
+    /// As what.
+    pub graded: Option<Severity>,
 }
 
 impl Case {
@@ -135,6 +142,17 @@ impl Case {
             State::MadeSafe => self.stage,
             state => state,
         }
+    }
+
+    /// Whether somebody stood there a second time and found nothing either.
+    pub fn has_second_visit(&self) -> bool {
+        let before = |nth: usize| self.visits.iter().take(nth);
+        self.visits.iter().enumerate().any(|(nth, visit)| before(nth).any(|other| visit.is_other_than(other)))
+    }
+
+    /// Everybody who stood there and found nothing.
+    pub fn visitors(&self) -> BTreeSet<PersonId> {
+        self.visits.iter().map(|visit| visit.person).collect()
     }
 
     /// A case of nothing but a state: for tests that walk the table, and as a base for others.
@@ -153,10 +171,14 @@ impl Case {
             reinspectors: BTreeSet::new(),
             round_rectifiers: BTreeSet::new(),
             round_reinspectors: BTreeSet::new(),
-            visits: 0,
+            visits: Vec::new(),
             has_after_photo: false,
             deadline_ms: None,
+            told_ms: None,
+            told_severity: None,
+            major_ms: None,
             rule_ms: None,
+            fresh_ms: None,
             latest_ms: None,
             asked: None,
             review_at_ms: None,
@@ -167,6 +189,7 @@ impl Case {
             moved_ms: None,
             found_from_ms: None,
             graded_ms: None,
+            graded: None,
         }
     }
 
@@ -207,6 +230,9 @@ impl Case {
     }
 
     fn take(&mut self, past: &Past) {
+        if past.fields.get("major").and_then(Raw::as_bool) == Some(true) {
+            self.major_ms = self.major_ms.or(Some(past.received_ms));
+        }
         let is_move = match past.kind {
             Kind::Reported => {
                 self.reporter = Some(past.author);
@@ -215,14 +241,20 @@ impl Case {
             }
             Kind::Graded => {
                 self.graded_ms = Some(past.received_ms);
+                self.graded = past.text("severity").map(Severity::of_term).or(self.graded);
                 if past.number("deadline_ms").is_some() {
                     self.set_deadline(past, past.number("deadline_ms"));
                 }
                 true
             }
-            Kind::Ordered | Kind::DeadlineTightened => {
+            Kind::Ordered | Kind::Reordered | Kind::DeadlineTightened => {
                 self.set_deadline(past, past.number("deadline_ms"));
-                past.kind == Kind::Ordered
+                past.kind != Kind::DeadlineTightened
+            }
+            // What was asked for is answered, or there is nobody left to whom it matters.
+            Kind::Carried | Kind::Disputed => {
+                self.asked = None;
+                true
             }
             Kind::ExtensionGranted => {
                 self.extensions += 1;
@@ -251,6 +283,7 @@ impl Case {
                 true
             }
             Kind::Rectified => {
+                self.asked = None;
                 self.rectifiers.insert(past.author);
                 self.round_rectifiers.insert(past.author);
                 true
@@ -266,7 +299,8 @@ impl Case {
                 true
             }
             Kind::NotFound => {
-                self.visits += 1;
+                let (person, at_ms, photos) = (past.author, past.not_before_ms, past.photos.clone());
+                self.visits.push(Visit { person, at_ms, photos });
                 true
             }
             Kind::MajorConfirmed => {
@@ -283,6 +317,10 @@ impl Case {
     fn set_deadline(&mut self, past: &Past, at_ms: Option<i64>) {
         if at_ms.is_some() {
             self.deadline_ms = at_ms;
+            // An order on paper was issued before it was entered.
+            let said_ms = past.number("ordered_at_ms").unwrap_or(past.received_ms);
+            self.told_ms = Some(said_ms.min(past.received_ms));
+            self.told_severity = self.graded;
         }
         if past.kind != Kind::DeadlineTightened {
             self.asked = None;
@@ -294,25 +332,4 @@ impl Case {
         let (kind, author, received_ms) = (past.kind, past.author, past.received_ms);
         self.deadlines.push(DeadlineStep { kind, at_ms, author, received_ms });
     }
-}
-
-/// Whether a kind is an act on a hazard by somebody whose turn it was.
-const fn moves(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Observed
-            | Kind::Corrected
-            | Kind::Returned
-            | Kind::Receipted
-            | Kind::Disputed
-            | Kind::Carried
-            | Kind::MajorPlanned
-            | Kind::MadeSafe
-            | Kind::VerificationFailed
-            | Kind::Closed
-            | Kind::Reopened
-            | Kind::Void
-            | Kind::Duplicate
-            | Kind::NotOurs
-    )
 }

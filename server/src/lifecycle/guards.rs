@@ -1,29 +1,32 @@
-//! What a command must not run against beside its row of the table: persons, times, a major hazard's plan.
+//! What a command must not run against beside its row of the table: persons, a major hazard's plan. Deadlines and dates
+//! are in [`super::times`].
+
+use std::collections::BTreeSet;
 
 use sync_protocol::cbor::Raw;
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::view::State;
 
-use super::{Case, Command, Giving, Reason, Refusal};
+use super::{Case, Command, Giving, Reason, Refusal, times};
 use crate::domain::Role;
 
 /// Adds every refusal of the guards.
 pub(super) fn check(case: &Case, command: Command, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
+    times::check(case, command, giving, refusals);
     match command {
         Command::Resubmit => author(case, giving, refusals),
         Command::Duplicate => duplicate(case, giving, refusals),
-        Command::Order => order(case, giving, refusals),
-        Command::AskExtension => ask(case, giving, refusals),
+        Command::Order => confirmed(case, refusals),
+        Command::AskExtension => unasked(case, refusals),
         Command::GrantExtension => {
-            pending(case, giving, refusals);
-            grant(case, giving, refusals);
+            asked(case, refusals);
+            let asker = case.asked.map(|asked| asked.by).into_iter().collect();
+            persons(("申请人", "who asked for it"), &asker, giving, refusals);
         }
-        Command::RefuseExtension => pending(case, giving, refusals),
-        Command::Carry => future("review_at_ms", giving, refusals),
-        Command::ReviewCarried => future("deadline_ms", giving, refusals),
+        Command::RefuseExtension => asked(case, refusals),
         Command::Rectify => commitments(case, refusals),
         Command::Verify | Command::FailVerification | Command::Uphold => {
-            persons("整改人", "who rectified it", &case.rectifiers, giving, refusals);
+            persons(("整改人", "who rectified it"), &case.rectifiers, giving, refusals);
         }
         Command::Close => close(case, giving, refusals),
         Command::Grade => major(case, giving, refusals),
@@ -32,8 +35,11 @@ pub(super) fn check(case: &Case, command: Command, giving: &Giving<'_>, refusals
         | Command::NotOurs
         | Command::ConfirmMajor
         | Command::PlanMajor
+        | Command::Reorder
         | Command::Receipt
         | Command::Dispute
+        | Command::Carry
+        | Command::ReviewCarried
         | Command::MakeSafe
         | Command::NotFound
         | Command::Reopen
@@ -78,7 +84,7 @@ fn major(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
     }
 }
 
-fn order(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
+fn confirmed(case: &Case, refusals: &mut Vec<Refusal>) {
     if case.is_major && !case.is_confirmed {
         refusals.push(Refusal::new(
             Reason::MajorUnconfirmed,
@@ -86,58 +92,9 @@ fn order(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
             "a leader must confirm a major hazard first",
         ));
     }
-    let Some(at_ms) = giving.number("deadline_ms") else { return };
-    if let Some(rule_ms) = case.rule_ms
-        && at_ms > rule_ms
-    {
-        refusals.push(Refusal::of_field(
-            Reason::TooLate,
-            "deadline_ms",
-            "整改期限晚于规则期限；确需延长须走延期申请",
-            "the deadline is later than that of the rules; a later one takes an extension",
-        ));
-    }
 }
 
-/// Of a moment that must lie ahead, where it is given.
-fn future(name: &'static str, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
-    if giving.number(name).is_some_and(|at_ms| at_ms <= giving.now_ms) {
-        refusals.push(Refusal::of_field(Reason::TooEarly, name, "日期须晚于现在", "the date must lie ahead"));
-    }
-}
-
-/// Both asking and deciding come before the deadline.
-fn before_deadline(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
-    if case.deadline_ms.is_none_or(|at_ms| giving.now_ms >= at_ms) {
-        refusals.push(Refusal::new(
-            Reason::DeadlinePassed,
-            "已过整改期限（或尚无期限），不能延期",
-            "the deadline has passed, or there is none: it cannot be extended",
-        ));
-    }
-}
-
-fn later(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
-    let Some(at_ms) = giving.number("deadline_ms") else { return };
-    if case.deadline_ms.is_some_and(|before| at_ms <= before) {
-        refusals.push(Refusal::of_field(
-            Reason::TooEarly,
-            "deadline_ms",
-            "延期后的期限须晚于现期限",
-            "an extended deadline is later than the one before",
-        ));
-    }
-    if case.latest_ms.is_some_and(|latest| at_ms > latest) {
-        refusals.push(Refusal::of_field(
-            Reason::TooLate,
-            "deadline_ms",
-            "超过重大事故隐患的最长期限",
-            "it is later than a major hazard's deadline may ever be",
-        ));
-    }
-}
-
-fn ask(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
+fn unasked(case: &Case, refusals: &mut Vec<Refusal>) {
     if case.asked.is_some() {
         refusals.push(Refusal::new(
             Reason::Extension,
@@ -145,29 +102,11 @@ fn ask(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
             "an extension was asked for already and waits",
         ));
     }
-    before_deadline(case, giving, refusals);
-    later(case, giving, refusals);
 }
 
-fn pending(case: &Case, _giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
+fn asked(case: &Case, refusals: &mut Vec<Refusal>) {
     if case.asked.is_none() {
         refusals.push(Refusal::new(Reason::Extension, "没有待批的延期申请", "no extension was asked for"));
-    }
-}
-
-fn grant(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
-    before_deadline(case, giving, refusals);
-    later(case, giving, refusals);
-    let given = giving.number("deadline_ms");
-    if let (Some(asked), Some(at_ms)) = (case.asked.and_then(|asked| asked.until_ms), given)
-        && at_ms > asked
-    {
-        refusals.push(Refusal::of_field(
-            Reason::TooLate,
-            "deadline_ms",
-            "不得晚于申请的期限",
-            "it is later than what was asked for",
-        ));
     }
 }
 
@@ -186,9 +125,8 @@ fn commitments(case: &Case, refusals: &mut Vec<Refusal>) {
 }
 
 fn persons(
-    zh: &str,
-    en: &str,
-    others: &std::collections::BTreeSet<PersonId>,
+    (zh, en): (&str, &str),
+    others: &BTreeSet<PersonId>,
     giving: &Giving<'_>,
     refusals: &mut Vec<Refusal>,
 ) {
@@ -209,9 +147,14 @@ fn close(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
             "a leader closes a major hazard",
         ));
     }
-    persons("整改人", "who rectified it", &case.rectifiers, giving, refusals);
+    persons(("整改人", "who rectified it"), &case.rectifiers, giving, refusals);
     if giving.profile.closer_is_not_reinspector {
-        persons("复查人", "who verified it", &case.reinspectors, giving, refusals);
+        persons(("复查人", "who verified it"), &case.reinspectors, giving, refusals);
+    }
+    // Nobody closes by their own word alone that there was nothing to be found.
+    let visitors = case.visitors();
+    if case.state == State::NotFound && visitors.len() == 1 {
+        persons(("唯一登记现场未发现的人", "who alone did not find it"), &visitors, giving, refusals);
     }
     if case.state == State::Verified {
         commitments(case, refusals);

@@ -6,8 +6,10 @@
 
 pub mod case;
 mod guards;
+mod past;
 mod refusal;
 pub mod table;
+mod times;
 pub mod turn;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,8 @@ use sync_protocol::ids::PersonId;
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Photo;
 
-pub use case::{Case, Past};
+pub use case::Case;
+pub use past::Past;
 pub use refusal::{Reason, Refusal};
 
 use crate::domain::Roles;
@@ -72,6 +75,7 @@ commands! {
     ConfirmMajor = "confirm-major", MajorConfirmed, "确认重大隐患", "confirm as major";
     PlanMajor = "plan-major", MajorPlanned, "填报五落实", "enter the five commitments";
     Order = "order", Ordered, "交办", "order";
+    Reorder = "reorder", Reordered, "换发通知书", "issue the order anew";
     Receipt = "receipt", Receipted, "签收", "receipt";
     Dispute = "dispute", Disputed, "权属争议退回", "dispute ownership";
     AskExtension = "ask-extension", ExtensionAsked, "申请延期", "ask for an extension";
@@ -89,6 +93,13 @@ commands! {
     Reopen = "reopen", Reopened, "重新打开", "reopen";
     WriteOff = "write-off", WrittenOff, "核销缺失材料", "write off what will not come";
     Redact = "redact", Redacted, "脱敏", "redact";
+}
+
+impl Command {
+    /// Whether it issues an order, with a number of its own.
+    pub const fn issues_order(self) -> bool {
+        matches!(self, Self::Order | Self::Reorder)
+    }
 }
 
 /// What the bureau has chosen.
@@ -128,10 +139,21 @@ impl Giving<'_> {
         value.as_text().is_none_or(|text| !text.trim().is_empty()).then_some(value)
     }
 
+    /// When the order that it gives was issued: [`issued_ms`].
+    pub(crate) fn issued_ms(&self) -> i64 {
+        issued_ms(self.fields, self.now_ms)
+    }
+
     /// A whole number.
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.value(name)?.as_integer().and_then(|number| i64::try_from(number).ok())
     }
+}
+
+/// When the order that a command gives was issued: now, or earlier where one on paper is entered.
+pub fn issued_ms(fields: &BTreeMap<String, Raw>, now_ms: i64) -> i64 {
+    let said = fields.get("ordered_at_ms").and_then(Raw::as_integer);
+    said.and_then(|at_ms| i64::try_from(at_ms).ok()).map_or(now_ms, |at_ms| at_ms.min(now_ms))
 }
 
 /// Whether a command may be given on a case.

@@ -42,6 +42,8 @@ pub enum Reason {
     Evidence,
     /// It names what is not there, or itself.
     Unknown,
+    /// Two things that it says do not belong together.
+    Differs,
 }
 
 /// One reason.
@@ -104,7 +106,7 @@ impl Refusal {
         Self::new(Reason::State, zh, en)
     }
 
-    pub(super) fn needed(need: Need) -> Self {
+    pub(crate) fn needed(need: Need) -> Self {
         match need {
             Need::Field(name) => {
                 let (zh, en) = field::find(name).map_or((name, name), |field| (field.zh, field.en));

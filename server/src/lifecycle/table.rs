@@ -83,9 +83,11 @@ pub const fn rule(command: Command) -> Rule {
         Command::ConfirmMajor => row(&[Reported, Graded, Ordered, Rectifying], LEAD),
         Command::PlanMajor => row(&[Graded, Ordered, Rectifying, Carried], ANSWER),
         Command::Order => row(&[Graded], ISSUE),
+        // What was ordered amiss: the unit that it goes to now receipts it anew.
+        Command::Reorder => row(&[Ordered, Rectifying], ISSUE),
         Command::Receipt | Command::Dispute => row(&[Ordered], ANSWER),
-        Command::AskExtension => row(&[Ordered, Rectifying], ANSWER),
-        Command::GrantExtension | Command::RefuseExtension => row(&[Ordered, Rectifying], REVIEW),
+        Command::AskExtension => row(&[Rectifying], ANSWER),
+        Command::GrantExtension | Command::RefuseExtension => row(&[Rectifying], REVIEW),
         Command::Carry => row(&[Rectifying, Carried], LEAD),
         Command::ReviewCarried => row(&[Carried], LEAD),
         Command::MakeSafe => row(UNCURED, FIELD),
@@ -123,6 +125,9 @@ pub fn needs(command: Command, case: &Case) -> Vec<Need> {
         Command::Duplicate => vec![Field("duplicate_of"), Field("reason")],
         Command::ConfirmMajor => vec![Field("supervision_level")],
         Command::Order => vec![Field("responsible_unit"), Field("measures"), Field("deadline_ms")],
+        Command::Reorder => {
+            vec![Field("reason"), Field("responsible_unit"), Field("measures"), Field("deadline_ms")]
+        }
         Command::Receipt | Command::Close => Vec::new(),
         Command::AskExtension => vec![Field("deadline_ms"), Field("reason")],
         Command::GrantExtension => vec![Field("deadline_ms")],
@@ -136,7 +141,7 @@ pub fn needs(command: Command, case: &Case) -> Vec<Need> {
         needs.push(Field("measured_dm"));
     }
     // What was not found is closed after a second visit, or with a reason.
-    if command == Command::Close && case.state == NotFound && case.visits < 2 {
+    if command == Command::Close && case.state == NotFound && !case.has_second_visit() {
         needs.push(Field("reason"));
     }
     needs
@@ -145,8 +150,8 @@ pub fn needs(command: Command, case: &Case) -> Vec<Need> {
 /// Fields of the record that a correction does not write: they are the office's, and each has its own command.
 const DECIDED: &[&str] = &[
     "major", "severity", "graded_severity", "deadline_ms", "responsible_unit", "responsible_unit_id",
-    "order_number", "review_at_ms", "rule_version", "supervision_level", "completed_at_ms", "verified_at_ms",
-    "closed_at_ms",
+    "order_number", "ordered_at_ms", "review_at_ms", "rule_version", "supervision_level", "completed_at_ms",
+    "verified_at_ms", "closed_at_ms",
 ];
 
 /// Whether a command may say a field: what it needs, what belongs to it, and remarks.
@@ -169,7 +174,11 @@ pub fn may_say(command: Command, name: &str) -> bool {
         }
         Command::Order => &[
             "responsible_unit", "responsible_unit_id", "responsible_person", "phone", "measures", "remedy",
-            "funds_fen", "felling_permit", "deadline_ms", "order_number",
+            "funds_fen", "felling_permit", "deadline_ms", "order_number", "ordered_at_ms", "reason",
+        ],
+        Command::Reorder => &[
+            "responsible_unit", "responsible_unit_id", "responsible_person", "phone", "measures", "remedy",
+            "funds_fen", "felling_permit", "deadline_ms", "reason",
         ],
         Command::Receipt => &["responsible_person", "phone"],
         Command::AskExtension | Command::GrantExtension => &["deadline_ms", "reason"],

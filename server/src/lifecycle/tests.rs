@@ -1,4 +1,6 @@
-//! The table, walked whole.
+//! The table, walked whole, and the guards on persons.
+
+mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +57,7 @@ fn giving<'a>(role: Role, fields: &'a BTreeMap<String, Raw>, photos: &'a [Photo]
 
 /// A case on which nothing but the state stands against any command.
 fn ready(state: State, command: Command) -> Case {
+    let told_days = if command == Command::Reorder { 20 } else { 10 };
     let decides = matches!(command, Command::GrantExtension | Command::RefuseExtension);
     Case {
         reporter: Some(person(1)),
@@ -63,7 +66,7 @@ fn ready(state: State, command: Command) -> Case {
         reinspectors: BTreeSet::from([person(3)]),
         round_reinspectors: BTreeSet::from([person(3)]),
         has_after_photo: true,
-        deadline_ms: Some(NOW_MS + 10 * DAY_MS),
+        deadline_ms: Some(NOW_MS + told_days * DAY_MS),
         rule_ms: Some(NOW_MS + 30 * DAY_MS),
         asked: decides.then_some(case::Asked { until_ms: None, by: person(4) }),
         ..Case::in_state(state)
@@ -174,30 +177,40 @@ fn who_rectified_it_neither_verifies_nor_closes_it_and_who_verified_it_does_not_
 }
 
 #[test]
-fn a_deadline_moves_by_a_granted_extension_before_it_passes_and_by_nothing_else() {
+fn who_asked_for_an_extension_does_not_grant_it() {
     let (fields, photos) = everything();
-    let codes = |case: &Case, command: Command, role: Role| -> Vec<Reason> {
-        let found = allowed(case, command, &giving(role, &fields, &photos));
+    let asked = case::Asked { until_ms: None, by: person(1) };
+    let case = Case { asked: Some(asked), ..ready(State::Rectifying, Command::GrantExtension) };
+    let giving = giving(Role::Leader, &fields, &photos);
+    let refusals = allowed(&case, Command::GrantExtension, &giving).unwrap_err();
+    assert_eq!(refusals.iter().map(|it| it.code).collect::<Vec<_>>(), [Reason::SamePerson]);
+    assert!(allowed(&case, Command::RefuseExtension, &giving).is_ok());
+}
+
+#[test]
+fn what_was_not_found_is_closed_after_another_visit_or_with_a_reason_and_not_by_who_alone_says_so() {
+    let (mut fields, photos) = everything();
+    let visit = |who: u128, days: i64, photo: u8| case::Visit {
+        person: person(who),
+        at_ms: NOW_MS + days * DAY_MS,
+        photos: vec![PhotoHash([photo; 32])],
+    };
+    let codes = |visits: &[case::Visit], fields: &BTreeMap<String, Raw>| -> Vec<Reason> {
+        let case = Case { visits: visits.to_vec(), ..ready(State::NotFound, Command::Close) };
+        let found = allowed(&case, Command::Close, &giving(Role::Reviewer, fields, &photos));
         found.err().unwrap_or_default().iter().map(|it| it.code).collect()
     };
-    let asked = |until: i64| Some(case::Asked { until_ms: Some(until), by: person(4) });
-    let open = ready(State::Rectifying, Command::AskExtension);
-    assert!(codes(&open, Command::AskExtension, Role::Unit).is_empty());
-    let past = Case { deadline_ms: Some(NOW_MS), ..open.clone() };
-    assert_eq!(codes(&past, Command::AskExtension, Role::Unit), [Reason::DeadlinePassed]);
-    let waiting = Case { asked: asked(NOW_MS + 20 * DAY_MS), ..open.clone() };
-    assert_eq!(codes(&waiting, Command::AskExtension, Role::Unit), [Reason::Extension]);
-    assert!(codes(&waiting, Command::GrantExtension, Role::Reviewer).is_empty());
-    assert_eq!(codes(&open, Command::GrantExtension, Role::Reviewer), [Reason::Extension]);
-    assert_eq!(codes(&open, Command::RefuseExtension, Role::Reviewer), [Reason::Extension]);
-    let less = Case { asked: asked(NOW_MS + 19 * DAY_MS), ..open.clone() };
-    assert_eq!(codes(&less, Command::GrantExtension, Role::Reviewer), [Reason::TooLate]);
-    let late = Case { deadline_ms: Some(NOW_MS - 1), ..waiting.clone() };
-    assert_eq!(codes(&late, Command::GrantExtension, Role::Reviewer), [Reason::DeadlinePassed]);
-    let beyond = Case { latest_ms: Some(NOW_MS + 15 * DAY_MS), ..open.clone() };
-    assert_eq!(codes(&beyond, Command::AskExtension, Role::Unit), [Reason::TooLate]);
-    let order = Case { rule_ms: Some(NOW_MS + 19 * DAY_MS), ..ready(State::Graded, Command::Order) };
-    assert_eq!(codes(&order, Command::Order, Role::Clerk), [Reason::TooLate]);
+    // Who closes is person 1.
+    assert!(codes(&[visit(5, 0, 1)], &fields).is_empty(), "with a reason");
+    assert_eq!(codes(&[visit(1, 0, 1)], &fields), [Reason::SamePerson]);
+    assert_eq!(codes(&[visit(1, 0, 1), visit(1, 2, 2)], &fields), [Reason::SamePerson]);
+    fields.remove("reason");
+    assert_eq!(codes(&[visit(5, 0, 1)], &fields), [Reason::Needed]);
+    assert_eq!(codes(&[visit(5, 0, 1), visit(5, 0, 2)], &fields), [Reason::Needed], "the same day");
+    assert_eq!(codes(&[visit(5, 0, 1), visit(5, 2, 1)], &fields), [Reason::Needed], "the same photo");
+    assert!(codes(&[visit(5, 0, 1), visit(5, 2, 2)], &fields).is_empty());
+    assert!(codes(&[visit(5, 0, 1), visit(6, 0, 1)], &fields).is_empty());
+    assert!(codes(&[visit(1, 0, 1), visit(6, 0, 1)], &fields).is_empty());
 }
 
 #[test]

@@ -54,18 +54,24 @@ pub(super) fn docx(sheet: &Sheet) -> Result<Vec<u8>, PrintError> {
         ("签收时间", "　　年　　月　　日　　时"),
         ("异议（权属等）", ""),
     ];
-    let document = Docx::new()
-        .default_fonts(fonts)
-        .default_size(TEXT)
+    let mut document = Docx::new().default_fonts(fonts).default_size(TEXT);
+    if let Some(void) = &sheet.void {
+        document = document.add_paragraph(centred(void, TITLE).bold());
+    }
+    document = document
         .add_paragraph(Paragraph::new().add_run(Run::new().add_image(picture)).align(AlignmentType::Right))
         .add_paragraph(centred("整改通知书", TITLE).bold())
         .add_paragraph(centred(&sheet.number, TEXT))
         .add_paragraph(Paragraph::new().add_run(run(&format!("{}：", sheet.unit)).bold()))
-        .add_paragraph(body(&sheet.demand()))
+        .add_paragraph(body(&sheet.demand()));
+    if let Some(instead) = sheet.instead() {
+        document = document.add_paragraph(body(&instead));
+    }
+    let document = document
         .add_table(table(hazard.chain(demanded)))
         .add_paragraph(right(&sheet.bureau))
         .add_paragraph(right(&format!("经办人：{}", sheet.issued_by)))
-        .add_paragraph(right(&sheet.issued))
+        .add_paragraph(right(&sheet.dated()))
         .add_paragraph(centred("- - - - - - - - - - - - - - - - - - - - - - - - - - - - - -", TEXT))
         .add_paragraph(centred("整改通知书送达回执", HEADING).bold())
         .add_paragraph(body(&sheet.received()))

@@ -29,18 +29,20 @@ pub(super) fn html(sheet: &Sheet) -> Result<String, PrintError> {
                 style { (PreEscaped(STYLE)) }
             }
             body {
+                @if let Some(void) = &sheet.void { p class="void" { (void) } }
                 main {
                     figure { (PreEscaped(picture)) figcaption { "扫码查看隐患" } }
                     h1 { "整改通知书" }
                     p class="number" { (sheet.number) }
                     p { b { (sheet.unit) } "：" }
                     p class="body" { (sheet.demand()) }
+                    @if let Some(instead) = sheet.instead() { p class="body" { (instead) } }
                     table { tbody {
                         @for (label, value) in &sheet.hazard { tr { th scope="row" { (label) } td { (value) } } }
                         tr { th scope="row" { "整改措施" } td { (sheet.measures) } }
                         tr { th scope="row" { "整改期限" } td { b { (sheet.deadline) } } }
                     } }
-                    p class="sign" { (sheet.bureau) br; "经办人：" (sheet.issued_by) br; (sheet.issued) }
+                    p class="sign" { (sheet.bureau) br; "经办人：" (sheet.issued_by) br; (sheet.dated()) }
                     hr;
                     h2 { "整改通知书送达回执" }
                     p class="body" { (sheet.received()) }

@@ -1,16 +1,21 @@
 //! What a rectification order (整改通知书) says on paper: the same sheet as a page to print and as a document. Pure.
 //!
 //! Two parts to cut apart: the order, and the receipt slip (送达回执) that the unit signs and gives back. The code in its
-//! corner leads to the case. Start at [`Sheet`]; numbers are given and rows are kept elsewhere.
+//! corner leads to the case. What it shows was kept when it was issued ([`Shown`]); where it stands now is derived
+//! ([`Standing`]). Start at [`Sheet`]; numbers are given and rows are kept elsewhere.
 
 mod code;
 mod docx;
 mod html;
+mod shown;
+mod standing;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use html::CONTENT_SECURITY_POLICY;
+pub use shown::Shown;
+pub use standing::Standing;
 
 /// Why an order could not be printed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,12 @@ pub struct Sheet {
     pub issued_by: String,
     /// Where the case is.
     pub address: String,
+    /// The day on which it was entered, where it had been issued on paper before.
+    pub entered: Option<String>,
+    /// The number of the order whose place it takes, and why.
+    pub replaces: Option<(String, String)>,
+    /// It holds no more, and why: printed over it.
+    pub void: Option<String>,
 }
 
 impl Sheet {
@@ -56,6 +67,21 @@ impl Sheet {
             "经查，你单位负责的下列部位存在安全隐患。请按要求采取整改措施，并于 {} 前整改完毕，整改情况及时报我单位复查。",
             self.deadline
         )
+    }
+
+    /// The sentence about the order before it.
+    fn instead(&self) -> Option<String> {
+        let (number, reason) = self.replaces.as_ref()?;
+        let why = if reason.is_empty() { String::new() } else { format!("，原因：{reason}") };
+        Some(format!("本通知书替代《整改通知书》（{number}），原通知书作废{why}。"))
+    }
+
+    /// When it was issued, in one line.
+    fn dated(&self) -> String {
+        match &self.entered {
+            Some(entered) => format!("{}（{entered}补录）", self.issued),
+            None => self.issued.clone(),
+        }
     }
 
     /// The sentence of the slip.
@@ -112,7 +138,32 @@ mod tests {
             issued: "2026年11月26日".to_owned(),
             issued_by: "办事员甲".to_owned(),
             address: "https://localhost/hazards/01a205c1-dafd-73ff-92d0-580ee805956c".to_owned(),
+            entered: None,
+            replaces: None,
+            void: None,
         }
+    }
+
+    #[test]
+    fn a_page_says_what_it_replaces_and_one_that_holds_no_more_says_so_over_everything() {
+        let page = sheet().html().unwrap();
+        assert!(!page.contains("作废") && !page.contains("补录"));
+        let replaced = Sheet {
+            entered: Some("2026年11月27日".to_owned()),
+            replaces: Some(("SC01整改〔2026〕16号".to_owned(), "责任单位有误".to_owned())),
+            void: Some("作废，由 SC01整改〔2026〕18号 替代".to_owned()),
+            ..sheet()
+        };
+        let page = replaced.html().unwrap();
+        for words in [
+            "2026年11月26日（2026年11月27日补录）",
+            "替代《整改通知书》（SC01整改〔2026〕16号），原通知书作废，原因：责任单位有误",
+            "<p class=\"void\">作废，由 SC01整改〔2026〕18号 替代</p>",
+        ] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        let text = String::from_utf8_lossy(&replaced.docx().unwrap()).into_owned();
+        assert!(text.starts_with("PK"));
     }
 
     #[test]

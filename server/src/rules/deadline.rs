@@ -46,6 +46,8 @@ pub struct Situation<'a> {
     pub as_of_ms: i64,
     /// The deadline that people were told already, milliseconds since 1970.
     pub notified_ms: Option<i64>,
+    /// Terms that whoever told it knew of: none of them tightens it any more.
+    pub known: &'a [DeadlineReason],
 }
 
 /// Until when, and why.
@@ -175,6 +177,7 @@ pub fn deadline(rules: &Rules, situation: &Situation<'_>, zone: &TimeZone) -> Op
         );
         terms.extend(tightened);
     }
+    terms.retain(|term| !situation.known.contains(term));
     terms.extend(situation.notified_ms.map(|at_ms| DeadlineReason::Notified { at_ms }));
     // A stable order: of equal terms the one named first stays last, and so decides.
     terms.reverse();

@@ -6,7 +6,7 @@ use sync_protocol::ids::{DeviceId, PersonId, RecordId};
 use uuid::Uuid;
 
 use super::rows::{KEYS, Keys as _, insert_rows};
-use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, unsigned};
+use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::DistrictKey;
 
 /// A row of `cases`.
@@ -36,6 +36,8 @@ pub struct CaseRow {
     pub order_number: Option<String>,
     /// Extensions that were granted.
     pub extensions: i64,
+    /// The change of the record that it was made of: an older one never takes its place.
+    pub change: u64,
 }
 
 /// A fire-danger level as it was set.
@@ -88,13 +90,29 @@ impl CaseFilter {
     }
 }
 
-type CaseTuple =
-    (Uuid, i64, i64, i64, i64, Option<i64>, Option<i64>, Option<Uuid>, Option<i64>, i64, Option<String>, i64);
+type CaseTuple = (
+    Uuid,
+    i64,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<Uuid>,
+    Option<i64>,
+    i64,
+    Option<String>,
+    i64,
+    i64,
+);
 
 const SELECT_CASES: &str = "SELECT record, state, is_open, severity, is_major, due_ms, notified_ms, unit, turn, \
-     since_ms, order_number, extensions FROM cases WHERE district = ";
+     since_ms, order_number, extensions, change FROM cases WHERE district = ";
 const SELECT_PAST: &str =
     "SELECT record, device, sequence, received_ms, bytes FROM operations WHERE district = ";
+const COUNT_TURNS: &str =
+    "SELECT coalesce(turn, -1), CAST(count(*) AS BIGINT), CAST(coalesce(sum(CASE WHEN due_ms <= ";
+const COUNTED_TURNS: &str = " THEN 1 ELSE 0 END), 0) AS BIGINT) FROM cases WHERE district = ";
 const SELECT_TOTALS: &str = "SELECT coalesce(turn, -1), CAST(count(*) AS BIGINT), \
      CAST(coalesce(sum(CASE WHEN due_ms <= $2 THEN 1 ELSE 0 END), 0) AS BIGINT) FROM cases \
      WHERE district = $1 AND is_open = 1 GROUP BY coalesce(turn, -1)";
@@ -106,8 +124,8 @@ const SELECT_LAST_DANGER: &str =
     "SELECT CAST(coalesce(max(since_ms), 0) AS BIGINT) FROM dangers WHERE district = $1";
 
 fn case_row(row: CaseTuple) -> CaseRow {
-    let (record, state, open, severity, major, due_ms, notified_ms, unit, turn, since_ms, number, extensions) =
-        row;
+    let (record, state, open, severity, major, due_ms, notified_ms, unit, turn, since_ms, ..) = row;
+    let (.., number, extensions, change) = row;
     CaseRow {
         record: RecordId(record),
         state,
@@ -121,6 +139,7 @@ fn case_row(row: CaseTuple) -> CaseRow {
         since_ms,
         order_number: number,
         extensions,
+        change: unsigned(change),
     }
 }
 
@@ -165,11 +184,12 @@ impl Transaction {
             self,
             rows,
             "INSERT INTO cases (district, record, state, is_open, severity, is_major, due_ms, notified_ms, unit, turn, \
-             since_ms, order_number, extensions) ",
+             since_ms, order_number, extensions, change) ",
             " ON CONFLICT (district, record) DO UPDATE SET state = excluded.state, is_open = excluded.is_open, \
              severity = excluded.severity, is_major = excluded.is_major, due_ms = excluded.due_ms, \
              notified_ms = excluded.notified_ms, unit = excluded.unit, turn = excluded.turn, \
-             since_ms = excluded.since_ms, order_number = excluded.order_number, extensions = excluded.extensions",
+             since_ms = excluded.since_ms, order_number = excluded.order_number, extensions = excluded.extensions, \
+             change = excluded.change WHERE cases.change <= excluded.change",
             |row, item| row
                 .push_bind(district.0)
                 .push_bind(item.record.0)
@@ -184,6 +204,7 @@ impl Transaction {
                 .push_bind(item.since_ms)
                 .push_bind(item.order_number.as_deref())
                 .push_bind(item.extensions)
+                .push_bind(signed(item.change))
         );
         Ok(())
     }
@@ -221,6 +242,23 @@ impl Transaction {
         now_ms: i64,
     ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
         Ok(fetch_all!(self, (i64, i64, i64), SELECT_TOTALS, district.0, now_ms))
+    }
+
+    /// The same of the hazards of units.
+    pub async fn unit_case_totals(
+        &mut self,
+        district: DistrictKey,
+        units: &[Uuid],
+        now_ms: i64,
+    ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        Ok(each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(COUNT_TURNS);
+            query.push_bind(now_ms).push(COUNTED_TURNS).push_bind(district.0);
+            query.push(" AND is_open = 1 AND unit IS NOT NULL AND unit");
+            Db::push_ids(&mut query, units.iter().copied());
+            query.push(" GROUP BY coalesce(turn, -1)");
+            query.build_query_as().fetch_all(connection).await?
+        }))
     }
 
     /// The operations behind these hazards.

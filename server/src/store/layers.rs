@@ -164,7 +164,7 @@ impl Transaction {
         let (count,): (i64,) = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new("SELECT count(*) FROM (SELECT 1");
             push_rows!(query, table, district, filter, None::<i64>);
-            query.push(" LIMIT 0 + ").push_bind(i64::from(bound)).push(") AS some");
+            query.push(" LIMIT 0 + ").push_bind(i64::from(bound)).push(") AS found");
             query.build_query_as().fetch_one(connection).await?
         });
         Ok(unsigned(count))

@@ -185,6 +185,7 @@ pub(super) const fn stage(kind: Kind) -> Option<(State, bool)> {
         Kind::Ordered => Some((State::Ordered, false)),
         Kind::Returned => Some((State::Returned, true)),
         Kind::Disputed => Some((State::Graded, true)),
+        Kind::Reordered => Some((State::Ordered, true)),
         Kind::Receipted | Kind::CarriedReviewed | Kind::VerificationFailed | Kind::Reopened => {
             Some((State::Rectifying, true))
         }

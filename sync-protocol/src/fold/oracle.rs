@@ -694,7 +694,7 @@ fn stage(op: &Op<'_>) -> Option<(State, u8)> {
         Kind::Returned => (State::Returned, 0),
         Kind::Reported | Kind::Observed | Kind::Corrected => (State::Reported, 1),
         Kind::Graded | Kind::Disputed => (State::Graded, 2),
-        Kind::Ordered => (State::Ordered, 3),
+        Kind::Ordered | Kind::Reordered => (State::Ordered, 3),
         Kind::Receipted | Kind::CarriedReviewed | Kind::VerificationFailed | Kind::Reopened => {
             (State::Rectifying, 4)
         }

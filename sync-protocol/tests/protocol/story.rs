@@ -68,6 +68,7 @@ const ADDED: &[Kind] = &[
     Kind::MajorConfirmed,
     Kind::MajorPlanned,
     Kind::DeadlineTightened,
+    Kind::Reordered,
 ];
 
 /// Every golden bundle: one for each kind, the one of a later version among them.

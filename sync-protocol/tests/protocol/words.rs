@@ -116,6 +116,11 @@ pub(crate) fn say_office(operation: Operation, kind: Kind) -> Operation {
             .with("deadline_ms", &(BEGIN_MS + 259_200_000))
             .with("rule_version", &"2026-1")
             .with("reason", &"高火险期"),
+        Kind::Reordered => reason(operation, "责任单位有误")
+            .with("order_number", &"整改〔2026〕18号")
+            .with("responsible_unit", &"河口供电所")
+            .with("measures", &"伐除超高树木")
+            .with("deadline_ms", &(BEGIN_MS + 259_200_000)),
         Kind::MajorPlanned => operation
             .with("responsibility_text", &"供电所负责")
             .with("responsibility_at_ms", &(BEGIN_MS + 86_400_000)),

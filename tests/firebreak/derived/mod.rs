@@ -4,7 +4,7 @@ mod clocks;
 mod hazards;
 mod order;
 mod pages;
-mod patrols;
+pub(crate) mod patrols;
 mod works;
 
 use anyhow::{Context as _, Result, ensure};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sync_protocol::operation::{Operation, Position};
 
 /// A line eastward along 29.98° N, 110 kV, a structure every vertex: 0.002° of longitude are 193 m there.
-fn line(id: u64, name: &str, voltage: &str, lat: f64, vertices: u64) -> Vec<Value> {
+pub(crate) fn line(id: u64, name: &str, voltage: &str, lat: f64, vertices: u64) -> Vec<Value> {
     let at = |nth: u64| json!([103.0 + 0.002 * f64::from(u32::try_from(nth).unwrap_or(0)), lat]);
     let points: Vec<Value> = (0..vertices).map(at).collect();
     let mut features = vec![json!({
@@ -32,7 +32,7 @@ fn line(id: u64, name: &str, voltage: &str, lat: f64, vertices: u64) -> Vec<Valu
     features
 }
 
-async fn import(server: &Server, features: &[Value]) -> Result<()> {
+pub(crate) async fn import(server: &Server, features: &[Value]) -> Result<()> {
     let file = json!({"type": "FeatureCollection", "features": features}).to_string().into_bytes();
     let headers = [("content-type", "application/geo+json")];
     let reply = server.client()?.post_bytes("/v1/grid/lines", file, &headers).await?;
@@ -40,7 +40,7 @@ async fn import(server: &Server, features: &[Value]) -> Result<()> {
     Ok(())
 }
 
-async fn send(phone: &mut Phone, operations: &[Operation]) -> Result<()> {
+pub(crate) async fn send(phone: &mut Phone, operations: &[Operation]) -> Result<()> {
     let bundle = phone.seal(operations);
     let reply = phone.sync(&[bundle]).await?;
     ensure!(reply.status == 200 && reply.receipts().len() == 1, "{} {:?}", reply.status, reply.error());
@@ -48,7 +48,7 @@ async fn send(phone: &mut Phone, operations: &[Operation]) -> Result<()> {
 }
 
 /// A position to a metre or so.
-fn position(lat_e7: i64, lon_e7: i64, accuracy_dm: u64) -> Position {
+pub(crate) fn position(lat_e7: i64, lon_e7: i64, accuracy_dm: u64) -> Position {
     Position { lat_e7, lon_e7, accuracy_dm: Some(accuracy_dm), ..Position::default() }
 }
 

@@ -12,10 +12,10 @@ use sync_protocol::operation::Operation;
 use super::{at, import, line, number, send};
 
 /// Latitude, longitude, time, accuracy in decimetres.
-pub(super) type Point = (i64, i64, i64, i64);
+pub(crate) type Point = (i64, i64, i64, i64);
 
 /// A walk along the line at a metre a second, a fix every ten seconds, from and to in thousandths of a degree.
-pub(super) fn walk(from: i64, to: i64, start_ms: i64) -> Vec<Point> {
+pub(crate) fn walk(from: i64, to: i64, start_ms: i64) -> Vec<Point> {
     // 0.0001° of longitude are 9.65 m there.
     (from * 10..=to * 10)
         .map(|step| {
@@ -25,7 +25,7 @@ pub(super) fn walk(from: i64, to: i64, start_ms: i64) -> Vec<Point> {
 }
 
 /// A patrol whose track is these pieces.
-pub(super) fn patrol(phone: &mut Phone, pieces: &[Vec<Point>]) -> Vec<Operation> {
+pub(crate) fn patrol(phone: &mut Phone, pieces: &[Vec<Point>]) -> Vec<Operation> {
     let id = phone.id();
     let (operation, record) = (OperationId(id), RecordId(id));
     let started = Operation::new(operation, record, Kind::PatrolStarted, phone.person, phone.stamp())

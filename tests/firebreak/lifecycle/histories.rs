@@ -65,6 +65,7 @@ struct Story {
     report: Operation,
     later: Vec<Operation>,
     due_ms: Option<i64>,
+    found_ms: i64,
     /// Its cure arrives before its report.
     is_early: bool,
 }
@@ -76,10 +77,12 @@ fn stories(rows: &[Row], reporter: &Phone, crew: &Phone) -> Result<Vec<Story>> {
         .map(|(nth, row)| {
             let mut operations = row.operations(author).into_iter();
             let report = operations.next().context("a row without a report")?;
-            let due_ms = report.fields.get("deadline_ms").and_then(sync_protocol::cbor::Raw::decode::<i64>);
+            let time = |name: &str| report.fields.get(name).and_then(sync_protocol::cbor::Raw::decode::<i64>);
+            let due_ms = time("deadline_ms");
+            let found_ms = time("found_at_ms").context("a row without its time")?;
             let later: Vec<Operation> = operations.collect();
             let is_early = nth % 5 == 0 && !later.is_empty();
-            Ok(Story { record: report.record, end: End::of(row), report, later, due_ms, is_early })
+            Ok(Story { record: report.record, end: End::of(row), report, later, due_ms, found_ms, is_early })
         })
         .collect()
 }
@@ -124,7 +127,10 @@ async fn live(rows: &[Row], backend: Backend) -> Result<(Server, Vec<Story>, BTr
     let open = of(&|story| !story.is_early);
     bulk(&desk, "reviewer", "grade", &open, json!({"fields": {"severity": "critical"}})).await?;
     for story in stories.iter().filter(|story| !story.is_early) {
-        let mut fields = json!({"responsible_unit": "抢修队", "measures": "按规定处置"});
+        // Paper history: it was ordered when it was found.
+        let mut fields = json!({
+            "responsible_unit": "抢修队", "measures": "按规定处置", "ordered_at_ms": story.found_ms,
+        });
         if let Some(due_ms) = story.due_ms {
             fields["deadline_ms"] = due_ms.into();
         }

@@ -3,9 +3,11 @@
 
 mod around;
 mod deadlines;
+mod documents;
 mod histories;
 mod model;
 mod orders;
+mod season;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -32,6 +34,12 @@ impl Desk {
             accounts.insert(role, server.client_of(&server.create_token(&person).await?)?);
         }
         Ok(Self { accounts })
+    }
+
+    /// The same people at a server that was started again.
+    fn at(&self, server: &Server) -> Self {
+        let accounts = self.accounts.iter().map(|(role, client)| (*role, client.at(&server.url))).collect();
+        Self { accounts }
     }
 
     fn of(&self, role: &str) -> Result<&Client> {

@@ -172,3 +172,66 @@ async fn two_hundred_hazards_are_ordered_at_once_without_a_gap_and_each_is_answe
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_person_closes_nothing_by_not_finding_it_twice() -> Result<()> {
+    for backend in Backend::ALL {
+        let mut server = Server::start(backend).await?;
+        let (desk, mut phone) = (Desk::new(&server).await?, Phone::enrol(&server).await?);
+        let record = reported(&mut phone, "general").await?;
+        let gone = |digit: &str| json!({"fields": {"position": {"lat_e7": 299_800_000, "lon_e7": 1_030_100_000}}, "photos": [photo("site", digit)]});
+        let reasoned = json!({"fields": {"reason": "二次核查未见"}});
+        desk.does("reviewer", record, "not-found", &gone("b")).await?;
+        desk.does("reviewer", record, "not-found", &gone("c")).await?;
+        desk.refused("reviewer", record, "close", &json!({}), &["needed", "same-person"]).await?;
+        desk.refused("reviewer", record, "close", &reasoned, &["same-person"]).await?;
+        // Twice on one day is one visit, whoever closes it.
+        desk.refused("leader", record, "close", &json!({}), &["needed"]).await?;
+        // Another day, another photo.
+        server.stop().await?;
+        server.set("FIREBREAK_CLOCK_AHEAD_S", "86400");
+        server.resume().await?;
+        let desk = desk.at(&server);
+        phone.client = phone.client.at(&server.url);
+        desk.does("reviewer", record, "not-found", &gone("d")).await?;
+        desk.refused("reviewer", record, "close", &json!({}), &["same-person"]).await?;
+        assert_eq!(desk.does("leader", record, "close", &json!({})).await?["state"], "closed");
+        let other = reported(&mut phone, "general").await?;
+        desk.does("reviewer", other, "not-found", &gone("e")).await?;
+        desk.does("reinspector", other, "not-found", &gone("e")).await?;
+        assert_eq!(desk.does("reviewer", other, "close", &json!({})).await?["state"], "closed");
+        server.check().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_after_a_command_sees_the_case_after_it_though_nothing_follows_the_ledger() -> Result<()> {
+    for backend in Backend::ALL {
+        // Nothing is derived beside commands.
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (office, desk) = (server.client()?, Desk::new(&server).await?);
+        let mut phone = Phone::enrol(&server).await?;
+        let record = reported(&mut phone, "general").await?;
+        for (role, command, body) in [
+            ("reviewer", "grade", json!({"fields": {"severity": "serious"}})),
+            ("clerk", "order", order()),
+            ("clerk", "receipt", json!({})),
+            ("clerk", "rectify", cure()),
+            ("reinspector", "verify", verdict()),
+            ("reviewer", "close", json!({})),
+        ] {
+            let done = desk.does(role, record, command, &body).await?;
+            let told = office.json(&format!("/v1/hazards/{record}")).await?;
+            assert_eq!(
+                (&told["case"]["turn"], &told["case"]["due_ms"]),
+                (&done["turn"], &done["deadline_ms"])
+            );
+            let turn = done["turn"].as_str().unwrap_or("admin");
+            let page = office.json(&format!("/v1/hazards?turn={turn}")).await?;
+            let is_listed = page["hazards"].as_array().is_some_and(|rows| !rows.is_empty());
+            assert_eq!(is_listed, done["turn"].is_string(), "{command}: {page}");
+        }
+    }
+    Ok(())
+}

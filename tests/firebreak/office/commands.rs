@@ -20,6 +20,7 @@ const TABLE: &[(&str, &str)] = &[
     ("confirm-major", "--l---"),
     ("plan-major", "-clau-"),
     ("order", "-cla--"),
+    ("reorder", "-cla--"),
     ("receipt", "-clau-"),
     ("dispute", "-clau-"),
     ("ask-extension", "-clau-"),

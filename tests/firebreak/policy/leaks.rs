@@ -83,6 +83,8 @@ async fn a_units_people_are_told_of_the_hazards_of_their_unit_and_those_below_it
         let totals = unit.json("/v1/totals").await?;
         assert_eq!(totals["hazards"], json!(own.len()), "{totals}");
         assert_eq!((&totals["open"]["serious"], &totals["received"]), (&json!(own.len()), &json!(0)));
+        assert_eq!(totals["turns"], json!({"unit": own.len()}), "{totals}");
+        assert_eq!(totals["overdue"], json!({"unit": 0}));
         let all = admin.json("/v1/totals").await?;
         ensure!(all["hazards"].as_u64() > totals["hazards"].as_u64(), "{all}");
         let map = unit.json("/v1/exports/hazards.geojson").await?;

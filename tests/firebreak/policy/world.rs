@@ -118,7 +118,7 @@ impl World {
             let path = format!("/v1/hazards/{}/commands", report.record);
             let grade = json!({"fields": {"severity": "serious", "rule_version": "2026-1"}});
             office.post(&format!("{path}/grade"), &grade).await?.json("grade")?;
-            let order = json!({"fields": {"responsible_unit": word, "responsible_unit_id": unit, "measures": "砍伐",
+            let order = json!({"fields": {"responsible_unit_id": unit, "measures": "砍伐",
                 "deadline_ms": soon_ms()}});
             office.post(&format!("{path}/order"), &order).await?.json("order")?;
             hazards.push(report.record.to_string());
@@ -173,6 +173,10 @@ pub(super) fn path_of(route: &str, objects: &Objects) -> String {
     match route {
         "/v1/reports/work" | "/reports" => format!("{path}?from=2026-11-01&to=2026-11-30"),
         "/v1/photos" => format!("{path}?outstanding=true"),
+        tiles if tiles.contains("/tiles/") && tiles.ends_with("{x}") => {
+            path.replace("{z}", "5").replace("{y}", "13").replace("{x}", "25").replace("{id}", "hazards")
+        }
+        of_layer if of_layer.starts_with("/ogc/collections/{id}/") => path.replace("{id}", "hazards"),
         "/v1/stretches" => format!("{path}?kind=patrol&from=2026-11-01&to=2026-11-30"),
         _ => path,
     }

@@ -28,6 +28,7 @@ fn found(zone: &TimeZone, month: i8, day: i8) -> Situation<'static> {
         from_ms,
         as_of_ms: from_ms,
         notified_ms: None,
+        known: &[],
     }
 }
 
@@ -212,4 +213,22 @@ fn reasons_say_terms_and_days_in_both_languages_and_come_back_as_they_were() {
     let mut far = situation;
     far.from_ms = i64::MAX;
     assert_eq!(deadline(Rules::standard(), &far, &zone), None, "no calendar has such a day");
+}
+
+#[test]
+fn an_extension_stands_against_the_terms_that_it_extends_and_not_against_what_is_raised_later() {
+    let zone = shanghai();
+    let found = Situation { forest: Some(true), severity: Severity::General, ..found(&zone, 1, 10) };
+    // Found in the season, due on 10 February by it; extended to 20 March on 1 February.
+    let then = Situation { as_of_ms: at(&zone, 1, 31, 9, 0), ..found.clone() };
+    let known = deadline(Rules::standard(), &then, &zone).unwrap().reasons;
+    let extended = at(&zone, 3, 20, 0, 0);
+    let extended =
+        Situation { notified_ms: Some(extended), known: &known, as_of_ms: then.as_of_ms, ..found.clone() };
+    assert_eq!(until(&extended, &zone), "03-20 00:00");
+    // The high season begins the next day, and nobody looks before March: fifteen days from its first.
+    let later = Situation { as_of_ms: at(&zone, 3, 5, 0, 0), ..extended.clone() };
+    assert_eq!(until(&later, &zone), "02-17 00:00");
+    let forgetful = Situation { known: &[], ..extended };
+    assert_eq!(until(&forgetful, &zone), "02-10 00:00");
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use sync_protocol::cbor::Raw;
 use sync_protocol::field::severity_rank;
 use sync_protocol::ids::{DeviceId, Identity};
@@ -16,8 +17,8 @@ use super::facts::{found_ms, text, township};
 use super::{Context, hazards};
 use crate::domain::state_number;
 use crate::lifecycle::{Case, Past, turn};
-use crate::rules::Severity;
-use crate::rules::deadline::{self, Danger, Deadline, Situation};
+use crate::rules::deadline::{self, Danger, Deadline, DeadlineReason, Situation};
+use crate::rules::{Rules, Severity};
 use crate::store::{CaseRow, DangerRow, PastOperation, RecordRow};
 use crate::time;
 
@@ -50,16 +51,17 @@ fn one(stored: &PastOperation) -> Option<Past> {
     let not_before_ms = if known_after { interval.not_before_ms } else { stored.received_ms };
     let (received_ms, head) = (stored.received_ms, Identity::of(&stored.bytes).head());
     let kind = operation.kind.known()?;
+    let photos = operation.photos.iter().map(|photo| photo.sha256).collect();
     if kind != Kind::Released {
         let (author, fields) = (operation.author, operation.fields);
-        return Some(Past { head, kind, author, fields, received_ms, not_before_ms });
+        return Some(Past { head, kind, author, fields, photos, received_ms, not_before_ms });
     }
     // What took effect, in the name of its author.
     let field = |name: &str| operation.fields.get(name);
     let kind = Kind::parse(field("effective_kind")?.as_text()?)?;
     let author = field("effective_author").and_then(Raw::decode).unwrap_or(operation.author);
     let fields = field("effective_fields").map(entries).unwrap_or_default();
-    Some(Past { head, kind, author, fields, received_ms, not_before_ms })
+    Some(Past { head, kind, author, fields, photos, received_ms, not_before_ms })
 }
 
 /// The entries of a map.
@@ -69,9 +71,9 @@ fn entries(map: &Raw) -> BTreeMap<String, Raw> {
 }
 
 /// The levels that held since a time in the areas that a place lies in, or in the whole district.
-fn dangers_since(rows: &[DangerRow], areas: &[&str], from_ms: i64) -> Vec<Danger> {
+fn dangers_since(rows: &[DangerRow], areas: &[String], from_ms: i64) -> Vec<Danger> {
     let here: Vec<&DangerRow> =
-        rows.iter().filter(|row| row.area.is_empty() || areas.contains(&row.area.as_str())).collect();
+        rows.iter().filter(|row| row.area.is_empty() || areas.contains(&row.area)).collect();
     let is_over = |row: &DangerRow| {
         let next = here.iter().filter(|other| other.area == row.area && other.since_ms > row.since_ms);
         next.map(|other| other.since_ms).min().is_some_and(|ended_ms| ended_ms <= from_ms)
@@ -81,38 +83,107 @@ fn dangers_since(rows: &[DangerRow], areas: &[&str], from_ms: i64) -> Vec<Danger
         .collect()
 }
 
-/// The deadline of a hazard by the rules, as of a time; none while nobody has said how severe it is.
-pub(in crate::sync) fn deadline_of(
+/// Where a hazard stands, as far as a deadline depends on it.
+struct Standing {
+    class: Option<String>,
+    areas: Vec<String>,
+    dangers: Vec<Danger>,
+    /// The lower bound of its time.
+    from_ms: i64,
+}
+
+impl Standing {
+    /// As it was found.
+    fn of(context: &Context, row: &RecordRow, view: &View, case: &Case) -> Self {
+        // What the server knows, or earlier where its author says so.
+        let said_ms = found_ms(view, row.received_ms);
+        Self::since(context, row, view, case.found_from_ms.unwrap_or(row.received_ms).min(said_ms))
+    }
+
+    /// As if it was found at this moment.
+    fn since(context: &Context, row: &RecordRow, view: &View, from_ms: i64) -> Self {
+        let mut areas = vec![township(context, row, view), text(view, "county")];
+        areas.retain(|area| !area.is_empty());
+        let class = hazards::class(context, row, view);
+        let dangers = dangers_since(&context.dangers, &areas, from_ms);
+        Self { class, areas, dangers, from_ms }
+    }
+
+    /// Its deadline by some rules.
+    fn deadline(
+        &self,
+        (rules, zone): (&Rules, &TimeZone),
+        (view, case, severity): (&View, &Case, Severity),
+        known: &[DeadlineReason],
+        as_of_ms: i64,
+    ) -> Option<Deadline> {
+        let areas: Vec<&str> = self.areas.iter().map(String::as_str).collect();
+        let observed = view.shown("severity").and_then(Raw::as_text);
+        let was_raised = severity_rank(Some(severity.as_str())) > severity_rank(observed);
+        let situation = Situation {
+            severity,
+            severity_since_ms: if was_raised { case.graded_ms } else { None },
+            class: self.class.as_deref(),
+            forest: view.shown("forest").and_then(Raw::as_bool),
+            areas: &areas,
+            dangers: &self.dangers,
+            is_major: case.is_major,
+            from_ms: self.from_ms,
+            as_of_ms,
+            notified_ms: case.deadline_ms,
+            known,
+        };
+        deadline::deadline(rules, &situation, zone)
+    }
+}
+
+/// The deadline of a hazard by the rules, as of a time, whatever people were told; none while nobody has said how severe
+/// it is.
+fn by_rule(context: &Context, row: &RecordRow, view: &View, case: &Case, as_of_ms: i64) -> Option<Deadline> {
+    let untold = Case { deadline_ms: None, ..case.clone() };
+    let rules = (&*context.rules, &context.zone);
+    Standing::of(context, row, view, case).deadline(rules, (view, &untold, case.severity?), &[], as_of_ms)
+}
+
+/// The term of the rules counted from the moment at which an order is issued.
+pub(in crate::sync) fn fresh_ms(
     context: &Context,
     row: &RecordRow,
     view: &View,
     case: &Case,
+    issued_ms: i64,
+) -> Option<i64> {
+    let untold = Case { deadline_ms: None, graded_ms: None, ..case.clone() };
+    let rules = (&*context.rules, &context.zone);
+    let standing = Standing::since(context, row, view, issued_ms);
+    let deadline = standing.deadline(rules, (view, &untold, case.severity?), &[], issued_ms)?;
+    Some(deadline.at_ms)
+}
+
+/// The deadline of a hazard by the rules, where it is earlier than the one that people were told by what came since: a
+/// season or a danger level that was raised, a worse severity, other rules than those of `then`. What was known to whoever
+/// told it tightens nothing: an extension stands against the term that it extends.
+pub(in crate::sync) fn tightened(
+    context: &Context,
+    then: &Rules,
+    (row, view, case): (&RecordRow, &View, &Case),
     severity: Option<Severity>,
     as_of_ms: i64,
 ) -> Option<Deadline> {
+    let told_ms = case.told_ms?;
     let severity = severity.or(case.severity)?;
-    let class = hazards::class(context, row, view);
-    let (township, county) = (township(context, row, view), text(view, "county"));
-    let areas: Vec<&str> =
-        [township.as_str(), county.as_str()].into_iter().filter(|area| !area.is_empty()).collect();
-    // The lower bound of its time: what the server knows, or earlier where its author says so.
-    let said_ms = found_ms(view, row.received_ms);
-    let from_ms = case.found_from_ms.unwrap_or(row.received_ms).min(said_ms);
-    let observed = view.shown("severity").and_then(Raw::as_text);
-    let was_raised = severity_rank(Some(severity.as_str())) > severity_rank(observed);
-    let situation = Situation {
-        severity,
-        severity_since_ms: if was_raised { case.graded_ms } else { None },
-        class: class.as_deref(),
-        forest: view.shown("forest").and_then(Raw::as_bool),
-        areas: &areas,
-        dangers: &dangers_since(&context.dangers, &areas, from_ms),
-        is_major: case.is_major,
-        from_ms,
-        as_of_ms,
-        notified_ms: case.deadline_ms,
+    let standing = Standing::of(context, row, view, case);
+    let untold = Case {
+        deadline_ms: None,
+        is_major: case.major_ms.is_some_and(|major_ms| major_ms <= told_ms),
+        ..case.clone()
     };
-    deadline::deadline(&context.rules, &situation, &context.zone)
+    let told = (view, &untold, case.told_severity.unwrap_or(severity));
+    let known = standing.deadline((then, &context.zone), told, &[], told_ms);
+    let known = known.map(|known| known.reasons).unwrap_or_default();
+    let now = (view, case, severity);
+    let deadline = standing.deadline((&context.rules, &context.zone), now, &known, as_of_ms)?;
+    deadline.is_tightened.then_some(deadline)
 }
 
 /// The case of a hazard with its deadline by the rules.
@@ -124,10 +195,7 @@ pub(in crate::sync) fn case_of(
     as_of_ms: i64,
 ) -> (Case, Option<Deadline>) {
     let mut case = Case::of(row.record, view, past);
-    let told = case.deadline_ms.take();
-    // First without what people were told: the order is measured by it.
-    let by_rule = deadline_of(context, row, view, &case, None, as_of_ms);
-    case.deadline_ms = told;
+    let by_rule = by_rule(context, row, view, &case, as_of_ms);
     case.rule_ms = by_rule.as_ref().map(|deadline| deadline.at_ms);
     case.latest_ms = by_rule.as_ref().and_then(|deadline| deadline.latest_ms);
     (case, by_rule)
@@ -148,5 +216,6 @@ pub(in crate::sync) fn row_of(row: &RecordRow, view: &View, case: &Case) -> Case
         since_ms: case.moved_ms.unwrap_or(row.received_ms),
         order_number: case.order_number.clone(),
         extensions: i64::from(case.extensions),
+        change: row.change,
     }
 }

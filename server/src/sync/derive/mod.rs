@@ -33,7 +33,7 @@ use crate::grid::snapshot::{Grid, GridRow};
 use crate::rules::Rules;
 use crate::store::{DangerRow, Derivation, PastOperation, RecordRow, Transaction};
 
-pub(super) use cases::{case_of, deadline_of, past, row_of};
+pub(super) use cases::{case_of, fresh_ms, past, row_of, tightened};
 use derived::Derived;
 pub(super) use facts::{EARLIEST_MS, days_since_1970, local_day, township};
 pub(super) use hazards::{placement, worse};
@@ -103,6 +103,11 @@ impl Context {
     /// The version of the rules in force.
     pub(super) fn rules_version(&self) -> &str {
         self.rules.version()
+    }
+
+    /// The rules in force.
+    pub(super) const fn rules(&self) -> &Arc<Rules> {
+        &self.rules
     }
 
     /// The zone by which the district counts its days.

@@ -99,7 +99,7 @@ pub(super) async fn make(engine: &Arc<Engine>, district: &District, job: &Arc<Jo
 
 fn failed(error: SyncError) -> State {
     match error {
-        SyncError::Refused(code) => State::Failed(code, None),
+        SyncError::Refused(code) | SyncError::Wait(code, _) => State::Failed(code, None),
         SyncError::RefusedFor(code, detail) => State::Failed(code, Some(detail)),
         SyncError::Store(StoreError::Full(_)) => State::Failed(Code::StorageFull, None),
         SyncError::Store(StoreError::Unavailable(_)) => State::Failed(Code::StorageUnavailable, None),

@@ -74,12 +74,20 @@ async fn of_units(engine: &Engine, district: &District, units: &BTreeSet<Uuid>) 
         });
     }
     let conflicts = transaction.unit_conflicts(district.key, &units).await?;
+    let turns = transaction.unit_case_totals(district.key, &units, engine.clock.now_ms()).await?;
     let amount = |name: &str| tallies.get(name).copied().unwrap_or(0);
     Ok(Totals {
         conflicts,
+        turns: by_turn(turns),
         dispositions: Disposition::ALL.iter().map(|known| (*known, 0)).collect(),
         ..hazards(amount)
     })
+}
+
+/// Counts by the number of a role, by role; what is nobody's turn is left out.
+fn by_turn(counts: Vec<(i64, i64, i64)>) -> Vec<(Role, i64, i64)> {
+    let of_role = |(role, open, overdue): (i64, i64, i64)| Some((Role::from_number(role)?, open, overdue));
+    counts.into_iter().filter_map(of_role).collect()
 }
 
 /// What tallies say of hazards.
@@ -104,9 +112,6 @@ async fn of_district(engine: &Engine, district: &District) -> Result<Totals, Syn
     // What was released has the disposition of its release, whatever becomes of that.
     let released = transaction.released_counts(district.key).await?;
     let turns = transaction.case_totals(district.key, engine.clock.now_ms()).await?;
-    let turns =
-        turns.into_iter().filter_map(|(role, open, overdue)| Some((Role::from_number(role)?, open, overdue)));
-    let turns: Vec<(Role, i64, i64)> = turns.collect();
     let released = |disposition: Disposition| {
         let number = disposition_number(disposition);
         released.iter().find(|(known, _)| *known == number).map_or(0, |(_, count)| *count)
@@ -115,7 +120,7 @@ async fn of_district(engine: &Engine, district: &District) -> Result<Totals, Syn
         |name: &str| tallies.iter().find(|(known, _)| known == name).map_or(0, |(_, amount)| *amount);
     Ok(Totals {
         conflicts: amount("conflicts"),
-        turns,
+        turns: by_turn(turns),
         received: amount("received"),
         dispositions: Disposition::ALL
             .iter()

@@ -91,6 +91,7 @@ const KINDS: &[Kind] = &[
     Kind::ExtensionGranted,
     Kind::Carried,
     Kind::CarriedReviewed,
+    Kind::Reordered,
     Kind::Closed,
     Kind::Closed,
     Kind::Reopened,

@@ -1,7 +1,10 @@
-//! Random lifecycles: people of every role, phones that know too little, acts that arrive late and out of order. Whatever
-//! happens, a command is done only where the bureau's table says so, and a closed hazard has its evidence.
+//! Random lifecycles: people of every role, phones that know too little, acts that arrive late and out of order, days that
+//! pass. Whatever happens, a command is done only where the bureau's rules let it be, and a closed hazard has its evidence.
 //!
-//! The table here was written from the bureau's rules and shares nothing with the server's: [`RULES`].
+//! The rules were written anew from the bureau's and share nothing with the server's: [`bureau`]. Half of what is tried is
+//! wrong on purpose: by who signed before, without what is needed, with dates that cannot be.
+
+mod bureau;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,53 +19,17 @@ use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 
 use super::photo;
-
-/// Command, the states that it may be given in, who may give it.
-type Rule = (&'static str, &'static [&'static str], &'static [&'static str]);
-
-const REVIEW: &[&str] = &["reviewer", "leader", "admin"];
-const ISSUE: &[&str] = &["clerk", "leader", "admin"];
-const UNCURED: &[&str] =
-    &["held", "reported", "returned", "graded", "ordered", "rectifying", "carried", "not_found", "disputed"];
-
-const RULES: &[Rule] = &[
-    ("grade", &["reported", "graded", "ordered", "rectifying", "carried"], REVIEW),
-    ("return", &["reported"], REVIEW),
-    ("resubmit", &["returned"], &["reviewer", "clerk", "leader", "admin"]),
-    ("void", UNCURED, REVIEW),
-    ("not-ours", &["held", "reported", "returned", "graded", "not_found", "disputed"], REVIEW),
-    ("order", &["graded"], ISSUE),
-    ("receipt", &["ordered"], ISSUE),
-    ("dispute", &["ordered"], ISSUE),
-    ("ask-extension", &["ordered", "rectifying"], ISSUE),
-    ("grant-extension", &["ordered", "rectifying"], REVIEW),
-    ("refuse-extension", &["ordered", "rectifying"], REVIEW),
-    ("carry", &["rectifying", "carried"], &["leader"]),
-    ("review-carried", &["carried"], &["leader"]),
-    ("make-safe", UNCURED, &["reinspector", "reviewer", "clerk", "leader", "admin"]),
-    ("not-found", UNCURED, &["reinspector", "reviewer", "clerk", "leader", "admin"]),
-    ("rectify", &["reported", "graded", "ordered", "rectifying", "carried"], ISSUE),
-    ("verify", &["rectified", "disputed"], &["reinspector", "admin"]),
-    ("uphold", &["disputed"], REVIEW),
-    ("fail-verification", &["rectified", "verified", "disputed"], &["reinspector", "admin"]),
-    ("close", &["verified", "not_found", "closed"], REVIEW),
-    ("reopen", &["disputed", "not_found", "void", "duplicate", "not_ours"], REVIEW),
-];
-
-/// What leads on to closure.
-const ONWARDS: [(&str, &str); 6] = [
-    ("reported", "grade"),
-    ("graded", "order"),
-    ("ordered", "receipt"),
-    ("rectifying", "rectify"),
-    ("rectified", "verify"),
-    ("verified", "close"),
-];
+use bureau::{COMMITMENTS, Deed, ONWARDS, RULES, Rule, authors, stands};
 
 /// Two people of each role: who may not sign for themselves finds another.
 const ROLES: [&str; 5] = ["reviewer", "clerk", "leader", "reinspector", "admin"];
 const HAZARDS: usize = 8;
 const STEPS: usize = 160;
+/// After so many steps so many days have passed: deadlines of serious hazards, then those of all.
+const DAYS: [(usize, i64); 3] = [(70, 6), (110, 12), (145, 400)];
+const DAY_MS: i64 = 86_400_000;
+/// The last day of the calendar that the wire knows.
+const NEVER_MS: i64 = 253_402_214_400_000;
 
 /// What each run must have met at least once.
 #[derive(Debug, Default)]
@@ -79,7 +46,9 @@ struct Met {
 struct World {
     server: Server,
     office: Client,
-    people: Vec<(&'static str, Client)>,
+    /// Role, account, person.
+    people: Vec<(&'static str, Client, String)>,
+    ahead_ms: i64,
     phones: Vec<Phone>,
     hazards: Vec<RecordId>,
     /// Heads of a hazard as somebody saw them, and where it stood.
@@ -96,7 +65,7 @@ impl World {
         let mut people = Vec::new();
         for role in ROLES.into_iter().chain(ROLES) {
             let person = server.add_person(role).await?;
-            people.push((role, server.client_of(&server.create_token(&person).await?)?));
+            people.push((role, server.client_of(&server.create_token(&person).await?)?, person));
         }
         let mut phones = Vec::new();
         let mut hazards = Vec::new();
@@ -104,7 +73,7 @@ impl World {
             let mut phone = Phone::enrol(&server).await?;
             let reports: Vec<Operation> = (nth..HAZARDS)
                 .step_by(3)
-                .map(|nth| phone.report(["general", "serious", "critical"][nth % 3]))
+                .map(|nth| phone.report(["general", "serious", "general", "critical"][nth % 4]))
                 .collect();
             hazards.extend(reports.iter().map(|report| report.record));
             let bundle = phone.seal(&reports);
@@ -117,6 +86,7 @@ impl World {
             server,
             office,
             people,
+            ahead_ms: 0,
             phones,
             hazards,
             seen: BTreeMap::new(),
@@ -128,6 +98,26 @@ impl World {
 
     async fn record(&self, record: RecordId) -> Result<Value> {
         self.office.json(&format!("/v1/hazards/{record}")).await
+    }
+
+    /// So many days later.
+    async fn wait(&mut self, days: i64) -> Result<()> {
+        self.ahead_ms += days * DAY_MS;
+        self.server.stop().await?;
+        self.server.set("FIREBREAK_CLOCK_AHEAD_S", &(self.ahead_ms / 1_000).to_string());
+        self.server.resume().await?;
+        self.office = self.office.at(&self.server.url);
+        for (_, client, _) in &mut self.people {
+            *client = client.at(&self.server.url);
+        }
+        for phone in &mut self.phones {
+            phone.client = phone.client.at(&self.server.url);
+        }
+        Ok(())
+    }
+
+    fn now_ms(&self) -> i64 {
+        jiff::Timestamp::now().as_millisecond() + self.ahead_ms
     }
 
     /// A phone records something on what it last saw, and perhaps hands in what it kept.
@@ -170,7 +160,7 @@ impl World {
         let record = *self.dice.pick(&self.hazards).context("no hazards")?;
         let before = self.record(record).await?;
         let state = before["state"].as_str().context("no state")?.to_owned();
-        let (mut role, mut client) = self.dice.pick(&self.people).context("no people")?.clone();
+        let (mut role, mut client, mut person) = self.dice.pick(&self.people).context("no people")?.clone();
         // Mostly something that leads on.
         let fitting: Vec<&Rule> = RULES
             .iter()
@@ -180,14 +170,21 @@ impl World {
             Some(fitting) if self.dice.chance(75) => **fitting,
             _ => *self.dice.pick(RULES).context("no rules")?,
         };
-        // Half of the time it goes on as it should.
+        // Half of the time it goes on as it should; one time in three of these by somebody who signed before, if they can.
         let next = ONWARDS.iter().find(|(at, _)| *at == state).filter(|_| self.dice.chance(50));
         if let Some((_, onwards)) = next {
             (command, from, who) = *RULES.iter().find(|(name, ..)| name == onwards).context("no rule")?;
-            let able: Vec<&(&str, Client)> = self.people.iter().filter(|it| who.contains(&it.0)).collect();
-            (role, client) = (*self.dice.pick(&able).context("nobody")?).clone();
+            let signed: BTreeSet<String> = ["rectified", "verified", "not_found"]
+                .iter()
+                .flat_map(|kind| authors(&before, kind))
+                .map(str::to_owned)
+                .collect();
+            let able: Vec<_> = self.people.iter().filter(|it| who.contains(&it.0)).collect();
+            let again: Vec<_> = able.iter().copied().filter(|it| signed.contains(&it.2)).collect();
+            let one = if self.dice.chance(33) && !again.is_empty() { &again } else { &able };
+            (role, client, person) = (*self.dice.pick(one).context("nobody")?).clone();
         }
-        let mut body = self.body(command);
+        let mut body = self.body(command, record);
         let stands = stands(&before);
         // What was seen earlier, and where it stood then.
         let earlier = self.seen.get(&record).filter(|(heads, _)| *heads != before["heads"]).cloned();
@@ -213,6 +210,14 @@ impl World {
             200 => {
                 let is_seen = earlier.is_none() || beside;
                 ensure!(may && is_seen, "{role} gave {command} on {state} ({judged}): {}", reply.text());
+                let now_ms = self.now_ms();
+                let told = reply.json(command)?;
+                let (role, person, before, reply) = (role, person.as_str(), &before, &told);
+                let (stood, is_beside) = (judged.as_str(), beside);
+                let deed =
+                    Deed { role, person, command, body: &body, before, stood, is_beside, reply, now_ms };
+                deed.lawful()
+                    .with_context(|| format!("{role} {person} {command} {body}: {told} on {before}"))?;
                 self.met.done += 1;
                 self.met.beside += u64::from(beside);
             }
@@ -224,19 +229,32 @@ impl World {
     }
 
     /// What a command says: mostly enough.
-    fn body(&mut self, command: &str) -> Value {
-        let in_days = |days: i64| jiff::Timestamp::now().as_millisecond() + days * 86_400_000;
+    fn body(&mut self, command: &str, record: RecordId) -> Value {
+        let now_ms = self.now_ms();
+        let in_days = |days: i64| now_ms + days * DAY_MS;
         let digit = self.dice.word(&["1", "2", "3", "4"]);
         let mut body = match command {
-            "grade" => {
-                json!({"fields": {"severity": self.dice.word(&["general", "serious"])}})
-            }
+            "grade" => json!({"fields": {"severity": self.dice.word(&["general", "general", "serious"])}}),
             "return" | "void" | "not-ours" | "dispute" | "refuse-extension" | "review-carried" | "uphold"
             | "reopen" => json!({"fields": {"reason": "情况属实"}}),
+            "duplicate" => {
+                let other = self.dice.pick(&self.hazards).copied().unwrap_or(record);
+                json!({"fields": {"reason": "同一处", "duplicate_of": other.to_string()}})
+            }
+            "confirm-major" => json!({"fields": {"supervision_level": "市级"}}),
+            "plan-major" => {
+                let said = COMMITMENTS.iter().filter(|_| self.dice.chance(95)).map(|name| {
+                    let value = if name.ends_with("_ms") { json!(in_days(30)) } else { json!("已落实") };
+                    ((*name).to_owned(), value)
+                });
+                json!({"fields": said.collect::<serde_json::Map<_, _>>()})
+            }
             "resubmit" => json!({"fields": {"remarks": "已补充"}}),
-            "order" => json!({"fields": {"responsible_unit": "云顶供电所", "measures": "伐除超高树木"}}),
+            "order" | "reorder" => json!({"fields": {
+                "responsible_unit": "云顶供电所", "measures": "伐除超高树木", "reason": "情况属实",
+            }}),
             "ask-extension" | "grant-extension" => {
-                json!({"fields": {"reason": "等采伐许可", "deadline_ms": in_days(self.dice.between(20, 400))}})
+                json!({"fields": {"reason": "等采伐许可", "deadline_ms": in_days(self.dice.between(5, 400))}})
             }
             "carry" => json!({"fields": {"plan": "每周巡视", "review_at_ms": in_days(30)}}),
             "make-safe" => json!({"fields": {"measures": "拉绳固定"}, "photos": [photo("site", digit)]}),
@@ -249,14 +267,58 @@ impl World {
             "close" => json!({"fields": {"reason": "已核实"}}),
             _ => json!({}),
         };
-        if self.dice.chance(10) {
+        if command == "grade" && self.dice.chance(35) {
+            body["fields"]["major"] = json!(self.dice.chance(70));
+        }
+        if command == "grant-extension" && self.dice.chance(50) {
             body = json!({});
+        }
+        if self.dice.chance(30) { self.twist(command, body) } else { body }
+    }
+
+    /// The same with something wrong: a field less, no photo, a date that cannot be, nothing at all.
+    fn twist(&mut self, command: &str, mut body: Value) -> Value {
+        let dates: &[&str] = match command {
+            "order" | "reorder" | "ask-extension" | "grant-extension" | "review-carried" => &["deadline_ms"],
+            "carry" => &["review_at_ms"],
+            "rectify" => &["completed_at_ms"],
+            "verify" | "fail-verification" => &["verified_at_ms"],
+            "close" => &["closed_at_ms"],
+            _ => &[],
+        };
+        let now_ms = self.now_ms();
+        match self.dice.between(0, 3) {
+            0 => {
+                let names: Vec<String> = body["fields"]
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|fields| fields.keys().cloned())
+                    .collect();
+                if let (Some(name), Some(fields)) = (self.dice.pick(&names), body["fields"].as_object_mut()) {
+                    fields.remove(name);
+                }
+            }
+            1 => body["photos"] = json!([]),
+            2 if !dates.is_empty() => {
+                let moments = [
+                    now_ms - 30 * DAY_MS,
+                    now_ms - DAY_MS,
+                    now_ms + 2 * DAY_MS,
+                    now_ms + 300 * DAY_MS,
+                    NEVER_MS,
+                ];
+                for name in dates {
+                    body["fields"][*name] = json!(self.dice.pick(&moments));
+                }
+            }
+            _ => body = json!({}),
         }
         body
     }
 
     /// Everything that must hold of a hazard at the end.
     fn judge(&mut self, told: &Value) -> Result<()> {
+        bureau::deadlines_only_shorten(told)?;
         let operations = told["operations"].as_array().context("no operations")?;
         let by = |kind: &str| -> BTreeSet<&str> {
             operations.iter().filter(|it| it["kind"] == kind).filter_map(|it| it["author"].as_str()).collect()
@@ -297,20 +359,6 @@ impl World {
     }
 }
 
-/// Where it stands for a command: a hazard that was made safe goes on from below that.
-fn stands(told: &Value) -> String {
-    let state = told["state"].as_str().unwrap_or_default();
-    if state != "made_safe" {
-        return state.to_owned();
-    }
-    let ranks = ["reported", "graded", "ordered", "rectifying", "carried"];
-    let stages = told["lifecycle"]["stage"].as_array().into_iter().flatten();
-    let stages = stages.filter_map(|stage| stage["state"].as_str());
-    let furthest =
-        stages.max_by_key(|stage| ranks.iter().position(|rank| rank == stage).map(|rank| rank + 1));
-    furthest.unwrap_or("reported").to_owned()
-}
-
 fn heads(told: &Value) -> Result<Vec<Head>> {
     let heads = told["heads"].as_array().context("no heads")?;
     heads
@@ -325,7 +373,10 @@ fn heads(told: &Value) -> Result<Vec<Head>> {
 async fn run(backend: Backend, seed: u64) -> Result<Met> {
     println!("seed {seed} on {backend:?}");
     let mut world = World::new(backend, seed).await?;
-    for _ in 0..STEPS {
+    for step in 0..STEPS {
+        if let Some((_, days)) = DAYS.iter().find(|(at, _)| *at == step) {
+            world.wait(*days).await?;
+        }
         if world.dice.chance(20) { world.in_the_field().await? } else { world.at_a_desk().await? }
     }
     for nth in 0..world.phones.len() {
@@ -350,6 +401,7 @@ async fn run(backend: Backend, seed: u64) -> Result<Met> {
     ordinals.sort_unstable();
     let expected: Vec<u64> = (1..).take(ordinals.len()).collect();
     ensure!(ordinals == expected && ordinals.len() == numbers.len(), "{numbers:?}");
+    crate::map::Map::open(&world.server).await?.agrees().await?;
     let checked = world.server.check().await?;
     ensure!(checked["ok"] == true, "{checked}");
     Ok(world.met)
