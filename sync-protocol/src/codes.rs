@@ -142,9 +142,10 @@ codes! {
     EnrolMalformed = "enrol-malformed", Request, "注册请求结构不符或签名不符", "the enrolment request is malformed or not signed by its key";
     NotFound = "not-found", Request, "未找到", "there is no such thing in this district";
     BadParameter = "bad-parameter", Request, "参数无效", "a parameter is not valid";
+    FilterBad = "filter-bad", Request, "筛选条件无效", "the filter is not valid here";
     MethodNotAllowed = "method-not-allowed", Request, "不支持的请求方法", "the method is not allowed here";
     ConflictClosed = "conflict-closed", Request, "该冲突已解决或已变化", "the conflict is settled already or has changed";
-    CommandRefused = "command-refused", Request, "当前不能执行该操作，缺少的内容见列表", "the command is not allowed now; what is missing is listed";
+    CommandRefused = "command-refused", Request, "当前不能执行该操作，原因见列表", "the command is refused; every reason is listed";
     MovedOn = "moved-on", Request, "记录已有新的变化，请刷新后再操作", "the record has moved on since it was read; read it again";
     NotReleasable = "not-releasable", Request, "该记录无法放行", "the quarantined operation cannot be released";
     IdempotencyKeyReused = "idempotency-key-reused", Request, "同一幂等键已用于另一请求", "the idempotency key was used for another request";

@@ -9,8 +9,8 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::sha256;
 
 /// A password that the profile takes.
-const PASSWORD: &str = "Kx7-青山绿水再来";
-const OTHER_PASSWORD: &str = "Vq2-松坪镇的路口";
+pub(crate) const PASSWORD: &str = "Kx7-青山绿水再来";
+pub(crate) const OTHER_PASSWORD: &str = "Vq2-松坪镇的路口";
 const FORM: &str = "/link/";
 
 /// The path of a one-time link that a command prints.
@@ -21,7 +21,7 @@ async fn link(server: &Server, arguments: &[&str]) -> Result<String> {
 }
 
 /// An account of a new person of this role, and the person.
-async fn account(server: &Server, login: &str, role: &str) -> Result<String> {
+pub(crate) async fn account(server: &Server, login: &str, role: &str) -> Result<String> {
     let person = server.add_person(role).await?;
     let link = link(server, &["user", "link", "--district", DISTRICT, "--person", &person]).await?;
     let reply = Browser::new(server)?.form(&link, &[("login", login), ("password", PASSWORD)]).await?;

@@ -25,6 +25,7 @@ mod lifecycle;
 mod map;
 mod memory_stick;
 mod office;
+mod ogc;
 mod openapi;
 mod page;
 mod page_says;

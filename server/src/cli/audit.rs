@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{find, print_json};
 use crate::sync::Engine;
-use crate::sync::audit::{self, AuditHash, Chain};
+use crate::sync::audit::{self, AuditHash, Chain, Filter};
 
 /// Rows that are read at a time.
 const ROWS: usize = 500;
@@ -54,12 +54,13 @@ enum Wanted {
 
 /// Prints rows, the newest first, one a line.
 async fn list(engine: &Arc<Engine>, chain: Chain<'_>, limit: usize) -> anyhow::Result<()> {
+    let all = Filter::default();
     let (mut left, mut from): (usize, Option<String>) = (limit, None);
     loop {
         let rows = u32::try_from(left.min(ROWS)).unwrap_or(u32::MAX);
         let page = match chain {
-            Chain::District(district) => audit::page(engine, district, from.as_deref(), rows).await?,
-            Chain::Deployment => audit::deployment_page(engine, None, from.as_deref(), rows).await?,
+            Chain::District(district) => audit::page(engine, district, &all, from.as_deref(), rows).await?,
+            Chain::Deployment => audit::deployment_page(engine, None, &all, from.as_deref(), rows).await?,
         };
         left = left.saturating_sub(page.rows.len());
         for row in &page.rows {

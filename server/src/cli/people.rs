@@ -182,7 +182,10 @@ pub(super) async fn run_enrol_code(
     let district = find(engine, arguments.district).await?;
     let certificate = arguments.tls_cert.as_ref().or(settings.tls_cert.as_ref());
     let pin = certificate.map(|path| tls::pin(path)).transpose()?;
-    let reach = Reach { address: arguments.address.as_deref(), pin: pin.as_deref() };
+    let reach = Reach {
+        address: arguments.address.as_deref().or(settings.public_url.as_deref()),
+        pin: pin.as_deref(),
+    };
     let code = admin::enrol_code(engine, &district, arguments.person, reach, BY).await?;
     show_qr(&code.uri)?;
     print_json(&serde_json::to_value(code)?)

@@ -91,7 +91,7 @@ pub(super) enum UserCommand {
 /// Where the office's pages are.
 #[derive(Debug, Args)]
 pub(super) struct AddressArg {
-    /// The server's address as browsers see it, for the link. Default: where the settings say that it listens.
+    /// The server's address as browsers see it, for the link. Default: `public_url`, else where the server listens.
     #[arg(long)]
     address: Option<String>,
 }
@@ -99,7 +99,8 @@ pub(super) struct AddressArg {
 impl AddressArg {
     fn link(&self, settings: &Settings, secret: &str) -> String {
         let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
-        let address = self.address.clone().unwrap_or_else(|| format!("{scheme}://{}", settings.listen));
+        let address = self.address.clone().or_else(|| settings.public_url.clone());
+        let address = address.unwrap_or_else(|| format!("{scheme}://{}", settings.listen));
         format!("{}/link/{secret}", address.trim_end_matches('/'))
     }
 }

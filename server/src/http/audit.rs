@@ -3,15 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Parameters, page_size};
+use super::parameters::{Parameters, one_of, page_size, wrong};
 use crate::domain::Role;
-use crate::sync::audit::{self, Chain, Listed};
+use crate::sync::audit::{self, Chain, Filter, Listed};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditRows)]
@@ -20,32 +19,57 @@ pub(super) struct Rows {
     next: Option<String>,
 }
 
-/// Which chain, and where its list goes on.
+/// Which chain, which rows of it, and where its list goes on.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// `district` (default), or `deployment`: what is told of the district's accounts, for an administrator.
-    chain: Option<String>,
+    pub(super) chain: Option<String>,
+    /// 何人: `person:ID`, `device:ID`, `account:ID`, `operator`, `server` or `nobody`.
+    actor: Option<String>,
+    /// 何事: what its name begins with, such as `command.grade` or `command.`.
+    action: Option<String>,
     /// Rows of a page.
     limit: Option<u32>,
     /// Where the page before ended.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
+impl Wanted {
+    /// # Errors
+    /// `bad-parameter` of what no row could hold.
+    pub(super) fn filter(&self) -> Result<Filter, ApiError> {
+        let plain = |name: &str, text: Option<&str>| {
+            let text = text.unwrap_or_default();
+            let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._:-".contains(letter);
+            if text.chars().all(is_plain) && text.len() <= FILTER_BYTES {
+                Ok(text.to_owned())
+            } else {
+                Err(wrong(name, "letters, digits, `.`, `_`, `:`, `-`"))
+            }
+        };
+        let actor = plain("actor", self.actor.as_deref())?;
+        Ok(Filter { actor, action: plain("action", self.action.as_deref())? })
+    }
+}
+
+/// Bytes of what rows are filtered by.
+const FILTER_BYTES: usize = 100;
+
 /// Which chain an account asks for.
-enum Asked {
+pub(super) enum Asked {
     District,
     Deployment,
 }
 
 /// # Errors
 /// `forbidden`: who signs in, when and how often in vain, is told to administrators alone.
-fn asked(account: &Account, chain: Option<&str>) -> Result<Asked, ApiError> {
+pub(super) fn asked(account: &Account, chain: Option<&str>) -> Result<Asked, ApiError> {
     match chain {
         None | Some("district") => Ok(Asked::District),
         Some("deployment") => account.require(&[Role::Admin]).map(|()| Asked::Deployment),
-        Some(_) => Err(ApiError::with(Code::BadParameter, "chain: district, deployment")),
+        Some(_) => Err(one_of("chain", ["district", "deployment"])),
     }
 }
 
@@ -61,10 +85,11 @@ pub(super) async fn list(
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Rows>, ApiError> {
     let limit = page_size(wanted.limit)?;
+    let filter = wanted.filter()?;
     let (engine, district, from) = (&shared.engine, &account.district, wanted.cursor.as_deref());
     let page = match asked(&account, wanted.chain.as_deref())? {
-        Asked::District => audit::page(engine, district, from, limit).await?,
-        Asked::Deployment => audit::deployment_page(engine, Some(district), from, limit).await?,
+        Asked::District => audit::page(engine, district, &filter, from, limit).await?,
+        Asked::Deployment => audit::deployment_page(engine, Some(district), &filter, from, limit).await?,
     };
     Ok(Json(Rows { rows: page.rows, next: page.next }))
 }

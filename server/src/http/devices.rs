@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, page_size};
+use super::parameters::{Body, NOT_EMPTY, Parameters, UUID, one_of, page_size, wrong};
 use crate::sync::listing::devices::{self, DeviceFilter, DeviceTold};
 use crate::sync::office::Act;
 use crate::sync::review::{self, Decision, Reviewed};
@@ -91,7 +91,10 @@ pub(super) async fn revoke(
         (None, None) => None,
         (Some(sequence), Some(chain)) => {
             let chain = hex::decode(chain).ok().and_then(|bytes| Chain::try_from(bytes.as_slice()).ok());
-            Some((sequence, chain.ok_or(ApiError::with(Code::BadParameter, "chain"))?))
+            Some((
+                sequence,
+                chain.ok_or_else(|| wrong("chain", "须与 sequence 一同给出 (needed beside sequence)"))?,
+            ))
         }
         (Some(sequence), None) => {
             Some(trust::point_at(&shared.engine, &account.district, device, sequence).await?)
@@ -171,8 +174,8 @@ pub(super) fn decision(name: &str, reason: Option<&str>) -> Result<Decision, Api
     match (name, reason) {
         ("release", _) => Ok(Decision::Release),
         ("write-off", Some(reason)) => Ok(Decision::WriteOff(reason.to_owned())),
-        ("write-off", None) => Err(ApiError::with(Code::BadParameter, "reason")),
-        _ => Err(ApiError::with(Code::BadParameter, "decision")),
+        ("write-off", None) => Err(wrong("reason", NOT_EMPTY)),
+        _ => Err(one_of("decision", ["release", "write-off"])),
     }
 }
 
@@ -197,5 +200,5 @@ pub(super) async fn review(
 }
 
 pub(super) fn parse(device: &str) -> Result<DeviceId, ApiError> {
-    device.parse().map_err(|_source| ApiError::with(Code::BadParameter, "device"))
+    device.parse().map_err(|_source| wrong("device", UUID))
 }

@@ -10,6 +10,7 @@ use crate::lifecycle::{Reason, Refusal};
 use crate::store::StoreError;
 use crate::sync::SyncError;
 use crate::sync::commands::Refused;
+use crate::web::Wrong;
 
 /// What a client is told.
 #[derive(Debug)]
@@ -64,10 +65,15 @@ impl ApiError {
     }
 }
 
-impl ApiError {
-    /// What stands beside the code.
-    pub(super) fn into_detail(self) -> Option<String> {
-        self.detail
+impl From<ApiError> for Wrong {
+    fn from(error: ApiError) -> Self {
+        let told = |value: &serde_json::Value, key: &str| {
+            value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+        };
+        let refusals = error.more.as_ref().filter(|(name, _)| *name == "refusals");
+        let refusals = refusals.and_then(|(_, refusals)| refusals.as_array());
+        let reasons = refusals.into_iter().flatten().map(|it| (told(it, "zh"), told(it, "en"))).collect();
+        Self { code: error.code, detail: error.detail, reasons }
     }
 }
 

@@ -4,7 +4,6 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use sync_protocol::field::CATEGORIES;
 use sync_protocol::ids::{Head, Identity, RecordId};
 use sync_protocol::kind::RecordType;
@@ -16,7 +15,7 @@ use super::auth::Account;
 use super::commands;
 use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
-use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
+use super::parameters::{Body, IfMatch, Parameters, UUID, day, id, one_of, page_size, wrong};
 use crate::domain::{Class, Role};
 use crate::geometry::GeoBox;
 use crate::store::{CaseFilter, FactFilter};
@@ -191,7 +190,9 @@ pub(super) async fn restore(
     let bytes = hex::decode(&wanted.operation).unwrap_or_default();
     let head = Head::try_from(bytes.as_slice())
         .or_else(|_source| Identity::try_from(bytes.as_slice()).map(|identity| identity.head()))
-        .map_err(|_source| ApiError::with(Code::BadParameter, "operation"))?;
+        .map_err(|_source| {
+            wrong("operation", "32 或 64 个十六进制数字 (a head or an identity, hexadecimal)")
+        })?;
     commands::require_leader_for(&account, &wanted.field)?;
     let (heads, stale) = if_match.or(wanted.heads.as_deref().map(commands::heads).transpose()?)?;
     let restored = decide::restore(
@@ -202,26 +203,36 @@ pub(super) async fn restore(
 }
 
 pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
-    record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))
+    record.parse().map_err(|_source| wrong("record", UUID))
 }
 
+/// What `type` may be.
+const TYPES: [&str; 6] = ["hazard", "all", "patrol", "work", "inspection", "activity"];
+/// What `severity` may be.
+const CLASSES: [&str; 4] = ["critical", "serious", "general", "none"];
+
 pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
-    let bad = |what: &str| ApiError::with(Code::BadParameter, what);
     if wanted.since.is_some_and(|change| i64::try_from(change).is_err()) {
-        return Err(bad("since"));
+        return Err(wrong("since", "a change number"));
     }
     let types = match wanted.record_type.as_deref() {
         None | Some("hazard") => TypeFilter::Hazard,
         Some("all") => TypeFilter::All,
-        Some(name) => TypeFilter::Other(RecordType::parse(name).ok_or_else(|| bad("type"))?),
+        Some(name) => TypeFilter::Other(RecordType::parse(name).ok_or_else(|| one_of("type", TYPES))?),
     };
-    let state = wanted.state.as_deref().map(|name| LifeState::parse(name).ok_or_else(|| bad("state")));
+    let state = wanted.state.as_deref().map(|name| {
+        LifeState::parse(name)
+            .ok_or_else(|| one_of("state", LifeState::ALL.iter().map(|state| state.as_str())))
+    });
     let class = wanted.severity.as_deref().map(|name| match name {
         "none" => Ok(Class::Other),
-        "other" => Err(bad("severity")),
-        name => Class::parse(name).ok_or_else(|| bad("severity")),
+        "other" => Err(one_of("severity", CLASSES)),
+        name => Class::parse(name).ok_or_else(|| one_of("severity", CLASSES)),
     });
-    let bbox = wanted.bbox.as_deref().map(|text| bbox(text).ok_or_else(|| bad("bbox")));
+    let bbox = wanted
+        .bbox
+        .as_deref()
+        .map(|text| bbox(text).ok_or_else(|| wrong("bbox", "lon_min,lat_min,lon_max,lat_max")));
     Ok(Filter {
         types,
         state: state.transpose()?,
@@ -241,10 +252,9 @@ pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
 
 /// What is asked of cases; overdue is looked at from now.
 fn case(wanted: &Wanted, now_ms: i64) -> Result<CaseFilter, ApiError> {
-    let role = wanted
-        .turn
-        .as_deref()
-        .map(|name| Role::parse(name).ok_or_else(|| ApiError::with(Code::BadParameter, "turn")));
+    let role = wanted.turn.as_deref().map(|name| {
+        Role::parse(name).ok_or_else(|| one_of("turn", Role::ALL.iter().map(|role| role.as_str())))
+    });
     Ok(CaseFilter {
         turn: role.transpose()?.map(Role::number),
         units: id("unit", wanted.unit.as_deref())?.map(|unit| vec![unit]),
@@ -271,7 +281,8 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
         Some(names) => {
             for name in names.split(',') {
                 let known = CATEGORIES.iter().find(|known| **known == name);
-                let known = known.ok_or_else(|| ApiError::with(Code::BadParameter, "category"))?;
+                let known =
+                    known.ok_or_else(|| one_of("category", CATEGORIES.iter().copied().chain(["none"])))?;
                 filter.subtypes.push((*known).to_owned());
             }
         }
@@ -280,7 +291,7 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
 }
 
 /// A text as it stands in a query.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
     text.bytes()
         .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })

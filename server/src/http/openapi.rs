@@ -5,6 +5,7 @@
 //! its path, the headers. So a new route needs its annotation and one line in `Described`. A test holds this
 //! document against `docs/openapi.json` and against the router. Start at [`document`].
 
+pub(super) mod older;
 mod parameters;
 mod shape;
 
@@ -51,6 +52,9 @@ use super::problem::Problem;
         super::audit::list, super::audit::head,
         super::ogc::tile_sets::matrix_sets, super::ogc::tile_sets::matrix_set, super::ogc::tile_sets::of_layer,
         super::ogc::tile_sets::set_of_layer, super::ogc::tile_sets::tile_json, super::ogc::tiles::tile,
+        super::ogc::landing::landing, super::ogc::landing::conformance, super::ogc::landing::api,
+        super::ogc::collections::list, super::ogc::collections::one, super::ogc::collections::queryables, super::ogc::collections::schema,
+        super::ogc::items::items, super::ogc::items::one,
     ),
     components(schemas(Problem)),
     tags(
@@ -72,7 +76,7 @@ use super::problem::Problem;
         (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
         (name = "photos", description = "照片 the bytes of evidence"),
         (name = "audit", description = "审计日志 who did what"),
-        (name = "map", description = "地图 the layers of the map"),
+        (name = "map", description = "地图 the layers of the map (OGC API)"),
     ),
 )]
 struct Described;
@@ -103,6 +107,10 @@ fn security_schemes() -> Value {
         "token": {
             "type": "http", "scheme": "bearer",
             "description": "办公室令牌 a token of the office, made by `firebreak token create`",
+        },
+        "password": {
+            "type": "http", "scheme": "basic",
+            "description": "地图客户端 a token as the password of any user, below `/ogc` alone",
         },
         "session": {
             "type": "apiKey", "in": "cookie", "name": super::auth::COOKIE,

@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sync_protocol::codes::Code;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Paging, Parameters, page_size};
+use super::parameters::{Parameters, page_size};
 use crate::orders::{CONTENT_SECURITY_POLICY, PrintError, Sheet};
 use crate::sync::audit::Entry;
 use crate::sync::orders::{self, Order};
@@ -26,6 +26,19 @@ impl From<PrintError> for ApiError {
     }
 }
 
+/// Which orders are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// 年份: the local year in which they were issued; absent: every year.
+    year: Option<i64>,
+    /// Rows of a page.
+    limit: Option<u32>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Orders {
     orders: Vec<Order>,
@@ -35,16 +48,17 @@ pub(super) struct Orders {
 /// 整改通知书列表 Orders, the newest first.
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders",
-    params(Paging),
+    params(Wanted),
     responses((status = 200, description = "A page of orders", body = Orders)),
 )]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Orders>, ApiError> {
-    let limit = page_size(paging.limit)?;
-    let page = orders::page(&shared.engine, &account.district, paging.cursor.as_deref(), limit).await?;
+    let limit = page_size(wanted.limit)?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let page = orders::page(engine, district, wanted.year, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Orders { orders: page.rows, next: page.next }))
 }
 
@@ -79,10 +93,7 @@ async fn sheet(
     let detail = json!({ "format": form });
     let entry = Entry::of(account.person.id, "export.order", seen.number, detail);
     shared.engine.audit_alone(&account.district, entry).await?;
-    // As its reader reaches this server: what they scan leads back the same way.
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let scheme = if shared.pin.is_some() { "https" } else { "http" };
-    Ok(orders::sheet(&shared.engine, &account.district, order, &format!("{scheme}://{host}")).await?)
+    Ok(orders::sheet(&shared.engine, &account.district, order, &shared.base(headers)).await?)
 }
 
 /// 整改通知书（打印页） An order as a page to print, with its receipt slip.

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::Body;
-use crate::domain::{Person, Roles, UnitId};
+use super::parameters::{Body, UUID, one_of, wrong};
+use crate::domain::{Person, Role, Roles, UnitId};
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
@@ -23,24 +23,24 @@ use crate::sync::users;
 pub(super) struct NewPerson {
     /// 姓名, up to 100 characters, none of them a control character.
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub(super) name: String,
     /// 角色: `inspector`, `unit`, `reviewer`, `clerk`, `reinspector`, `leader`, `planner`, `admin`.
     #[schema(max_items = 8)]
-    roles: Vec<String>,
+    pub(super) roles: Vec<String>,
     /// The unit that they belong to.
-    unit: Option<Uuid>,
+    pub(super) unit: Option<Uuid>,
 }
 
 impl NewPerson {
     fn roles(&self) -> Result<Roles, ApiError> {
         Roles::named(self.roles.iter().map(String::as_str))
-            .ok_or_else(|| ApiError::with(Code::BadParameter, "roles"))
+            .ok_or_else(|| one_of("roles", Role::ALL.iter().map(|role| role.as_str())))
     }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AddedPerson {
-    person: String,
+    pub(super) person: String,
 }
 
 /// 新增人员 Adds a person.
@@ -82,7 +82,9 @@ pub(super) async fn change(
 pub(super) struct LinkMade {
     /// The path of the page that uses it.
     path: String,
-    expires_ms: i64,
+    /// The same with the server's address before it, to be handed to its owner.
+    pub(super) url: String,
+    pub(super) expires_ms: i64,
 }
 
 /// 一次性链接 A one-time link by which a person gets an account or a new password.
@@ -95,10 +97,13 @@ pub(super) async fn link(
     State(shared): State<Shared>,
     account: Account,
     Path(person): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Json<LinkMade>, ApiError> {
     let person = parse(&person)?;
     let link = users::link_of_person(&shared.engine, &account.district, person, account.actor()).await?;
-    Ok(Json(LinkMade { path: format!("/link/{}", link.secret), expires_ms: link.expires_ms }))
+    let path = format!("/link/{}", link.secret);
+    let url = format!("{}{path}", shared.base(&headers));
+    Ok(Json(LinkMade { path, url, expires_ms: link.expires_ms }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -143,7 +148,7 @@ pub(super) async fn remove(
 pub(super) struct NewArea {
     /// Boxes: south, west, north, east, degrees × 1e7; none: the whole district.
     #[schema(max_items = 64)]
-    boxes: Vec<GeoBox>,
+    pub(super) boxes: Vec<GeoBox>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -177,7 +182,7 @@ pub(super) struct CodeFor {
     /// Whose phone it is for.
     #[schema(format = Uuid)]
     person: String,
-    /// The server's address as phones see it.
+    /// The server's address as phones see it; absent: the setting `public_url`.
     address: Option<String>,
 }
 
@@ -196,11 +201,12 @@ pub(super) async fn enrol_code(
     Body(wanted): Body<CodeFor>,
 ) -> Result<Json<EnrolCode>, ApiError> {
     let person = parse(&wanted.person)?;
-    let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
+    let address = wanted.address.as_deref().or(shared.public_url.as_deref());
+    let reach = Reach { address, pin: shared.pin.as_deref() };
     let (engine, district) = (&shared.engine, &account.district);
     Ok(Json(admin::enrol_code(engine, district, person, reach, account.actor()).await?))
 }
 
-fn parse(person: &str) -> Result<PersonId, ApiError> {
-    person.parse().map_err(|_source| ApiError::with(Code::BadParameter, "person"))
+pub(super) fn parse(person: &str) -> Result<PersonId, ApiError> {
+    person.parse().map_err(|_source| wrong("person", UUID))
 }

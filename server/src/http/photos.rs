@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::auth::{Account, Presenter};
 use super::error::ApiError;
-use super::parameters::{Parameters, page_size};
+use super::parameters::{Parameters, page_size, wrong};
 use crate::domain::District;
 use crate::photos::SIDES;
 use crate::sync::photos::serving::{self, Outstanding, Seen};
@@ -76,12 +76,13 @@ impl FromRequestParts<Shared> for Sender {
 
 fn hash(text: &str) -> Result<PhotoHash, ApiError> {
     let bytes = hex::decode(text).unwrap_or_default();
-    PhotoHash::try_from(bytes.as_slice()).map_err(|_length| ApiError::with(Code::BadParameter, "sha256"))
+    PhotoHash::try_from(bytes.as_slice())
+        .map_err(|_length| wrong("sha256", "64 个十六进制数字 (64 hexadecimal digits)"))
 }
 
 fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, ApiError> {
     let value = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    value.ok_or_else(|| ApiError::with(Code::BadParameter, name.as_str()))
+    value.ok_or_else(|| wrong(name.as_str(), "一个整数，字节 (a whole number of bytes)"))
 }
 
 /// How far an upload is, in headers.
@@ -317,7 +318,7 @@ pub(super) async fn one(
         return Ok(response);
     };
     if !SIDES.contains(&side) {
-        return Err(ApiError::with(Code::BadParameter, format!("thumbnail: one of {SIDES:?}")));
+        return Err(wrong("thumbnail", &format!("must be one of {SIDES:?}")));
     }
     let small = serving::small(engine, district, seen, side).await?;
     Ok(file(small.into(), "image/jpeg", "inline", "private, max-age=300"))
@@ -352,7 +353,7 @@ pub(super) async fn list(
     Parameters(wanted): Parameters<Listed>,
 ) -> Result<Json<Photos>, ApiError> {
     if !wanted.outstanding {
-        return Err(ApiError::with(Code::BadParameter, "outstanding: true"));
+        return Err(wrong("outstanding", "true"));
     }
     let limit = page_size(wanted.limit)?;
     let cursor = wanted.cursor.as_deref();

@@ -79,7 +79,7 @@ async fn told(shared: &Shared, visitor: Visitor) -> Result<SessionTold, ApiError
 
 /// The cookie of a session; none: it ends.
 pub(super) fn cookie(shared: &Shared, id: Option<&str>) -> Option<HeaderValue> {
-    let secure = if shared.pin.is_some() { "; Secure" } else { "" };
+    let secure = if shared.is_secure() { "; Secure" } else { "" };
     let end = if id.is_some() { "" } else { "; Max-Age=0" };
     let id = id.unwrap_or_default();
     let cookie = format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{end}");

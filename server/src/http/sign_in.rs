@@ -15,7 +15,8 @@ use super::pages::{asked, page, see_other};
 use super::session;
 use crate::sync::accounts::{self, Credentials};
 use crate::sync::sessions;
-use crate::web::sign_in::{self as web, LinkPage, Wrong};
+use crate::web::Wrong;
+use crate::web::sign_in::{self as web, LinkPage};
 
 pub(super) async fn form() -> Response {
     page(StatusCode::OK, web::login(None))
@@ -33,15 +34,11 @@ pub(super) struct SignIn {
 
 fn refused(error: ApiError) -> Response {
     let (status, after) = (status_of(error.code), error.retry_after());
-    let mut response = page(status, web::login(Some(&wrong(error))));
+    let mut response = page(status, web::login(Some(&error.into())));
     if let Some(after) = after {
         response.headers_mut().insert(header::RETRY_AFTER, after);
     }
     response
-}
-
-fn wrong(error: ApiError) -> Wrong {
-    Wrong { code: error.code, detail: error.into_detail() }
 }
 
 pub(super) async fn sign_in(
@@ -131,11 +128,11 @@ async fn link_page(shared: &Shared, secret: &str, error: Option<ApiError>) -> Re
         Ok(told) => told,
         Err(error) => {
             let error = ApiError::from(error);
-            return page(status_of(error.code), web::refused(&wrong(error)));
+            return page(status_of(error.code), web::refused(&error.into()));
         }
     };
     let status = error.as_ref().map_or(StatusCode::OK, |error| status_of(error.code));
-    let wrong = error.map(wrong);
+    let wrong = error.map(Wrong::from);
     let (name, login) = (told.name.as_str(), told.login.as_deref());
     let text =
         web::link(&LinkPage { secret, name, login, profile: &shared.passwords, wrong: wrong.as_ref() });

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::Body;
+use super::parameters::{Body, one_of};
 use super::policy::MANAGE;
-use crate::accounts::actions::Actions;
+use crate::accounts::actions::{Action, Actions};
 use crate::store::TokenBounds;
 use crate::sync::admin;
 use crate::sync::people::{self, TokenListed, Tokens};
@@ -23,7 +23,7 @@ pub(super) struct TokenList {
 }
 
 /// The tokens that an account may see.
-async fn visible(shared: &Shared, account: &Account) -> Result<Vec<TokenListed>, ApiError> {
+pub(super) async fn visible(shared: &Shared, account: &Account) -> Result<Vec<TokenListed>, ApiError> {
     let mut tokens = people::tokens(&shared.engine, &account.district).await?;
     if account.require(MANAGE).is_err() {
         let own = account.person.id.to_string();
@@ -48,16 +48,16 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
-    name: String,
-    scopes: Vec<String>,
+    pub(super) name: String,
+    pub(super) scopes: Vec<String>,
     /// When it ends, milliseconds since 1970; absent: when the token that makes it ends.
-    expires_ms: Option<i64>,
+    pub(super) expires_ms: Option<i64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MadeToken {
     /// Shown once.
-    token: String,
+    pub(super) token: String,
 }
 
 /// 新建令牌 A token for a program, shown once.
@@ -72,7 +72,7 @@ pub(super) async fn make(
     Body(new): Body<NewToken>,
 ) -> Result<Json<MadeToken>, ApiError> {
     let scopes = Actions::named(new.scopes.iter().map(String::as_str))
-        .ok_or_else(|| ApiError::with(Code::BadParameter, "scopes"))?;
+        .ok_or_else(|| one_of("scopes", Action::ALL.iter().map(|action| action.as_str())))?;
     // A token gives nobody more than they came with, nor for longer.
     if !account.actions.covers(scopes) {
         return Err(ApiError::with(Code::Forbidden, "scopes: more than yours"));

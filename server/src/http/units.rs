@@ -3,14 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
-use sync_protocol::codes::Code;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::Body;
+use super::parameters::{Body, UUID, wrong};
 use crate::domain::UnitId;
 use crate::sync::units::{self, UnitListed, UnitWritten, Which};
 
@@ -30,7 +29,7 @@ pub(super) async fn list(State(shared): State<Shared>, account: Account) -> Resu
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WrittenUnit {
-    unit: String,
+    pub(super) unit: String,
 }
 
 /// 新增单位 Adds a unit.
@@ -88,6 +87,6 @@ pub(super) async fn retire(
     Ok(Json(RetiredUnit { unit: id.to_string(), retired: true }))
 }
 
-fn parse(unit: &str) -> Result<UnitId, ApiError> {
-    Uuid::parse_str(unit).map(UnitId).map_err(|_source| ApiError::with(Code::BadParameter, "unit"))
+pub(super) fn parse(unit: &str) -> Result<UnitId, ApiError> {
+    Uuid::parse_str(unit).map(UnitId).map_err(|_source| wrong("unit", UUID))
 }

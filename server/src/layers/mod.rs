@@ -3,7 +3,11 @@
 //! Pure. OGC API, tiles and files all give the same layers with the same columns; how a layer is read is in
 //! `sync::layers`, how a format is written in `exports`. Start at [`Layer`].
 
+mod areas;
 mod columns;
+pub mod cql;
+pub mod crs;
+pub mod geojson;
 pub mod predicate;
 mod terms;
 

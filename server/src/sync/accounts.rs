@@ -98,6 +98,15 @@ pub async fn sign_in(
     Ok(account)
 }
 
+/// What the owner of an account types.
+///
+/// # Errors
+/// [`Code::Unauthenticated`] where there is no such account.
+pub async fn login_of(engine: &Engine, account: AccountId) -> Result<String, SyncError> {
+    let row = engine.store.read().await?.account(account).await?;
+    Ok(row.ok_or(Code::Unauthenticated)?.login)
+}
+
 /// An attempt to sign in, counted as failed until it turns out right.
 struct Attempt {
     /// The account of the login.

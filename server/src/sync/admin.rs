@@ -26,7 +26,12 @@ pub(super) fn named(what: &str, text: &str) -> Result<(), SyncError> {
     let is_good = !text.trim().is_empty()
         && text.chars().count() <= NAME_CHARACTERS
         && !text.chars().any(char::is_control);
-    if is_good { Ok(()) } else { Err(SyncError::RefusedFor(Code::BadParameter, what.to_owned())) }
+    if is_good { Ok(()) } else { Err(unnamed(what)) }
+}
+
+fn unnamed(what: &str) -> SyncError {
+    let takes = format!("{what}: 1 to {NAME_CHARACTERS} characters, none of them a control character");
+    SyncError::RefusedFor(Code::BadParameter, takes)
 }
 
 /// Adds a district.
@@ -194,7 +199,7 @@ pub async fn create_token(
         named("name", &bounds.name)?;
     }
     if bounds.expires_ms.is_some_and(|at_ms| at_ms <= engine.clock.now_ms()) {
-        return Err(SyncError::RefusedFor(Code::BadParameter, "expires_ms".to_owned()));
+        return Err(SyncError::RefusedFor(Code::BadParameter, "expires_ms: must lie ahead".to_owned()));
     }
     let (token, hash) = tokens::office_token(district.id, engine.keys.random()?);
     let mut transaction = engine.store.begin().await?;
@@ -255,7 +260,10 @@ impl Reach<'_> {
         let Some(address) = self.address else { return Ok(String::new()) };
         let is_web = address.starts_with("http://") || address.starts_with("https://");
         if !is_web || address.chars().count() > ADDRESS_CHARACTERS || address.contains(char::is_control) {
-            return Err(SyncError::RefusedFor(Code::BadParameter, "address".to_owned()));
+            return Err(SyncError::RefusedFor(
+                Code::BadParameter,
+                format!("address: http:// or https://, at most {ADDRESS_CHARACTERS} characters"),
+            ));
         }
         Ok(format!("address={}&", enrolment::percent_encoded(address)))
     }
@@ -309,7 +317,10 @@ pub async fn set_area(
     by: Actor,
 ) -> Result<u64, SyncError> {
     if boxes.len() > limits::AREA_BOXES || !boxes.iter().all(GeoBox::is_valid) {
-        return Err(SyncError::RefusedFor(Code::BadParameter, "boxes".to_owned()));
+        return Err(SyncError::RefusedFor(
+            Code::BadParameter,
+            format!("boxes: at most {}, each south, west, north, east, degrees × 1e7", limits::AREA_BOXES),
+        ));
     }
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;

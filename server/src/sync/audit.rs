@@ -165,23 +165,53 @@ pub struct Listed {
     pub hash: String,
 }
 
-/// A page of a district's log, the newest first.
+/// Which rows are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Who, as the log has it; empty: whoever.
+    pub actor: String,
+    /// What it begins with: `command.grade`, or `command.` for all of them; empty: whatever.
+    pub action: String,
+}
+
+impl Filter {
+    /// Whether a row is one of those.
+    fn takes(&self, row: &Row) -> bool {
+        (self.actor.is_empty() || row.actor == self.actor) && row.action.starts_with(&self.action)
+    }
+}
+
+/// Rows of a district's log that one page looks at, at most: a rare action in a long log is found page by page.
+const WINDOW: u64 = 100_000;
+
+/// A page of a district's log, the newest first. It may be shorter than `limit` and not be the last.
 ///
 /// # Errors
 /// The cursor's, the store's.
 pub async fn page(
     engine: &Engine,
     district: &District,
+    filter: &Filter,
     from: Option<&str>,
     limit: u32,
 ) -> Result<Page<Listed>, SyncError> {
-    let before: u64 = from.map_or(Ok(u64::MAX), read_cursor)?;
     let mut transaction = engine.store.read().await?;
-    let mut rows = transaction.audit_rows_before(district.key, before, limit.saturating_add(1)).await?;
+    let end = transaction.audit_head(district.key).await?.sequence.saturating_add(1);
+    let before: u64 = from.map_or(Ok(end), read_cursor)?;
+    let down_to = before.saturating_sub(WINDOW);
+    let within = (down_to, before);
+    let wanted_rows = (filter.actor.as_str(), filter.action.as_str());
+    let mut rows =
+        transaction.audit_rows_before(district.key, within, wanted_rows, limit.saturating_add(1)).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > wanted;
     rows.truncate(wanted);
-    let next = rows.last().filter(|_| has_more).map(|last| cursor(&last.sequence));
+    let next = match rows.last().filter(|_| has_more) {
+        Some(last) => Some(last.sequence),
+        // The first row has the sequence 1.
+        None => (down_to > 1).then_some(down_to),
+    };
+    let next = next.map(|sequence| cursor(&sequence));
     let persons = transaction.persons(district.key).await?;
     let name = |actor: &str| {
         let id = actor.strip_prefix("person:")?;
@@ -221,6 +251,7 @@ const LOOKED_AT: usize = 5_000;
 pub async fn deployment_page(
     engine: &Engine,
     district: Option<&District>,
+    filter: &Filter,
     from: Option<&str>,
     limit: u32,
 ) -> Result<Page<Listed>, SyncError> {
@@ -233,11 +264,11 @@ pub async fn deployment_page(
     };
     let names: BTreeMap<String, String> =
         accounts.into_iter().map(|account| (account.id.to_string(), account.name)).collect();
-    let is_told = |row: &Row| district.is_none() || names.contains_key(&row.object);
+    let is_told = |row: &Row| (district.is_none() || names.contains_key(&row.object)) && filter.takes(row);
     let name = |actor: &str| names.get(actor.split_once(':')?.1).cloned();
     let (mut told, mut looked) = (Vec::new(), 0);
     while looked < LOOKED_AT {
-        let rows = transaction.audit_rows_before(OWN_KEY, before, ROWS).await?;
+        let rows = transaction.audit_rows_before(OWN_KEY, (0, before), ("", ""), ROWS).await?;
         if rows.is_empty() {
             return Ok(Page { rows: told, next: None });
         }

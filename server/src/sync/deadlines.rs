@@ -105,8 +105,12 @@ pub async fn set_danger(
 ) -> Result<u64, SyncError> {
     let is_good = area.chars().count() <= AREA_CHARACTERS && !area.chars().any(char::is_control);
     if !LEVELS.contains(&level) || !is_good {
-        let what = if is_good { "level" } else { "area" };
-        return Err(SyncError::RefusedFor(Code::BadParameter, what.to_owned()));
+        let what = if is_good {
+            format!("level: {} to {}", LEVELS.start(), LEVELS.end())
+        } else {
+            format!("area: at most {AREA_CHARACTERS} characters, none of them a control character")
+        };
+        return Err(SyncError::RefusedFor(Code::BadParameter, what));
     }
     let since_ms = engine.clock.now_ms();
     require_known(engine, district, area.trim()).await?;

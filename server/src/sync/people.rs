@@ -17,6 +17,7 @@ use super::admin::{Standing, known, person_row};
 use super::audit::{Actor, Entry};
 use super::{Engine, SyncError};
 use crate::domain::District;
+use crate::geometry::GeoBox;
 use crate::reconcile::unbound_notice;
 use crate::store::TokenRow;
 
@@ -49,6 +50,24 @@ pub async fn list(engine: &Engine, district: &District) -> Result<Vec<PersonList
         removed_ms,
     });
     Ok(listed.collect())
+}
+
+/// A person of a district, removed or not.
+///
+/// # Errors
+/// `not-found`.
+pub async fn one(engine: &Engine, district: &District, id: PersonId) -> Result<PersonListed, SyncError> {
+    let found = list(engine, district).await?.into_iter().find(|listed| listed.person == id.to_string());
+    found.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("person {id}")))
+}
+
+/// The boxes that a person's phones are sent, as they were last set; none: the whole district.
+///
+/// # Errors
+/// The store's.
+pub async fn area(engine: &Engine, district: &District, id: PersonId) -> Result<Vec<GeoBox>, SyncError> {
+    let areas = engine.store.read().await?.areas(district.key, &[id]).await?.remove(&id);
+    Ok(areas.unwrap_or_default().pop().map(|area| area.boxes).unwrap_or_default())
 }
 
 /// Removes a person. Their phones are told at their next sync.

@@ -125,6 +125,64 @@ pub async fn begin(
     Ok(id)
 }
 
+/// A browser that an account is signed in on, as its owner is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionListed {
+    /// The beginning of its hash, by which it is ended.
+    pub id: String,
+    /// When it began.
+    pub created_ms: i64,
+    /// When it was last used, to the minute.
+    pub used_ms: i64,
+    /// Whether it is the one that asks.
+    pub is_this: bool,
+}
+
+/// Bytes of a session's hash that name it.
+const SESSION_ID_BYTES: usize = 8;
+
+fn session_id(hash: &[u8]) -> String {
+    hex::encode(hash.get(..SESSION_ID_BYTES).unwrap_or(hash))
+}
+
+/// Every browser that an account is signed in on, the last used first. `this`: the session that asks.
+///
+/// # Errors
+/// The store's.
+pub async fn of_account(
+    engine: &Engine,
+    lasting: Lasting,
+    account: AccountId,
+    this: &Session,
+) -> Result<Vec<SessionListed>, SyncError> {
+    let now_ms = engine.clock.now_ms();
+    let (used_ms, created_ms) = (now_ms - lasting.idle_ms, now_ms - lasting.most_ms);
+    let rows = engine.store.read().await?.sessions_of(account, used_ms, created_ms).await?;
+    let listed = rows.into_iter().map(|(hash, created_ms, used_ms)| SessionListed {
+        id: session_id(&hash),
+        is_this: hash == this.hash,
+        created_ms,
+        used_ms,
+    });
+    Ok(listed.collect())
+}
+
+/// Ends another browser's session of an account, by its id.
+///
+/// # Errors
+/// [`Code::NotFound`] where the account has no such session.
+pub async fn end_other(engine: &Engine, account: AccountId, id: &str) -> Result<(), SyncError> {
+    let mut transaction = engine.store.begin().await?;
+    let rows = transaction.sessions_of(account, i64::MIN, i64::MIN).await?;
+    let found = rows.into_iter().find(|(hash, ..)| session_id(hash) == id);
+    let (hash, ..) = found.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("session {id}")))?;
+    transaction.end_session(&hash).await?;
+    let entry = Entry::by(Actor::Account(account.0), "logout.other", account.to_string(), json!({}));
+    engine.audit_deployment(&mut transaction, entry).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// Begins a session with a token of the office: it ends with the token.
 ///
 /// # Errors

@@ -99,7 +99,10 @@ pub async fn write(
 ) -> Result<UnitId, SyncError> {
     named("name", &written.name)?;
     let kind = UnitKind::parse(&written.kind);
-    let kind = kind.ok_or_else(|| SyncError::RefusedFor(Code::BadParameter, "kind".to_owned()))?;
+    let kind = kind.ok_or_else(|| {
+        let known = UnitKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+        SyncError::RefusedFor(Code::BadParameter, format!("kind: 须为下列之一 must be one of {known}"))
+    })?;
     for (what, text) in [("contact", &written.contact), ("phone", &written.phone)] {
         if text.chars().count() > CONTACT_CHARACTERS || text.chars().any(char::is_control) {
             return Err(SyncError::RefusedFor(Code::BadParameter, what.to_owned()));

@@ -2,6 +2,7 @@
 //! table and every command of the shell, each with the rows that it leaves. A new one without a line here fails.
 
 mod commands;
+mod forms;
 mod routes;
 mod sign_in;
 

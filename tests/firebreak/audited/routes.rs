@@ -11,7 +11,7 @@ use sync_protocol::ids::Identity;
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 
-use super::Watch;
+use super::{Watch, forms};
 use crate::photos::File;
 
 /// Routes that change something and leave no row, and why that is so.
@@ -23,11 +23,11 @@ const WITHOUT_ROWS: &[(&str, &str)] = &[
     ("POST /district", "it changes what is looked at, and nothing of the ledger"),
 ];
 
-const PASSWORD: &str = "Kx7-青山绿水再来";
+pub(super) const PASSWORD: &str = "Kx7-青山绿水再来";
 
-struct Office<'s> {
+pub(super) struct Office<'s> {
     client: Client,
-    watch: Watch<'s>,
+    pub(super) watch: Watch<'s>,
 }
 
 impl Office<'_> {
@@ -40,17 +40,17 @@ impl Office<'_> {
     }
 
     /// A route was asked: it succeeded, and these rows came.
-    async fn took(&mut self, route: &str, reply: &Reply, rows: &[&str]) -> Result<()> {
+    pub(super) async fn took(&mut self, route: &str, reply: &Reply, rows: &[&str]) -> Result<()> {
         ensure!((200..400).contains(&reply.status), "{route}: {} {}", reply.status, reply.text());
         self.watch.noted(route, rows).await
     }
 }
 
-fn text(value: &Value, key: &str) -> Result<String> {
+pub(super) fn text(value: &Value, key: &str) -> Result<String> {
     Ok(value[key].as_str().with_context(|| format!("no {key} in {value}"))?.to_owned())
 }
 
-async fn send(phone: &mut Phone, operations: &[Operation]) -> Result<()> {
+pub(super) async fn send(phone: &mut Phone, operations: &[Operation]) -> Result<()> {
     let bundle = phone.seal(operations);
     ensure!(phone.sync(&[bundle]).await?.receipts().len() == 1);
     Ok(())
@@ -67,6 +67,7 @@ async fn every_route_that_changes_or_exports_something_leaves_its_row() -> Resul
         records(&mut office).await?;
         photos(&server, &mut office).await?;
         pages(&server, &mut office).await?;
+        forms::sent(&server, &mut office).await?;
         for row in TABLE {
             let route = format!("{} {}", row.method, row.path);
             let is_told = row.method != "GET" || row.action == Action::Export;

@@ -92,6 +92,7 @@ async fn objects(server: &Server, code: &str, word: &str) -> Result<(Objects, Ph
         // A photo that nobody has, and an order that nobody gave: of both districts there are none.
         ("{sha256}", "1f".repeat(32)),
         ("{order}", "2026-998".to_owned()),
+        ("{session}", "1f".repeat(8)),
     ]);
     Ok((found, phone, office))
 }
@@ -163,6 +164,7 @@ fn absent() -> Objects {
         ("{export}", "0f".repeat(16)),
         ("{sha256}", "0f".repeat(32)),
         ("{order}", "2026-999".to_owned()),
+        ("{session}", "0f".repeat(8)),
     ])
 }
 
@@ -170,13 +172,14 @@ fn absent() -> Objects {
 pub(super) fn path_of(route: &str, objects: &Objects) -> String {
     let path = objects.iter().fold(route.to_owned(), |path, (name, id)| path.replace(name, id));
     let path = path.replace("{command}", "void").replace("{link}", "nothing");
+    let path = path.replace("{collection}", "hazards").replace("{feature}", "0");
     match route {
         "/v1/reports/work" | "/reports" => format!("{path}?from=2026-11-01&to=2026-11-30"),
         "/v1/photos" => format!("{path}?outstanding=true"),
         tiles if tiles.contains("/tiles/") && tiles.ends_with("{x}") => {
             path.replace("{z}", "5").replace("{y}", "13").replace("{x}", "25").replace("{id}", "hazards")
         }
-        of_layer if of_layer.starts_with("/ogc/collections/{id}/") => path.replace("{id}", "hazards"),
+        of_layer if of_layer.starts_with("/ogc/collections/{collection}/") => path.replace("{id}", "hazards"),
         "/v1/stretches" => format!("{path}?kind=patrol&from=2026-11-01&to=2026-11-30"),
         _ => path,
     }

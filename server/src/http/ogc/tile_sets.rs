@@ -3,16 +3,14 @@
 //! The tiles themselves are in [`super::tiles`].
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::extract::Path;
 use serde_json::{Map, Value, json};
 
-use super::{base, tiles};
-use crate::http::Shared;
-use crate::http::auth::Account;
+use super::{Asker, Base, tiles};
 use crate::http::error::ApiError;
 use crate::layers::{ColumnKind, Layer, Shape};
-use crate::tiles::{COUNTED_ZOOM, HAZARD_COUNTS, HAZARDS, MEDIA_TYPE, STRUCTURES_ZOOM, ZOOM_MAX};
+use crate::sync::tiles::first_zoom;
+use crate::tiles::{COUNTED_ZOOM, HAZARD_COUNTS, HAZARDS, MEDIA_TYPE, ZOOM_MAX};
 
 /// The name of the tile matrix set.
 const SET: &str = "WebMercatorQuad";
@@ -32,12 +30,8 @@ const PIXEL_M: f64 = 0.000_28;
     get, path = "/ogc/tileMatrixSets", tag = "map",
     responses((status = 200, description = "The sets", body = Object)),
 )]
-pub(in crate::http) async fn matrix_sets(
-    State(shared): State<Shared>,
-    _account: Account,
-    headers: HeaderMap,
-) -> Json<Value> {
-    let at = format!("{}/ogc/tileMatrixSets/{SET}", base(&shared, &headers));
+pub(in crate::http) async fn matrix_sets(_asker: Asker, Base(base): Base) -> Json<Value> {
+    let at = format!("{base}/tileMatrixSets/{SET}");
     Json(json!({ "tileMatrixSets": [{
         "id": SET, "title": "Google Maps Compatible for the World", "uri": SET_URI, "crs": CRS_URI,
         "links": [{ "rel": "self", "type": "application/json", "href": at }],
@@ -49,7 +43,7 @@ pub(in crate::http) async fn matrix_sets(
     get, path = "/ogc/tileMatrixSets/WebMercatorQuad", tag = "map",
     responses((status = 200, description = "The set", body = Object)),
 )]
-pub(in crate::http) async fn matrix_set(_account: Account) -> Json<Value> {
+pub(in crate::http) async fn matrix_set(_asker: Asker) -> Json<Value> {
     let matrices: Vec<Value> = (0..=ZOOM_MAX).map(matrix).collect();
     Json(json!({
         "id": SET, "title": "Google Maps Compatible for the World", "uri": SET_URI, "crs": CRS_URI,
@@ -70,17 +64,16 @@ fn matrix(zoom: u8) -> Value {
 
 /// 图层的瓦片集列表 The tile sets of a layer.
 #[utoipa::path(
-    get, path = "/ogc/collections/{id}/tiles", tag = "map",
+    get, path = "/ogc/collections/{collection}/tiles", tag = "map",
     responses((status = 200, description = "The tile sets", body = Object)),
 )]
 pub(in crate::http) async fn of_layer(
-    State(shared): State<Shared>,
-    account: Account,
+    Asker(account): Asker,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    Base(base): Base,
 ) -> Result<Json<Value>, ApiError> {
     let layer = tiles::shown(&account, &id)?;
-    let at = Addresses::of(&base(&shared, &headers), layer);
+    let at = Addresses::of(&base, layer);
     Ok(Json(json!({
         "links": [link("self", "application/json", &at.list)],
         "tilesets": [tile_set(layer, &at)],
@@ -89,17 +82,16 @@ pub(in crate::http) async fn of_layer(
 
 /// 图层的瓦片集 The tile set of a layer, with its layers and their properties.
 #[utoipa::path(
-    get, path = "/ogc/collections/{id}/tiles/WebMercatorQuad", tag = "map",
+    get, path = "/ogc/collections/{collection}/tiles/WebMercatorQuad", tag = "map",
     responses((status = 200, description = "The tile set", body = Object)),
 )]
 pub(in crate::http) async fn set_of_layer(
-    State(shared): State<Shared>,
-    account: Account,
+    Asker(account): Asker,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    Base(base): Base,
 ) -> Result<Json<Value>, ApiError> {
     let layer = tiles::shown(&account, &id)?;
-    let mut set = tile_set(layer, &Addresses::of(&base(&shared, &headers), layer));
+    let mut set = tile_set(layer, &Addresses::of(&base, layer));
     if let Some(set) = set.as_object_mut() {
         set.insert("layers".to_owned(), Contained::of(layer).iter().map(Contained::described).collect());
     }
@@ -108,17 +100,16 @@ pub(in crate::http) async fn set_of_layer(
 
 /// 瓦片说明 TileJSON 3 of a layer, for maps in browsers.
 #[utoipa::path(
-    get, path = "/ogc/collections/{id}/tiles/WebMercatorQuad/tilejson.json", tag = "map",
+    get, path = "/ogc/collections/{collection}/tiles/WebMercatorQuad/tilejson.json", tag = "map",
     responses((status = 200, description = "TileJSON", body = Object)),
 )]
 pub(in crate::http) async fn tile_json(
-    State(shared): State<Shared>,
-    account: Account,
+    Asker(account): Asker,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    Base(base): Base,
 ) -> Result<Json<Value>, ApiError> {
     let layer = tiles::shown(&account, &id)?;
-    let at = Addresses::of(&base(&shared, &headers), layer);
+    let at = Addresses::of(&base, layer);
     let contained = Contained::of(layer);
     let first = contained.iter().map(|layer| layer.first_zoom).min().unwrap_or(0);
     // No bounds: what lies outside of those that were said would never be asked for.
@@ -141,12 +132,12 @@ struct Addresses {
 
 impl Addresses {
     fn of(base: &str, layer: Layer) -> Self {
-        let list = format!("{base}/ogc/collections/{}/tiles", layer.name());
+        let list = format!("{base}/collections/{}/tiles", layer.name());
         let set = format!("{list}/{SET}");
         Self {
             tile: format!("{set}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}?f=mvt"),
             tile_json: format!("{set}/tilejson.json"),
-            matrices: format!("{base}/ogc/tileMatrixSets/{SET}"),
+            matrices: format!("{base}/tileMatrixSets/{SET}"),
             list,
             set,
         }
@@ -210,14 +201,14 @@ impl Contained {
                     Self { name: HAZARDS, ..whole(COUNTED_ZOOM + 1, hazards) },
                 ]
             }
-            Layer::Structures => vec![whole(STRUCTURES_ZOOM, fields(layer))],
-            Layer::HazardStates => vec![whole(COUNTED_ZOOM + 1, fields(layer))],
-            Layer::Lines
+            Layer::HazardStates
+            | Layer::Structures
+            | Layer::Lines
             | Layer::Patrolled
             | Layer::NotPatrolled
             | Layer::Works
             | Layer::Regions
-            | Layer::Unsent => vec![whole(0, fields(layer))],
+            | Layer::Unsent => vec![whole(first_zoom(layer), fields(layer))],
         }
     }
 
