@@ -14,7 +14,7 @@ use crate::sync::listing::Calendar;
 const COLLECTIONS: &str = "/ogc/collections";
 
 fn titled(zh: &str, en: &str, viewer: &Viewer, body: &Markup) -> String {
-    page(zh, viewer, Tab::Hazards, &html! { h1 { (zh) small { (en) } } (body) })
+    page(zh, viewer, Tab::Map, &html! { h1 { (zh) small { (en) } } (body) })
 }
 
 /// The landing page.
