@@ -16,6 +16,7 @@ use crate::http::socket::Patience;
 use crate::keys::{self, Keyring};
 use crate::lifecycle::Profile;
 use crate::store::{self, Blobs, Database, Store};
+use crate::sync::exports::{self, Exports};
 use crate::sync::photos::{self, Photos};
 use crate::sync::{Engine, derive, events};
 use crate::time::Clock;
@@ -41,9 +42,12 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
     keys::make_private(&photos)
         .with_context(|| format!("the folder of photos {} cannot be made", photos.display()))?;
     let photos = Photos::new(Blobs::open(&photos)?);
+    let exports = settings.export_directory();
+    keys::make_private(&exports)
+        .with_context(|| format!("the folder of exports {} cannot be made", exports.display()))?;
     let profile = Profile { closer_is_not_reinspector: settings.closer_is_not_reinspector };
     let positions = settings.default_positions()?;
-    Ok(Engine::open(store, keys, clock(settings), positions, profile, photos).await?)
+    Ok(Engine::open(store, keys, clock(settings), positions, profile, photos, Exports::new(&exports)).await?)
 }
 
 /// Serves until a signal, then lets requests in flight end.
@@ -69,6 +73,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         tokio::spawn(events::follow(Arc::clone(&engine)));
     }
     tokio::spawn(photos::follow(Arc::clone(&engine)));
+    tokio::spawn(exports::follow(Arc::clone(&engine)));
     let service = router.into_make_service();
     let patience = Patience(Duration::from_secs(settings.stall_timeout_s));
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -4,8 +4,10 @@
 mod audit;
 mod devices;
 mod districts;
+mod export;
 mod grid;
 mod import;
+mod orders;
 mod people;
 mod report;
 mod rules;
@@ -20,6 +22,7 @@ use clap::{Args, Parser, Subcommand};
 use devices::DeviceCommand;
 use districts::DistrictCommand;
 use import::ImportCommand;
+use orders::OrderCommand;
 use people::{AreaCommand, EnrolCodeArgs, PersonCommand, TokenCommand};
 use rules::RulesCommand;
 use units::UnitCommand;
@@ -71,8 +74,13 @@ enum Command {
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Orders: the number of the next one.
+    #[command(subcommand)]
+    Order(OrderCommand),
     /// The work report of a period: a draft, or issued.
     Report(report::ReportArgs),
+    /// A layer of the map, or the ledger, as a file.
+    Export(Box<export::ExportArgs>),
     /// The rules of a district.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -141,7 +149,9 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::EnrolCode(arguments) => people::run_enrol_code(engine, settings, arguments).await,
         Command::Import(command) => import::run(engine, command).await,
         Command::Device(command) => devices::run(engine, command).await,
+        Command::Order(command) => orders::run(engine, command).await,
         Command::Report(arguments) => report::run(engine, arguments).await,
+        Command::Export(arguments) => export::run(engine, *arguments).await,
         Command::Rules(command) => rules::run(engine, command).await,
         Command::Serve(_) | Command::Check(_) | Command::Audit(_) | Command::Config | Command::Openapi => {
             Ok(())

@@ -25,12 +25,17 @@ pub struct Settings {
     pub keys: Option<PathBuf>,
     /// Folder of the files of photos; absent: `photos` in `data`.
     pub photos: Option<PathBuf>,
+    /// Folder of the files of exports, this server's alone and emptied when it starts; absent: `exports` in `data`.
+    pub exports: Option<PathBuf>,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// PEM certificate chain; with `tls_key`, HTTPS is served.
     pub tls_cert: Option<PathBuf>,
     /// PEM private key.
     pub tls_key: Option<PathBuf>,
+    /// How people and phones reach this server, such as `https://firebreak.example.cn`: what every link that leaves it
+    /// begins with. Absent: links begin as the request did that asked for them.
+    pub public_url: Option<String>,
     /// The SQLite file may not grow beyond so many bytes.
     pub max_bytes: Option<u64>,
     /// Positions that mean "place unknown": `lat,lon` in degrees, separated by semicolons.
@@ -78,9 +83,11 @@ impl Default for Settings {
             database_wait_s: 20,
             keys: None,
             photos: None,
+            exports: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
             tls_cert: None,
             tls_key: None,
+            public_url: None,
             max_bytes: None,
             default_positions: String::new(),
             request_timeout_s: 120,
@@ -142,6 +149,10 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_key: Option<PathBuf>,
+    /// How people and phones reach this server, such as `https://firebreak.example.cn`.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// The SQLite file may not grow beyond so many bytes.
     #[arg(long, value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +176,12 @@ pub enum ConfigError {
     /// `default_positions` is not `lat,lon;lat,lon`.
     #[error("default_positions: `{0}` is not a latitude and longitude in degrees")]
     Position(String),
+    /// `public_url` is no address of a server.
+    #[error(
+        "public_url: `{0}` must be https://NAME or https://NAME:PORT, with nothing behind it; http:// only of this \
+         machine itself (localhost, 127.0.0.1)"
+    )]
+    PublicUrl(String),
 }
 
 impl Settings {
@@ -183,7 +200,10 @@ impl Settings {
         if let Some(serve) = serve {
             figment = figment.merge(Serialized::defaults(serve));
         }
-        figment.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))
+        let mut settings: Self =
+            figment.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
+        settings.public_url = settings.public_url.as_deref().map(public_url).transpose()?;
+        Ok(settings)
     }
 
     /// Which database.
@@ -202,6 +222,11 @@ impl Settings {
     /// Folder of the files of photos.
     pub fn photo_directory(&self) -> PathBuf {
         self.photos.clone().unwrap_or_else(|| self.data.join("photos"))
+    }
+
+    /// Folder of the files of exports.
+    pub fn export_directory(&self) -> PathBuf {
+        self.exports.clone().unwrap_or_else(|| self.data.join("exports"))
     }
 
     /// Positions that mean "place unknown", degrees × 1e7.
@@ -228,9 +253,11 @@ impl Settings {
             ("database_wait_s", self.database_wait_s.to_string()),
             ("keys", self.key_directory().display().to_string()),
             ("photos", self.photo_directory().display().to_string()),
+            ("exports", self.export_directory().display().to_string()),
             ("listen", self.listen.to_string()),
             ("tls_cert", path(&self.tls_cert)),
             ("tls_key", path(&self.tls_key)),
+            ("public_url", self.public_url.clone().unwrap_or_else(|| "-".to_owned())),
             ("max_bytes", self.max_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string())),
             ("default_positions", self.default_positions.clone()),
             ("request_timeout_s", self.request_timeout_s.to_string()),
@@ -261,6 +288,31 @@ fn e7(text: &str) -> Option<i64> {
     Some(sign * (whole * 10_000_000 + fraction))
 }
 
+/// Characters of an address: a QR of it must stay easy to scan.
+const PUBLIC_URL_CHARACTERS: usize = 200;
+
+/// An address as links begin: scheme, name and port, without a slash at its end.
+fn public_url(text: &str) -> Result<String, ConfigError> {
+    let bad = || ConfigError::PublicUrl(text.to_owned());
+    let address = text.trim().trim_end_matches('/');
+    let parsed: axum::http::Uri = address.parse().map_err(|_source| bad())?;
+    let host = parsed.host().filter(|host| !host.is_empty()).ok_or_else(bad)?;
+    let is_this_machine = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    let is_safe = match parsed.scheme_str() {
+        Some("https") => true,
+        Some("http") => is_this_machine,
+        _ => false,
+    };
+    let authority = parsed.authority().map_or("", |authority| authority.as_str());
+    // Whatever else it says, a name and password before the host among it, would be lost or printed.
+    let is_bare = !authority.contains('@') && address.ends_with(authority);
+    if is_safe && is_bare && address.chars().count() <= PUBLIC_URL_CHARACTERS {
+        Ok(address.to_owned())
+    } else {
+        Err(bad())
+    }
+}
+
 /// Variables of this prefix that are no settings belong to scripts and tests.
 fn is_setting(name: &str) -> bool {
     Settings::default().shown().iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
@@ -282,6 +334,27 @@ mod tests {
     fn a_password_is_not_shown() {
         let hidden = hide_password("postgres://bureau:p@ss@127.0.0.1:5432/ledger");
         assert_eq!(hidden, "postgres://bureau:***@127.0.0.1:5432/ledger");
+    }
+
+    #[test]
+    fn a_public_url_is_a_server_and_nothing_behind_it() {
+        for (text, taken) in [
+            ("https://firebreak.example.cn", Some("https://firebreak.example.cn")),
+            (" https://firebreak.example.cn:8443/ ", Some("https://firebreak.example.cn:8443")),
+            ("http://127.0.0.1:8470", Some("http://127.0.0.1:8470")),
+            ("http://[::1]:8470", Some("http://[::1]:8470")),
+            ("http://firebreak.example.cn", None),
+            ("https://firebreak.example.cn/office", None),
+            ("https://firebreak.example.cn?x=1", None),
+            ("https://name:secret@firebreak.example.cn", None),
+            ("firebreak.example.cn", None),
+            ("ftp://firebreak.example.cn", None),
+            ("https://", None),
+            ("", None),
+        ] {
+            assert_eq!(public_url(text).ok().as_deref(), taken, "{text}");
+        }
+        assert!(public_url(&format!("https://{}", "a".repeat(PUBLIC_URL_CHARACTERS))).is_err());
     }
 
     #[test]

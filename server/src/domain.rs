@@ -105,6 +105,17 @@ numbered! {
     }
 }
 
+impl UnitKind {
+    /// Its name as people read it.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Responsible => "责任单位",
+            Self::Owner => "产权单位",
+            Self::Operator => "运维单位",
+        }
+    }
+}
+
 /// An account of the deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub uuid::Uuid);

@@ -3,27 +3,39 @@
 //! Pure: values of [`crate::sync::listing`] in, text out. Every value is escaped by the template. Routes, tokens
 //! and headers are in `http`. Start at [`overview()`].
 
+pub mod account;
 mod api;
+mod api_words;
+pub mod audit;
 mod case;
+pub mod commands;
 mod detail;
 mod device;
 mod districts;
+mod forms;
 mod grid;
+mod guide;
 mod layout;
 pub mod lists;
+pub mod ogc;
+pub mod orders;
 mod overview;
+pub mod people;
 mod place;
 mod proposals;
 mod reports;
 pub mod sign_in;
+pub mod units;
 mod words;
 
 pub use api::{api, errors};
-pub use detail::record;
+pub use api_words::has_word;
+pub use detail::{Beside, record};
 pub use device::{device, enrol_code};
 pub use districts::{DistrictShown, districts};
 pub use grid::{GridShown, grid};
-pub use layout::{Tab, Viewer, problem};
+pub use guide::guide;
+pub use layout::{Viewer, Wrong, problem};
 pub use overview::{Overview, overview};
 pub use proposals::proposals;
 pub use reports::{Reports, reports};

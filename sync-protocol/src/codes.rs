@@ -130,6 +130,7 @@ codes! {
     PasswordWeak = "password-weak", Request, "密码不符合规定", "the password does not meet the rules";
     PasswordStale = "password-stale", Request, "密码已过期，请更改", "the password is too old; change it";
     LinkInvalid = "link-invalid", Request, "链接无效、已使用或已过期", "the link is not valid, was used or has expired";
+    LoginInvalid = "login-invalid", Request, "登录名须为 3 至 64 个字母（含汉字）、数字或 . - _ @", "a login is 3 to 64 letters (of any script), digits or . - _ @";
     LoginTaken = "login-taken", Request, "登录名已被使用", "the login is taken";
     CsrfMissing = "csrf-missing", Request, "页面已过期，请刷新后重试", "the request came with a cookie and without its token; load the page again";
     AccountElsewhere = "account-elsewhere", Request, "该账号还属于其他辖区，请由系统运维人员处理", "the account is of other districts too; only the operator may do this";
@@ -141,9 +142,10 @@ codes! {
     EnrolMalformed = "enrol-malformed", Request, "注册请求结构不符或签名不符", "the enrolment request is malformed or not signed by its key";
     NotFound = "not-found", Request, "未找到", "there is no such thing in this district";
     BadParameter = "bad-parameter", Request, "参数无效", "a parameter is not valid";
+    FilterBad = "filter-bad", Request, "筛选条件无效", "the filter is not valid here";
     MethodNotAllowed = "method-not-allowed", Request, "不支持的请求方法", "the method is not allowed here";
     ConflictClosed = "conflict-closed", Request, "该冲突已解决或已变化", "the conflict is settled already or has changed";
-    CommandRefused = "command-refused", Request, "当前不能执行该操作，缺少的内容见列表", "the command is not allowed now; what is missing is listed";
+    CommandRefused = "command-refused", Request, "当前不能执行该操作，原因见列表", "the command is refused; every reason is listed";
     MovedOn = "moved-on", Request, "记录已有新的变化，请刷新后再操作", "the record has moved on since it was read; read it again";
     NotReleasable = "not-releasable", Request, "该记录无法放行", "the quarantined operation cannot be released";
     IdempotencyKeyReused = "idempotency-key-reused", Request, "同一幂等键已用于另一请求", "the idempotency key was used for another request";
@@ -153,6 +155,7 @@ codes! {
     ImportTooLarge = "import-too-large", Request, "文件过大或行数过多，请拆分", "the file has too many bytes or rows; split it";
     ImportEmpty = "import-empty", Request, "文件中没有可导入的线路或区划，未作任何更改", "there is no line or region in it; nothing was changed";
     PhotoOffset = "photo-offset", Request, "上传位置与服务器已有的不一致，请从其告知的位置续传", "the offset is not where the server's copy ends; go on from the one it tells";
+    PhotoLength = "photo-length", Request, "照片长度与已声明的不一致，以服务器告知的为准", "the length is not the one that was claimed for this photo; it is told";
     PhotoHashWrong = "photo-hash-wrong", Request, "照片内容与其校验值不符，请重新上传", "the bytes are not those of this SHA-256; upload them anew";
     PhotoNotImage = "photo-not-image", Request, "文件不是可接受的照片格式", "the file is no JPEG, PNG, WebP or HEIF image";
     PhotoTooManyPixels = "photo-too-many-pixels", Request, "照片像素过多", "the photo has too many pixels";
@@ -160,6 +163,8 @@ codes! {
     PhotosUnnamed = "photos-unnamed", Request, "尚无记录引用的照片过多，请先同步记录", "too many photos that no record names yet; sync the records first";
     PhotoRedacted = "photo-redacted", Request, "照片已脱敏", "the photo was redacted";
     PhotoNoThumbnail = "photo-no-thumbnail", Request, "无法生成该照片的缩略图", "no thumbnail can be made of this photo";
+    TileNeedsZoom = "tile-needs-zoom", Request, "该内容只在更大比例尺的瓦片中提供，请放大", "tiles of this zoom do not show that; zoom in";
+    RangeNotSatisfiable = "range-not-satisfiable", Request, "所请求的范围超出文件末尾", "the range is behind the end of the file";
     TooManyRequests = "too-many-requests", Request, "请求过于频繁，请稍后再试", "too many requests; try again later";
     TimedOut = "timed-out", Request, "请求超时", "the request took too long";
     StorageFull = "storage-full", Request, "服务器存储已满，数据请留在设备上", "the server's storage is full; keep the data on the device";

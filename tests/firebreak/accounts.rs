@@ -2,15 +2,15 @@
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::browser::Browser;
-use firebreak_tests::http::note;
+use firebreak_tests::http::{Client, note};
 use firebreak_tests::server::{Backend, DISTRICT, Server};
 use serde_json::{Value, json};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::sha256;
 
 /// A password that the profile takes.
-const PASSWORD: &str = "Kx7-青山绿水再来";
-const OTHER_PASSWORD: &str = "Vq2-松坪镇的路口";
+pub(crate) const PASSWORD: &str = "Kx7-青山绿水再来";
+pub(crate) const OTHER_PASSWORD: &str = "Vq2-松坪镇的路口";
 const FORM: &str = "/link/";
 
 /// The path of a one-time link that a command prints.
@@ -21,7 +21,7 @@ async fn link(server: &Server, arguments: &[&str]) -> Result<String> {
 }
 
 /// An account of a new person of this role, and the person.
-async fn account(server: &Server, login: &str, role: &str) -> Result<String> {
+pub(crate) async fn account(server: &Server, login: &str, role: &str) -> Result<String> {
     let person = server.add_person(role).await?;
     let link = link(server, &["user", "link", "--district", DISTRICT, "--person", &person]).await?;
     let reply = Browser::new(server)?.form(&link, &[("login", login), ("password", PASSWORD)]).await?;
@@ -183,7 +183,7 @@ async fn a_token_does_what_its_scopes_say_and_no_more_than_its_maker_could() -> 
             Ok(program.call(method, path, &json!({})).await?.status)
         };
         assert_eq!(status("GET", "/v1/hazards").await?, 200);
-        assert_eq!(status("GET", "/v1/hazards.geojson").await?, 403, "it may not export");
+        assert_eq!(status("GET", "/v1/exports/hazards.geojson").await?, 403, "it may not export");
         assert_eq!(status("POST", "/v1/works").await?, 403, "it may not write");
         assert_eq!(status("POST", "/v1/tokens").await?, 403, "it makes no other token");
         let past = json!({"name": "x", "scopes": ["read"], "expires_ms": 1});
@@ -202,6 +202,104 @@ async fn a_token_does_what_its_scopes_say_and_no_more_than_its_maker_could() -> 
         let mine = format!("/v1/tokens/{}", own[0]["id"].as_str().context("no id")?);
         assert_eq!(browser.call("DELETE", &mine, &json!({})).await?.json("revoke")?, json!({"revoked": 1}));
         assert_eq!(status("GET", "/v1/hazards").await?, 401);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_makes_none_that_outlives_it_or_may_more_and_ends_with_what_it_made() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let office = server.client()?;
+        let made = async |by: &Client, body: Value| -> Result<Client> {
+            let token = by.post("/v1/tokens", &body).await?.json("token")?;
+            server.client_of(token["token"].as_str().context("no token")?)
+        };
+        let in_an_hour = jiff::Timestamp::now().as_millisecond() + 3_600_000;
+        let body = json!({"name": "母", "scopes": ["read", "admin"], "expires_ms": in_an_hour});
+        let mother = made(&office, body).await?;
+        for (wrong, what) in [
+            (json!({"name": "x", "scopes": ["read", "write"]}), "scopes"),
+            (json!({"name": "x", "scopes": ["read"], "expires_ms": in_an_hour + 1}), "expires_ms"),
+        ] {
+            let reply = mother.post("/v1/tokens", &wrong).await?;
+            refused(&reply, 403, Code::Forbidden)?;
+            ensure!(reply.text().contains(what), "{}", reply.text());
+        }
+        // Without an end it has its mother's; so has one that a session of hers makes.
+        let daughter = made(&mother, json!({"name": "女", "scopes": ["read", "admin"]})).await?;
+        let granddaughter = made(&daughter, json!({"name": "孙", "scopes": ["read"]})).await?;
+        let mut browser = Browser::new(&server)?;
+        browser.form("/login", &[("token", mother.token())]).await?;
+        browser.csrf =
+            browser.get("/v1/session").await?.json("session")?["csrf"].as_str().context("none")?.to_owned();
+        let late = json!({"name": "x", "scopes": ["read"], "expires_ms": in_an_hour + 1});
+        refused(&browser.call("POST", "/v1/tokens", &late).await?, 403, Code::Forbidden)?;
+        let listed = office.json("/v1/tokens").await?;
+        let tokens = listed["tokens"].as_array().context("no tokens")?;
+        let of = |label: &str| tokens.iter().find(|token| token["label"] == label).context("no such token");
+        for label in ["母", "女", "孙"] {
+            assert_eq!(of(label)?["expires_ms"], json!(in_an_hour), "{label}");
+        }
+        let path = format!("/v1/tokens/{}", of("母")?["id"].as_str().context("no id")?);
+        assert_eq!(office.call("DELETE", &path, &json!({})).await?.json("revoke")?, json!({"revoked": 3}));
+        for ended in [&mother, &daughter, &granddaughter] {
+            assert_eq!(ended.get("/v1/session").await?.status, 401);
+        }
+        ensure!(
+            browser.get("/v1/session").await?.status == 401 && office.get("/v1/session").await?.status == 200
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_and_tokens_end_with_what_they_were_for() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let person = account(&server, "zhanghua", "clerk").await?;
+        let token = server.client_of(&server.create_token(&person).await?)?;
+        ensure!(token.get("/v1/session").await?.status == 200);
+        server.command(&["user", "disable", "--login", "zhanghua"]).await?;
+        assert_eq!(token.get("/v1/session").await?.status, 401, "a disabled account's token");
+        server.command(&["user", "enable", "--login", "zhanghua"]).await?;
+        assert_eq!(token.get("/v1/session").await?.status, 401, "it is not let in again");
+        // A link that was made for a person before another account became that person.
+        let other = server.add_person("reviewer").await?;
+        let made = link(&server, &["user", "link", "--district", DISTRICT, "--person", &other]).await?;
+        let grant = ["user", "grant", "--login", "zhanghua", "--district", DISTRICT, "--person", &other];
+        server.command(&grant).await?;
+        told(&Browser::new(&server)?.get(&made).await?, 410, Code::LinkInvalid)?;
+        // The one before, where a new one was made; and those of somebody who left.
+        let leaves = server.add_person("reviewer").await?;
+        let link_of = ["user", "link", "--district", DISTRICT, "--person", &leaves];
+        let (first, second) = (link(&server, &link_of).await?, link(&server, &link_of).await?);
+        told(&Browser::new(&server)?.get(&first).await?, 410, Code::LinkInvalid)?;
+        ensure!(Browser::new(&server)?.get(&second).await?.status == 200);
+        server.command(&["person", "remove", "--district", DISTRICT, "--person", &leaves]).await?;
+        told(&Browser::new(&server)?.get(&second).await?, 410, Code::LinkInvalid)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_units_person_is_of_a_unit_or_is_not_made() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let office = server.client()?;
+        let without = json!({"name": "甲", "roles": ["unit"]});
+        let reply = office.post("/v1/people", &without).await?;
+        refused(&reply, 400, Code::BadParameter)?;
+        ensure!(reply.text().contains("\"field\":\"unit\""), "{}", reply.text());
+        // Who sees the whole district anyway needs none.
+        let both = json!({"name": "乙", "roles": ["unit", "reviewer"]});
+        let person = office.post("/v1/people", &both).await?.json("person")?;
+        let path = format!("/v1/people/{}", person["person"].as_str().context("no person")?);
+        refused(&office.call("PUT", &path, &without).await?, 400, Code::BadParameter)?;
+        let add = ["person", "add", "--district", DISTRICT, "--name", "丙", "--role", "unit"];
+        ensure!(server.command_lines(&add).await.is_err(), "the shell made one");
+        let absent = json!({"name": "甲", "roles": ["unit"], "unit": uuid::Uuid::nil()});
+        refused(&office.post("/v1/people", &absent).await?, 404, Code::NotFound)?;
     }
     Ok(())
 }
@@ -270,6 +368,8 @@ pub(crate) async fn codes(backend: Backend) -> Result<()> {
     let path = format!("/v1/people/{other}/link");
     let made = browser.call("POST", &path, &json!({})).await?.json("link")?;
     let link = made["path"].as_str().context("no path")?.to_owned();
+    let odd = browser.form(&link, &[("login", "zhang hua"), ("password", PASSWORD)]).await?;
+    told(&odd, 400, Code::LoginInvalid)?;
     let taken = browser.form(&link, &[("login", "zhanghua"), ("password", PASSWORD)]).await?;
     told(&taken, 409, Code::LoginTaken)?;
     told(&browser.get("/link/nothing").await?, 410, Code::LinkInvalid)?;

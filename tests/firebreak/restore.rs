@@ -231,3 +231,91 @@ async fn what_the_office_lost_by_a_restore_is_listed_with_who_names_it() -> Resu
     ensure!(page.contains(order) && page.contains("测试员 整改完成"), "the record's page does not name it");
     Ok(())
 }
+
+/// A hazard that was graded.
+async fn graded(server: &Server, keeper: &mut Keeper) -> Result<String> {
+    let report = keeper.report("serious").await?;
+    let path = format!("/v1/hazards/{}/commands", report.record);
+    let grade = json!({"fields": {"severity": "serious"}});
+    server.client()?.post(&format!("{path}/grade"), &grade).await?.json("grade")?;
+    Ok(path)
+}
+
+/// Orders it and gives the number of the order.
+async fn ordered(server: &Server, path: &str) -> Result<i64> {
+    let body = json!({"fields": {"responsible_unit": "县供电公司", "measures": "清理通道"}});
+    let reply = server.client()?.post(&format!("{path}/order"), &body).await?.json("order")?;
+    let order = reply["order"].as_str().context("no order")?;
+    Ok(order.split_once('-').context("no number")?.1.parse()?)
+}
+
+#[tokio::test]
+async fn no_order_gets_a_number_that_one_on_paper_has_after_a_restore() -> Result<()> {
+    let backup = TempDir::with_prefix("firebreak-backup")?;
+    let mut server = Server::start(Backend::Sqlite).await?;
+    let mut keeper = Keeper::enrol(&server).await?;
+    let mut hazards = Vec::new();
+    for _ in 0..8 {
+        hazards.push(graded(&server, &mut keeper).await?);
+    }
+    assert_eq!((ordered(&server, &hazards[0]).await?, ordered(&server, &hazards[1]).await?), (1, 2));
+    back_up(&mut server, backup.path()).await?;
+    keeper.moved_to(&server);
+    for (nth, expected) in [(2, 3), (3, 4), (4, 5)] {
+        assert_eq!(ordered(&server, &hazards[nth]).await?, expected);
+    }
+    keeper.phone.sync(&NOTHING).await?;
+
+    put_back(&mut server, backup.path()).await?;
+    keeper.moved_to(&server);
+    keeper.phone.sync(&NOTHING).await?;
+    let last_left_out = 2 + firebreak::sync::numbers::AFTER_RESTORE;
+    assert_eq!(ordered(&server, &hazards[2]).await?, last_left_out + 1);
+    let check = server.check().await?;
+    let gap = &check["order_gaps"][0];
+    assert_eq!((&gap["first"], &gap["last"]), (&json!(3), &json!(last_left_out)), "{check}");
+    let log = server.client()?.json("/v1/audit").await?;
+    for action in ["order.gap", "restore.detected"] {
+        let rows = log["rows"].as_array().context("no rows")?;
+        let row = rows.iter().find(|row| row["action"] == action).with_context(|| format!("no {action}"))?;
+        assert_eq!(row["actor"], "server");
+    }
+    // The operator, who looks at the paper, says it exactly; then a restore that is found out leaves out nothing more.
+    put_back(&mut server, backup.path()).await?;
+    keeper.moved_to(&server);
+    let next = |number: &'static str| ["order", "next", "--number", number, "--reason", "纸质编号已用到 5"];
+    let (done, told) = server.command(&next("6")).await?;
+    ensure!(done && told["left_out"]["last"] == 5, "{told}");
+    keeper.phone.sync(&NOTHING).await?;
+    assert_eq!(ordered(&server, &hazards[2]).await?, 6);
+    assert_eq!(ordered(&server, &hazards[3]).await?, 7);
+    ensure!(server.command_lines(&next("7")).await.is_err(), "a number is given twice");
+    server.check().await?;
+    // A number that is missing without a reason is found.
+    server.stop().await?;
+    server.execute("DELETE FROM orders WHERE ordinal = 6").await?;
+    let (succeeded, check) = server.command(&["check"]).await?;
+    ensure!(!succeeded && check["faults"].to_string().contains("order numbers"), "{check}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_unit_beside_a_record_that_its_view_does_not_say_is_found() -> Result<()> {
+    for backend in Backend::ALL {
+        let mut server = Server::start(backend).await?;
+        Keeper::enrol(&server).await?.report("serious").await?;
+        server.check().await?;
+        server.stop().await?;
+        match backend {
+            Backend::Sqlite => {
+                server.execute("UPDATE records SET unit = x'00112233445566778899aabbccddeeff'").await?
+            }
+            Backend::Postgres => {
+                server.execute("UPDATE records SET unit = '00112233-4455-6677-8899-aabbccddeeff'").await?;
+            }
+        }
+        let (succeeded, check) = server.command(&["check"]).await?;
+        ensure!(!succeeded && check["faults"].to_string().contains("differs from its view"), "{check}");
+    }
+    Ok(())
+}

@@ -37,7 +37,15 @@ async fn the_table_of_a_simulation_says_what_a_check_of_the_ledger_says() -> Res
     let open = page["conflicts"].as_array().context("no conflicts")?.len();
     assert_eq!(outcome.held.conflicts, u64::try_from(open)?, "{outcome}");
     let table = outcome.to_string();
-    for row in ["in quarantine, why", "conflicts open", "devices still out"] {
+    ensure!(outcome.photos_verified > 0 && outcome.photos_refused == 0, "{outcome}");
+    let page = server.client()?.json("/v1/photos?outstanding=true&limit=500").await?;
+    let outstanding = page["photos"].as_array().context("no photos")?.len();
+    println!(
+        "{} photos verified of {}, {outstanding} outstanding",
+        outcome.photos_verified, outcome.photos_named
+    );
+    ensure!(outcome.photos_named <= outcome.photos_verified + u64::try_from(outstanding)?, "{outcome}");
+    for row in ["photos verified", "in quarantine, why", "conflicts open", "devices still out"] {
         ensure!(table.contains(row), "no row {row} in\n{table}");
     }
     ensure!(!outcome.still_out.is_empty() && table.contains("(revoked)"), "{table}");

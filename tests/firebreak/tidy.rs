@@ -25,7 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["validate", "reconcile", "store"],
     &["report", "lifecycle", "orders"],
     &["domain"],
-    &["grid", "exports", "tiles"],
+    &["grid", "exports"],
+    &["tiles"],
     &["rules", "duplicates", "accounts", "photos", "layers"],
     &["geometry", "keys", "time", "audit"],
 ];

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak::domain::{District, Person, Role, Roles};
+use firebreak::sync::audit::Actor;
 use firebreak::sync::check::{self, Report};
 use firebreak::sync::office::{Act, SERVER_AUTHOR};
 use firebreak::sync::{Engine, admin, import, tokens};
@@ -105,7 +106,8 @@ impl Ledger {
             devices.push(device);
         }
         let office = team.persons.get(OFFICE).copied().ok_or_else(|| anyhow::anyhow!("no office"))?;
-        let token = admin::create_token(&self.engine, &district, office, &admin::unbounded()).await?;
+        let bounds = admin::unbounded();
+        let token = admin::create_token(&self.engine, &district, office, &bounds, Actor::Operator).await?;
         let office = Client::new(&self.url, &token)?;
         let binding = self.engine.binding(&district);
         Ok(Fresh { engine: Arc::clone(&self.engine), district, binding, devices, clients, office })

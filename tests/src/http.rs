@@ -204,10 +204,22 @@ impl Client {
             request = request.header(*name, value);
         }
         let response = request.body(body).send().await?;
-        let named = response.headers().iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
-        let named = named.collect();
+        let named = named(&response);
+        Ok((reply(response).await?, named))
+    }
+
+    /// GET with a user and a password instead of the token, or with nothing at all, and the headers of its reply.
+    pub async fn get_basic(
+        &self,
+        path: &str,
+        said: Option<(&str, &str)>,
+    ) -> Result<(Reply, BTreeMap<String, String>)> {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        if let Some((user, password)) = said {
+            request = request.basic_auth(user, Some(password));
+        }
+        let response = request.send().await?;
+        let named = named(&response);
         Ok((reply(response).await?, named))
     }
 
@@ -225,6 +237,11 @@ impl Client {
         note_frames(&reply.frames);
         Ok(reply)
     }
+}
+
+fn named(response: &reqwest::Response) -> BTreeMap<String, String> {
+    let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 async fn reply(response: reqwest::Response) -> Result<Reply> {

@@ -303,9 +303,18 @@ impl Server {
         self.command_text(&["district", "add", "--code", code, "--name", "测试林区"], "district").await
     }
 
-    /// Adds a person of a role to [`DISTRICT`] and gives the id.
+    /// Adds a person of a role to [`DISTRICT`] and gives the id; one of role `unit` alone is of a new unit.
     pub async fn add_person(&self, role: &str) -> Result<String> {
-        let arguments = ["person", "add", "--district", DISTRICT, "--name", "测试员", "--role", role];
+        let mut arguments = vec!["person", "add", "--district", DISTRICT, "--name", "测试员", "--role", role];
+        // People of a unit are of one: of a new one that answers for nothing yet.
+        let unit = match role {
+            "unit" => Some(
+                self.command_text(&["unit", "set", "--district", DISTRICT, "--name", "某单位"], "unit")
+                    .await?,
+            ),
+            _ => None,
+        };
+        arguments.extend(unit.iter().flat_map(|unit| ["--unit", unit.as_str()]));
         self.command_text(&arguments, "person").await
     }
 

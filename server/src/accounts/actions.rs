@@ -28,6 +28,16 @@ impl Action {
         }
     }
 
+    /// What it is called.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Read => "查看",
+            Self::Export => "导出",
+            Self::Write => "录入与处置",
+            Self::Admin => "管理",
+        }
+    }
+
     const fn bit(self) -> u8 {
         match self {
             Self::Read => 1,

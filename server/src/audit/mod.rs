@@ -65,6 +65,8 @@ impl FromStr for AuditHash {
 pub enum Actor {
     /// A person, by an account or token of theirs.
     Person(PersonId),
+    /// The owner of an account, who may be a person of several districts.
+    Account(Uuid),
     /// A phone.
     Device(DeviceId),
     /// Whoever runs commands on the server's machine.
@@ -79,6 +81,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Person(id) => write!(f, "person:{id}"),
+            Self::Account(id) => write!(f, "account:{id}"),
             Self::Device(id) => write!(f, "device:{id}"),
             Self::Operator => f.write_str("operator"),
             Self::Server => f.write_str("server"),
@@ -186,8 +189,10 @@ fn plain(text: &str) -> String {
     text.chars().take(OBJECT_CHARACTERS).map(shown).collect()
 }
 
-/// Keys ascend, since that is how the map keeps them.
+/// Keys ascend, whatever order maps keep.
 fn detail(detail: &Value) -> String {
+    let mut detail = detail.clone();
+    detail.sort_all_objects();
     let text = detail.to_string();
     if text.len() <= DETAIL_BYTES {
         return text;

@@ -8,12 +8,23 @@ use serde_json::json;
 
 use super::{find, print_json};
 use crate::sync::Engine;
-use crate::sync::audit::{self, AuditHash, Chain};
+use crate::sync::audit::{self, AuditHash, Chain, Filter};
+
+/// Rows that are read at a time.
+const ROWS: usize = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// Print where the chain stands: keep it elsewhere, on paper best.
     Head(ChainArgs),
+    /// List who did what, the newest first.
+    List {
+        #[command(flatten)]
+        chain: ChainArgs,
+        /// Rows, at most.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
     /// Read the whole chain; exit status 1 where a row was edited, deleted, reordered or cut off.
     Verify {
         #[command(flatten)]
@@ -34,19 +45,56 @@ pub(super) struct ChainArgs {
     deployment: bool,
 }
 
+/// What is wanted of a chain.
+enum Wanted {
+    Head,
+    Rows(usize),
+    Verdict(Option<AuditHash>),
+}
+
+/// Prints rows, the newest first, one a line.
+async fn list(engine: &Arc<Engine>, chain: Chain<'_>, limit: usize) -> anyhow::Result<()> {
+    let all = Filter::default();
+    let (mut left, mut from): (usize, Option<String>) = (limit, None);
+    loop {
+        let rows = u32::try_from(left.min(ROWS)).unwrap_or(u32::MAX);
+        let page = match chain {
+            Chain::District(district) => audit::page(engine, district, &all, from.as_deref(), rows).await?,
+            Chain::Deployment => audit::deployment_page(engine, None, &all, from.as_deref(), rows).await?,
+        };
+        left = left.saturating_sub(page.rows.len());
+        for row in &page.rows {
+            print_json(&serde_json::to_value(row)?)?;
+        }
+        from = page.next;
+        if left == 0 || from.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 pub(super) async fn run(engine: &Arc<Engine>, command: AuditCommand) -> anyhow::Result<ExitCode> {
-    let (chain, kept, is_head) = match command {
-        AuditCommand::Head(chain) => (chain, None, true),
-        AuditCommand::Verify { chain, head } => (chain, head, false),
+    let (chain, wanted) = match command {
+        AuditCommand::Head(chain) => (chain, Wanted::Head),
+        AuditCommand::List { chain, limit } => (chain, Wanted::Rows(limit)),
+        AuditCommand::Verify { chain, head } => (chain, Wanted::Verdict(head)),
     };
     let district = if chain.deployment { None } else { Some(find(engine, chain.district).await?) };
     let name = district.as_ref().map(|district| district.code.clone());
     let chain = district.as_ref().map_or(Chain::Deployment, Chain::District);
-    if is_head {
-        let link = audit::head(engine, chain).await?;
-        print_json(&json!({ "district": name, "sequence": link.sequence, "head": link.hash.to_string() }))?;
-        return Ok(ExitCode::SUCCESS);
-    }
+    let kept = match wanted {
+        Wanted::Head => {
+            let link = audit::head(engine, chain).await?;
+            let (sequence, head) = (link.sequence, link.hash.to_string());
+            print_json(&json!({ "district": name, "sequence": sequence, "head": head }))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Wanted::Rows(limit) => {
+            list(engine, chain, limit).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Wanted::Verdict(kept) => kept,
+    };
     let verdict = audit::verify(engine, chain, kept).await?;
     let mut printed = serde_json::to_value(&verdict)?;
     if let Some(printed) = printed.as_object_mut() {

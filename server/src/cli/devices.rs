@@ -9,6 +9,7 @@ use sync_protocol::ids::{Chain, DeviceId};
 
 use super::{DistrictArg, find, print_json};
 use crate::sync::Engine;
+use crate::sync::audit::Actor;
 use crate::sync::office::{Act, SERVER_AUTHOR};
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +58,7 @@ pub(super) async fn run(engine: &Arc<Engine>, command: DeviceCommand) -> anyhow:
         }
         DeviceCommand::Lost { device, district } => {
             let district = find(engine, district).await?;
-            engine.act(&district, Act::Lose { device }).await?;
+            engine.act(&district, Act::Lose { device, by: Actor::Operator }).await?;
             print_json(&json!({ "device": device.to_string(), "status": "lost" }))
         }
         DeviceCommand::Revoke { device, district, last_sequence, last_chain } => {

@@ -16,9 +16,13 @@ use crate::domain::{Role, Roles, UnitId};
 use crate::geometry::GeoBox;
 use crate::store::TokenBounds;
 use crate::sync::admin::Reach;
+use crate::sync::audit::Actor;
 use crate::sync::people::{self, Tokens};
 use crate::sync::{Engine, admin};
 use crate::tls;
+
+/// Who gives a command, in the audit log.
+const BY: Actor = Actor::Operator;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PersonCommand {
@@ -119,7 +123,7 @@ pub(super) async fn run_person(engine: &Arc<Engine>, command: PersonCommand) -> 
         PersonCommand::Add { district, name, role, unit } => {
             let district = find(engine, district).await?;
             let roles = roles(&role)?;
-            let person = admin::add_person(engine, &district, &name, roles, unit.map(UnitId)).await?;
+            let person = admin::add_person(engine, &district, &name, (roles, unit.map(UnitId)), BY).await?;
             print_json(&json!({ "person": person.to_string() }))
         }
         PersonCommand::List(district) => {
@@ -131,7 +135,7 @@ pub(super) async fn run_person(engine: &Arc<Engine>, command: PersonCommand) -> 
         }
         PersonCommand::Remove { person, district } => {
             let district = find(engine, district).await?;
-            people::remove(engine, &district, person).await?;
+            people::remove(engine, &district, person, BY).await?;
             print_json(&json!({ "person": person.to_string(), "removed": true }))
         }
     }
@@ -141,7 +145,7 @@ pub(super) async fn run_area(engine: &Arc<Engine>, command: AreaCommand) -> anyh
     let AreaCommand::Set { district, person, boxes } = command;
     let district = find(engine, district).await?;
     let boxes = boxes.iter().map(|text| parse_box(text)).collect::<anyhow::Result<_>>()?;
-    let version = admin::set_area(engine, &district, person, boxes).await?;
+    let version = admin::set_area(engine, &district, person, boxes, BY).await?;
     print_json(&json!({ "person": person.to_string(), "version": version }))
 }
 
@@ -150,7 +154,7 @@ pub(super) async fn run_token(engine: &Arc<Engine>, command: TokenCommand) -> an
         TokenCommand::Create { person, name, scope, expires_days, district } => {
             let district = find(engine, district).await?;
             let bounds = bounds(engine, name, &scope, expires_days)?;
-            let token = admin::create_token(engine, &district, person, &bounds).await?;
+            let token = admin::create_token(engine, &district, person, &bounds, BY).await?;
             print_json(&json!({ "token": token }))
         }
         TokenCommand::List(district) => {
@@ -164,7 +168,7 @@ pub(super) async fn run_token(engine: &Arc<Engine>, command: TokenCommand) -> an
             let district = find(engine, district).await?;
             let named = id.map(Tokens::Named).or(person.map(Tokens::Of));
             let which = named.context("say which: --id ID or --person PERSON")?;
-            let revoked = people::revoke_tokens(engine, &district, &which).await?;
+            let revoked = people::revoke_tokens(engine, &district, &which, BY).await?;
             print_json(&json!({ "revoked": revoked }))
         }
     }
@@ -178,8 +182,11 @@ pub(super) async fn run_enrol_code(
     let district = find(engine, arguments.district).await?;
     let certificate = arguments.tls_cert.as_ref().or(settings.tls_cert.as_ref());
     let pin = certificate.map(|path| tls::pin(path)).transpose()?;
-    let reach = Reach { address: arguments.address.as_deref(), pin: pin.as_deref() };
-    let code = admin::enrol_code(engine, &district, arguments.person, reach).await?;
+    let reach = Reach {
+        address: arguments.address.as_deref().or(settings.public_url.as_deref()),
+        pin: pin.as_deref(),
+    };
+    let code = admin::enrol_code(engine, &district, arguments.person, reach, BY).await?;
     show_qr(&code.uri)?;
     print_json(&serde_json::to_value(code)?)
 }
@@ -203,7 +210,7 @@ fn bounds(
             .with_context(|| format!("`{}`: scopes are read, export, write, admin", scopes.join(" ")))?,
     };
     let expires_ms = days.map(|days| engine.clock.now_ms() + i64::from(days) * 86_400_000);
-    Ok(TokenBounds { name, scopes: scopes.names().join(" "), expires_ms })
+    Ok(TokenBounds { name, scopes: scopes.names().join(" "), expires_ms, made_by: None })
 }
 
 fn parse_box(text: &str) -> anyhow::Result<GeoBox> {

@@ -13,6 +13,7 @@ use super::{DistrictArg, find, print_json};
 use crate::domain::District;
 use crate::report::period::Period;
 use crate::report::render::{Format, render};
+use crate::sync::audit::{Actor, Entry};
 use crate::sync::{Engine, reports};
 
 /// In which form.
@@ -78,6 +79,9 @@ pub(super) async fn run(engine: &Arc<Engine>, arguments: ReportArgs) -> anyhow::
         (None, Some((from, to))) => draft(engine, &district, Period::new(from, to)?, format).await?,
         (None, None) => anyhow::bail!("say which days: --from YYYY-MM-DD --to YYYY-MM-DD"),
     };
+    let detail = json!({ "format": format.as_str(), "from": from, "to": to });
+    let object = number.clone().unwrap_or_default();
+    engine.audit_alone(&district, Entry::by(Actor::Operator, "export.report", object, detail)).await?;
     match out {
         None => {
             let mut output = std::io::stdout();

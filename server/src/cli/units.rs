@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{DistrictArg, find, print_json};
 use crate::domain::UnitId;
 use crate::sync::Engine;
+use crate::sync::audit::Actor;
 use crate::sync::units::{self, UnitWritten, Which};
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +54,7 @@ pub(super) async fn run(engine: &Arc<Engine>, command: UnitCommand) -> anyhow::R
             let district = find(engine, district).await?;
             let which = unit.map_or(Which::New, |unit| Which::Known(UnitId(unit)));
             let written = UnitWritten { name, kind, contact, phone, parent };
-            let unit = units::write(engine, &district, which, written).await?;
+            let unit = units::write(engine, &district, which, written, Actor::Operator).await?;
             print_json(&json!({ "unit": unit.to_string() }))
         }
         UnitCommand::List(district) => {
@@ -65,7 +66,7 @@ pub(super) async fn run(engine: &Arc<Engine>, command: UnitCommand) -> anyhow::R
         }
         UnitCommand::Retire { unit, district } => {
             let district = find(engine, district).await?;
-            units::retire(engine, &district, UnitId(unit)).await?;
+            units::retire(engine, &district, UnitId(unit), Actor::Operator).await?;
             print_json(&json!({ "unit": unit.to_string(), "retired": true }))
         }
     }

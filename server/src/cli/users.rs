@@ -10,9 +10,9 @@ use sync_protocol::ids::PersonId;
 use super::{DistrictArg, find, print_json};
 use crate::config::Settings;
 use crate::domain::{District, Role, Roles};
-use crate::store::{LinkFor, Membership};
+use crate::sync::audit::Actor;
 use crate::sync::users::{self, Place};
-use crate::sync::{Engine, accounts, admin};
+use crate::sync::{Engine, admin};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -91,7 +91,7 @@ pub(super) enum UserCommand {
 /// Where the office's pages are.
 #[derive(Debug, Args)]
 pub(super) struct AddressArg {
-    /// The server's address as browsers see it, for the link. Default: where the settings say that it listens.
+    /// The server's address as browsers see it, for the link. Default: `public_url`, else where the server listens.
     #[arg(long)]
     address: Option<String>,
 }
@@ -99,7 +99,8 @@ pub(super) struct AddressArg {
 impl AddressArg {
     fn link(&self, settings: &Settings, secret: &str) -> String {
         let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
-        let address = self.address.clone().unwrap_or_else(|| format!("{scheme}://{}", settings.listen));
+        let address = self.address.clone().or_else(|| settings.public_url.clone());
+        let address = address.unwrap_or_else(|| format!("{scheme}://{}", settings.listen));
         format!("{}/link/{secret}", address.trim_end_matches('/'))
     }
 }
@@ -111,10 +112,11 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     match command {
         UserCommand::Add { login, name, address } => {
-            let account = users::create(engine, &login, &name).await?;
-            let (secret, expires_ms) = accounts::make_link(engine, LinkFor::Account(account)).await?;
-            let link = address.link(settings, &secret);
-            print_json(&json!({ "account": account.to_string(), "link": link, "expires_ms": expires_ms }))
+            let (account, made) = users::create(engine, &login, &name).await?;
+            let link = address.link(settings, &made.secret);
+            print_json(
+                &json!({ "account": account.to_string(), "link": link, "expires_ms": made.expires_ms }),
+            )
         }
         UserCommand::List => {
             for user in users::list(engine).await? {
@@ -126,23 +128,24 @@ pub(super) async fn run(
         UserCommand::Enable { login } => disable(engine, &login, false).await,
         UserCommand::Reset { login, address } => {
             let account = users::find(engine, &login).await?;
-            let mut transaction = engine.store.begin().await?;
-            transaction.end_sessions_of(account.id).await?;
-            transaction.commit().await?;
-            let (secret, expires_ms) = accounts::make_link(engine, LinkFor::Account(account.id)).await?;
-            let link = address.link(settings, &secret);
-            print_json(&json!({ "account": account.id.to_string(), "link": link, "expires_ms": expires_ms }))
+            let made = users::reset(engine, account.id).await?;
+            let link = address.link(settings, &made.secret);
+            print_json(
+                &json!({ "account": account.id.to_string(), "link": link, "expires_ms": made.expires_ms }),
+            )
         }
         UserCommand::Link { admin, person, name, district, address } => {
             let district = find(engine, district).await?;
             let person = match person {
                 Some(person) if !admin => person,
-                _ => admin::add_person(engine, &district, &name, Roles::from(Role::Admin), None).await?,
+                _ => {
+                    let what = (Roles::from(Role::Admin), None);
+                    admin::add_person(engine, &district, &name, what, Actor::Operator).await?
+                }
             };
-            let purpose = LinkFor::Person(Membership { district: district.key, person });
-            let (secret, expires_ms) = accounts::make_link(engine, purpose).await?;
-            let link = address.link(settings, &secret);
-            print_json(&json!({ "person": person.to_string(), "link": link, "expires_ms": expires_ms }))
+            let made = users::link_of_person(engine, &district, person, Actor::Operator).await?;
+            let link = address.link(settings, &made.secret);
+            print_json(&json!({ "person": person.to_string(), "link": link, "expires_ms": made.expires_ms }))
         }
         UserCommand::Grant { login, person, district, province } => {
             let place = match (province, person) {

@@ -90,17 +90,20 @@ impl Degrees {
 
 /// A Gauss–Krüger zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Zone {
+pub struct Zone {
     /// Its number, 13–23 of 6 degrees or 25–45 of 3.
-    pub(super) number: u16,
+    pub number: u16,
     /// Longitude of its central meridian, degrees.
-    pub(super) meridian: u16,
+    pub meridian: u16,
+    /// How wide it is, degrees.
+    pub width: u16,
     /// Whether eastings begin with its number.
-    pub(super) is_prefixed: bool,
+    pub is_prefixed: bool,
 }
 
 impl Zone {
-    fn of(code: u16) -> Option<Self> {
+    /// The zone of an EPSG code.
+    pub fn of(code: u16) -> Option<Self> {
         let (first, number, width, is_prefixed) = match code {
             4491..=4501 => (4491, 13, 6, true),
             4502..=4512 => (4502, 13, 6, false),
@@ -109,11 +112,11 @@ impl Zone {
             _ => return None,
         };
         let steps = code - first;
-        Some(Self { number: number + steps, meridian: 75 + steps * width, is_prefixed })
+        Some(Self { number: number + steps, meridian: 75 + steps * width, width, is_prefixed })
     }
 
     /// Easting of the central meridian, metres.
-    pub(super) fn false_easting(self) -> f64 {
+    pub fn false_easting(self) -> f64 {
         let prefix = if self.is_prefixed { f64::from(self.number) * 1e6 } else { 0.0 };
         prefix + 500_000.0
     }
@@ -275,14 +278,14 @@ mod tests {
 
     #[test]
     fn every_zone_has_its_meridian_and_its_number() {
-        for (code, number, meridian, is_prefixed) in [
-            (4491, 13, 75, true),
-            (4512, 23, 135, false),
-            (4513, 25, 75, true),
-            (4533, 45, 135, true),
-            (4554, 45, 135, false),
+        for (code, number, meridian, width, is_prefixed) in [
+            (4491, 13, 75, 6, true),
+            (4512, 23, 135, 6, false),
+            (4513, 25, 75, 3, true),
+            (4533, 45, 135, 3, true),
+            (4554, 45, 135, 3, false),
         ] {
-            assert_eq!(Zone::of(code), Some(Zone { number, meridian, is_prefixed }), "{code}");
+            assert_eq!(Zone::of(code), Some(Zone { number, meridian, width, is_prefixed }), "{code}");
         }
         assert_eq!((Zone::of(4490), Zone::of(4555)), (None, None));
     }

@@ -8,15 +8,26 @@ use utoipa::ToSchema;
 
 use super::units::degrees;
 
-/// Bits of each coordinate.
-const BITS: u32 = 31;
+/// Bits of each coordinate of the grid.
+pub const GRID_BITS: u32 = 31;
 /// Latitude at which web mercator is square, degrees.
 const MAX_LATITUDE: f64 = 85.051_128_779_806_59;
 
 /// The interleaved key of a position in degrees × 1e7.
 pub fn place(lat_e7: i64, lon_e7: i64) -> i64 {
     let (x, y) = mercator(lat_e7, lon_e7);
+    key_of_grid(x, y)
+}
+
+/// The key of grid coordinates, each in 0..2^31.
+pub fn key_of_grid(x: u32, y: u32) -> i64 {
     spread(x) | (spread(y) << 1)
+}
+
+/// The grid coordinates of a key, exactly: x eastward, y southward, each in 0..2^31.
+pub fn grid_of_key(key: i64) -> (u32, u32) {
+    let coordinate = |key: i64| u32::try_from(gather(key)).unwrap_or(0);
+    (coordinate(key), coordinate(key >> 1))
 }
 
 /// Web-mercator grid coordinates, x eastward, y southward, each in 0..2^31.
@@ -34,7 +45,7 @@ fn mercator(lat_e7: i64, lon_e7: i64) -> (u32, u32) {
     reason = "clamped to 0..2^31 before the cast"
 )]
 fn grid(fraction: f64) -> u32 {
-    let cells = f64::from(1_u32 << BITS);
+    let cells = f64::from(1_u32 << GRID_BITS);
     (fraction * cells).floor().clamp(0.0, cells - 1.0) as u32
 }
 
@@ -160,7 +171,7 @@ impl Area {
 
 /// Quadtree cells that cover a box, split while there are fewer than `limit`.
 fn cover(grid: &Grid, limit: usize) -> Vec<(i64, i64)> {
-    let mut cells = vec![(0_i64, 0_i64, BITS)];
+    let mut cells = vec![(0_i64, 0_i64, GRID_BITS)];
     loop {
         let mut next = Vec::with_capacity(cells.len() * 4);
         let mut has_split = false;
@@ -209,6 +220,7 @@ mod tests {
             let (x, y) = mercator(lat, lon);
             let key = place(lat, lon);
             assert_eq!((gather(key), gather(key >> 1)), (x.into(), y.into()));
+            assert_eq!(grid_of_key(key), (x, y));
         }
     }
 

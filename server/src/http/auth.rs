@@ -9,6 +9,8 @@ use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{DeviceId, RecordId};
@@ -19,8 +21,8 @@ use super::policy::{self, Row, Scope};
 use crate::accounts::actions::Actions;
 use crate::domain::{Device, DeviceStatus, District, Person, Role};
 use crate::sync::SyncError;
-use crate::sync::audit::Entry;
-use crate::sync::sessions::{self, Session, Sight, Visitor};
+use crate::sync::audit::Actor;
+use crate::sync::sessions::{self, Session, Sight, TokenHeld, Visitor};
 use crate::sync::tokens::{self, Claim};
 
 /// A device that asks, as it stands now.
@@ -36,7 +38,7 @@ pub(super) struct Presenter {
 pub(super) struct Remembered(pub(super) Presenter);
 
 /// An account of the office that the policy table lets into this route.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Account {
     pub(super) district: District,
     pub(super) person: Person,
@@ -44,6 +46,8 @@ pub(super) struct Account {
     pub(super) sight: Sight,
     /// What its token may be used for.
     pub(super) actions: Actions,
+    /// The token that it came with, itself or by a session.
+    pub(super) token: Option<TokenHeld>,
     /// Its browser's session; none: a program with a token.
     pub(super) session: Option<Session>,
 }
@@ -69,36 +73,49 @@ impl Account {
         if self.sight.sees(row.and_then(|row| row.unit)) { Ok(()) } else { Err(Code::NotFound.into()) }
     }
 
-    /// Notes in the audit log that the account changed who may do what.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(super) async fn note(
-        &self,
-        shared: &Shared,
-        action: &'static str,
-        object: impl Into<String>,
-        detail: serde_json::Value,
-    ) -> Result<(), ApiError> {
-        let entry = Entry::of(self.person.id, action, object, detail);
-        Ok(shared.engine.audit_alone(&self.district, entry).await?)
+    /// Who it is in the audit log.
+    pub(super) const fn actor(&self) -> Actor {
+        Actor::Person(self.person.id)
     }
 
     /// The account of a visitor, where the row of the route lets them in.
     ///
     /// # Errors
     /// [`Code::Forbidden`].
-    fn admitted(visitor: Visitor, row: &Row) -> Result<Self, ApiError> {
-        let Visitor { district, person, sight, actions, session } = visitor;
+    pub(super) fn admitted(visitor: Visitor, row: &Row) -> Result<Self, ApiError> {
+        let account = Self::from(visitor);
+        if account.may(row) { Ok(account) } else { Err(Code::Forbidden.into()) }
+    }
+
+    /// Whether this row lets the account in.
+    pub(super) fn may(&self, row: &Row) -> bool {
         let is_shown = match row.scope {
-            Scope::District => sight == Sight::District,
+            Scope::District => self.sight == Sight::District,
             Scope::DeviceOrOffice | Scope::OwnUnit | Scope::Own | Scope::Province => true,
             Scope::Public | Scope::Device => false,
         };
-        if !is_shown || !actions.has(row.action) || !person.roles.has_any(row.roles) {
-            return Err(Code::Forbidden.into());
-        }
-        Ok(Self { district, person, sight, actions, session })
+        is_shown && self.actions.has(row.action) && self.person.roles.has_any(row.roles)
+    }
+
+    /// The account of whoever asks, with what keeps it out of this route, where something does.
+    ///
+    /// # Errors
+    /// Those of [`account`] but [`Code::Forbidden`] by the table.
+    pub(super) async fn at_the_door(
+        parts: &Parts,
+        shared: &Shared,
+    ) -> Result<(Self, Option<ApiError>), ApiError> {
+        let row = policy::row_of(parts)?;
+        let account = Self::from(visitor(parts, shared, Csrf::InHeader).await?);
+        let kept_out = if account.may(row) { None } else { Some(Code::Forbidden.into()) };
+        Ok((account, kept_out))
+    }
+}
+
+impl From<Visitor> for Account {
+    fn from(visitor: Visitor) -> Self {
+        let Visitor { district, person, sight, actions, token, session } = visitor;
+        Self { district, person, sight, actions, token, session }
     }
 }
 
@@ -110,6 +127,28 @@ pub(super) const CSRF_HEADER: &str = "x-csrf-token";
 fn header_token(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     value.strip_prefix("Bearer ").map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// The password of `Authorization: Basic`, whoever the user: programs that show maps know no other way to say a token.
+/// Only for routes that change nothing.
+fn basic_token(parts: &Parts) -> Option<String> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, said) = value.split_once(' ')?;
+    let said = STANDARD.decode(said.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let said = String::from_utf8(said).ok()?;
+    let (_user, password) = said.split_once(':')?;
+    (!password.is_empty()).then(|| password.to_owned())
+}
+
+/// Who asks for a map: as [`account`], or by a token that is said as a password.
+///
+/// # Errors
+/// [`Code::Unauthenticated`], [`Code::Forbidden`].
+pub(super) async fn account_of_map(parts: &Parts, shared: &Shared) -> Result<Account, ApiError> {
+    match basic_token(parts) {
+        Some(token) => Account::admitted(holder(shared, &token).await?.0, policy::row_of(parts)?),
+        None => account(parts, shared, Csrf::InHeader).await,
+    }
 }
 
 /// The id of the session in a browser's cookie.
@@ -152,8 +191,12 @@ pub(super) enum Csrf<'a> {
 /// [`Code::Unauthenticated`]; [`Code::CsrfMissing`] where a browser's cookie came without the session's own token.
 pub(super) async fn account(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> Result<Account, ApiError> {
     let row = policy::row_of(parts)?;
+    Account::admitted(visitor(parts, shared, csrf).await?, row)
+}
+
+async fn visitor(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> Result<Visitor, ApiError> {
     if let Some(token) = header_token(parts) {
-        return Account::admitted(holder(shared, token).await?.0, row);
+        return Ok(holder(shared, token).await?.0);
     }
     let id = cookie(&parts.headers).ok_or(Code::Unauthenticated)?;
     let visitor = sessions::by_session(&shared.engine, shared.lasting, id).await?;
@@ -167,13 +210,15 @@ pub(super) async fn account(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> R
     if !is_safe && !is_ours {
         return Err(Code::CsrfMissing.into());
     }
-    Account::admitted(visitor, row)
+    Ok(visitor)
 }
 
 /// A token for a district that is not here is no token; a store that fails is no reason to doubt one.
 fn unknown_district(error: SyncError) -> ApiError {
     match error {
-        SyncError::Refused(_) | SyncError::RefusedFor(..) => Code::Unauthenticated.into(),
+        SyncError::Refused(_) | SyncError::RefusedFor(..) | SyncError::Wait(..) => {
+            Code::Unauthenticated.into()
+        }
         other @ (SyncError::Command(_) | SyncError::Store(_) | SyncError::Keys(_) | SyncError::Gone) => {
             other.into()
         }
@@ -237,8 +282,8 @@ impl FromRequestParts<Shared> for Remembered {
 
 impl From<Account> for Visitor {
     fn from(account: Account) -> Self {
-        let Account { district, person, sight, actions, session } = account;
-        Self { district, person, sight, actions, session }
+        let Account { district, person, sight, actions, token, session } = account;
+        Self { district, person, sight, actions, token, session }
     }
 }
 

@@ -19,7 +19,7 @@ use super::auth::Account;
 use super::conditional::heads_tag;
 use super::error::ApiError;
 use super::hazards::parse;
-use super::parameters::{Body, IfMatch};
+use super::parameters::{Body, IfMatch, wrong};
 use crate::domain::Role;
 use crate::lifecycle;
 use crate::sync::commands::{self, Command, Commanded, MovedOn, Offered};
@@ -50,16 +50,16 @@ pub(super) struct NamedPhoto {
 pub(super) struct Given {
     /// What the command says, by name.
     #[serde(default)]
-    fields: BTreeMap<String, Value>,
+    pub(super) fields: BTreeMap<String, Value>,
     /// Photos that it rests on.
     #[serde(default)]
     #[schema(max_items = 32)]
-    photos: Vec<NamedPhoto>,
+    pub(super) photos: Vec<NamedPhoto>,
     /// The heads that it was made from, hexadecimal; absent: the hazard as it stands.
-    heads: Option<Vec<String>>,
+    pub(super) heads: Option<Vec<String>>,
     /// Written as it was made even where the hazard has moved on: the two are then in conflict.
     #[serde(default)]
-    beside: bool,
+    pub(super) beside: bool,
 }
 
 /// A command on several hazards.
@@ -81,8 +81,8 @@ pub(super) struct Bulk {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Commands {
-    heads: Vec<String>,
-    commands: Vec<Offered>,
+    pub(super) heads: Vec<String>,
+    pub(super) commands: Vec<Offered>,
 }
 
 /// What one hazard of a bulk command came to.
@@ -175,7 +175,7 @@ pub(super) async fn bulk(
     Body(given): Body<Bulk>,
 ) -> Result<Json<Items>, ApiError> {
     if given.hazards.is_empty() || given.hazards.len() > BULK {
-        return Err(ApiError::with(Code::BadParameter, format!("hazards: 1 to {BULK}")));
+        return Err(wrong("hazards", &format!("1 to {BULK}")));
     }
     let said = (fields(&given.fields)?, photos(&given.photos)?);
     lifecycle::Command::parse(&command).ok_or(Code::NotFound)?;
@@ -234,13 +234,13 @@ pub(super) fn heads(heads: &[String]) -> Result<Vec<Head>, ApiError> {
         .iter()
         .map(|head| hex::decode(head).ok().and_then(|bytes| Head::try_from(bytes.as_slice()).ok()))
         .collect::<Option<_>>()
-        .ok_or_else(|| ApiError::with(Code::BadParameter, "heads"))?;
+        .ok_or_else(|| wrong("heads", "32 个十六进制数字 (32 hexadecimal digits each)"))?;
     heads.sort_unstable();
     Ok(heads)
 }
 
 fn photos(named: &[NamedPhoto]) -> Result<Vec<Photo>, ApiError> {
-    let bad = || ApiError::with(Code::BadParameter, "photos");
+    let bad = || wrong("photos", &format!("at most {PHOTOS}, each with a sha256 of 64 hexadecimal digits"));
     if named.len() > PHOTOS {
         return Err(bad());
     }

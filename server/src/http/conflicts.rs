@@ -14,7 +14,7 @@ use super::Shared;
 use super::auth::Account;
 use super::commands;
 use super::error::ApiError;
-use super::parameters::{Body, Paging, Parameters, page_size};
+use super::parameters::{Body, Paging, Parameters, one_of, page_size, wrong};
 use super::policy;
 use crate::sync::decide::{self, Decision};
 use crate::sync::json;
@@ -104,10 +104,11 @@ fn decision(id: &ConflictId, resolution: Resolution) -> Result<Decision, ApiErro
     match (resolution.value, resolution.act) {
         (Some(value), None) if resolution.fields.is_none() => {
             let raw = json::to_raw(&id.subject, &value);
-            Ok(Decision::Value(raw.ok_or_else(|| ApiError::with(Code::BadParameter, "value"))?))
+            Ok(Decision::Value(raw.ok_or_else(|| wrong("value", "整数、文本等，不带小数 (no fractions)"))?))
         }
         (None, Some(act)) => {
-            let kind = Kind::parse(&act).ok_or_else(|| ApiError::with(Code::BadParameter, "act"))?;
+            let kind =
+                Kind::parse(&act).ok_or_else(|| one_of("act", Kind::ALL.iter().map(|kind| kind.as_str())))?;
             Ok(Decision::Act(kind, commands::fields(&resolution.fields.unwrap_or_default())?))
         }
         _ => Err(ApiError::with(Code::BadParameter, "either a value, or an act with its fields")),

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Chain, DeviceId};
 use utoipa::{IntoParams, ToSchema};
@@ -11,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, page_size};
+use super::parameters::{Body, NOT_EMPTY, Parameters, UUID, one_of, page_size, wrong};
 use crate::sync::listing::devices::{self, DeviceFilter, DeviceTold};
 use crate::sync::office::Act;
 use crate::sync::review::{self, Decision, Reviewed};
@@ -92,7 +91,10 @@ pub(super) async fn revoke(
         (None, None) => None,
         (Some(sequence), Some(chain)) => {
             let chain = hex::decode(chain).ok().and_then(|bytes| Chain::try_from(bytes.as_slice()).ok());
-            Some((sequence, chain.ok_or(ApiError::with(Code::BadParameter, "chain"))?))
+            Some((
+                sequence,
+                chain.ok_or_else(|| wrong("chain", "须与 sequence 一同给出 (needed beside sequence)"))?,
+            ))
         }
         (Some(sequence), None) => {
             Some(trust::point_at(&shared.engine, &account.district, device, sequence).await?)
@@ -115,7 +117,7 @@ pub(super) async fn lose(
     Path(device): Path<String>,
 ) -> Result<Json<Done>, ApiError> {
     let device = parse(&device)?;
-    shared.engine.act(&account.district, Act::Lose { device }).await?;
+    shared.engine.act(&account.district, Act::Lose { device, by: account.actor() }).await?;
     Ok(Json(Done { device: device.to_string(), status: "lost" }))
 }
 
@@ -145,8 +147,7 @@ pub(super) async fn rename(
     Body(named): Body<DeviceNamed>,
 ) -> Result<Json<Renamed>, ApiError> {
     let device = parse(&device)?;
-    devices::rename(&shared.engine, &account.district, device, &named.name).await?;
-    account.note(&shared, "device.rename", device.to_string(), json!({"name": named.name.trim()})).await?;
+    devices::rename(&shared.engine, &account.district, device, &named.name, account.actor()).await?;
     Ok(Json(Renamed { device: device.to_string(), name: named.name.trim().to_owned() }))
 }
 
@@ -173,8 +174,8 @@ pub(super) fn decision(name: &str, reason: Option<&str>) -> Result<Decision, Api
     match (name, reason) {
         ("release", _) => Ok(Decision::Release),
         ("write-off", Some(reason)) => Ok(Decision::WriteOff(reason.to_owned())),
-        ("write-off", None) => Err(ApiError::with(Code::BadParameter, "reason")),
-        _ => Err(ApiError::with(Code::BadParameter, "decision")),
+        ("write-off", None) => Err(wrong("reason", NOT_EMPTY)),
+        _ => Err(one_of("decision", ["release", "write-off"])),
     }
 }
 
@@ -199,5 +200,5 @@ pub(super) async fn review(
 }
 
 pub(super) fn parse(device: &str) -> Result<DeviceId, ApiError> {
-    device.parse().map_err(|_source| ApiError::with(Code::BadParameter, "device"))
+    device.parse().map_err(|_source| wrong("device", UUID))
 }

@@ -10,6 +10,7 @@ use crate::lifecycle::{Reason, Refusal};
 use crate::store::StoreError;
 use crate::sync::SyncError;
 use crate::sync::commands::Refused;
+use crate::web::Wrong;
 
 /// What a client is told.
 #[derive(Debug)]
@@ -19,18 +20,33 @@ pub struct ApiError {
     detail: Option<String>,
     /// Further members of the body.
     more: Option<(&'static str, serde_json::Value)>,
+    /// Seconds after which it may be tried again, where they are known.
+    wait_s: Option<u64>,
 }
 
 impl ApiError {
     /// An error with a word on what is wrong.
     pub fn with(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: Some(detail.into()), more: None }
+        Self { detail: Some(detail.into()), ..Self::from(code) }
     }
 
     /// An error with a further member of its body.
     fn with_more(code: Code, name: &'static str, value: &impl serde::Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or_default();
-        Self { code, detail: None, more: Some((name, value)) }
+        Self { more: Some((name, value)), ..Self::from(code) }
+    }
+
+    /// An error that passes after so many seconds.
+    fn until(code: Code, seconds: u64) -> Self {
+        let detail = Some(format!("{seconds} 秒 ({seconds} s)"));
+        Self { detail, wait_s: Some(seconds), ..Self::from(code) }
+    }
+
+    /// When it may be tried again, for the header `Retry-After`; none: that is not known.
+    pub(super) fn retry_after(&self) -> Option<HeaderValue> {
+        let is_passing =
+            matches!(self.code, Code::TooManyRequests | Code::StorageFull | Code::StorageUnavailable);
+        self.wait_s.or(is_passing.then_some(RETRY_AFTER_S)).map(HeaderValue::from)
     }
 
     /// Its HTTP status.
@@ -49,16 +65,21 @@ impl ApiError {
     }
 }
 
-impl ApiError {
-    /// What stands beside the code.
-    pub(super) fn into_detail(self) -> Option<String> {
-        self.detail
+impl From<ApiError> for Wrong {
+    fn from(error: ApiError) -> Self {
+        let told = |value: &serde_json::Value, key: &str| {
+            value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+        };
+        let refusals = error.more.as_ref().filter(|(name, _)| *name == "refusals");
+        let refusals = refusals.and_then(|(_, refusals)| refusals.as_array());
+        let reasons = refusals.into_iter().flatten().map(|it| (told(it, "zh"), told(it, "en"))).collect();
+        Self { code: error.code, detail: error.detail, reasons }
     }
 }
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
-        Self { code, detail: None, more: None }
+        Self { code, detail: None, more: None, wait_s: None }
     }
 }
 
@@ -79,6 +100,7 @@ impl From<SyncError> for ApiError {
         match error {
             SyncError::Refused(code) => code.into(),
             SyncError::RefusedFor(code, detail) => Self::with(code, detail),
+            SyncError::Wait(code, seconds) => Self::until(code, seconds),
             SyncError::Command(Refused::Command(refusals)) => refused(&refusals),
             SyncError::Command(Refused::MovedOn(since)) => Self::with_more(Code::MovedOn, "since", &since),
             SyncError::Store(error) => error.into(),
@@ -123,12 +145,14 @@ pub const fn status_of(code: Code) -> StatusCode {
         | Code::IdempotencyInProgress
         | Code::IdempotencyUnsettled
         | Code::LoginTaken
+        | Code::PhotoLength
         | Code::UnitCircle => StatusCode::CONFLICT,
         Code::MovedOn => StatusCode::PRECONDITION_FAILED,
         Code::IdempotencyKeyReused | Code::PhotoHashWrong => StatusCode::UNPROCESSABLE_ENTITY,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::TooManyRequests | Code::SignInLocked | Code::PhotosUnnamed => StatusCode::TOO_MANY_REQUESTS,
+        Code::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         Code::TimedOut => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -138,15 +162,15 @@ pub const fn status_of(code: Code) -> StatusCode {
 }
 
 /// Seconds after which a request that met a passing limit may be tried again.
-const RETRY_AFTER: &str = "5";
+const RETRY_AFTER_S: u64 = 5;
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status(), axum::Json(self.body())).into_response();
         let media_type = HeaderValue::from_static(problem::MEDIA_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-        if matches!(self.code, Code::TooManyRequests | Code::StorageFull | Code::StorageUnavailable) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        if let Some(after) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, after);
         }
         response
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body as Stream;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -17,16 +18,17 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters};
-use crate::domain::District;
+use super::parameters::{Body as JsonBody, Parameters};
+use super::policy::{self, Row};
+use super::readers::ReadersPlace;
 use crate::sync::deadlines::{self, DangerTold};
+use crate::sync::sessions::{self, Lasting};
 use crate::sync::{Engine, SyncError, events};
 
 /// Events of one read.
 const READ: u32 = 100;
-/// Readers at a time.
-pub(super) const READERS: usize = 64;
-/// A line without meaning is sent so often, so that a dead connection is noticed.
+/// A line without meaning is sent so often, so that a dead connection is noticed. Who reads is looked at again then too:
+/// what another process changed of them ends the stream after so long at the latest, what this one changed at once.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A reader is let go after so long and comes back by itself with the number of the last event that it had.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -57,11 +59,10 @@ pub(super) async fn stream(
     State(shared): State<Shared>,
     account: Account,
     Parameters(from): Parameters<From>,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Result<Response, ApiError> {
-    let place = Arc::clone(&shared.readers).try_acquire_owned();
-    let place = place.map_err(|_source| ApiError::from(Code::TooManyRequests))?;
-    let last = match headers.get("last-event-id") {
+    let row = policy::row_of(&parts)?;
+    let last = match parts.headers.get("last-event-id") {
         None => from.after.unwrap_or(0),
         Some(text) => {
             let number = text.to_str().ok().and_then(|text| text.trim().parse().ok());
@@ -69,16 +70,16 @@ pub(super) async fn stream(
         }
     };
     let end = if from.once == Some(true) { End::WhenRead } else { End::Never };
+    let place = shared.readers.enter((account.district.key, account.person.id))?;
     let (parts, ready) = mpsc::channel(WAITING);
-    let (engine, district) = (Arc::clone(&shared.engine), account.district);
+    let stream = Stream { engine: Arc::clone(&shared.engine), lasting: shared.lasting, account, row, place };
     tokio::spawn(async move {
-        let _place = place;
-        let sent = tokio::time::timeout(LONGEST, send(&engine, &district, (last, end), &parts)).await;
+        let sent = tokio::time::timeout(LONGEST, stream.send((last, end), &parts)).await;
         if let Ok(Err(error)) = sent {
             tracing::error!(error = %error, "a stream of events ended: {error}");
         }
     });
-    let body = Stream::from_stream(futures::stream::unfold(ready, |mut ready| async move {
+    let body = Body::from_stream(futures::stream::unfold(ready, |mut ready| async move {
         ready.recv().await.map(|part| (Ok::<Bytes, std::io::Error>(part), ready))
     }));
     let mut response = body.into_response();
@@ -97,32 +98,65 @@ enum End {
     Never,
 }
 
-/// Sends what is there, then what comes, until the reader goes.
-async fn send(
-    engine: &Arc<Engine>,
-    district: &District,
-    (mut last, end): (u64, End),
-    parts: &mpsc::Sender<Bytes>,
-) -> Result<(), SyncError> {
-    loop {
-        // Before the look: what is told between it and the wait is not missed.
-        let told = engine.told.notified();
-        let events = events::after(engine, district, last, READ).await?;
-        if events.is_empty() && end == End::WhenRead {
-            return Ok(());
+/// A stream of events and whose it is.
+struct Stream {
+    engine: Arc<Engine>,
+    lasting: Lasting,
+    account: Account,
+    /// What lets its reader in.
+    row: &'static Row,
+    place: ReadersPlace,
+}
+
+impl Stream {
+    /// Whether its reader would be let in now as they were, and sees the same district.
+    ///
+    /// # Errors
+    /// The store's.
+    async fn is_let_in(&self) -> Result<bool, SyncError> {
+        let (account, district) = (&self.account, &self.account.district);
+        let held = (district, account.token.as_ref(), account.session.as_ref());
+        match sessions::again(&self.engine, self.lasting, held).await {
+            Ok(visitor) => Ok(visitor.district.key == district.key
+                && visitor.person.id == account.person.id
+                && Account::admitted(visitor, self.row).is_ok()),
+            Err(SyncError::Refused(_) | SyncError::RefusedFor(..)) => Ok(false),
+            Err(failed) => Err(failed),
         }
-        if events.is_empty() {
-            let _elapsed = tokio::time::timeout(HEARTBEAT, told).await;
-            if parts.send(Bytes::from_static(b":\n\n")).await.is_err() {
+    }
+
+    /// Sends what is there, then what comes, until the reader goes, or is let in no more, or gives way.
+    async fn send(&self, (mut last, end): (u64, End), parts: &mpsc::Sender<Bytes>) -> Result<(), SyncError> {
+        loop {
+            // Before the look: what is told or changed between it and the wait is not missed.
+            let (told, changed) = (self.engine.told.notified(), self.engine.admission.notified());
+            if !self.is_let_in().await? {
                 return Ok(());
             }
-            continue;
-        }
-        for event in events {
-            last = event.sequence;
-            let text = format!("id: {}\nevent: {}\ndata: {}\n\n", event.sequence, event.kind, event.body);
-            if parts.send(Bytes::from(text)).await.is_err() {
-                return Ok(());
+            let events = events::after(&self.engine, &self.account.district, last, READ).await?;
+            if events.is_empty() {
+                if end == End::WhenRead {
+                    return Ok(());
+                }
+                tokio::select! {
+                    () = told => continue,
+                    () = changed => continue,
+                    () = self.place.gives_way.notified() => return Ok(()),
+                    () = parts.closed() => return Ok(()),
+                    () = tokio::time::sleep(HEARTBEAT) => {}
+                }
+                if parts.send(Bytes::from_static(b":\n\n")).await.is_err() {
+                    return Ok(());
+                }
+            }
+            for event in events {
+                last = event.sequence;
+                let (id, kind) = (event.sequence, event.kind);
+                let text = format!("id: {id}\nevent: {kind}\ndata: {}\n\n", event.body);
+                tokio::select! {
+                    sent = parts.send(Bytes::from(text)) => if sent.is_err() { return Ok(()) },
+                    () = self.place.gives_way.notified() => return Ok(()),
+                }
             }
         }
     }
@@ -170,7 +204,7 @@ pub(super) struct DangerSet {
 pub(super) async fn set_danger(
     State(shared): State<Shared>,
     account: Account,
-    Body(new): Body<NewDanger>,
+    JsonBody(new): JsonBody<NewDanger>,
 ) -> Result<Json<DangerSet>, ApiError> {
     let wanted = (new.area.as_deref().unwrap_or_default(), new.level);
     let tightened =

@@ -3,14 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Parameters, day, id, page_size, period};
+use super::parameters::{Parameters, day, id, one_of, page_size, period};
 use crate::report::rows::StretchKind;
 use crate::store::{FactFilter, FactType};
 use crate::sync::listing::facts::{self, Fact, LengthFilter, LineLength, Part, Voltage};
@@ -54,7 +53,7 @@ async fn list(
         None => None,
         Some("110") => Some(Voltage::Kv110),
         Some("other") => Some(Voltage::Other),
-        Some(_) => return Err(ApiError::with(Code::BadParameter, "voltage")),
+        Some(_) => return Err(one_of("voltage", ["110", "other"])),
     };
     let filter = FactFilter {
         from_day: day("from", wanted.from.as_deref())?,
@@ -176,7 +175,7 @@ pub(super) async fn stretches(
     let kind = wanted.kind.as_deref().and_then(StretchKind::parse);
     let filter = LengthFilter {
         part: if wanted.done.unwrap_or(true) { Part::Done } else { Part::NotDone },
-        kind: kind.ok_or_else(|| ApiError::with(Code::BadParameter, "kind"))?,
+        kind: kind.ok_or_else(|| one_of("kind", StretchKind::ALL.iter().map(|kind| kind.as_str())))?,
         period: period(wanted.from.as_deref(), wanted.to.as_deref())?,
         at_least_mm: i64::from(wanted.at_least_m.unwrap_or(0)) * MM_PER_M,
         person: id("person", wanted.person.as_deref())?.map(PersonId),

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Parameters, page_size};
+use super::parameters::{Parameters, UUID, one_of, page_size, wrong};
 use crate::geometry::Datum;
 use crate::grid::mapping::Mapping;
 use crate::grid::report::Report;
@@ -58,7 +58,7 @@ pub(super) async fn import_lines(
 ) -> Result<Json<Report>, ApiError> {
     let _slot = shared.imports.try_acquire().map_err(|_source| Code::TooManyRequests)?;
     if how.level.is_some() {
-        return Err(ApiError::with(Code::BadParameter, "level"));
+        return Err(wrong("level", "只用于区划 (belongs to regions)"));
     }
     let (import, _file) = import(&account, &how, request).await?;
     Ok(Json(grid::import_lines(&shared.engine, &account.district, import).await?))
@@ -87,18 +87,18 @@ pub(super) async fn import_regions(
 
 /// What is to be imported; its bytes are in a file that is deleted when it is dropped.
 async fn import(account: &Account, how: &How, request: Request) -> Result<(Import, NamedTempFile), ApiError> {
-    let wrong = |name: &str, why: String| ApiError::with(Code::BadParameter, format!("{name}: {why}"));
     let format = format(how, request.headers())?;
     let datum = how.datum.as_deref().map(str::parse::<Datum>).transpose();
-    let datum = datum.map_err(|error| wrong("datum", error.to_string()))?;
+    let datum = datum.map_err(|error| wrong("datum", &error.to_string()))?;
     let mapping = how.map.as_deref().map_or(Ok(Mapping::default()), Mapping::parse);
     let level = how.level.as_deref();
-    let level = level.map(|name| levels::level_of(name).ok_or_else(|| wrong("level", name.to_owned())));
+    let level =
+        level.map(|name| levels::level_of(name).ok_or_else(|| one_of("level", ["district", "township"])));
     let file = received(request.into_body()).await?;
     let import = Import {
         files: vec![ImportFile { name: "body".to_owned(), path: file.path().to_owned(), format }],
         datum,
-        mapping: mapping.map_err(|error| wrong("map", error.to_string()))?,
+        mapping: mapping.map_err(|error| wrong("map", &error.to_string()))?,
         missing: if how.keep_missing { Missing::Kept } else { Missing::Retired },
         level: level.transpose()?,
         author: account.person.id,
@@ -116,7 +116,7 @@ fn format(how: &How, headers: &HeaderMap) -> Result<Format, ApiError> {
         Some(name) => Format::parse(name),
         None => by_type(),
     }
-    .ok_or_else(|| ApiError::with(Code::BadParameter, "format: geojson, csv, gpkg"))
+    .ok_or_else(|| one_of("format", ["geojson", "csv", "gpkg"]))
 }
 
 /// The body in a file. Of one that is too large a little more is read, so that its sender is listening when it is told.
@@ -206,7 +206,7 @@ pub(super) async fn line(
     account: Account,
     Path(record): Path<String>,
 ) -> Result<Json<LineDetail>, ApiError> {
-    let record = record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))?;
+    let record = record.parse().map_err(|_source| wrong("line", UUID))?;
     Ok(Json(listing::line(&shared.engine, &account.district, record).await?))
 }
 

@@ -1,20 +1,13 @@
-//! `GET /v1/hazards`, `/v1/hazards.geojson`, `/v1/hazards/{record}`; `POST /v1/hazards/{record}/restore`.
+//! `GET /v1/hazards`, `/v1/hazards/{record}`; `POST /v1/hazards/{record}/restore`.
 
-use std::sync::Arc;
-
-use axum::body::Body as Stream;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use sync_protocol::field::CATEGORIES;
 use sync_protocol::ids::{Head, Identity, RecordId};
 use sync_protocol::kind::RecordType;
 use sync_protocol::view::State as LifeState;
-use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
@@ -22,14 +15,13 @@ use super::auth::Account;
 use super::commands;
 use super::conditional::{OfHeads, heads_tag};
 use super::error::ApiError;
-use super::parameters::{Body, IfMatch, Parameters, day, id, page_size};
-use crate::domain::{Class, District, Role};
+use super::parameters::{Body, IfMatch, Parameters, UUID, day, id, one_of, page_size, wrong};
+use crate::domain::{Class, Role};
 use crate::geometry::GeoBox;
 use crate::store::{CaseFilter, FactFilter};
-use crate::sync::audit::Entry;
+use crate::sync::decide;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
-use crate::sync::{Engine, SyncError, decide};
 
 /// Filters of the list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -198,7 +190,9 @@ pub(super) async fn restore(
     let bytes = hex::decode(&wanted.operation).unwrap_or_default();
     let head = Head::try_from(bytes.as_slice())
         .or_else(|_source| Identity::try_from(bytes.as_slice()).map(|identity| identity.head()))
-        .map_err(|_source| ApiError::with(Code::BadParameter, "operation"))?;
+        .map_err(|_source| {
+            wrong("operation", "32 或 64 个十六进制数字 (a head or an identity, hexadecimal)")
+        })?;
     commands::require_leader_for(&account, &wanted.field)?;
     let (heads, stale) = if_match.or(wanted.heads.as_deref().map(commands::heads).transpose()?)?;
     let restored = decide::restore(
@@ -209,26 +203,36 @@ pub(super) async fn restore(
 }
 
 pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
-    record.parse().map_err(|_source| ApiError::with(Code::BadParameter, "record"))
+    record.parse().map_err(|_source| wrong("record", UUID))
 }
 
+/// What `type` may be.
+const TYPES: [&str; 6] = ["hazard", "all", "patrol", "work", "inspection", "activity"];
+/// What `severity` may be.
+const CLASSES: [&str; 4] = ["critical", "serious", "general", "none"];
+
 pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
-    let bad = |what: &str| ApiError::with(Code::BadParameter, what);
     if wanted.since.is_some_and(|change| i64::try_from(change).is_err()) {
-        return Err(bad("since"));
+        return Err(wrong("since", "a change number"));
     }
     let types = match wanted.record_type.as_deref() {
         None | Some("hazard") => TypeFilter::Hazard,
         Some("all") => TypeFilter::All,
-        Some(name) => TypeFilter::Other(RecordType::parse(name).ok_or_else(|| bad("type"))?),
+        Some(name) => TypeFilter::Other(RecordType::parse(name).ok_or_else(|| one_of("type", TYPES))?),
     };
-    let state = wanted.state.as_deref().map(|name| LifeState::parse(name).ok_or_else(|| bad("state")));
+    let state = wanted.state.as_deref().map(|name| {
+        LifeState::parse(name)
+            .ok_or_else(|| one_of("state", LifeState::ALL.iter().map(|state| state.as_str())))
+    });
     let class = wanted.severity.as_deref().map(|name| match name {
         "none" => Ok(Class::Other),
-        "other" => Err(bad("severity")),
-        name => Class::parse(name).ok_or_else(|| bad("severity")),
+        "other" => Err(one_of("severity", CLASSES)),
+        name => Class::parse(name).ok_or_else(|| one_of("severity", CLASSES)),
     });
-    let bbox = wanted.bbox.as_deref().map(|text| bbox(text).ok_or_else(|| bad("bbox")));
+    let bbox = wanted
+        .bbox
+        .as_deref()
+        .map(|text| bbox(text).ok_or_else(|| wrong("bbox", "lon_min,lat_min,lon_max,lat_max")));
     Ok(Filter {
         types,
         state: state.transpose()?,
@@ -248,10 +252,9 @@ pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
 
 /// What is asked of cases; overdue is looked at from now.
 fn case(wanted: &Wanted, now_ms: i64) -> Result<CaseFilter, ApiError> {
-    let role = wanted
-        .turn
-        .as_deref()
-        .map(|name| Role::parse(name).ok_or_else(|| ApiError::with(Code::BadParameter, "turn")));
+    let role = wanted.turn.as_deref().map(|name| {
+        Role::parse(name).ok_or_else(|| one_of("turn", Role::ALL.iter().map(|role| role.as_str())))
+    });
     Ok(CaseFilter {
         turn: role.transpose()?.map(Role::number),
         units: id("unit", wanted.unit.as_deref())?.map(|unit| vec![unit]),
@@ -278,7 +281,8 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
         Some(names) => {
             for name in names.split(',') {
                 let known = CATEGORIES.iter().find(|known| **known == name);
-                let known = known.ok_or_else(|| ApiError::with(Code::BadParameter, "category"))?;
+                let known =
+                    known.ok_or_else(|| one_of("category", CATEGORIES.iter().copied().chain(["none"])))?;
                 filter.subtypes.push((*known).to_owned());
             }
         }
@@ -287,7 +291,7 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
 }
 
 /// A text as it stands in a query.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
     text.bytes()
         .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
@@ -295,7 +299,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// `lon_min,lat_min,lon_max,lat_max` in degrees.
-fn bbox(text: &str) -> Option<GeoBox> {
+pub(super) fn bbox(text: &str) -> Option<GeoBox> {
     let parts = text.split(',').map(degrees_e7).collect::<Option<Vec<i64>>>()?;
     let [lon_min, lat_min, lon_max, lat_max] = parts.as_slice() else { return None };
     let bbox = GeoBox([*lat_min, *lon_min, *lat_max, *lon_max]);
@@ -317,78 +321,6 @@ fn degrees_e7(text: &str) -> Option<i64> {
     let fraction: String = fraction.chars().chain("0000000".chars()).take(7).collect();
     let e7 = whole.parse::<i64>().ok()? * 10_000_000 + fraction.parse::<i64>().ok()?;
     Some(sign * e7)
-}
-
-/// Features read at a time.
-const FEATURES: u32 = 500;
-/// Parts that wait for a slow reader.
-const PARTS_WAITING: usize = 2;
-
-/// 隐患地图数据 The hazards of the filters as one `FeatureCollection` (RFC 7946).
-///
-/// Streamed, without pages: `limit` and `cursor` are refused. Coordinates are longitude, latitude. A body that ends before its last bracket was cut.
-#[utoipa::path(
-    get, path = "/v1/hazards.geojson", tag = "hazards",
-    params(Wanted),
-    responses((status = 200, description = "The collection", body = Object, content_type = "application/geo+json")),
-)]
-pub(super) async fn geojson(
-    State(shared): State<Shared>,
-    account: Account,
-    Parameters(wanted): Parameters<Wanted>,
-) -> Result<Response, ApiError> {
-    if wanted.limit.is_some() || wanted.cursor.is_some() {
-        return Err(ApiError::with(Code::BadParameter, "limit and cursor belong to /v1/hazards"));
-    }
-    let filter = filter(&wanted, shared.engine.clock.now_ms())?.seen_by(&account.sight);
-    let detail = serde_json::json!({ "filters": wanted.query() });
-    let entry = Entry::of(account.person.id, "export.geojson", "", detail);
-    shared.engine.audit_alone(&account.district, entry).await?;
-    let (parts, ready) = mpsc::channel(PARTS_WAITING);
-    let engine = Arc::clone(&shared.engine);
-    tokio::spawn(async move {
-        if let Err(error) = features(&engine, &account.district, &filter, &parts).await {
-            tracing::error!(error = %error, "a map was cut short: {error}");
-            // The reader sees a broken body, not a short map.
-            let _gone = parts.send(Err(std::io::Error::other("the map is incomplete"))).await;
-        }
-    });
-    let body = Stream::from_stream(futures::stream::unfold(ready, |mut ready| async move {
-        ready.recv().await.map(|part| (part, ready))
-    }));
-    let mut response = Response::new(body);
-    let media_type = HeaderValue::from_static("application/geo+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-    Ok(response)
-}
-
-type Parts = mpsc::Sender<Result<Bytes, std::io::Error>>;
-
-/// Writes a collection page by page; each page is read in a transaction of its own.
-async fn features(
-    engine: &Arc<Engine>,
-    district: &District,
-    filter: &Filter,
-    parts: &Parts,
-) -> Result<(), SyncError> {
-    let mut text = String::from("{\"type\":\"FeatureCollection\",\"features\":[");
-    let mut separator = "\n";
-    let mut next: Option<String> = None;
-    loop {
-        let page = hazards::page(engine, district, filter, next.as_deref(), FEATURES).await?;
-        for hazard in &page.rows {
-            text.push_str(separator);
-            text.push_str(&hazards::feature(hazard).to_string());
-            separator = ",\n";
-        }
-        next = page.next;
-        if next.is_none() {
-            text.push_str("\n]}\n");
-        }
-        if parts.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() || next.is_none() {
-            return Ok(());
-        }
-    }
 }
 
 #[cfg(test)]

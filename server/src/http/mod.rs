@@ -16,11 +16,13 @@ mod enrol;
 mod entry;
 mod error;
 mod events;
+mod exports;
 mod facts;
 mod grid;
 mod hazards;
 mod health;
 mod idempotency;
+mod ogc;
 pub mod openapi;
 mod orders;
 mod pages;
@@ -31,6 +33,7 @@ pub mod policy;
 mod problem;
 mod proposals;
 mod quarantine;
+mod readers;
 mod receipts;
 mod reports;
 mod rules;
@@ -47,7 +50,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, patch, post, put};
@@ -73,12 +76,14 @@ pub struct Shared {
     metrics: PrometheusHandle,
     sync_slots: Arc<Semaphore>,
     rooms: body::Rooms,
-    /// Readers of events at a time.
-    readers: Arc<Semaphore>,
+    /// Who reads events.
+    readers: Arc<readers::Readers>,
     /// Files that are imported at a time.
     imports: Arc<Semaphore>,
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
+    /// Tiles that are made at a time.
+    tiles: Arc<Semaphore>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -88,6 +93,25 @@ pub struct Shared {
     process: Uuid,
     /// The pin of the certificate, where the server itself ends TLS.
     pin: Option<Arc<str>>,
+    /// What every link that leaves the server begins with, where the operator has said it.
+    public_url: Option<Arc<str>>,
+}
+
+impl Shared {
+    /// What a link begins with: what the operator has said, else as its reader reaches this server.
+    fn base(&self, headers: &HeaderMap) -> String {
+        if let Some(address) = &self.public_url {
+            return address.to_string();
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let scheme = if self.pin.is_some() { "https" } else { "http" };
+        format!("{scheme}://{host}")
+    }
+
+    /// Whether browsers reach this server by HTTPS: its cookies then go no other way.
+    fn is_secure(&self) -> bool {
+        self.pin.is_some() || self.public_url.as_deref().is_some_and(|address| address.starts_with("https:"))
+    }
 }
 
 /// The form of the sign-in page.
@@ -112,9 +136,10 @@ pub fn router(
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
         rooms: body::Rooms::new(),
-        readers: Arc::new(Semaphore::new(events::READERS)),
+        readers: Arc::default(),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
+        tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {
@@ -122,9 +147,11 @@ pub fn router(
             most_ms: i64::from(settings.session_most_minutes) * 60_000,
         },
         pin: pin.map(Arc::from),
+        public_url: settings.public_url.as_deref().map(Arc::from),
         process: idempotency::process(),
     };
     api()
+        .merge(tiles())
         .merge(pages())
         .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
@@ -159,7 +186,8 @@ fn api() -> Router<Shared> {
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
-        .route("/v1/hazards.geojson", get(hazards::geojson))
+        .route("/v1/exports/{export}", get(exports::get).post(exports::begin))
+        .route("/v1/exports/{export}/file", get(exports::file))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
         .route("/v1/hazards/{record}/commands", get(commands::offered))
@@ -210,8 +238,31 @@ fn api() -> Router<Shared> {
         .route("/openapi.json", get(openapi::openapi))
         .route("/v1/audit", get(audit::list))
         .route("/v1/audit/head", get(audit::head))
+        // The map.
+        .route("/ogc", get(ogc::landing::landing))
+        .route("/ogc/conformance", get(ogc::landing::conformance))
+        .route("/ogc/api", get(ogc::landing::api))
+        .route("/ogc/collections", get(ogc::collections::list))
+        .route("/ogc/collections/{collection}", get(ogc::collections::one))
+        .route("/ogc/collections/{collection}/queryables", get(ogc::collections::queryables))
+        .route("/ogc/collections/{collection}/schema", get(ogc::collections::schema))
+        .route("/ogc/collections/{collection}/items", get(ogc::items::items))
+        .route("/ogc/collections/{collection}/items/{feature}", get(ogc::items::one))
         .route("/docs", get(docs::docs))
+        .route("/docs/guide", get(docs::guide))
         .route("/docs/errors", get(docs::errors))
+}
+
+/// Tiles of the map, and what is said of them.
+fn tiles() -> Router<Shared> {
+    use ogc::{tile_sets, tiles};
+    Router::new()
+        .route("/ogc/tileMatrixSets", get(tile_sets::matrix_sets))
+        .route("/ogc/tileMatrixSets/WebMercatorQuad", get(tile_sets::matrix_set))
+        .route("/ogc/collections/{collection}/tiles", get(tile_sets::of_layer))
+        .route("/ogc/collections/{collection}/tiles/WebMercatorQuad", get(tile_sets::set_of_layer))
+        .route("/ogc/collections/{collection}/tiles/WebMercatorQuad/tilejson.json", get(tile_sets::tile_json))
+        .route("/ogc/collections/{collection}/tiles/WebMercatorQuad/{z}/{y}/{x}", get(tiles::tile))
 }
 
 /// What browsers and operators ask.
@@ -221,16 +272,29 @@ fn pages() -> Router<Shared> {
         .route("/", get(pages::overview))
         .route("/hazards", get(pages::hazard_list))
         .route("/hazards/{record}", get(pages::hazard))
+        .route("/hazards/{record}/commands/{command}", get(pages::commands::form).post(pages::commands::give))
+        .route("/orders", get(pages::orders::list))
         .route("/conflicts", get(pages::conflict_list))
         .route("/grid", get(pages::grid_list))
         .route("/proposals", get(pages::proposal_list))
-        .route("/devices", get(pages::device_list))
-        .route("/devices/{device}", get(pages::device).post(pages::manage_device))
-        .route("/enrol-code", post(pages::enrol_code))
+        .route("/devices", get(pages::devices::list))
+        .route("/devices/{device}", get(pages::devices::one).post(pages::devices::manage))
+        .route("/enrol-code", post(pages::devices::enrol_code))
         .route("/quarantine", get(pages::quarantine_list))
         .route("/reports", get(pages::report_list))
-        .route("/districts", get(pages::district_list))
-        .route("/district", post(pages::choose_district))
+        .route("/people", get(pages::people::list).post(pages::people::add))
+        .route("/people/{person}", get(pages::people::one).post(pages::people::manage))
+        .route("/units", get(pages::units::list).post(pages::units::add))
+        .route("/units/{unit}", get(pages::units::one).post(pages::units::manage))
+        .route("/audit", get(pages::audit::list))
+        .route("/audit/head", get(pages::audit::head))
+        .route("/account", get(pages::account::show))
+        .route("/account/tokens", post(pages::account::make_token))
+        .route("/account/tokens/{token}", post(pages::account::revoke_token))
+        .route("/account/sessions/{session}", post(pages::account::end_session))
+        .route("/password", get(pages::account::password_form).post(pages::account::set_password))
+        .route("/districts", get(pages::districts::list))
+        .route("/district", post(pages::districts::choose))
         .route("/login", get(sign_in::form).post(sign_in::sign_in).layer(DefaultBodyLimit::max(FORM_BYTES)))
         .route("/logout", post(sign_in::sign_out))
         .route(

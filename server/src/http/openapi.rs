@@ -5,6 +5,7 @@
 //! its path, the headers. So a new route needs its annotation and one line in `Described`. A test holds this
 //! document against `docs/openapi.json` and against the router. Start at [`document`].
 
+pub(super) mod older;
 mod parameters;
 mod shape;
 
@@ -23,7 +24,7 @@ use super::problem::Problem;
     ),
     paths(
         super::totals::totals,
-        super::hazards::list, super::hazards::geojson, super::hazards::one, super::hazards::restore,
+        super::hazards::list, super::exports::get, super::exports::begin, super::exports::file, super::hazards::one, super::hazards::restore,
         super::commands::offered, super::commands::command, super::commands::bulk,
         super::orders::list, super::orders::one, super::orders::html, super::orders::docx,
         super::events::stream, super::events::dangers, super::events::set_danger,
@@ -49,6 +50,11 @@ use super::problem::Problem;
         super::districts::list,
         super::photos::list, super::photos::one, super::photos::head, super::photos::append, super::photos::put,
         super::audit::list, super::audit::head,
+        super::ogc::tile_sets::matrix_sets, super::ogc::tile_sets::matrix_set, super::ogc::tile_sets::of_layer,
+        super::ogc::tile_sets::set_of_layer, super::ogc::tile_sets::tile_json, super::ogc::tiles::tile,
+        super::ogc::landing::landing, super::ogc::landing::conformance, super::ogc::landing::api,
+        super::ogc::collections::list, super::ogc::collections::one, super::ogc::collections::queryables, super::ogc::collections::schema,
+        super::ogc::items::items, super::ogc::items::one,
     ),
     components(schemas(Problem)),
     tags(
@@ -70,6 +76,7 @@ use super::problem::Problem;
         (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
         (name = "photos", description = "照片 the bytes of evidence"),
         (name = "audit", description = "审计日志 who did what"),
+        (name = "map", description = "地图 the layers of the map (OGC API)"),
     ),
 )]
 struct Described;
@@ -101,6 +108,10 @@ fn security_schemes() -> Value {
             "type": "http", "scheme": "bearer",
             "description": "办公室令牌 a token of the office, made by `firebreak token create`",
         },
+        "password": {
+            "type": "http", "scheme": "basic",
+            "description": "地图客户端 a token as the password of any user, below `/ogc` alone",
+        },
         "session": {
             "type": "apiKey", "in": "cookie", "name": super::auth::COOKIE,
             "description": "浏览器登录 a browser that has signed in",
@@ -114,7 +125,10 @@ fn security_schemes() -> Value {
 
 /// The document as it is served, printed and kept in `docs/openapi.json`.
 pub fn text() -> String {
-    let mut text = format!("{:#}", document());
+    let mut document = document();
+    // Whatever order maps keep in this build, the committed text has one.
+    document.sort_all_objects();
+    let mut text = format!("{document:#}");
     text.push('\n');
     text
 }

@@ -4,15 +4,17 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sync_protocol::codes::Code;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Paging, Parameters, page_size};
+use super::parameters::{Parameters, page_size};
 use crate::orders::{CONTENT_SECURITY_POLICY, PrintError, Sheet};
+use crate::sync::audit::Entry;
 use crate::sync::orders::{self, Order};
 
 const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
@@ -24,6 +26,19 @@ impl From<PrintError> for ApiError {
     }
 }
 
+/// Which orders are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// 年份: the local year in which they were issued; absent: every year.
+    year: Option<i64>,
+    /// Rows of a page.
+    limit: Option<u32>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Orders {
     orders: Vec<Order>,
@@ -33,16 +48,17 @@ pub(super) struct Orders {
 /// 整改通知书列表 Orders, the newest first.
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders",
-    params(Paging),
+    params(Wanted),
     responses((status = 200, description = "A page of orders", body = Orders)),
 )]
 pub(super) async fn list(
     State(shared): State<Shared>,
     account: Account,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Orders>, ApiError> {
-    let limit = page_size(paging.limit)?;
-    let page = orders::page(&shared.engine, &account.district, paging.cursor.as_deref(), limit).await?;
+    let limit = page_size(wanted.limit)?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let page = orders::page(engine, district, wanted.year, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Orders { orders: page.rows, next: page.next }))
 }
 
@@ -66,17 +82,18 @@ async fn seen(shared: &Shared, account: &Account, order: &str) -> Result<Order, 
     if account.sight.sees(unit) { Ok(order) } else { Err(Code::NotFound.into()) }
 }
 
+/// An order as it is printed. That it is given away is noted first.
 async fn sheet(
     shared: &Shared,
     account: &Account,
-    order: &str,
+    (order, form): (&str, &'static str),
     headers: &HeaderMap,
 ) -> Result<Sheet, ApiError> {
-    seen(shared, account, order).await?;
-    // As its reader reaches this server: what they scan leads back the same way.
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let scheme = if shared.pin.is_some() { "https" } else { "http" };
-    Ok(orders::sheet(&shared.engine, &account.district, order, &format!("{scheme}://{host}")).await?)
+    let seen = seen(shared, account, order).await?;
+    let detail = json!({ "format": form });
+    let entry = Entry::of(account.person.id, "export.order", seen.number, detail);
+    shared.engine.audit_alone(&account.district, entry).await?;
+    Ok(orders::sheet(&shared.engine, &account.district, order, &shared.base(headers)).await?)
 }
 
 /// 整改通知书（打印页） An order as a page to print, with its receipt slip.
@@ -91,7 +108,7 @@ pub(super) async fn html(
     Path(order): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let page = sheet(&shared, &account, &order, &headers).await?.html()?;
+    let page = sheet(&shared, &account, (&order, "html"), &headers).await?.html()?;
     let mut response = page.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -114,7 +131,7 @@ pub(super) async fn docx(
     Path(order): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let sheet = sheet(&shared, &account, &order, &headers).await?;
+    let sheet = sheet(&shared, &account, (&order, "docx"), &headers).await?;
     let bytes = sheet.docx()?;
     let mut response = bytes.into_response();
     let headers = response.headers_mut();

@@ -1,7 +1,18 @@
-//! The office's pages for a browser: `/`, lists, one record, one device, districts. Signing in is in [`super::sign_in`].
+//! The office's pages for a browser: what they share, `/`, lists, one record; a noun a file below. Signing in is in
+//! [`super::sign_in`].
 //!
 //! A page takes a browser's session, or an office token from the `Authorization` header. A form of ours says the
-//! session's own token beside the cookie, so that no other site can send one.
+//! session's own token beside the cookie, so that no other site can send one. What a form changes goes through the
+//! handler of the API's own route: the same guards, limits and rows of the audit log.
+
+pub(super) mod account;
+pub(super) mod audit;
+pub(super) mod commands;
+pub(super) mod devices;
+pub(super) mod districts;
+pub(super) mod orders;
+pub(super) mod people;
+pub(super) mod units;
 
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
@@ -12,27 +23,24 @@ use serde::Deserialize;
 use sync_protocol::codes::Code;
 
 use super::Shared;
-use super::auth::{self, Account, Signed};
-use super::devices as api_devices;
+use super::auth::{self, Account};
 use super::error::{ApiError, status_of};
 use super::hazards::{self as api, Wanted};
 use super::parameters::{Parameters, date};
-use super::policy::{self, MANAGE, Scope};
+use super::policy;
 use super::sign_in;
+use crate::lifecycle::Command;
 use crate::report::period::Period;
 use crate::report::rows::StretchKind;
 use crate::store::QuarantinePart;
-use crate::sync::admin::{self, Reach};
-use crate::sync::listing::devices::DeviceFilter;
+use crate::sync::listing::devices as phones;
 use crate::sync::listing::facts::{self, LengthFilter, Part};
 use crate::sync::listing::hazards::Filter;
-use crate::sync::listing::{Calendar, conflicts, devices, hazards, placement, quarantine, record, totals};
-use crate::sync::office::Act;
-use crate::sync::sessions::{self, Sight};
+use crate::sync::listing::{Calendar, conflicts, hazards, placement, quarantine, record, totals};
+use crate::sync::orders as sync_orders;
+use crate::sync::sessions::Sight;
 use crate::sync::{SyncError, grid::listing as grid, proposals, reports};
-use crate::sync::{review, trust};
-use crate::web::sign_in::Wrong;
-use crate::web::{self, lists};
+use crate::web::{self, Wrong, lists};
 
 /// Rows of a page's table.
 const ROWS: u32 = 50;
@@ -47,18 +55,53 @@ const SILENT_SHOWN: usize = 10;
 #[derive(Debug)]
 pub(super) struct Viewer(Account);
 
+/// Which page of a list whose pages are numbered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Numbered {
+    page: Option<usize>,
+}
+
+impl Numbered {
+    /// The rows of the page that was asked for, with its number and how many there are. Behind the last one is the last.
+    fn of<'r, T>(&self, rows: &'r [T]) -> (&'r [T], (usize, usize)) {
+        let pages = rows.len().div_ceil(NUMBERED_ROWS).max(1);
+        let at = self.page.unwrap_or(1).clamp(1, pages);
+        let from = (at - 1) * NUMBERED_ROWS;
+        let to = rows.len().min(from + NUMBERED_ROWS);
+        (rows.get(from..to).unwrap_or_default(), (at, pages))
+    }
+}
+
+/// Rows of a page of such a list.
+const NUMBERED_ROWS: usize = 200;
+
 impl FromRequestParts<Shared> for Viewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
         let is_first_visit = !auth::has_token(parts);
-        match Account::from_request_parts(parts, shared).await {
-            Ok(account) => Ok(Self(account)),
+        match Account::at_the_door(parts, shared).await {
+            Ok((account, None)) => Ok(Self(account)),
+            Ok((account, Some(kept_out))) => Err(refused(kept_out, Some(&shown(&account)))),
             Err(error) if matches!(error.code, Code::Unauthenticated | Code::Forbidden) => {
                 Err(asked((!is_first_visit).then_some(error.code)))
             }
-            Err(error) => Err(problem(error.code)),
+            Err(error) => Err(refused(error, None)),
         }
+    }
+}
+
+/// Whoever reads a page that is open to everybody: with their navigation where they are signed in.
+#[derive(Debug)]
+pub(super) struct Anybody(pub(super) web::Viewer);
+
+impl FromRequestParts<Shared> for Anybody {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Self::Rejection> {
+        let account = Account::at_the_door(parts, shared).await;
+        Ok(Self(account.map(|(account, _)| shown(&account)).unwrap_or_default()))
     }
 }
 
@@ -74,7 +117,7 @@ impl<E: Into<ApiError>> From<E> for PageError {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        problem(self.0.code)
+        refused(self.0, None)
     }
 }
 
@@ -96,29 +139,28 @@ pub(super) fn page(status: StatusCode, text: String) -> Response {
 /// A page on which nobody is signed in asks for it.
 pub(super) fn asked(wrong: Option<Code>) -> Response {
     let status = wrong.map_or(StatusCode::UNAUTHORIZED, status_of);
-    page(status, web::sign_in::login(wrong.map(|code| Wrong { code, detail: None }).as_ref()))
+    page(status, web::sign_in::login(wrong.map(Wrong::from).as_ref()))
 }
 
-fn problem(code: Code) -> Response {
-    page(status_of(code), web::problem(code, &web::Viewer::default()))
+/// Why something was not done, as a page; for a viewer, with what they may see instead.
+fn refused(error: ApiError, viewer: Option<&web::Viewer>) -> Response {
+    let status = status_of(error.code);
+    page(status, web::problem(&error.into(), viewer))
 }
 
-/// Who looks at a page, with the pages that they may see.
-fn shown(account: &Account) -> web::Viewer {
-    let sees_district = account.sight == Sight::District;
-    let may = |path: &&'static str| {
-        let row = policy::TABLE.iter().find(|row| row.method == "GET" && row.path == *path);
-        row.is_some_and(|row| {
-            account.require(row.roles).is_ok() && (sees_district || row.scope == Scope::OwnUnit)
-        })
-    };
+/// A page for an account that was let in.
+pub(super) fn shown_page(account: &Account, text: impl FnOnce(&web::Viewer) -> String) -> Response {
+    page(StatusCode::OK, text(&shown(account)))
+}
+
+/// Who looks at a page, with the routes that let them in.
+pub(super) fn shown(account: &Account) -> web::Viewer {
+    let routes = policy::TABLE.iter().filter(|row| account.may(row)).map(|row| (row.method, row.path));
     web::Viewer {
         district: account.district.name.clone(),
         name: account.person.name.clone(),
         csrf: account.session.as_ref().map(|session| session.csrf.clone()).unwrap_or_default(),
-        paths: web::Tab::paths().filter(may).collect(),
-        sees_district,
-        manages: account.require(MANAGE).is_ok(),
+        routes: routes.collect(),
     }
 }
 
@@ -160,7 +202,7 @@ pub(super) async fn overview(
             Vec::new()
         },
         silent: if sees_district {
-            devices::silent(engine, district, web::SILENT_HOURS, SILENT_SHOWN).await?
+            phones::silent(engine, district, web::SILENT_HOURS, SILENT_SHOWN).await?
         } else {
             Vec::new()
         },
@@ -183,16 +225,30 @@ pub(super) async fn hazard_list(
     Ok(page(StatusCode::OK, text))
 }
 
+/// What the page of a hazard is told of what was done just now.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Done {
+    done: Option<String>,
+}
+
 pub(super) async fn hazard(
     State(shared): State<Shared>,
     Viewer(account): Viewer,
     Path(id): Path<String>,
+    Parameters(told): Parameters<Done>,
 ) -> Result<Response, PageError> {
-    let district = &account.district;
-    let record = api::parse(&id)?;
-    account.must_see(&shared, record).await?;
-    let record = record::record(&shared.engine, district, record).await?;
-    Ok(page(StatusCode::OK, web::record(&record, &shown(&account), &Calendar::of(district))))
+    let (engine, district) = (&shared.engine, &account.district);
+    let id = api::parse(&id)?;
+    account.must_see(&shared, id).await?;
+    let record = record::record(engine, district, id).await?;
+    let viewer = shown(&account);
+    let beside = web::Beside {
+        offered: commands::offered(&shared, &account, id).await?.1,
+        orders: sync_orders::of_record(engine, district, id, &account.sight).await?,
+        done: told.done.as_deref().and_then(Command::parse),
+    };
+    Ok(page(StatusCode::OK, web::record(&record, &beside, &viewer, &Calendar::of(district))))
 }
 
 /// Where a list goes on.
@@ -264,17 +320,6 @@ pub(super) async fn grid_list(
     Ok(page(StatusCode::OK, web::grid(&grid_shown, &shown(&account), &Calendar::of(district))))
 }
 
-pub(super) async fn device_list(
-    State(shared): State<Shared>,
-    Viewer(account): Viewer,
-    Parameters(from): Parameters<Onward>,
-) -> Result<Response, PageError> {
-    let district = &account.district;
-    let rows = devices::page(&shared.engine, district, DeviceFilter::default(), from.cursor.as_deref(), ROWS)
-        .await?;
-    Ok(page(StatusCode::OK, lists::devices(&rows, &shown(&account), &Calendar::of(district))))
-}
-
 pub(super) async fn quarantine_list(
     State(shared): State<Shared>,
     Viewer(account): Viewer,
@@ -312,112 +357,6 @@ pub(super) async fn report_list(
         issued: reports::list(engine, district, None, ROWS).await?.rows,
     };
     Ok(page(StatusCode::OK, web::reports(&reports_shown, &shown(&account), &Calendar::of(district))))
-}
-
-pub(super) async fn device(
-    State(shared): State<Shared>,
-    Viewer(account): Viewer,
-    Path(id): Path<String>,
-    Parameters(from): Parameters<Onward>,
-) -> Result<Response, PageError> {
-    let (engine, district) = (&shared.engine, &account.district);
-    let id = api_devices::parse(&id)?;
-    let device = devices::one(engine, district, id).await?;
-    let waiting = quarantine::Wanted { part: QuarantinePart::Waiting, since_ms: None, device: Some(id) };
-    let rows = quarantine::page(engine, district, waiting, from.cursor.as_deref(), ROWS).await?;
-    Ok(page(StatusCode::OK, web::device(&device, &rows, &shown(&account), &Calendar::of(district))))
-}
-
-/// What the page of a device may do.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Manage {
-    act: String,
-    name: Option<String>,
-    sequence: Option<String>,
-    reason: Option<String>,
-}
-
-pub(super) async fn manage_device(
-    State(shared): State<Shared>,
-    Path(id): Path<String>,
-    form: Result<Signed<Manage>, ApiError>,
-) -> Result<Response, PageError> {
-    let Signed(account, form) = form?;
-    let (engine, district, author) = (&shared.engine, &account.district, account.person.id);
-    let device = api_devices::parse(&id)?;
-    match form.act.as_str() {
-        "rename" => devices::rename(engine, district, device, &form.name.unwrap_or_default()).await?,
-        "lose" => drop(engine.act(district, Act::Lose { device }).await?),
-        "revoke" => {
-            let trusted = match form.sequence.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-                None => None,
-                Some(text) => {
-                    let bad = |_source| ApiError::with(Code::BadParameter, "sequence");
-                    Some(trust::point_at(engine, district, device, text.parse().map_err(bad)?).await?)
-                }
-            };
-            engine.act(district, Act::Revoke { device, trusted, author }).await?;
-        }
-        act => {
-            let decision = api_devices::decision(act, form.reason.as_deref())?;
-            review::review(engine, district, device, &decision, author).await?;
-        }
-    }
-    Ok(see_other(&format!("/devices/{device}")))
-}
-
-/// Whose phone a code enrols.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CodeFor {
-    person: String,
-}
-
-pub(super) async fn enrol_code(
-    State(shared): State<Shared>,
-    form: Result<Signed<CodeFor>, ApiError>,
-) -> Result<Response, PageError> {
-    let Signed(account, form) = form?;
-    let person = form.person.parse().map_err(|_source| ApiError::with(Code::BadParameter, "person"))?;
-    let reach = Reach { address: None, pin: shared.pin.as_deref() };
-    let code = admin::enrol_code(&shared.engine, &account.district, person, reach).await?;
-    let calendar = Calendar::of(&account.district);
-    Ok(page(StatusCode::OK, web::enrol_code(&code, &shown(&account), &calendar)))
-}
-
-pub(super) async fn district_list(
-    State(shared): State<Shared>,
-    Viewer(account): Viewer,
-) -> Result<Response, PageError> {
-    let mut districts = Vec::new();
-    for choice in super::districts::choices(&shared, &account).await? {
-        let sight = choice.sight(&shared.engine).await?;
-        districts.push(web::DistrictShown {
-            totals: totals::totals(&shared.engine, &choice.district, &sight).await?,
-            is_chosen: choice.district.key == account.district.key,
-            code: choice.district.code,
-            name: choice.district.name,
-        });
-    }
-    Ok(page(StatusCode::OK, web::districts(&districts, &shown(&account))))
-}
-
-/// Another district.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Chosen {
-    district: String,
-}
-
-pub(super) async fn choose_district(
-    State(shared): State<Shared>,
-    form: Result<Signed<Chosen>, ApiError>,
-) -> Result<Response, PageError> {
-    let Signed(account, form) = form?;
-    let session = account.session.as_ref().ok_or(Code::BadParameter)?;
-    sessions::choose(&shared.engine, session, &form.district).await?;
-    Ok(see_other("/"))
 }
 
 /// After a form that was taken: the page to look at.

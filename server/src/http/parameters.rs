@@ -65,7 +65,7 @@ fn refused(rejection: &JsonRejection) -> ApiError {
 
 /// `If-Match`: the versions of a record that a command is made from; none where it is made from whatever is there.
 #[derive(Debug)]
-pub(super) struct IfMatch(Option<Vec<Head>>);
+pub(super) struct IfMatch(pub(super) Option<Vec<Head>>);
 
 impl IfMatch {
     /// What the command is made from, by the header or by the `heads` of its body, and how it is told that this is past.
@@ -130,10 +130,26 @@ pub(super) struct Paging {
     pub(super) cursor: Option<String>,
 }
 
+/// A parameter or key that is none of what it may be: says what it may be.
+pub(super) fn one_of<'n>(name: &str, allowed: impl IntoIterator<Item = &'n str>) -> ApiError {
+    let allowed = allowed.into_iter().collect::<Vec<_>>().join(", ");
+    wrong(name, &format!("须为下列之一 must be one of {allowed}"))
+}
+
+/// A parameter or key of the wrong form: says what it takes.
+pub(super) fn wrong(name: &str, takes: &str) -> ApiError {
+    ApiError::with(Code::BadParameter, format!("{name}: {takes}"))
+}
+
+/// What an id looks like.
+pub(super) const UUID: &str = "UUID";
+/// What a text of people must be.
+pub(super) const NOT_EMPTY: &str = "必填 must not be empty";
+
 /// The rows of a page.
 pub(super) fn page_size(limit: Option<u32>) -> Result<u32, ApiError> {
     let limit = limit.unwrap_or(PAGE_DEFAULT);
-    if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(ApiError::with(Code::BadParameter, "limit")) }
+    if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(wrong("limit", &format!("1 to {PAGE_MAX}"))) }
 }
 
 /// A local day, `2026-11-30`, as its number counted from 1970-01-01.
@@ -145,19 +161,18 @@ pub(super) fn day(name: &str, text: Option<&str>) -> Result<Option<i64>, ApiErro
 pub(super) fn date(name: &str, text: &str) -> Result<Date, ApiError> {
     let is_plain = text.len() == 10;
     let date = is_plain.then(|| text.parse::<Date>().ok()).flatten();
-    date.ok_or_else(|| ApiError::with(Code::BadParameter, format!("{name}: a day is YYYY-MM-DD")))
+    date.ok_or_else(|| wrong(name, "a day is YYYY-MM-DD"))
 }
 
 /// The days of a report, both needed and both included.
 pub(super) fn period(from: Option<&str>, to: Option<&str>) -> Result<Period, ApiError> {
     let needed = |name: &str, text: Option<&str>| {
-        text.ok_or_else(|| ApiError::with(Code::BadParameter, name)).and_then(|text| date(name, text))
+        text.ok_or_else(|| wrong(name, "必填 needed, YYYY-MM-DD")).and_then(|text| date(name, text))
     };
     Ok(Period::new(needed("from", from)?, needed("to", to)?).map_err(SyncError::from)?)
 }
 
 /// An id.
 pub(super) fn id(name: &str, text: Option<&str>) -> Result<Option<Uuid>, ApiError> {
-    text.map(|text| Uuid::parse_str(text).map_err(|_source| ApiError::with(Code::BadParameter, name)))
-        .transpose()
+    text.map(|text| Uuid::parse_str(text).map_err(|_source| wrong(name, UUID))).transpose()
 }

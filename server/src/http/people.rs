@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -12,8 +11,8 @@ use uuid::Uuid;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::Body;
-use crate::domain::{Person, Roles, UnitId};
+use super::parameters::{Body, UUID, one_of, wrong};
+use crate::domain::{Person, Role, Roles, UnitId};
 use crate::geometry::GeoBox;
 use crate::sync::admin::{self, EnrolCode, Reach};
 use crate::sync::people::{self, PersonListed};
@@ -24,24 +23,24 @@ use crate::sync::users;
 pub(super) struct NewPerson {
     /// 姓名, up to 100 characters, none of them a control character.
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub(super) name: String,
     /// 角色: `inspector`, `unit`, `reviewer`, `clerk`, `reinspector`, `leader`, `planner`, `admin`.
     #[schema(max_items = 8)]
-    roles: Vec<String>,
+    pub(super) roles: Vec<String>,
     /// The unit that they belong to.
-    unit: Option<Uuid>,
+    pub(super) unit: Option<Uuid>,
 }
 
 impl NewPerson {
     fn roles(&self) -> Result<Roles, ApiError> {
         Roles::named(self.roles.iter().map(String::as_str))
-            .ok_or_else(|| ApiError::with(Code::BadParameter, "roles"))
+            .ok_or_else(|| one_of("roles", Role::ALL.iter().map(|role| role.as_str())))
     }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AddedPerson {
-    person: String,
+    pub(super) person: String,
 }
 
 /// 新增人员 Adds a person.
@@ -56,9 +55,8 @@ pub(super) async fn add(
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     let (roles, unit) = (new.roles()?, new.unit.map(UnitId));
-    let person = admin::add_person(&shared.engine, &account.district, &new.name, roles, unit).await?;
-    let detail = json!({"roles": roles.names(), "unit": new.unit});
-    account.note(&shared, "person.add", person.to_string(), detail).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let person = admin::add_person(engine, district, &new.name, (roles, unit), account.actor()).await?;
     Ok(Json(AddedPerson { person: person.to_string() }))
 }
 
@@ -75,10 +73,8 @@ pub(super) async fn change(
     Body(new): Body<NewPerson>,
 ) -> Result<Json<AddedPerson>, ApiError> {
     let (id, roles, unit) = (parse(&person)?, new.roles()?, new.unit.map(UnitId));
-    let detail = json!({"roles": roles.names(), "unit": new.unit});
     let person = Person { id, name: new.name, roles, unit };
-    admin::change_person(&shared.engine, &account.district, &person).await?;
-    account.note(&shared, "person.change", id.to_string(), detail).await?;
+    admin::change_person(&shared.engine, &account.district, &person, account.actor()).await?;
     Ok(Json(AddedPerson { person: id.to_string() }))
 }
 
@@ -86,7 +82,9 @@ pub(super) async fn change(
 pub(super) struct LinkMade {
     /// The path of the page that uses it.
     path: String,
-    expires_ms: i64,
+    /// The same with the server's address before it, to be handed to its owner.
+    pub(super) url: String,
+    pub(super) expires_ms: i64,
 }
 
 /// 一次性链接 A one-time link by which a person gets an account or a new password.
@@ -99,11 +97,13 @@ pub(super) async fn link(
     State(shared): State<Shared>,
     account: Account,
     Path(person): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Json<LinkMade>, ApiError> {
     let person = parse(&person)?;
-    let (secret, expires_ms) = users::link_of_person(&shared.engine, &account.district, person).await?;
-    account.note(&shared, "person.link", person.to_string(), json!({})).await?;
-    Ok(Json(LinkMade { path: format!("/link/{secret}"), expires_ms }))
+    let link = users::link_of_person(&shared.engine, &account.district, person, account.actor()).await?;
+    let path = format!("/link/{}", link.secret);
+    let url = format!("{}{path}", shared.base(&headers));
+    Ok(Json(LinkMade { path, url, expires_ms: link.expires_ms }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -139,8 +139,7 @@ pub(super) async fn remove(
     Path(person): Path<String>,
 ) -> Result<Json<RemovedPerson>, ApiError> {
     let person = parse(&person)?;
-    people::remove(&shared.engine, &account.district, person).await?;
-    account.note(&shared, "person.remove", person.to_string(), json!({})).await?;
+    people::remove(&shared.engine, &account.district, person, account.actor()).await?;
     Ok(Json(RemovedPerson { person: person.to_string(), removed: true }))
 }
 
@@ -149,7 +148,7 @@ pub(super) async fn remove(
 pub(super) struct NewArea {
     /// Boxes: south, west, north, east, degrees × 1e7; none: the whole district.
     #[schema(max_items = 64)]
-    boxes: Vec<GeoBox>,
+    pub(super) boxes: Vec<GeoBox>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -172,8 +171,8 @@ pub(super) async fn set_area(
     Body(area): Body<NewArea>,
 ) -> Result<Json<AreaSet>, ApiError> {
     let person = parse(&person)?;
-    let version = admin::set_area(&shared.engine, &account.district, person, area.boxes).await?;
-    account.note(&shared, "person.area", person.to_string(), json!({"version": version})).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let version = admin::set_area(engine, district, person, area.boxes, account.actor()).await?;
     Ok(Json(AreaSet { version }))
 }
 
@@ -183,7 +182,7 @@ pub(super) struct CodeFor {
     /// Whose phone it is for.
     #[schema(format = Uuid)]
     person: String,
-    /// The server's address as phones see it.
+    /// The server's address as phones see it; absent: the setting `public_url`.
     address: Option<String>,
 }
 
@@ -202,12 +201,12 @@ pub(super) async fn enrol_code(
     Body(wanted): Body<CodeFor>,
 ) -> Result<Json<EnrolCode>, ApiError> {
     let person = parse(&wanted.person)?;
-    let reach = Reach { address: wanted.address.as_deref(), pin: shared.pin.as_deref() };
-    let code = admin::enrol_code(&shared.engine, &account.district, person, reach).await?;
-    account.note(&shared, "device.enrol-code", person.to_string(), json!({})).await?;
-    Ok(Json(code))
+    let address = wanted.address.as_deref().or(shared.public_url.as_deref());
+    let reach = Reach { address, pin: shared.pin.as_deref() };
+    let (engine, district) = (&shared.engine, &account.district);
+    Ok(Json(admin::enrol_code(engine, district, person, reach, account.actor()).await?))
 }
 
-fn parse(person: &str) -> Result<PersonId, ApiError> {
-    person.parse().map_err(|_source| ApiError::with(Code::BadParameter, "person"))
+pub(super) fn parse(person: &str) -> Result<PersonId, ApiError> {
+    person.parse().map_err(|_source| wrong("person", UUID))
 }

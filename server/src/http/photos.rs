@@ -17,16 +17,18 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PhotoHash;
 use sync_protocol::limits;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Account, Presenter};
 use super::error::ApiError;
-use super::parameters::{Parameters, page_size};
+use super::parameters::{Parameters, page_size, wrong};
 use crate::domain::District;
 use crate::photos::SIDES;
-use crate::sync::photos::serving::{self, Outstanding};
-use crate::sync::photos::{Progress, Upload, Uploader};
+use crate::sync::photos::serving::{self, Outstanding, Seen};
+use crate::sync::photos::{Claimed, Progress, Upload, Uploader};
+use crate::sync::sessions::Sight;
 
 /// Uploads that are read at a time.
 pub(super) const UPLOADS_AT_ONCE: usize = 64;
@@ -42,6 +44,15 @@ const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
 pub(super) struct Sender {
     district: District,
     by: Uploader,
+    /// What of the district it may be shown.
+    sight: Sight,
+}
+
+impl Sender {
+    async fn upload(&self, shared: &Shared, sha256: &str) -> Result<Upload, ApiError> {
+        let (district, photo) = (self.district.clone(), hash(sha256)?);
+        Ok(Upload::of(&shared.engine, district, photo, (self.by, &self.sight)).await?)
+    }
 }
 
 impl FromRequestParts<Shared> for Sender {
@@ -51,11 +62,12 @@ impl FromRequestParts<Shared> for Sender {
         match Presenter::from_request_parts(parts, shared).await {
             Ok(presenter) => {
                 let by = Uploader::Device(presenter.device.id);
-                Ok(Self { district: presenter.district, by })
+                Ok(Self { district: presenter.district, by, sight: Sight::District })
             }
             Err(error) if error.0.code == Code::Unauthenticated => {
                 let account = Account::from_request_parts(parts, shared).await?;
-                Ok(Self { district: account.district, by: Uploader::Person(account.person.id) })
+                let by = Uploader::Person(account.person.id);
+                Ok(Self { district: account.district, by, sight: account.sight })
             }
             Err(error) => Err(error.0),
         }
@@ -64,12 +76,13 @@ impl FromRequestParts<Shared> for Sender {
 
 fn hash(text: &str) -> Result<PhotoHash, ApiError> {
     let bytes = hex::decode(text).unwrap_or_default();
-    PhotoHash::try_from(bytes.as_slice()).map_err(|_length| ApiError::with(Code::BadParameter, "sha256"))
+    PhotoHash::try_from(bytes.as_slice())
+        .map_err(|_length| wrong("sha256", "64 个十六进制数字 (64 hexadecimal digits)"))
 }
 
 fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, ApiError> {
     let value = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    value.ok_or_else(|| ApiError::with(Code::BadParameter, name.as_str()))
+    value.ok_or_else(|| wrong(name.as_str(), "一个整数，字节 (a whole number of bytes)"))
 }
 
 /// How far an upload is, in headers.
@@ -112,13 +125,44 @@ pub(super) async fn head(
     sender: Sender,
     Path(sha256): Path<String>,
 ) -> Result<Response, ApiError> {
-    let upload = Upload { district: sender.district, photo: hash(&sha256)?, by: sender.by };
+    let upload = sender.upload(&shared, &sha256).await?;
     Ok(progress(StatusCode::OK, upload.progress(&shared.engine).await?))
+}
+
+/// The length is not the one that was claimed first: that one is told.
+fn other_length(held: u64, claimed: u64) -> Response {
+    let mut response = ApiError::with(Code::PhotoLength, claimed.to_string()).into_response();
+    tell(&mut response, held, "?0");
+    response.headers_mut().insert(LENGTH, HeaderValue::from(claimed));
+    response
+}
+
+/// An upload that may go on, in its place among those that are read at a time.
+struct Opened {
+    upload: Upload,
+    /// Bytes that the server holds of it.
+    held: u64,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// Opens an upload; the reply instead, where the photo is held whole already.
+async fn opened(
+    shared: &Shared,
+    sender: &Sender,
+    sha256: &str,
+) -> Result<Result<Opened, Response>, ApiError> {
+    let upload = sender.upload(shared, sha256).await?;
+    let slot = Arc::clone(&shared.uploads).try_acquire_owned();
+    let slot = slot.map_err(|_busy| Code::TooManyRequests)?;
+    Ok(match upload.progress(&shared.engine).await? {
+        Progress::Partial(held) => Ok(Opened { upload, held, _slot: slot }),
+        complete @ Progress::Complete(_) => Err(progress(StatusCode::NO_CONTENT, complete)),
+    })
 }
 
 /// 续传照片 Appends to a photo from the offset that the server holds.
 ///
-/// At another offset the true one is told, in the header too.
+/// At another offset the true one is told, in the header too. So is the length, where it is not the one that was claimed.
 #[utoipa::path(
     patch, path = "/v1/photos/{sha256}", tag = "photos",
     params(
@@ -130,7 +174,7 @@ pub(super) async fn head(
         ("Upload-Offset" = u64, description = "Bytes that the server holds"),
         ("Upload-Complete" = String, description = "`?1` where the photo is whole, else `?0`"),
     ))),
-    extensions(("x-codes" = json!(["photo-offset", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels",
+    extensions(("x-codes" = json!(["photo-offset", "photo-length", "photo-hash-wrong", "photo-not-image", "photo-too-many-pixels",
         "photo-file-too-large", "photos-unnamed", "photo-redacted", "too-many-requests", "device-revoked"]))),
 )]
 pub(super) async fn append(
@@ -139,16 +183,15 @@ pub(super) async fn append(
     Path(sha256): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let upload = Upload { district: sender.district, photo: hash(&sha256)?, by: sender.by };
     let (offset, length) = (number(request.headers(), &OFFSET)?, number(request.headers(), &LENGTH)?);
-    let _slot = Arc::clone(&shared.uploads).try_acquire_owned().map_err(|_busy| Code::TooManyRequests)?;
-    let held = match upload.progress(&shared.engine).await? {
-        Progress::Complete(length) => {
-            return Ok(progress(StatusCode::NO_CONTENT, Progress::Complete(length)));
-        }
-        Progress::Partial(held) => held,
+    let Opened { upload, held, _slot } = match opened(&shared, &sender, &sha256).await? {
+        Ok(opened) => opened,
+        Err(complete) => return Ok(complete),
     };
-    upload.begin(&shared.engine, length).await?;
+    let held = match upload.begin(&shared.engine, length, held).await? {
+        Claimed::Held(held) => held,
+        Claimed::Otherwise(claimed) => return Ok(other_length(held, claimed)),
+    };
     if held != offset || offset > length {
         return Ok(elsewhere(held));
     }
@@ -209,11 +252,10 @@ pub(super) async fn put(
     Path(sha256): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let upload = Upload { district: sender.district, photo: hash(&sha256)?, by: sender.by };
-    let _slot = Arc::clone(&shared.uploads).try_acquire_owned().map_err(|_busy| Code::TooManyRequests)?;
-    if let complete @ Progress::Complete(_) = upload.progress(&shared.engine).await? {
-        return Ok(progress(StatusCode::NO_CONTENT, complete));
-    }
+    let Opened { upload, _slot, .. } = match opened(&shared, &sender, &sha256).await? {
+        Ok(opened) => opened,
+        Err(complete) => return Ok(complete),
+    };
     let mut parts = Pieces { body: request.into_body().into_data_stream(), pending: BytesMut::new() };
     let mut bytes = BytesMut::new();
     let mut room = PUT_BYTES;
@@ -249,7 +291,7 @@ fn file(body: Stream, media_type: &'static str, disposition: &str, caching: &'st
     response
 }
 
-/// 查看照片 The original, to be kept as a file; or a thumbnail without metadata.
+/// 查看照片 The original, to be kept as a file; or a thumbnail without metadata. To units, of their own hazards.
 #[utoipa::path(
     get, path = "/v1/photos/{sha256}", tag = "photos",
     params(Wanted),
@@ -266,8 +308,9 @@ pub(super) async fn one(
 ) -> Result<Response, ApiError> {
     let photo = hash(&sha256)?;
     let (engine, district) = (&shared.engine, &account.district);
+    let seen = Seen { photo, sight: &account.sight };
     let Some(side) = wanted.thumbnail else {
-        let original = serving::original(engine, district, photo, account.person.id).await?;
+        let original = serving::original(engine, district, seen, account.person.id).await?;
         let disposition = format!("attachment; filename=\"{photo}.{}\"", original.format.extension());
         let media_type = original.format.media_type();
         let mut response = file(Stream::from_stream(original.parts), media_type, &disposition, "no-store");
@@ -275,9 +318,9 @@ pub(super) async fn one(
         return Ok(response);
     };
     if !SIDES.contains(&side) {
-        return Err(ApiError::with(Code::BadParameter, format!("thumbnail: one of {SIDES:?}")));
+        return Err(wrong("thumbnail", &format!("must be one of {SIDES:?}")));
     }
-    let small = serving::small(engine, district, photo, side).await?;
+    let small = serving::small(engine, district, seen, side).await?;
     Ok(file(small.into(), "image/jpeg", "inline", "private, max-age=300"))
 }
 
@@ -310,7 +353,7 @@ pub(super) async fn list(
     Parameters(wanted): Parameters<Listed>,
 ) -> Result<Json<Photos>, ApiError> {
     if !wanted.outstanding {
-        return Err(ApiError::with(Code::BadParameter, "outstanding: true"));
+        return Err(wrong("outstanding", "true"));
     }
     let limit = page_size(wanted.limit)?;
     let cursor = wanted.cursor.as_deref();

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use sync_protocol::ids::RecordId;
 use sync_protocol::limits;
 use utoipa::ToSchema;
@@ -11,7 +10,7 @@ use utoipa::ToSchema;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Paging, Parameters, page_size};
+use super::parameters::{Body, NOT_EMPTY, Paging, Parameters, UUID, page_size, wrong};
 use crate::sync::proposals::{self, Decided, Proposed};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,7 +52,7 @@ impl Said {
         let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
         match reason {
             Some(reason) if reason.len() > limits::TEXT_BYTES => {
-                Err(ApiError::with(Code::BadParameter, "reason"))
+                Err(wrong("reason", &format!("at most {} bytes", limits::TEXT_BYTES)))
             }
             reason => Ok(reason),
         }
@@ -97,7 +96,7 @@ pub(super) async fn dismiss(
     Body(said): Body<Said>,
 ) -> Result<Json<Decided>, ApiError> {
     let pair = pair(&record, &other)?;
-    let reason = said.reason()?.ok_or_else(|| ApiError::with(Code::BadParameter, "reason"))?;
+    let reason = said.reason()?.ok_or_else(|| wrong("reason", NOT_EMPTY))?;
     proposals::dismiss(&shared.engine, &account.district, pair, reason, account.person.id).await?;
     Ok(Json(Decided { operations: Vec::new() }))
 }
@@ -125,8 +124,6 @@ pub(super) async fn undo(
 }
 
 fn pair(record: &str, other: &str) -> Result<(RecordId, RecordId), ApiError> {
-    let id = |text: &str, name: &str| {
-        text.parse::<RecordId>().map_err(|_source| ApiError::with(Code::BadParameter, name))
-    };
+    let id = |text: &str, name: &str| text.parse::<RecordId>().map_err(|_source| wrong(name, UUID));
     Ok((id(record, "record")?, id(other, "other")?))
 }

@@ -4,14 +4,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use sync_protocol::ids::{DeviceId, Identity};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Parameters, id, page_size};
+use super::parameters::{Body, NOT_EMPTY, Parameters, id, page_size, wrong};
 use crate::store::QuarantinePart;
 use crate::sync::listing::quarantine::{self, Quarantined};
 use crate::sync::office::Act;
@@ -125,7 +124,7 @@ pub(super) async fn write_off(
 ) -> Result<Json<Released>, ApiError> {
     let reason = said.reason.trim().to_owned();
     if reason.is_empty() {
-        return Err(ApiError::with(Code::BadParameter, "reason"));
+        return Err(wrong("reason", NOT_EMPTY));
     }
     let act = Act::WriteOff { identity: parse(&operation)?, reason, author: account.person.id };
     let outcome = shared.engine.act(&account.district, act).await?;
@@ -136,5 +135,5 @@ fn parse(operation: &str) -> Result<Identity, ApiError> {
     hex::decode(operation)
         .ok()
         .and_then(|bytes| Identity::try_from(bytes.as_slice()).ok())
-        .ok_or_else(|| ApiError::with(Code::BadParameter, "operation"))
+        .ok_or_else(|| wrong("operation", "64 个十六进制数字 (64 hexadecimal digits)"))
 }

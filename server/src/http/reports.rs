@@ -5,13 +5,12 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::{Body, Paging, Parameters, page_size, period};
+use super::parameters::{Body, Paging, Parameters, one_of, page_size, period};
 use crate::report::render::{CONTENT_SECURITY_POLICY, Format, render};
 use crate::sync::SyncError;
 use crate::sync::audit::Entry;
@@ -31,7 +30,7 @@ pub(super) struct Draft {
 
 fn format(name: Option<&str>) -> Result<Format, ApiError> {
     name.map_or(Ok(Format::Json), |name| {
-        Format::parse(name).ok_or_else(|| ApiError::with(Code::BadParameter, "format"))
+        Format::parse(name).ok_or_else(|| one_of("format", Format::ALL.iter().map(|format| format.as_str())))
     })
 }
 
@@ -71,6 +70,9 @@ pub(super) async fn draft(
     let period = period(wanted.from.as_deref(), wanted.to.as_deref())?;
     let report = reports::draft(&shared.engine, &account.district, period).await?;
     let bytes = render(&report, format).map_err(SyncError::from)?;
+    let detail = serde_json::json!({ "format": format.as_str(), "from": period.from, "to": period.to });
+    let entry = Entry::of(account.person.id, "export.report", "", detail);
+    shared.engine.audit_alone(&account.district, entry).await?;
     Ok(reply(bytes, format, &format!("draft-{}-{}", period.from, period.to)))
 }
 

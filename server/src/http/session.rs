@@ -11,7 +11,7 @@ use super::Shared;
 use super::auth::{self, Account, COOKIE};
 use super::error::ApiError;
 use super::parameters::Body;
-use crate::store::{AccountRow, SessionOf};
+use crate::store::AccountRow;
 use crate::sync::accounts::{self, Credentials};
 use crate::sync::sessions::{self, Choice, Sight, Visitor};
 
@@ -79,7 +79,7 @@ async fn told(shared: &Shared, visitor: Visitor) -> Result<SessionTold, ApiError
 
 /// The cookie of a session; none: it ends.
 pub(super) fn cookie(shared: &Shared, id: Option<&str>) -> Option<HeaderValue> {
-    let secure = if shared.pin.is_some() { "; Secure" } else { "" };
+    let secure = if shared.is_secure() { "; Secure" } else { "" };
     let end = if id.is_some() { "" } else { "; Max-Age=0" };
     let id = id.unwrap_or_default();
     let cookie = format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{end}");
@@ -92,9 +92,8 @@ pub(super) async fn begin(
     headers: &HeaderMap,
     account: &AccountRow,
 ) -> Result<String, ApiError> {
-    let of = SessionOf::Account(account.id);
     let before = auth::cookie(headers);
-    Ok(sessions::begin(&shared.engine, shared.lasting, &of, None, before).await?)
+    Ok(sessions::begin(&shared.engine, shared.lasting, account.id, before).await?)
 }
 
 /// 登录 Signs a browser in: the reply sets its cookie.

@@ -13,10 +13,10 @@ use super::auth;
 use super::error::{ApiError, status_of};
 use super::pages::{asked, page, see_other};
 use super::session;
-use crate::store::SessionOf;
 use crate::sync::accounts::{self, Credentials};
 use crate::sync::sessions;
-use crate::web::sign_in::{self as web, LinkPage, Wrong};
+use crate::web::Wrong;
+use crate::web::sign_in::{self as web, LinkPage};
 
 pub(super) async fn form() -> Response {
     page(StatusCode::OK, web::login(None))
@@ -33,12 +33,12 @@ pub(super) struct SignIn {
 }
 
 fn refused(error: ApiError) -> Response {
-    let status = status_of(error.code);
-    page(status, web::login(Some(&wrong(error))))
-}
-
-fn wrong(error: ApiError) -> Wrong {
-    Wrong { code: error.code, detail: error.into_detail() }
+    let (status, after) = (status_of(error.code), error.retry_after());
+    let mut response = page(status, web::login(Some(&error.into())));
+    if let Some(after) = after {
+        response.headers_mut().insert(header::RETRY_AFTER, after);
+    }
+    response
 }
 
 pub(super) async fn sign_in(
@@ -73,9 +73,9 @@ pub(super) async fn with_token(shared: &Shared, headers: &HeaderMap, token: &str
     }
     let begun = async {
         let (visitor, hash) = auth::holder(shared, token.trim()).await?;
-        let (of, district) = (SessionOf::Token(hash.to_vec()), Some(visitor.district.key));
         let before = auth::cookie(headers);
-        Ok::<_, ApiError>(sessions::begin(&shared.engine, shared.lasting, &of, district, before).await?)
+        let with = (&visitor, &hash[..]);
+        Ok::<_, ApiError>(sessions::begin_with_token(&shared.engine, shared.lasting, with, before).await?)
     };
     match begun.await {
         Ok(id) => entered(shared, Some(&id)),
@@ -128,11 +128,11 @@ async fn link_page(shared: &Shared, secret: &str, error: Option<ApiError>) -> Re
         Ok(told) => told,
         Err(error) => {
             let error = ApiError::from(error);
-            return page(status_of(error.code), web::refused(&wrong(error)));
+            return page(status_of(error.code), web::refused(&error.into()));
         }
     };
     let status = error.as_ref().map_or(StatusCode::OK, |error| status_of(error.code));
-    let wrong = error.map(wrong);
+    let wrong = error.map(Wrong::from);
     let (name, login) = (told.name.as_str(), told.login.as_deref());
     let text =
         web::link(&LinkPage { secret, name, login, profile: &shared.passwords, wrong: wrong.as_ref() });

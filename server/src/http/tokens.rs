@@ -4,16 +4,15 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sync_protocol::codes::Code;
 use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::Body;
+use super::parameters::{Body, one_of};
 use super::policy::MANAGE;
-use crate::accounts::actions::Actions;
+use crate::accounts::actions::{Action, Actions};
 use crate::store::TokenBounds;
 use crate::sync::admin;
 use crate::sync::people::{self, TokenListed, Tokens};
@@ -24,7 +23,7 @@ pub(super) struct TokenList {
 }
 
 /// The tokens that an account may see.
-async fn visible(shared: &Shared, account: &Account) -> Result<Vec<TokenListed>, ApiError> {
+pub(super) async fn visible(shared: &Shared, account: &Account) -> Result<Vec<TokenListed>, ApiError> {
     let mut tokens = people::tokens(&shared.engine, &account.district).await?;
     if account.require(MANAGE).is_err() {
         let own = account.person.id.to_string();
@@ -49,16 +48,16 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
-    name: String,
-    scopes: Vec<String>,
-    /// When it ends, milliseconds since 1970.
-    expires_ms: Option<i64>,
+    pub(super) name: String,
+    pub(super) scopes: Vec<String>,
+    /// When it ends, milliseconds since 1970; absent: when the token that makes it ends.
+    pub(super) expires_ms: Option<i64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MadeToken {
     /// Shown once.
-    token: String,
+    pub(super) token: String,
 }
 
 /// 新建令牌 A token for a program, shown once.
@@ -73,16 +72,24 @@ pub(super) async fn make(
     Body(new): Body<NewToken>,
 ) -> Result<Json<MadeToken>, ApiError> {
     let scopes = Actions::named(new.scopes.iter().map(String::as_str))
-        .ok_or_else(|| ApiError::with(Code::BadParameter, "scopes"))?;
-    // A token gives nobody more than they came with.
+        .ok_or_else(|| one_of("scopes", Action::ALL.iter().map(|action| action.as_str())))?;
+    // A token gives nobody more than they came with, nor for longer.
     if !account.actions.covers(scopes) {
-        return Err(Code::Forbidden.into());
+        return Err(ApiError::with(Code::Forbidden, "scopes: more than yours"));
     }
-    let scopes = scopes.names().join(" ");
-    let detail = json!({"name": new.name, "scopes": scopes, "expires_ms": new.expires_ms});
-    let bounds = TokenBounds { name: new.name, scopes, expires_ms: new.expires_ms };
-    let token = admin::create_token(&shared.engine, &account.district, account.person.id, &bounds).await?;
-    account.note(&shared, "token.make", account.person.id.to_string(), detail).await?;
+    let own_end_ms = account.token.as_ref().and_then(|token| token.expires_ms);
+    let outlives = own_end_ms.zip(new.expires_ms).is_some_and(|(own_ms, wanted_ms)| wanted_ms > own_ms);
+    if outlives {
+        return Err(ApiError::with(Code::Forbidden, "expires_ms: later than the token that makes it"));
+    }
+    let bounds = TokenBounds {
+        name: new.name,
+        scopes: scopes.names().join(" "),
+        expires_ms: new.expires_ms.or(own_end_ms),
+        made_by: account.token.as_ref().map(|token| token.hash.clone()),
+    };
+    let (engine, district, person) = (&shared.engine, &account.district, account.person.id);
+    let token = admin::create_token(engine, district, person, &bounds, account.actor()).await?;
     Ok(Json(MadeToken { token }))
 }
 
@@ -104,8 +111,7 @@ pub(super) async fn revoke(
     if !visible(&shared, &account).await?.iter().any(|known| known.id == token) {
         return Err(ApiError::with(Code::NotFound, format!("token {token}")));
     }
-    let revoked =
-        people::revoke_tokens(&shared.engine, &account.district, &Tokens::Named(token.clone())).await?;
-    account.note(&shared, "token.revoke", token, json!({})).await?;
+    let (engine, district) = (&shared.engine, &account.district);
+    let revoked = people::revoke_tokens(engine, district, &Tokens::Named(token), account.actor()).await?;
     Ok(Json(RevokedToken { revoked }))
 }

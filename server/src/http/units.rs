@@ -3,15 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
-use serde_json::json;
-use sync_protocol::codes::Code;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
-use super::parameters::Body;
+use super::parameters::{Body, UUID, wrong};
 use crate::domain::UnitId;
 use crate::sync::units::{self, UnitListed, UnitWritten, Which};
 
@@ -31,7 +29,7 @@ pub(super) async fn list(State(shared): State<Shared>, account: Account) -> Resu
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WrittenUnit {
-    unit: String,
+    pub(super) unit: String,
 }
 
 /// 新增单位 Adds a unit.
@@ -46,8 +44,7 @@ pub(super) async fn add(
     account: Account,
     Body(unit): Body<UnitWritten>,
 ) -> Result<Json<WrittenUnit>, ApiError> {
-    let id = units::write(&shared.engine, &account.district, Which::New, unit).await?;
-    account.note(&shared, "unit.add", id.to_string(), json!({})).await?;
+    let id = units::write(&shared.engine, &account.district, Which::New, unit, account.actor()).await?;
     Ok(Json(WrittenUnit { unit: id.to_string() }))
 }
 
@@ -64,8 +61,8 @@ pub(super) async fn change(
     Path(id): Path<String>,
     Body(unit): Body<UnitWritten>,
 ) -> Result<Json<WrittenUnit>, ApiError> {
-    let id = units::write(&shared.engine, &account.district, Which::Known(parse(&id)?), unit).await?;
-    account.note(&shared, "unit.change", id.to_string(), json!({})).await?;
+    let which = Which::Known(parse(&id)?);
+    let id = units::write(&shared.engine, &account.district, which, unit, account.actor()).await?;
     Ok(Json(WrittenUnit { unit: id.to_string() }))
 }
 
@@ -86,11 +83,10 @@ pub(super) async fn retire(
     Path(id): Path<String>,
 ) -> Result<Json<RetiredUnit>, ApiError> {
     let id = parse(&id)?;
-    units::retire(&shared.engine, &account.district, id).await?;
-    account.note(&shared, "unit.retire", id.to_string(), json!({})).await?;
+    units::retire(&shared.engine, &account.district, id, account.actor()).await?;
     Ok(Json(RetiredUnit { unit: id.to_string(), retired: true }))
 }
 
-fn parse(unit: &str) -> Result<UnitId, ApiError> {
-    Uuid::parse_str(unit).map(UnitId).map_err(|_source| ApiError::with(Code::BadParameter, "unit"))
+pub(super) fn parse(unit: &str) -> Result<UnitId, ApiError> {
+    Uuid::parse_str(unit).map(UnitId).map_err(|_source| wrong("unit", UUID))
 }

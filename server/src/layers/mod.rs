@@ -3,14 +3,20 @@
 //! Pure. OGC API, tiles and files all give the same layers with the same columns; how a layer is read is in
 //! `sync::layers`, how a format is written in `exports`. Start at [`Layer`].
 
+mod areas;
 mod columns;
+pub mod cql;
+pub mod crs;
+pub mod geojson;
 pub mod predicate;
+mod terms;
 
 use geo::Geometry;
 use sync_protocol::ids::sha256;
 use uuid::Uuid;
 
 pub use columns::{Column, ColumnKind};
+pub use terms::term;
 
 /// A text in the two languages of the project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,6 +63,27 @@ pub struct Refusal {
     pub en: String,
 }
 
+impl Reason {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[
+        Self::Role,
+        Self::State,
+        Self::Needed,
+        Self::SamePerson,
+        Self::NotAuthor,
+        Self::DeadlinePassed,
+        Self::TooEarly,
+        Self::TooLate,
+        Self::Extension,
+        Self::MajorUnconfirmed,
+        Self::Commitments,
+        Self::LeaderOnly,
+        Self::Evidence,
+        Self::Unknown,
+        Self::Differs,
+    ];
+}
+
 fn listed<T>(items: &[T], word: impl Fn(&T) -> &'static str) -> String {
     items.iter().map(word).collect::<Vec<_>>().join("、")
 }

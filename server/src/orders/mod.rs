@@ -106,6 +106,14 @@ impl Sheet {
     }
 }
 
+/// The square code of a text as SVG, as orders carry it: for other sheets that are printed.
+///
+/// # Errors
+/// [`PrintError::Code`] of a text that is too long for one.
+pub fn code_svg(text: &str) -> Result<String, PrintError> {
+    code::svg(text)
+}
+
 /// A deadline in words: the end of a day is its 24:00.
 pub fn deadline_words(at_ms: i64, zone: &TimeZone) -> String {
     let local =

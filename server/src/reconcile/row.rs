@@ -175,7 +175,7 @@ pub fn tallies(collection: i64, flags: i64, state: i64, class: i64, mut count: i
     }
 }
 
-/// State, class and flags of a row with this view.
-pub fn derived(view: &View) -> (i64, i64, i64) {
-    (state_number(view.state), class(view).number(), flags(view))
+/// State, class, flags and unit of a row with this view.
+pub fn derived(view: &View) -> (i64, i64, i64, Option<Uuid>) {
+    (state_number(view.state), class(view).number(), flags(view), unit(view))
 }

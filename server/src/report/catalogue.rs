@@ -1,12 +1,12 @@
 //! Every figure of a report: its name, its words, its unit, and the list of our own API that shows its rows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::period::Period;
 use super::units::{kilometres, ten_thousand_yuan};
 
 /// Of what a figure is a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Things.

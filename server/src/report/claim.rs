@@ -1,6 +1,8 @@
 //! 已完成全部隐患消缺 as a checked claim: what stands against it, count by count.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use sync_protocol::view::State;
 
 use super::figures::is_counted;
@@ -50,7 +52,11 @@ impl Standing {
         let of_hazards = |filter: &str| {
             format!("/v1/hazards?counted=true&{filter}&found_from={}&found_to={}", period.from, period.to)
         };
-        let against = |key, zh, unit_zh, en, value, query| Against { key, zh, unit_zh, en, value, query };
+        let against =
+            |key: &'static str, zh: &'static str, unit_zh: &'static str, en: &'static str, value, query| {
+                let (key, zh, unit_zh, en) = (key.into(), zh.into(), unit_zh.into(), en.into());
+                Against { key, zh, unit_zh, en, value, query }
+            };
         [
             against("open", "未销号隐患", "处", "open hazards", self.open, of_hazards("open=true")),
             against(
@@ -108,16 +114,16 @@ pub struct Limits {
 }
 
 /// A count that stands against the claim where it is not 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Against {
     /// Its name.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// Its Chinese label.
-    pub zh: &'static str,
+    pub zh: Cow<'static, str>,
     /// The unit that follows it in Chinese.
-    pub unit_zh: &'static str,
+    pub unit_zh: Cow<'static, str>,
     /// Its English label.
-    pub en: &'static str,
+    pub en: Cow<'static, str>,
     /// The count.
     pub value: i64,
     /// Where its rows are listed.

@@ -1,8 +1,9 @@
 //! A report as a value: everything that its renderings say, and nothing that they must decide.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::catalogue::{Figure, Unit};
@@ -14,7 +15,7 @@ use super::sentence;
 use super::tables::{ActivityRow, LineRow, TownshipRow, by_activity, by_line, by_township};
 
 /// What a report is about and when it was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Frame {
     /// The district's name.
     pub district: String,
@@ -37,7 +38,7 @@ pub struct Frame {
 }
 
 /// 报告后补传: what arrived for the period of a report after that was issued.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Late {
     /// The number of that report.
     pub number: String,
@@ -65,14 +66,14 @@ pub struct Source {
 }
 
 /// One figure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct FigureLine {
     /// Its name.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// Its Chinese label.
-    pub zh: &'static str,
+    pub zh: Cow<'static, str>,
     /// Its English label.
-    pub en: &'static str,
+    pub en: Cow<'static, str>,
     /// The value: a count, millimetres or 分.
     pub value: i64,
     /// Which of these.
@@ -80,7 +81,7 @@ pub struct FigureLine {
     /// The value as it is printed.
     pub printed: String,
     /// The unit that follows it in Chinese.
-    pub unit_zh: &'static str,
+    pub unit_zh: Cow<'static, str>,
     /// The value in the period before.
     pub before: i64,
     /// The same as it is printed.
@@ -92,7 +93,7 @@ pub struct FigureLine {
 }
 
 /// A report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Report {
     /// What it is about.
     #[serde(flatten)]
@@ -133,13 +134,13 @@ impl Report {
             let (value, before) = (figures.get(*figure), figures_before.get(*figure));
             let unit = figure.unit();
             FigureLine {
-                key: figure.key(),
-                zh: figure.zh(),
-                en: figure.en(),
+                key: figure.key().into(),
+                zh: figure.zh().into(),
+                en: figure.en().into(),
                 value,
                 unit,
                 printed: unit.printed(value),
-                unit_zh: figure.unit_zh(),
+                unit_zh: figure.unit_zh().into(),
                 before,
                 before_printed: unit.printed(before),
                 query: figure.query(&frame.period),
@@ -158,6 +159,22 @@ impl Report {
             late,
             frame,
         }
+    }
+
+    /// Blanks a text that was written into this field wherever the report repeats it; false where it does not. Figures
+    /// stay as they were counted.
+    pub fn blank(&mut self, field: &str, text: &str, blank: &str) -> bool {
+        let cells: Vec<&mut String> = match field {
+            "township" => self.townships.iter_mut().map(|row| &mut row.township).collect(),
+            "activity_type" => self.activities.iter_mut().map(|row| &mut row.activity_type).collect(),
+            _ => Vec::new(),
+        };
+        let mut is_blanked = false;
+        for cell in cells.into_iter().filter(|cell| cell.trim() == text.trim()) {
+            blank.clone_into(cell);
+            is_blanked = true;
+        }
+        is_blanked
     }
 
     /// Its title in Chinese.

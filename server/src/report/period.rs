@@ -2,13 +2,13 @@
 
 use jiff::Span;
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest period of one report, in days: ten years.
 pub const DAYS_MAX: i64 = 3_660;
 
 /// Days of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Period {
     /// The first day.
     pub from: Date,

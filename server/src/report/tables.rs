@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::figures::{is_counted, lengths};
 use super::rows::{Category, Deed, Hazards, Rows, StretchKind};
 
 /// Hazards of a township or of a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Found {
     /// 本体隐患
     pub line_body: i64,
@@ -47,7 +47,7 @@ impl Found {
 }
 
 /// A row of the table by township.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct TownshipRow {
     /// Its name; empty where none is known.
     pub township: String,
@@ -57,7 +57,7 @@ pub struct TownshipRow {
 }
 
 /// A row of the table by line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct LineRow {
     /// The line; none: hazards on no known line.
     pub line: Option<Uuid>,
@@ -77,7 +77,7 @@ pub struct LineRow {
 }
 
 /// A row of the table of activities.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ActivityRow {
     /// 活动类型, as it was written.
     pub activity_type: String,

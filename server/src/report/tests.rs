@@ -298,3 +298,24 @@ fn a_line_counts_from_its_hundredth_metre() {
         assert_eq!(figures.get(crate::report::catalogue::Figure::LinesWalked), lines, "{to_mm}");
     }
 }
+
+#[test]
+fn a_report_read_from_its_own_json_is_the_same_and_a_blanked_text_is_in_none_of_its_forms() {
+    let original = report(rows(), Standing::default());
+    let json = render(&original, Format::Json).unwrap();
+    let mut read: Report = serde_json::from_slice(&json).unwrap();
+    assert_eq!(read, original);
+    let name =
+        original.townships.iter().map(|row| row.township.clone()).find(|name| !name.is_empty()).unwrap();
+    // Part of a name, another field, or a text that it does not repeat blank nothing.
+    assert!(!read.blank("township", &name[..3], "×"));
+    assert!(!read.blank("remarks", &name, "×"));
+    assert!(!read.blank("township", "那边", "×"));
+    assert_eq!(read, original);
+    assert!(read.blank("township", &name, "×"));
+    assert_eq!(read.figures, original.figures);
+    for format in [Format::Text, Format::Json, Format::Html] {
+        let text = String::from_utf8(render(&read, format).unwrap()).unwrap();
+        assert!(text.contains('×') && !text.contains(&format!("{name}\"")), "{format:?}");
+    }
+}

@@ -34,6 +34,10 @@ const SELECT_PROVINCES_OF: &str =
 const SELECT_OVERSEEN: &str = "SELECT DISTINCT provinces.district FROM province_members \
      JOIN provinces ON provinces.province = province_members.province \
      WHERE province_members.account = $1 ORDER BY provinces.district";
+const SELECT_LET_IN: &str = "SELECT account, login, name, password, password_ms, history, disabled_ms, created_ms \
+     FROM accounts WHERE account IN (SELECT memberships.account FROM memberships WHERE memberships.district = $1) \
+     OR account IN (SELECT province_members.account FROM province_members \
+     JOIN provinces ON provinces.province = province_members.province WHERE provinces.district = $1) ORDER BY login";
 /// Takes the row, so that attempts made at once are counted one after the other.
 const TAKE_FAILURES: &str = "INSERT INTO sign_in_failures (login_hash, failures, last_ms) VALUES ($1, 0, 0) \
      ON CONFLICT (login_hash) DO UPDATE SET failures = sign_in_failures.failures";
@@ -131,6 +135,12 @@ impl Transaction {
     /// Every account, by login.
     pub async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError> {
         Ok(fetch_all!(self, AccountColumns, SELECT_ACCOUNTS).into_iter().map(account_row).collect())
+    }
+
+    /// Every account that is let into a district, as a person of it or through a province.
+    pub async fn accounts_let_into(&mut self, district: DistrictKey) -> Result<Vec<AccountRow>, StoreError> {
+        let rows = fetch_all!(self, AccountColumns, SELECT_LET_IN, district.0);
+        Ok(rows.into_iter().map(account_row).collect())
     }
 
     /// Sets the password of an account (a PHC text), and those before it.

@@ -15,7 +15,10 @@ const INSERT_ROW: &str = "INSERT INTO audit (district, sequence, at_ms, actor, a
 const SELECT_AFTER: &str = "SELECT sequence, at_ms, actor, action, object, detail, previous, hash FROM audit \
      WHERE district = $1 AND sequence > $2 ORDER BY sequence LIMIT $3 + 0";
 const SELECT_BEFORE: &str = "SELECT sequence, at_ms, actor, action, object, detail, previous, hash FROM audit \
-     WHERE district = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3 + 0";
+     WHERE district = $1 AND sequence < $2 AND sequence >= $3 \
+     AND (CAST($4 AS TEXT) = '' OR actor = $4) \
+     AND (CAST($5 AS TEXT) = '' OR substr(action, 1, length(CAST($5 AS TEXT))) = $5) \
+     ORDER BY sequence DESC LIMIT $6 + 0";
 
 type Tuple = (i64, i64, String, String, String, String, Vec<u8>, Vec<u8>);
 
@@ -79,14 +82,18 @@ impl Transaction {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// Rows before a sequence, the newest first.
+    /// Rows from the first sequence up to, and without, the second, the newest first: who, and what their action begins
+    /// with; either may be empty.
     pub async fn audit_rows_before(
         &mut self,
         district: DistrictKey,
-        sequence: u64,
+        (down_to, before): (u64, u64),
+        (actor, action): (&str, &str),
         limit: u32,
     ) -> Result<Vec<Row>, StoreError> {
-        let rows = fetch_all!(self, Tuple, SELECT_BEFORE, district.0, signed(sequence), i64::from(limit));
+        let (down_to, before) = (signed(down_to), signed(before));
+        let limit = i64::from(limit);
+        let rows = fetch_all!(self, Tuple, SELECT_BEFORE, district.0, before, down_to, actor, action, limit);
         Ok(rows.into_iter().map(row).collect())
     }
 }

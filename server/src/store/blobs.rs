@@ -8,12 +8,14 @@
 use std::fs::File;
 use std::io::{ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStoreExt as _, path};
 use sync_protocol::ids::{DistrictId, PhotoHash};
+use uuid::Uuid;
 
 use super::StoreError;
 
@@ -24,6 +26,8 @@ pub struct Place {
     pub district: DistrictId,
     /// SHA-256 of its bytes.
     pub photo: PhotoHash,
+    /// Who uploads it beside what others upload of it, where they may not know of that; else all go on with one upload.
+    pub apart: Option<Uuid>,
 }
 
 impl Place {
@@ -34,7 +38,8 @@ impl Place {
     }
 
     fn partial(&self) -> path::Path {
-        path::Path::from(format!("{}/partial/{}", self.district, self.photo))
+        let apart = self.apart.map(|uploader| format!("-{uploader}")).unwrap_or_default();
+        path::Path::from(format!("{}/partial/{}{apart}", self.district, self.photo))
     }
 
     fn thumbnail(&self, side: u32) -> path::Path {
@@ -52,13 +57,6 @@ pub struct Blobs {
 /// A file as it is read.
 pub type Parts = BoxStream<'static, Result<Bytes, object_store::Error>>;
 
-fn of_io(error: std::io::Error) -> StoreError {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full(sqlx::Error::Io(error)),
-        _ => StoreError::Unavailable(sqlx::Error::Io(error)),
-    }
-}
-
 /// The cause of a failure in words, and whether it was that there is no room.
 fn of_object(error: object_store::Error) -> StoreError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
@@ -69,7 +67,7 @@ fn of_object(error: object_store::Error) -> StoreError {
         }
         cause = found.source();
     }
-    of_io(std::io::Error::new(kind, error))
+    std::io::Error::new(kind, error).into()
 }
 
 fn found<T>(result: Result<T, object_store::Error>) -> Result<Option<T>, StoreError> {
@@ -84,8 +82,8 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(of_io),
-        Err(gone) => Err(of_io(std::io::Error::other(gone))),
+        Ok(done) => done.map_err(StoreError::from),
+        Err(gone) => Err(std::io::Error::other(gone).into()),
     }
 }
 
@@ -95,7 +93,7 @@ impl Blobs {
     /// # Errors
     /// Where it cannot be made.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(root).map_err(of_io)?;
+        std::fs::create_dir_all(root)?;
         let files = LocalFileSystem::new_with_prefix(root).map_err(of_object)?.with_fsync(true);
         Ok(Self { root: root.to_owned(), files })
     }
@@ -167,6 +165,28 @@ impl Blobs {
     /// Throws an upload away.
     pub async fn discard(&self, place: Place) -> Result<(), StoreError> {
         found(self.files.delete(&place.partial()).await).map(drop)
+    }
+
+    /// Throws away the uploads of a district that stand apart and did not grow since.
+    pub async fn discard_apart(&self, district: DistrictId, before_ms: i64) -> Result<(), StoreError> {
+        let folder = self.root.join(format!("{district}/partial"));
+        blocking(move || {
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                let entry = entry?;
+                let is_apart = entry.file_name().to_string_lossy().contains('-');
+                let grew = entry.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+                if is_apart && i64::try_from(grew.as_millis()).unwrap_or(i64::MAX) < before_ms {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Deletes a photo in every form.

@@ -19,6 +19,8 @@ pub struct CheckedRecord {
     pub state: i64,
     /// Bits of [`crate::domain::record_flags`].
     pub flags: i64,
+    /// The unit that answers for it.
+    pub unit: Option<Uuid>,
     /// The encoded view.
     pub view: Vec<u8>,
 }
@@ -30,7 +32,7 @@ pub struct CheckedOperation {
     pub bytes: Vec<u8>,
 }
 
-const SELECT_RECORDS: &str = "SELECT record, collection, class, state, flags, view FROM records \
+const SELECT_RECORDS: &str = "SELECT record, collection, class, state, flags, unit, view FROM records \
      WHERE district = $1 AND record > $2 ORDER BY record LIMIT $3 + 0";
 const COUNT_OPERATIONS: &str = "SELECT count(*) FROM operations WHERE district = $1";
 const COUNT_QUARANTINE: &str = "SELECT count(*) FROM quarantine WHERE district = $1";
@@ -50,11 +52,11 @@ impl Transaction {
         after: RecordId,
         limit: u32,
     ) -> Result<Vec<CheckedRecord>, StoreError> {
-        type Row = (Uuid, i64, i64, i64, i64, Vec<u8>);
+        type Row = (Uuid, i64, i64, i64, i64, Option<Uuid>, Vec<u8>);
         let rows = fetch_all!(self, Row, SELECT_RECORDS, district.0, after.0, i64::from(limit));
-        let record = |(record, collection, class, state, flags, view): Row| {
+        let record = |(record, collection, class, state, flags, unit, view): Row| {
             let record = RecordId(record);
-            CheckedRecord { record, collection, class, state, flags, view }
+            CheckedRecord { record, collection, class, state, flags, unit, view }
         };
         Ok(rows.into_iter().map(record).collect())
     }

@@ -116,6 +116,8 @@ pub struct StretchListed {
     pub stretch: Stretch,
 }
 
+const SELECT_AREAS: &str = "SELECT township FROM facts WHERE district = $1 AND township <> '' \
+     UNION SELECT county FROM map_hazards WHERE district = $1 AND county IS NOT NULL ORDER BY 1 LIMIT $2 + 0";
 const SELECT_HAZARDS: &str = "SELECT subtype, state, flags, township, line, is_supervised, \
      CAST(count(*) AS BIGINT) FROM facts \
      WHERE district = $1 AND record_type = 0 AND day >= $2 AND day <= $3 \
@@ -235,6 +237,16 @@ macro_rules! push_filter {
 pub(super) use push_filter;
 
 impl Transaction {
+    /// Names of the townships and counties that hazards lie in, ascending.
+    pub async fn areas_of_hazards(
+        &mut self,
+        district: DistrictKey,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let rows = fetch_all!(self, (String,), SELECT_AREAS, district.0, i64::from(limit));
+        Ok(rows.into_iter().map(|(name,)| name).collect())
+    }
+
     /// Everything that a report counts of these days, both included.
     pub async fn report_rows(
         &mut self,

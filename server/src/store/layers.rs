@@ -8,11 +8,13 @@ use uuid::Uuid;
 
 use super::map::COLUMNS;
 use super::map_states::STATE_COLUMNS;
+use super::predicates::push_predicate;
 use super::rows::Keys as _;
 use super::{
     FactType, MapHazardRow, MapStateRow, StoreError, Transaction, each_backend, fetch_all, unsigned,
 };
 use crate::domain::DistrictKey;
+use crate::layers::predicate::Predicate;
 use crate::report::rows::StretchKind;
 
 /// A table of the map.
@@ -44,6 +46,15 @@ pub struct MapFilter {
     pub at_ms: Option<(i64, i64)>,
     /// Of these units.
     pub units: Option<Vec<Uuid>>,
+    /// Of which this may hold: exactly, or as far as [`super::is_exact`] says.
+    pub predicate: Option<Predicate>,
+}
+
+impl MapFilter {
+    /// Whether its statement is one of few, which a connection may keep.
+    const fn is_common(&self) -> bool {
+        self.predicate.is_none()
+    }
 }
 
 /// A stretch that was walked.
@@ -109,6 +120,10 @@ macro_rules! push_rows {
             $query.push(" AND unit_id IS NOT NULL AND unit_id");
             Db::push_ids(&mut $query, units.iter().copied());
         }
+        if let Some(predicate) = &$filter.predicate {
+            $query.push(" AND ");
+            push_predicate(&mut $query, predicate);
+        }
     }};
 }
 
@@ -129,7 +144,7 @@ impl Transaction {
             query.push(COLUMNS);
             push_rows!(query, MapTable::Hazards, district, filter, after);
             query.push(" ORDER BY id LIMIT 0 + ").push_bind(i64::from(limit));
-            query.build_query_as().fetch_all(connection).await?
+            query.build_query_as().persistent(filter.is_common()).fetch_all(connection).await?
         }))
     }
 
@@ -146,7 +161,7 @@ impl Transaction {
             query.push(STATE_COLUMNS);
             push_rows!(query, MapTable::States, district, filter, after);
             query.push(" ORDER BY id LIMIT 0 + ").push_bind(i64::from(limit));
-            query.build_query_as().fetch_all(connection).await?
+            query.build_query_as().persistent(filter.is_common()).fetch_all(connection).await?
         }))
     }
 
@@ -165,7 +180,7 @@ impl Transaction {
             let mut query = sqlx::QueryBuilder::<Db>::new("SELECT count(*) FROM (SELECT 1");
             push_rows!(query, table, district, filter, None::<i64>);
             query.push(" LIMIT 0 + ").push_bind(i64::from(bound)).push(") AS found");
-            query.build_query_as().fetch_one(connection).await?
+            query.build_query_as().persistent(filter.is_common()).fetch_one(connection).await?
         });
         Ok(unsigned(count))
     }

@@ -15,8 +15,10 @@ mod derived;
 mod devices;
 mod districts;
 mod events;
+mod exports;
 mod facts;
 pub mod geopackage;
+pub mod geopackage_out;
 mod glances;
 mod grid;
 mod idempotency;
@@ -31,6 +33,7 @@ mod people;
 mod photo_files;
 mod photos;
 mod placements;
+mod predicates;
 mod presenters;
 mod proposals;
 mod quarantine;
@@ -40,6 +43,8 @@ mod rows;
 mod rules;
 mod runs;
 mod sessions;
+mod tile_counts;
+mod tiles;
 mod traits;
 mod units;
 mod values;
@@ -67,17 +72,19 @@ pub use listing::{
 };
 pub use map::{Changed, MapHazardRow, Shown, UNNUMBERED};
 pub use map_states::MapStateRow;
-pub use orders::OrderRow;
+pub use orders::{OrderGap, OrderRow};
 pub use people::{TokenBounds, TokenHolder, TokenRow};
 pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};
+pub use predicates::is_exact;
 pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
 pub use quarantine::Quarantined;
 pub use reach::reach;
-pub use reports::ReportRow;
+pub use reports::{RedactedFile, ReportRow};
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use sessions::{SessionOf, SessionRow};
+pub use tiles::TileFilter;
 pub use traits::{Near, TraitRow};
 pub use units::{UnitCount, UnitRow};
 pub use values::{
@@ -129,6 +136,17 @@ impl From<sqlx::Error> for StoreError {
                 | sqlx::Error::WorkerCrashed,
             ) => Self::Unavailable(error),
             _ => Self::Statement(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::Full(sqlx::Error::Io(error))
+            }
+            _ => Self::Unavailable(sqlx::Error::Io(error)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use sync_protocol::ids::{Identity, PersonId, RecordId};
 use uuid::Uuid;
 
@@ -40,11 +41,33 @@ pub struct OrderRow {
     pub shown: String,
 }
 
+/// Numbers that no order has, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderGap {
+    /// The local year.
+    pub year: i64,
+    /// The first number that is left out.
+    pub first: i64,
+    /// The last one.
+    pub last: i64,
+    /// Why.
+    pub reason: String,
+    /// Since when, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
 type Tuple =
     (i64, i64, String, Uuid, Vec<u8>, Option<Uuid>, String, String, i64, i64, Uuid, Option<i64>, String);
 
-const SELECT_LAST: &str =
-    "SELECT CAST(coalesce(max(ordinal), 0) AS BIGINT) FROM orders WHERE district = $1 AND year = $2";
+const SELECT_LAST: &str = "SELECT CAST(coalesce(max(number), 0) AS BIGINT) FROM ( \
+     SELECT ordinal AS number FROM orders WHERE district = $1 AND year = $2 \
+     UNION ALL SELECT last_ordinal FROM order_gaps WHERE district = $1 AND year = $2) AS numbers";
+const SELECT_COUNTS: &str =
+    "SELECT year, count(*), max(ordinal) FROM orders WHERE district = $1 GROUP BY year ORDER BY year";
+const INSERT_GAP: &str = "INSERT INTO order_gaps (district, year, first_ordinal, last_ordinal, reason, at_ms) \
+     VALUES ($1, $2, $3, $4, $5, $6)";
+const SELECT_GAPS: &str = "SELECT year, first_ordinal, last_ordinal, reason, at_ms FROM order_gaps \
+     WHERE district = $1 ORDER BY year, first_ordinal";
 const INSERT: &str = "INSERT INTO orders (district, year, ordinal, number, record, operation, unit, unit_name, measures, \
      deadline_ms, issued_ms, issued_by, ordered_ms, shown) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
@@ -85,9 +108,28 @@ fn order_row(row: Tuple) -> Result<OrderRow, StoreError> {
 }
 
 impl Transaction {
-    /// The last number given in a year; 0 where none was. Under the counter row the next is free.
+    /// The last number given or left out in a year; 0 where none was. Under the counter row the next is free.
     pub async fn last_order(&mut self, district: DistrictKey, year: i64) -> Result<i64, StoreError> {
         Ok(fetch_optional!(self, (i64,), SELECT_LAST, district.0, year).map_or(0, |(last,)| last))
+    }
+
+    /// Leaves numbers out.
+    pub async fn add_order_gap(&mut self, district: DistrictKey, gap: &OrderGap) -> Result<(), StoreError> {
+        let reason = gap.reason.as_str();
+        execute!(self, INSERT_GAP, district.0, gap.year, gap.first, gap.last, reason, gap.at_ms);
+        Ok(())
+    }
+
+    /// Every number that was left out.
+    pub async fn order_gaps(&mut self, district: DistrictKey) -> Result<Vec<OrderGap>, StoreError> {
+        let rows = fetch_all!(self, (i64, i64, i64, String, i64), SELECT_GAPS, district.0);
+        let gap = |(year, first, last, reason, at_ms)| OrderGap { year, first, last, reason, at_ms };
+        Ok(rows.into_iter().map(gap).collect())
+    }
+
+    /// How many orders each year has, and their highest number.
+    pub async fn order_counts(&mut self, district: DistrictKey) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        Ok(fetch_all!(self, (i64, i64, i64), SELECT_COUNTS, district.0))
     }
 
     /// Keeps an order.

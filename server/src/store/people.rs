@@ -18,14 +18,14 @@ const SELECT_PERSONS: &str =
     "SELECT person, name, role, unit, removed_ms FROM persons WHERE district = $1 ORDER BY person";
 const REMOVE_PERSON: &str =
     "UPDATE persons SET removed_ms = $3 WHERE district = $1 AND person = $2 AND removed_ms IS NULL";
-const INSERT_TOKEN: &str = "INSERT INTO tokens (district, token_hash, person, created_ms, name, scopes, expires_ms) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const INSERT_TOKEN: &str = "INSERT INTO tokens (district, token_hash, person, created_ms, name, scopes, expires_ms, made_by) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const SELECT_TOKEN: &str = "SELECT persons.person, persons.name, persons.role, persons.unit, tokens.scopes, \
      tokens.expires_ms, tokens.used_ms FROM tokens \
      JOIN persons ON persons.district = tokens.district AND persons.person = tokens.person \
      WHERE tokens.district = $1 AND tokens.token_hash = $2 AND persons.removed_ms IS NULL";
 const SELECT_TOKENS: &str = "SELECT tokens.token_hash, tokens.created_ms, tokens.name, tokens.scopes, tokens.expires_ms, \
-     tokens.used_ms, persons.person, persons.name, persons.role, persons.unit \
+     tokens.used_ms, tokens.made_by, persons.person, persons.name, persons.role, persons.unit \
      FROM tokens JOIN persons ON persons.district = tokens.district AND persons.person = tokens.person \
      WHERE tokens.district = $1 ORDER BY tokens.created_ms, tokens.token_hash";
 const TOUCH_TOKEN: &str = "UPDATE tokens SET used_ms = $3 WHERE district = $1 AND token_hash = $2";
@@ -48,6 +48,8 @@ pub struct TokenBounds {
     pub scopes: String,
     /// When it ends.
     pub expires_ms: Option<i64>,
+    /// The hash of the token that it was made with: where that is revoked, this one ends too.
+    pub made_by: Option<Vec<u8>>,
 }
 
 /// A token as the office lists it.
@@ -163,12 +165,23 @@ impl Transaction {
 
     /// Every token of the district, oldest first.
     pub async fn tokens(&mut self, district: DistrictKey) -> Result<Vec<TokenRow>, StoreError> {
-        type Row =
-            (Vec<u8>, i64, String, String, Option<i64>, Option<i64>, Uuid, String, String, Option<Uuid>);
+        type Row = (
+            Vec<u8>,
+            i64,
+            String,
+            String,
+            Option<i64>,
+            Option<i64>,
+            Option<Vec<u8>>,
+            Uuid,
+            String,
+            String,
+            Option<Uuid>,
+        );
         fetch_all!(self, Row, SELECT_TOKENS, district.0)
             .into_iter()
-            .map(|(hash, created_ms, label, scopes, expires_ms, used_ms, id, name, roles, unit)| {
-                let bounds = TokenBounds { name: label, scopes, expires_ms };
+            .map(|(hash, created_ms, label, scopes, expires_ms, used_ms, made_by, id, name, roles, unit)| {
+                let bounds = TokenBounds { name: label, scopes, expires_ms, made_by };
                 Ok(TokenRow { hash, created_ms, bounds, used_ms, person: person((id, name, roles, unit))? })
             })
             .collect()
@@ -210,7 +223,16 @@ impl Transaction {
     ) -> Result<(), StoreError> {
         let (name, scopes) = (bounds.name.as_str(), bounds.scopes.as_str());
         execute!(
-            self, INSERT_TOKEN, district.0, token_hash, person.0, now_ms, name, scopes, bounds.expires_ms
+            self,
+            INSERT_TOKEN,
+            district.0,
+            token_hash,
+            person.0,
+            now_ms,
+            name,
+            scopes,
+            bounds.expires_ms,
+            bounds.made_by.as_deref()
         );
         Ok(())
     }

@@ -70,6 +70,7 @@ const SELECT_FILE: &str = "SELECT sha256, uploader, bytes, started_ms, completed
      lat_e7, lon_e7, erased_ms FROM photo_files WHERE district = $1 AND sha256 = $2";
 const BEGIN_FILE: &str = "INSERT INTO photo_files (district, sha256, uploader, bytes, started_ms) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (district, sha256) DO NOTHING";
+const CLAIM_FILE: &str = "UPDATE photo_files SET bytes = $3, started_ms = $4 WHERE district = $1 AND sha256 = $2 AND completed_ms IS NULL";
 const COMPLETE_FILE: &str = "INSERT INTO photo_files (district, sha256, uploader, bytes, started_ms, completed_ms, format, \
      width, height, taken_ms, lat_e7, lon_e7) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
      ON CONFLICT (district, sha256) DO UPDATE SET bytes = excluded.bytes, completed_ms = excluded.completed_ms, \
@@ -181,6 +182,18 @@ impl Transaction {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         execute!(self, BEGIN_FILE, district.0, photo.0.to_vec(), uploader, signed(bytes), now_ms);
+        Ok(())
+    }
+
+    /// Another length is claimed for an upload from now on; 0: none is.
+    pub async fn claim_photo_file(
+        &mut self,
+        district: DistrictKey,
+        photo: PhotoHash,
+        bytes: u64,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        execute!(self, CLAIM_FILE, district.0, photo.0.to_vec(), signed(bytes), now_ms);
         Ok(())
     }
 

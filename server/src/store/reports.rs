@@ -1,6 +1,6 @@
 //! Issued reports: their numbers, the records they count, the bytes of their forms.
 
-use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::ids::{PersonId, RecordId, sha256};
 use uuid::Uuid;
 
 use super::{StoreError, Transaction, execute, fetch_all, fetch_optional, signed, unsigned};
@@ -42,6 +42,24 @@ const SELECT_REPORTS: &str = "SELECT year, ordinal, number, from_day, to_day, cu
 const SELECT_REPORT_RECORDS: &str = "SELECT records FROM reports WHERE district = $1 AND number = $2";
 const SELECT_FILE: &str =
     "SELECT bytes FROM report_files WHERE district = $1 AND number = $2 AND format = $3";
+
+const UPDATE_FILE: &str = "UPDATE report_files SET bytes = $4, sha256 = $5, redacted_ms = $6, \
+     original_sha256 = coalesce(original_sha256, $7) WHERE district = $1 AND number = $2 AND format = $3";
+const SELECT_REDACTED: &str = "SELECT format, sha256, original_sha256, redacted_ms FROM report_files \
+     WHERE district = $1 AND number = $2 AND redacted_ms IS NOT NULL ORDER BY format";
+
+/// A file of an issued report in which a text was blanked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedactedFile {
+    /// Its form.
+    pub format: String,
+    /// SHA-256 of it now.
+    pub sha256: Vec<u8>,
+    /// SHA-256 of it as it was issued.
+    pub original_sha256: Vec<u8>,
+    /// When it was blanked last.
+    pub redacted_ms: i64,
+}
 
 /// Bytes of one id.
 const ID_BYTES: usize = 16;
@@ -100,6 +118,37 @@ impl Transaction {
     ) -> Result<(), StoreError> {
         execute!(self, INSERT_FILE, district.0, number, format, bytes);
         Ok(())
+    }
+
+    /// Puts a form of an issued report in the place of the one that holds a redacted text. Of the first, as it was issued,
+    /// the hash stays.
+    pub async fn redact_report_file(
+        &mut self,
+        district: DistrictKey,
+        (number, format): (&str, &str),
+        bytes: &[u8],
+        (original_sha256, now_ms): ([u8; 32], i64),
+    ) -> Result<(), StoreError> {
+        let (own, original) = (sha256(bytes).to_vec(), original_sha256.to_vec());
+        execute!(self, UPDATE_FILE, district.0, number, format, bytes, own, now_ms, original);
+        Ok(())
+    }
+
+    /// Files of an issued report in which something was blanked.
+    pub async fn redacted_files(
+        &mut self,
+        district: DistrictKey,
+        number: &str,
+    ) -> Result<Vec<RedactedFile>, StoreError> {
+        type Row = (String, Vec<u8>, Vec<u8>, i64);
+        let rows = fetch_all!(self, Row, SELECT_REDACTED, district.0, number);
+        let file = |(format, sha256, original_sha256, redacted_ms): Row| RedactedFile {
+            format,
+            sha256,
+            original_sha256,
+            redacted_ms,
+        };
+        Ok(rows.into_iter().map(file).collect())
     }
 
     /// An issued report.

@@ -244,19 +244,24 @@ pub struct SignedRun {
 }
 
 const SELECT_OF_DEVICE: &str = "SELECT record, identity, sequence, disposition, received_ms, bytes \
-     FROM operations WHERE district = $1 AND device = $2";
+     FROM operations WHERE district = $1 AND device = $2 AND (record, identity) > ($3, $4) \
+     ORDER BY record, identity LIMIT $5 + 0";
 const SELECT_RUNS: &str = "SELECT bundle, device, first, members FROM runs \
      WHERE district = $1 AND bundle > $2 ORDER BY bundle LIMIT $3 + 0";
 
 impl Transaction {
-    /// Every folded operation of a device. Reads the whole ledger: for revocations alone.
+    /// A page of the folded operations of a device, by record and identity, behind these. All pages read the whole
+    /// ledger: for revocations alone.
     pub async fn operations_of_device(
         &mut self,
         district: DistrictKey,
         device: DeviceId,
+        (record, identity): (RecordId, Identity),
+        limit: u32,
     ) -> Result<Vec<PlacedOperation>, StoreError> {
         type Row = (Uuid, Vec<u8>, i64, i64, i64, Vec<u8>);
-        fetch_all!(self, Row, SELECT_OF_DEVICE, district.0, device.0)
+        let (record, identity, limit) = (record.0, identity.0.to_vec(), i64::from(limit));
+        fetch_all!(self, Row, SELECT_OF_DEVICE, district.0, device.0, record, identity, limit)
             .into_iter()
             .map(|(record, identity, sequence, disposition, received_ms, bytes)| {
                 Ok(PlacedOperation {

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{StoreError, Transaction, execute, fetch_optional};
+use super::{StoreError, Transaction, execute, fetch_all, fetch_optional};
 use crate::domain::{AccountId, DistrictKey};
 
 const INSERT: &str = "INSERT INTO sessions (session_hash, account, token_hash, district, created_ms, used_ms) \
@@ -12,6 +12,8 @@ const SELECT: &str =
     "SELECT account, token_hash, district, created_ms, used_ms FROM sessions WHERE session_hash = $1";
 const TOUCH: &str = "UPDATE sessions SET used_ms = $2 WHERE session_hash = $1";
 const CHOOSE: &str = "UPDATE sessions SET district = $2 WHERE session_hash = $1";
+const SELECT_OF: &str = "SELECT session_hash, created_ms, used_ms FROM sessions \
+     WHERE account = $1 AND used_ms >= $2 AND created_ms >= $3 ORDER BY used_ms DESC, session_hash";
 const DELETE: &str = "DELETE FROM sessions WHERE session_hash = $1";
 const DELETE_OF: &str = "DELETE FROM sessions WHERE account = $1";
 const DELETE_OLD: &str = "DELETE FROM sessions WHERE used_ms < $1 OR created_ms < $2";
@@ -68,6 +70,18 @@ impl Transaction {
             (None, None) => return Err(StoreError::Damaged("session")),
         };
         Ok(Some(SessionRow { of, district: district.map(DistrictKey), created_ms, used_ms }))
+    }
+
+    /// Every session of an account that was used since, and began since: hash, when it began, when it was last used;
+    /// the last used first.
+    pub async fn sessions_of(
+        &mut self,
+        account: AccountId,
+        used_since_ms: i64,
+        begun_since_ms: i64,
+    ) -> Result<Vec<(Vec<u8>, i64, i64)>, StoreError> {
+        let rows = fetch_all!(self, (Vec<u8>, i64, i64), SELECT_OF, account.0, used_since_ms, begun_since_ms);
+        Ok(rows)
     }
 
     /// Notes that a session was used.

@@ -4,20 +4,22 @@
 //! A wrong password is noted before it is looked at, so that many at once count as many. Whether a login is known
 //! makes no difference to what is answered, nor to how long that takes.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{PersonId, sha256};
+use sync_protocol::ids::sha256;
 use tokio::sync::Semaphore;
 
-use super::audit::Entry;
+use super::audit::{Actor, Entry};
 use super::{Engine, SyncError, office};
+use crate::accounts;
+use crate::accounts::lockout::{self, Strangers};
 use crate::accounts::password::{self, Fault, Profile};
-use crate::accounts::{self, lockout};
 use crate::domain::AccountId;
 use crate::store::{AccountRow, LinkFor, LinkRow, Transaction};
 
@@ -72,12 +74,18 @@ pub async fn sign_in(
 ) -> Result<AccountRow, SyncError> {
     let login = accounts::login(credentials.login).unwrap_or_default();
     let login_hash = engine.keys.mac("login", login.as_bytes());
-    let account = attempt(engine, &login, &login_hash).await?;
-    let known = account.as_ref().filter(|account| account.disabled_ms.is_none());
+    let attempt = attempt(engine, &login, &login_hash).await?;
+    let known = attempt.account.as_ref().filter(|account| account.disabled_ms.is_none());
     let stored = known.and_then(|account| account.password.as_deref()).unwrap_or(NOBODY);
     let is_right = credentials.password.chars().count() <= password::MOST_CHARACTERS
         && is_password(stored, credentials.password).await?;
-    let Some(account) = account.filter(|_| is_right) else { return Err(Code::SignInFailed.into()) };
+    let account = match attempt.account {
+        Some(account) if is_right => account,
+        account => {
+            note_failure(engine, account.as_ref(), &login_hash, attempt.failures).await?;
+            return Err(Code::SignInFailed.into());
+        }
+    };
     if let Some(new) = credentials.new_password {
         set_password(engine, profile, &account, new).await?;
     } else if profile.is_stale(account.password_ms.unwrap_or(0), engine.clock.now_ms()) {
@@ -90,22 +98,81 @@ pub async fn sign_in(
     Ok(account)
 }
 
-/// Counts an attempt as failed until it turns out right, and gives the account of the login.
-async fn attempt(engine: &Engine, login: &str, login_hash: &[u8]) -> Result<Option<AccountRow>, SyncError> {
-    let now_ms = engine.clock.now_ms();
+/// What the owner of an account types.
+///
+/// # Errors
+/// [`Code::Unauthenticated`] where there is no such account.
+pub async fn login_of(engine: &Engine, account: AccountId) -> Result<String, SyncError> {
+    let row = engine.store.read().await?.account(account).await?;
+    Ok(row.ok_or(Code::Unauthenticated)?.login)
+}
+
+/// An attempt to sign in, counted as failed until it turns out right.
+struct Attempt {
+    /// The account of the login.
+    account: Option<AccountRow>,
+    /// Failures in a row, with this one.
+    failures: u32,
+}
+
+/// Counts an attempt.
+///
+/// # Errors
+/// [`Code::SignInLocked`], with how long it stays so.
+async fn attempt(engine: &Engine, login: &str, login_hash: &[u8]) -> Result<Attempt, SyncError> {
     let mut transaction = engine.store.begin().await?;
     let (failures, last_ms) = transaction.sign_in_failures(login_hash).await?;
+    // Now that those who were before it are counted: it may have waited for them.
+    let now_ms = engine.clock.now_ms();
     let failures = lockout::counted(failures, last_ms, now_ms);
-    let locked_ms = lockout::locked_until_ms(failures, last_ms).saturating_sub(now_ms);
-    if failures > 0 && locked_ms > 0 {
-        let seconds = locked_ms / 1_000 + 1;
-        return Err(SyncError::RefusedFor(Code::SignInLocked, format!("{seconds} 秒 ({seconds} s)")));
+    let locked_ms = lockout::locked_for_ms(failures, last_ms, now_ms);
+    if locked_ms > 0 {
+        let seconds = u64::try_from(locked_ms / 1_000 + 1).unwrap_or(1);
+        return Err(SyncError::Wait(Code::SignInLocked, seconds));
     }
     let forgotten_ms = now_ms.saturating_sub(lockout::FORGOTTEN_AFTER_MS);
-    transaction.note_sign_in_failures(login_hash, failures.saturating_add(1), now_ms, forgotten_ms).await?;
+    let failures = failures.saturating_add(1);
+    transaction.note_sign_in_failures(login_hash, failures, now_ms, forgotten_ms).await?;
     let account = transaction.account_of_login(login).await?;
     transaction.commit().await?;
-    Ok(account)
+    Ok(Attempt { account, failures })
+}
+
+/// Bytes of a login's keyed hash by which the log names one that nobody has: people type their password there.
+const LOGIN_HASH_BYTES: usize = 8;
+
+/// Notes a sign-in that failed, and that its login is locked where it is now. A login that nobody has is named by its
+/// keyed hash; of those only so many a minute have rows, and the next row says how many had none.
+async fn note_failure(
+    engine: &Engine,
+    account: Option<&AccountRow>,
+    login_hash: &[u8],
+    failures: u32,
+) -> Result<(), SyncError> {
+    let now_ms = engine.clock.now_ms();
+    let locked_ms = lockout::locked_for_ms(failures, now_ms, now_ms);
+    let action = if locked_ms > 0 { "login.locked" } else { "login.failed" };
+    let (object, row) = match account {
+        Some(account) => (account.id.to_string(), Strangers::NOTED),
+        None => {
+            let shown = login_hash.get(..LOGIN_HASH_BYTES).unwrap_or(login_hash);
+            let mut strangers = engine.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+            (format!("login:{}", hex::encode(shown)), strangers.take(now_ms))
+        }
+    };
+    let mut transaction = engine.store.begin().await?;
+    if let Some(left_out) = row {
+        let mut detail = json!({ "failures": failures, "locked_ms": locked_ms });
+        if left_out > 0 {
+            detail["left_out"] = json!(left_out);
+        }
+        let entry = Entry::by(Actor::Nobody, action, object, detail);
+        engine.audit_deployment(&mut transaction, entry).await?;
+    } else {
+        // It takes as long as if there were a row: how long an answer takes says nothing of a login.
+        engine.touch_deployment_audit(&mut transaction).await?;
+    }
+    Ok(transaction.commit().await?)
 }
 
 /// Sets a new password; every session of the account ends.
@@ -119,8 +186,7 @@ async fn set_password(
     let mut transaction = engine.store.begin().await?;
     write_password(&mut transaction, profile, account, &hashed, engine.clock.now_ms()).await?;
     engine.audit_deployment(&mut transaction, by(account, "account.password")).await?;
-    transaction.commit().await?;
-    Ok(())
+    engine.commit_admission(transaction).await
 }
 
 /// The hash of a new password that the profile takes.
@@ -162,18 +228,26 @@ async fn write_password(
     Ok(())
 }
 
-/// Makes a one-time link; what was made for the same before ends. Gives its secret, shown once, and when it ends.
-///
-/// # Errors
-/// The store's.
-pub async fn make_link(engine: &Engine, purpose: LinkFor) -> Result<(String, i64), SyncError> {
+/// A one-time link as it is given away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its secret, shown once.
+    pub secret: String,
+    /// When it ends.
+    pub expires_ms: i64,
+}
+
+/// Makes a one-time link; what was made for the same before ends. Who makes it notes it.
+pub(super) async fn add_link(
+    engine: &Engine,
+    transaction: &mut Transaction,
+    purpose: LinkFor,
+) -> Result<Link, SyncError> {
     let secret = URL_SAFE_NO_PAD.encode(engine.keys.random::<32>()?);
     let now_ms = engine.clock.now_ms();
     let link = LinkRow { purpose, expires_ms: now_ms + LINK_MS };
-    let mut transaction = engine.store.begin().await?;
     transaction.add_link(&sha256(secret.as_bytes()), &link, now_ms).await?;
-    transaction.commit().await?;
-    Ok((secret, link.expires_ms))
+    Ok(Link { secret, expires_ms: link.expires_ms })
 }
 
 /// Whom a link is for, for the page that uses it.
@@ -225,7 +299,7 @@ async fn open_link(
 /// Uses a link: its owner gets this password, and this login where they have none. The login is unlocked.
 ///
 /// # Errors
-/// [`Code::LinkInvalid`], [`Code::LoginTaken`], [`Code::PasswordWeak`], [`Code::BadParameter`] of the login.
+/// [`Code::LinkInvalid`], [`Code::LoginTaken`], [`Code::LoginInvalid`], [`Code::PasswordWeak`].
 pub async fn use_link(
     engine: &Engine,
     profile: &Profile,
@@ -238,8 +312,7 @@ pub async fn use_link(
     drop(reading);
     let login = match &known {
         Some(account) => account.login.clone(),
-        None => accounts::login(login)
-            .ok_or_else(|| SyncError::RefusedFor(Code::BadParameter, "login".to_owned()))?,
+        None => accounts::login(login).ok_or(Code::LoginInvalid)?,
     };
     let hashed = acceptable(profile, known.as_ref(), &login, new).await?;
     let now_ms = engine.clock.now_ms();
@@ -262,15 +335,15 @@ pub async fn use_link(
         return Err(Code::LinkInvalid.into());
     }
     engine.audit_deployment(&mut transaction, by(&account, "account.link-used")).await?;
-    transaction.commit().await?;
+    engine.commit_admission(transaction).await?;
     tracing::info!(account.id = %account.id, "account {} has a new password by a one-time link", account.id);
     Ok(account.id)
 }
 
 /// What the owner of an account did, for the log of the deployment.
 fn by(account: &AccountRow, action: &'static str) -> Entry {
-    let detail = serde_json::json!({ "login": account.login });
-    Entry::of(PersonId(account.id.0), action, account.id.to_string(), detail)
+    let detail = json!({ "login": account.login });
+    Entry::by(Actor::Account(account.id.0), action, account.id.to_string(), detail)
 }
 
 /// Adds an account without a password.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::json;
 use sync_protocol::cbor::MapWriter;
 use sync_protocol::codes::Code;
 use sync_protocol::enrolment;
@@ -11,7 +12,8 @@ use sync_protocol::limits;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Engine, SyncError, office, tokens};
+use super::audit::{Actor, Entry};
+use super::{Engine, SyncError, office, people, sessions, tokens};
 use crate::accounts::actions::Actions;
 use crate::domain::{Class, Collection, District, Person, Roles, UnitId, record_flags, state_number};
 use crate::geometry::GeoBox;
@@ -24,7 +26,12 @@ pub(super) fn named(what: &str, text: &str) -> Result<(), SyncError> {
     let is_good = !text.trim().is_empty()
         && text.chars().count() <= NAME_CHARACTERS
         && !text.chars().any(char::is_control);
-    if is_good { Ok(()) } else { Err(SyncError::RefusedFor(Code::BadParameter, what.to_owned())) }
+    if is_good { Ok(()) } else { Err(unnamed(what)) }
+}
+
+fn unnamed(what: &str) -> SyncError {
+    let takes = format!("{what}: 1 to {NAME_CHARACTERS} characters, none of them a control character");
+    SyncError::RefusedFor(Code::BadParameter, takes)
 }
 
 /// Adds a district.
@@ -53,6 +60,12 @@ pub async fn add_district(
     }
     let key = transaction.add_district(id, code, name, time_zone, epoch).await?;
     transaction.begin_incarnation(key, tag).await?;
+    let district =
+        District { key, id, code: code.to_owned(), name: name.to_owned(), time_zone: time_zone.to_owned() };
+    let detail = json!({ "name": name, "time_zone": time_zone });
+    engine
+        .audit(&mut transaction, &district, Entry::by(Actor::Operator, "district.add", code, detail))
+        .await?;
     transaction.commit().await?;
     Ok(id)
 }
@@ -62,10 +75,11 @@ pub async fn add_person(
     engine: &Arc<Engine>,
     district: &District,
     name: &str,
-    roles: Roles,
-    unit: Option<UnitId>,
+    (roles, unit): (Roles, Option<UnitId>),
+    by: Actor,
 ) -> Result<PersonId, SyncError> {
     named("name", name)?;
+    has_unit(roles, unit)?;
     let now_ms = engine.clock.now_ms();
     let person = Person { id: PersonId(office::new_id(now_ms)), name: name.to_owned(), roles, unit };
     let mut transaction = engine.store.begin().await?;
@@ -74,8 +88,30 @@ pub async fn add_person(
     transaction.add_person(district.key, &person, now_ms).await?;
     let row = person_row(&person, Standing::Present, counter.last, now_ms);
     transaction.upsert_records(district.key, &[row]).await?;
+    noted(engine, &mut transaction, district, (by, "person.add"), &person).await?;
     transaction.commit().await?;
     Ok(person.id)
+}
+
+/// A row of the log about what a person may do from now on.
+async fn noted(
+    engine: &Engine,
+    transaction: &mut Transaction,
+    district: &District,
+    (by, action): (Actor, &'static str),
+    person: &Person,
+) -> Result<(), SyncError> {
+    let detail = json!({ "roles": person.roles.names(), "unit": person.unit.map(|unit| unit.to_string()) });
+    engine.audit(transaction, district, Entry::by(by, action, person.id.to_string(), detail)).await
+}
+
+/// A unit's people see what their unit answers for: without one they would see nothing, and not know why.
+fn has_unit(roles: Roles, unit: Option<UnitId>) -> Result<(), SyncError> {
+    if unit.is_some() || !sessions::sees_units_alone(roles) {
+        return Ok(());
+    }
+    let what = "unit: 责任单位人员须填写所属单位 (people of the role unit alone need their unit)";
+    Err(SyncError::RefusedFor(Code::BadParameter, what.to_owned()))
 }
 
 /// A person's unit must be one of the district, in use.
@@ -97,8 +133,10 @@ pub async fn change_person(
     engine: &Arc<Engine>,
     district: &District,
     person: &Person,
+    by: Actor,
 ) -> Result<(), SyncError> {
     named("name", &person.name)?;
+    has_unit(person.roles, person.unit)?;
     let mut transaction = engine.store.begin().await?;
     let counter = transaction.take_counter(district.key, 1).await?;
     known(transaction.present_person(district.key, person.id).await?, person.id)?;
@@ -106,8 +144,8 @@ pub async fn change_person(
     transaction.change_person(district.key, person).await?;
     let row = person_row(person, Standing::Present, counter.last, engine.clock.now_ms());
     transaction.upsert_records(district.key, &[row]).await?;
-    transaction.commit().await?;
-    Ok(())
+    noted(engine, &mut transaction, district, (by, "person.change"), person).await?;
+    engine.commit_admission(transaction).await
 }
 
 /// Whether a person is still there.
@@ -142,7 +180,8 @@ pub(super) fn person_row(person: &Person, standing: Standing, change: u64, now_m
 
 /// A token that may do whatever its person may, for ever.
 pub fn unbounded() -> TokenBounds {
-    TokenBounds { name: String::new(), scopes: Actions::EVERY.names().join(" "), expires_ms: None }
+    let scopes = Actions::EVERY.names().join(" ");
+    TokenBounds { name: String::new(), scopes, expires_ms: None, made_by: None }
 }
 
 /// Makes a token for a person. It is shown once; the store keeps its hash.
@@ -154,18 +193,24 @@ pub async fn create_token(
     district: &District,
     person: PersonId,
     bounds: &TokenBounds,
+    by: Actor,
 ) -> Result<String, SyncError> {
     if !bounds.name.is_empty() {
         named("name", &bounds.name)?;
     }
     if bounds.expires_ms.is_some_and(|at_ms| at_ms <= engine.clock.now_ms()) {
-        return Err(SyncError::RefusedFor(Code::BadParameter, "expires_ms".to_owned()));
+        return Err(SyncError::RefusedFor(Code::BadParameter, "expires_ms: must lie ahead".to_owned()));
     }
     let (token, hash) = tokens::office_token(district.id, engine.keys.random()?);
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     known(transaction.present_person(district.key, person).await?, person)?;
     transaction.add_token(district.key, &hash, person, bounds, engine.clock.now_ms()).await?;
+    let detail = json!({
+        "token": people::token_id(&hash), "name": bounds.name, "scopes": bounds.scopes, "expires_ms": bounds.expires_ms,
+        "made_by": bounds.made_by.as_deref().map(people::token_id),
+    });
+    engine.audit(&mut transaction, district, Entry::by(by, "token.make", person.to_string(), detail)).await?;
     transaction.commit().await?;
     Ok(token)
 }
@@ -215,7 +260,10 @@ impl Reach<'_> {
         let Some(address) = self.address else { return Ok(String::new()) };
         let is_web = address.starts_with("http://") || address.starts_with("https://");
         if !is_web || address.chars().count() > ADDRESS_CHARACTERS || address.contains(char::is_control) {
-            return Err(SyncError::RefusedFor(Code::BadParameter, "address".to_owned()));
+            return Err(SyncError::RefusedFor(
+                Code::BadParameter,
+                format!("address: http:// or https://, at most {ADDRESS_CHARACTERS} characters"),
+            ));
         }
         Ok(format!("address={}&", enrolment::percent_encoded(address)))
     }
@@ -227,6 +275,7 @@ pub async fn enrol_code(
     district: &District,
     person: PersonId,
     reach: Reach<'_>,
+    by: Actor,
 ) -> Result<EnrolCode, SyncError> {
     let address = reach.address()?;
     let code: [u8; limits::ENROL_CODE_BYTES] = engine.keys.random()?;
@@ -236,6 +285,9 @@ pub async fn enrol_code(
     transaction.take_counter(district.key, 0).await?;
     known(transaction.present_person(district.key, person).await?, person)?;
     transaction.add_enrol_code(district.key, &sha256(&code), person, expires_ms).await?;
+    let detail = json!({ "expires_ms": expires_ms });
+    let entry = Entry::by(by, "device.enrol-code", person.to_string(), detail);
+    engine.audit(&mut transaction, district, entry).await?;
     transaction.commit().await?;
     let (code, server_key) = (hex::encode(code), hex::encode(engine.keys.public_key()));
     let deployment = engine.keys.deployment();
@@ -262,9 +314,13 @@ pub async fn set_area(
     district: &District,
     person: PersonId,
     boxes: Vec<GeoBox>,
+    by: Actor,
 ) -> Result<u64, SyncError> {
     if boxes.len() > limits::AREA_BOXES || !boxes.iter().all(GeoBox::is_valid) {
-        return Err(SyncError::RefusedFor(Code::BadParameter, "boxes".to_owned()));
+        return Err(SyncError::RefusedFor(
+            Code::BadParameter,
+            format!("boxes: at most {}, each south, west, north, east, degrees × 1e7", limits::AREA_BOXES),
+        ));
     }
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
@@ -277,6 +333,8 @@ pub async fn set_area(
         .map_or(0, |area| area.version)
         + 1;
     transaction.add_area(district.key, person, &AreaVersion { version, boxes }).await?;
+    let entry = Entry::by(by, "person.area", person.to_string(), json!({ "version": version }));
+    engine.audit(&mut transaction, district, entry).await?;
     transaction.commit().await?;
     Ok(version)
 }

@@ -11,10 +11,10 @@ use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
 use sync_protocol::view::{Disposition, View};
 
-use super::{Engine, SyncError};
+use super::{Engine, SyncError, tiles};
 use crate::domain::{Collection, District, disposition_of};
 use crate::reconcile;
-use crate::store::{CheckedRecord, Restore, StoredOperation};
+use crate::store::{CheckedRecord, OrderGap, Restore, StoredOperation};
 
 /// Lines of a list in the report.
 const LISTED: usize = 100;
@@ -46,6 +46,9 @@ pub struct Report {
     /// Restores from a backup that devices have proved, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub restores: Vec<Restore>,
+    /// Numbers of orders that no order has, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order_gaps: Vec<OrderGap>,
 }
 
 /// An operation that others name and the ledger does not hold.
@@ -117,6 +120,12 @@ pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, 
     let released = transaction.released(district.key).await?;
     let tallies = transaction.tallies(district.key).await?;
     checker.report.restores = transaction.restores(district.key).await?;
+    checker
+        .orders(&transaction.order_counts(district.key).await?, transaction.order_gaps(district.key).await?);
+
+    for fault in tiles::faults(&mut transaction, district.key).await? {
+        checker.report.fault(fault);
+    }
     Ok(checker.finish(stored, quarantined, &released, &tallies))
 }
 
@@ -189,9 +198,28 @@ impl Checker {
         }
     }
 
+    /// Numbers of orders have no gap but those that are named.
+    fn orders(&mut self, counts: &[(i64, i64, i64)], gaps: Vec<OrderGap>) {
+        let years: BTreeSet<i64> =
+            counts.iter().map(|(year, ..)| *year).chain(gaps.iter().map(|gap| gap.year)).collect();
+        for year in years {
+            let count = counts.iter().find(|(known, ..)| *known == year);
+            let (given, last) = count.map_or((0, 0), |(_, given, last)| (*given, *last));
+            let of_year = || gaps.iter().filter(|gap| gap.year == year);
+            let left_out: i64 = of_year().map(|gap| gap.last - gap.first + 1).sum();
+            let last = of_year().map(|gap| gap.last).fold(last, i64::max);
+            if given + left_out != last {
+                self.report.fault(format!(
+                    "of the order numbers of {year} up to {last}, {given} are given and {left_out} left out with a reason"
+                ));
+            }
+        }
+        self.report.order_gaps = gaps;
+    }
+
     /// What stands beside a view in its row follows from it, and is counted in the tallies.
     fn row(&mut self, record: &CheckedRecord, view: &View) {
-        if (record.state, record.class, record.flags) != reconcile::derived(view) {
+        if (record.state, record.class, record.flags, record.unit) != reconcile::derived(view) {
             self.report.fault(format!("the row of record {} differs from its view", record.record));
         }
         let mut count = |name: &str, by: i64| *self.tallies.entry(name.to_owned()).or_default() += by;

@@ -4,7 +4,7 @@
 //! earlier deadline than people were told, an operation of the server says so, with the version of the rules. A deadline
 //! that people were told is never lengthened. Start at [`scan`]; setting levels is [`set_danger`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -96,7 +96,7 @@ pub async fn dangers(engine: &Engine, district: &District) -> Result<Vec<DangerT
 /// Sets the level of an area from now on, and tightens what it tightens. Gives how many deadlines that were.
 ///
 /// # Errors
-/// [`Code::BadParameter`] where there is no such level.
+/// [`Code::BadParameter`] where there is no such level or area.
 pub async fn set_danger(
     engine: &Arc<Engine>,
     district: &District,
@@ -105,10 +105,15 @@ pub async fn set_danger(
 ) -> Result<u64, SyncError> {
     let is_good = area.chars().count() <= AREA_CHARACTERS && !area.chars().any(char::is_control);
     if !LEVELS.contains(&level) || !is_good {
-        let what = if is_good { "level" } else { "area" };
-        return Err(SyncError::RefusedFor(Code::BadParameter, what.to_owned()));
+        let what = if is_good {
+            format!("level: {} to {}", LEVELS.start(), LEVELS.end())
+        } else {
+            format!("area: at most {AREA_CHARACTERS} characters, none of them a control character")
+        };
+        return Err(SyncError::RefusedFor(Code::BadParameter, what));
     }
     let since_ms = engine.clock.now_ms();
+    require_known(engine, district, area.trim()).await?;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     let row = DangerRow { area: area.trim().to_owned(), since_ms, level, set_by };
@@ -119,6 +124,30 @@ pub async fn set_danger(
         .await?;
     transaction.commit().await?;
     scan(engine, district).await
+}
+
+/// Names of areas that are looked through, and that a refusal says.
+const AREAS: u32 = 10_000;
+const AREAS_SAID: usize = 40;
+
+/// An area is a region that was imported, or a township or county of which there are hazards: a level for another name
+/// would tighten nothing, and nobody would know.
+async fn require_known(engine: &Arc<Engine>, district: &District, area: &str) -> Result<(), SyncError> {
+    if area.is_empty() {
+        return Ok(());
+    }
+    let grid = engine.grid(district).await?;
+    let mut known: BTreeSet<String> = grid.regions().map(|(_, region)| region.name.clone()).collect();
+    if !known.contains(area) {
+        known.extend(engine.store.read().await?.areas_of_hazards(district.key, AREAS).await?);
+    }
+    if known.contains(area) {
+        return Ok(());
+    }
+    let said: Vec<String> = known.into_iter().take(AREAS_SAID).collect();
+    let said = if said.is_empty() { "—".to_owned() } else { said.join("、") };
+    let what = format!("area: 没有这个区域 (there is no such area); 已知区域 (known): {said}");
+    Err(SyncError::RefusedFor(Code::BadParameter, what))
 }
 
 /// Scans a district unless the last scan was made on the same day by the same rules and levels.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::json;
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{PersonId, RecordId, sha256};
@@ -15,6 +16,7 @@ use sync_protocol::operation::Operation;
 use sync_protocol::view::View;
 use uuid::Uuid;
 
+use super::audit::{self, Actor};
 use super::derive::EARLIEST_MS;
 use super::office::{Act, new_id};
 use super::{Engine, SyncError};
@@ -217,6 +219,13 @@ pub async fn enter_gpx(
             fields.insert("source".to_owned(), Raw::of(&format!("GPX {by}")));
         }
         act(engine, district, record, Kind::PatrolFinished, fields, author).await?;
+    }
+    if is_new {
+        // Its operations are in the name of whoever walked: who handed the file in is told here.
+        let by = patrol.entered_by.map_or(Actor::Operator, Actor::Person);
+        let detail = json!({ "person": patrol.person.to_string(), "points": track.fixes.len() });
+        let entry = audit::Entry::by(by, "import.gpx", record.to_string(), detail);
+        engine.audit_alone(district, entry).await?;
     }
     Ok(GpxEntered { record, is_new, points: track.fixes.len(), damaged: track.damaged })
 }

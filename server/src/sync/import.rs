@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::BundleHash;
+use sync_protocol::ids::{BundleHash, sha256};
 
+use super::audit::{Actor, Entry};
 use super::delivery::{self, Delivery, Receipts};
 use super::{Engine, SyncError, admit};
 use crate::domain::District;
@@ -36,6 +38,9 @@ pub async fn import(engine: &Arc<Engine>, district: &District, file: &[u8]) -> R
         ..Delivery::default()
     };
     let taken = engine.deliver(district, delivery).await?.receipts;
-    let refused = admitted.refusals.iter().map(|refusal| (refusal.bundle, refusal.code)).collect();
+    let refused: Vec<_> = admitted.refusals.iter().map(|refusal| (refusal.bundle, refusal.code)).collect();
+    let detail = json!({ "taken": taken.len(), "known": admitted.receipts.len(), "refused": refused.len() });
+    let entry = Entry::by(Actor::Operator, "import.bundle", hex::encode(sha256(file)), detail);
+    engine.audit_alone(district, entry).await?;
     Ok(Imported { taken, known: admitted.receipts, refused })
 }

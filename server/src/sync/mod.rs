@@ -19,6 +19,7 @@ pub mod derive;
 pub mod enrol;
 pub mod entry;
 pub mod events;
+pub mod exports;
 mod feed;
 pub mod grid;
 pub mod group;
@@ -26,6 +27,7 @@ pub mod import;
 pub mod json;
 pub mod layers;
 pub mod listing;
+pub mod numbers;
 pub mod office;
 pub mod orders;
 pub mod people;
@@ -40,6 +42,7 @@ pub mod review;
 pub mod rollback;
 pub mod rules;
 pub mod sessions;
+pub mod tiles;
 pub mod tokens;
 pub mod trust;
 pub mod units;
@@ -48,6 +51,7 @@ pub mod users;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use exports::Exports;
 use photos::Photos;
 use presenters::Presenters;
 use sync_protocol::bundle::Binding;
@@ -56,6 +60,7 @@ use sync_protocol::enrolment;
 use sync_protocol::ids::DeviceId;
 use tokio::sync::{Mutex, Notify, RwLock};
 
+use crate::accounts::lockout::Strangers;
 use crate::domain::{District, DistrictKey};
 use crate::grid::snapshot::Grid;
 use crate::keys::{KeyError, Keyring};
@@ -73,6 +78,9 @@ pub enum SyncError {
     /// The request is not taken; what is wrong stands beside the code.
     #[error("{0}: {1}")]
     RefusedFor(Code, String),
+    /// The request is not taken for so many seconds.
+    #[error("{0}: for {1} s")]
+    Wait(Code, u64),
     /// A command is not written: it may not be given now, or the hazard has moved on.
     #[error("a command is refused")]
     Command(commands::Refused),
@@ -110,12 +118,20 @@ pub struct Engine {
     pub presenters: Presenters,
     /// Files of photos.
     pub photos: Photos,
+    /// Files of the map and of the ledger.
+    pub exports: Exports,
     /// A group was written: there may be something to derive.
     pub written: Notify,
     /// An event was added to an outbox.
     pub told: Notify,
+    /// Who may come in, or what they may see, has changed: whoever is in is looked at again.
+    pub admission: Notify,
+    /// Failed sign-ins to logins that nobody has.
+    pub strangers: std::sync::Mutex<Strangers>,
     /// What the last look for deadlines that tighten was made by.
     pub scanned: deadlines::Scanned,
+    /// What of the map was read by whom within the hour.
+    pub map_reads: tiles::MapReads,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -136,6 +152,7 @@ impl Engine {
         default_positions: Vec<(i64, i64)>,
         profile: Profile,
         photos: Photos,
+        exports: Exports,
     ) -> Result<Arc<Self>, SyncError> {
         let mut transaction = store.begin().await?;
         let deployment = transaction.deployment(keys.deployment().0).await?;
@@ -156,9 +173,13 @@ impl Engine {
             profile,
             presenters: Presenters::default(),
             photos,
+            exports,
             written: Notify::new(),
             told: Notify::new(),
+            admission: Notify::new(),
+            strangers: std::sync::Mutex::default(),
             scanned: deadlines::Scanned::default(),
+            map_reads: tiles::MapReads::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),
@@ -196,6 +217,16 @@ impl Engine {
             None => self.store.glance().await?,
         };
         Ok(held.insert(reading))
+    }
+
+    /// Commits a change of who may come in: whoever is in already is looked at again at once.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn commit_admission(&self, transaction: Transaction) -> Result<(), SyncError> {
+        transaction.commit().await?;
+        self.admission.notify_waiters();
+        Ok(())
     }
 
     /// Every district.

@@ -23,6 +23,7 @@ use super::audit;
 use super::batch::Batch;
 use super::photos::{self, Uploader};
 use super::{commands, redaction, release, trust};
+use crate::audit::Actor;
 use crate::domain::{Collection, Device, DeviceStatus};
 use crate::store::{Counter, PhotoFileRow, StoreError};
 
@@ -75,6 +76,8 @@ pub enum Act {
     Lose {
         /// The device.
         device: DeviceId,
+        /// Who does.
+        by: Actor,
     },
     /// Notes that a photo is held whole, and verifies it wherever it is named.
     HoldPhoto {
@@ -169,7 +172,7 @@ async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncE
         }
         Act::Revoke { device, trusted, author } => trust::revoke(batch, *device, *trusted, *author).await,
         Act::HoldPhoto { file, by } => photos::hold(batch, file, *by).await,
-        Act::Lose { device } => {
+        Act::Lose { device, .. } => {
             // What was revoked stays so: a lost phone is trusted with what it sent.
             let known = known_device(batch, *device).await?;
             if !matches!(known.status, DeviceStatus::Revoked { .. }) {

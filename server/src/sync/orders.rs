@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::listing::{Names, Page, cursor, read_cursor};
+use super::sessions::Sight;
 use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
 use crate::orders::{Sheet, Shown, Standing, deadline_words};
@@ -149,19 +150,22 @@ impl Behind {
     }
 }
 
-/// A page of orders, the newest first.
+/// A page of orders, the newest first; of one year, where it is named.
 ///
 /// # Errors
 /// The cursor's, the store's.
 pub async fn page(
     engine: &Engine,
     district: &District,
+    of: Option<i64>,
     from: Option<&str>,
     limit: u32,
 ) -> Result<Page<Order>, SyncError> {
-    let At(year, ordinal) = from.map_or(Ok(At(i64::MAX, 0)), read_cursor)?;
+    let first = At(of.map_or(i64::MAX, |year| year.saturating_add(1)), 0);
+    let At(year, ordinal) = from.map_or(Ok(first), read_cursor)?;
     let mut reading = engine.store.read().await?;
-    let rows = reading.orders(district.key, (year, ordinal), limit.saturating_add(1)).await?;
+    let mut rows = reading.orders(district.key, (year, ordinal), limit.saturating_add(1)).await?;
+    rows.retain(|row| of.is_none_or(|year| row.year == year));
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > wanted;
     let rows: Vec<OrderRow> = rows.into_iter().take(wanted).collect();
@@ -170,11 +174,32 @@ pub async fn page(
     Ok(Page { rows: rows.into_iter().map(|row| behind.told(row)).collect(), next })
 }
 
+/// Orders about a hazard, the first one first, as far as somebody sees their units.
+///
+/// # Errors
+/// The store's.
+pub async fn of_record(
+    engine: &Engine,
+    district: &District,
+    record: RecordId,
+    sight: &Sight,
+) -> Result<Vec<Order>, SyncError> {
+    let mut reading = engine.store.read().await?;
+    let mut rows = reading.orders_of(district.key, record).await?;
+    rows.retain(|row| sight.sees(row.unit));
+    let behind = Behind::of(&mut reading, district.key, &rows).await?;
+    Ok(rows.into_iter().map(|row| behind.told(row)).collect())
+}
+
 /// `2026-17` as year and number.
 fn key(order: &str) -> Result<(i64, i64), SyncError> {
-    let parts =
+    let read: Option<(i64, i64)> =
         order.split_once('-').and_then(|(year, ordinal)| Some((year.parse().ok()?, ordinal.parse().ok()?)));
-    parts.ok_or_else(|| SyncError::RefusedFor(Code::BadParameter, "order".to_owned()))
+    // An order has one address: `+2026-017` is none of its.
+    let parts = read.filter(|(year, ordinal)| format!("{year}-{ordinal}") == order);
+    parts.ok_or_else(|| {
+        SyncError::RefusedFor(Code::BadParameter, "order: year and number, such as 2026-17".to_owned())
+    })
 }
 
 async fn row(reading: &mut Transaction, district: &District, order: &str) -> Result<OrderRow, SyncError> {

@@ -4,17 +4,22 @@
 //! tokens and enrolment codes are deleted, and phones are bound to them no more. An operation of theirs that a phone
 //! hands in later is not lost: it waits in quarantine (`author-not-bound`) until the office releases it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use utoipa::ToSchema;
 
 use super::admin::{Standing, known, person_row};
+use super::audit::{Actor, Entry};
 use super::{Engine, SyncError};
 use crate::domain::District;
+use crate::geometry::GeoBox;
 use crate::reconcile::unbound_notice;
+use crate::store::TokenRow;
 
 /// A person as the office lists them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,11 +52,34 @@ pub async fn list(engine: &Engine, district: &District) -> Result<Vec<PersonList
     Ok(listed.collect())
 }
 
+/// A person of a district, removed or not.
+///
+/// # Errors
+/// `not-found`.
+pub async fn one(engine: &Engine, district: &District, id: PersonId) -> Result<PersonListed, SyncError> {
+    let found = list(engine, district).await?.into_iter().find(|listed| listed.person == id.to_string());
+    found.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("person {id}")))
+}
+
+/// The boxes that a person's phones are sent, as they were last set; none: the whole district.
+///
+/// # Errors
+/// The store's.
+pub async fn area(engine: &Engine, district: &District, id: PersonId) -> Result<Vec<GeoBox>, SyncError> {
+    let areas = engine.store.read().await?.areas(district.key, &[id]).await?.remove(&id);
+    Ok(areas.unwrap_or_default().pop().map(|area| area.boxes).unwrap_or_default())
+}
+
 /// Removes a person. Their phones are told at their next sync.
 ///
 /// # Errors
 /// `not-found` where there is no such person, or they were removed already.
-pub async fn remove(engine: &Arc<Engine>, district: &District, id: PersonId) -> Result<(), SyncError> {
+pub async fn remove(
+    engine: &Arc<Engine>,
+    district: &District,
+    id: PersonId,
+    by: Actor,
+) -> Result<(), SyncError> {
     let now_ms = engine.clock.now_ms();
     let mut transaction = engine.store.begin().await?;
     let counter = transaction.take_counter(district.key, 1).await?;
@@ -62,7 +90,9 @@ pub async fn remove(engine: &Arc<Engine>, district: &District, id: PersonId) -> 
     transaction.upsert_records(district.key, &[row]).await?;
     let notice = unbound_notice(id, now_ms);
     transaction.add_notice(district.key, id, notice.id, now_ms, &notice.body).await?;
-    transaction.commit().await?;
+    let entry = Entry::by(by, "person.remove", id.to_string(), json!({}));
+    engine.audit(&mut transaction, district, entry).await?;
+    engine.commit_admission(transaction).await?;
     tracing::info!(person.id = %id, "person {id} was removed from district {}", district.code);
     Ok(())
 }
@@ -93,7 +123,8 @@ pub struct TokenListed {
 /// Bytes of a token's hash that name it.
 const TOKEN_ID_BYTES: usize = 8;
 
-fn token_id(hash: &[u8]) -> String {
+/// The id of a token: the beginning of its hash.
+pub(super) fn token_id(hash: &[u8]) -> String {
     hex::encode(hash.get(..TOKEN_ID_BYTES).unwrap_or(hash))
 }
 
@@ -134,28 +165,47 @@ pub async fn revoke_tokens(
     engine: &Arc<Engine>,
     district: &District,
     which: &Tokens,
+    by: Actor,
 ) -> Result<u64, SyncError> {
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    let ended = match which {
+    let tokens = transaction.tokens(district.key).await?;
+    let (object, named): (String, BTreeSet<Vec<u8>>) = match which {
         Tokens::Of(person) => {
             known(transaction.person(district.key, *person).await?, *person)?;
-            transaction.delete_tokens_of(district.key, *person).await?
+            let of = tokens.iter().filter(|token| token.person.id == *person);
+            (person.to_string(), of.map(|token| token.hash.clone()).collect())
         }
         Tokens::Named(id) => {
-            let mut ended = 0;
-            for token in transaction.tokens(district.key).await? {
-                if token_id(&token.hash) == *id && transaction.delete_token(district.key, &token.hash).await?
-                {
-                    ended += 1;
-                }
-            }
-            if ended == 0 {
+            let of = tokens.iter().filter(|token| token_id(&token.hash) == *id);
+            let named: BTreeSet<Vec<u8>> = of.map(|token| token.hash.clone()).collect();
+            if named.is_empty() {
                 return Err(SyncError::RefusedFor(Code::NotFound, format!("token {id}")));
             }
-            ended
+            (id.clone(), named)
         }
     };
-    transaction.commit().await?;
+    let mut ended = 0;
+    for hash in with_those_made_by(&tokens, named) {
+        ended += u64::from(transaction.delete_token(district.key, &hash).await?);
+    }
+    let detail = json!({ "revoked": ended });
+    engine.audit(&mut transaction, district, Entry::by(by, "token.revoke", object, detail)).await?;
+    engine.commit_admission(transaction).await?;
     Ok(ended)
+}
+
+/// These tokens and every one that was made with one of them: who found a token out has what it made, too.
+fn with_those_made_by(tokens: &[TokenRow], mut ended: BTreeSet<Vec<u8>>) -> BTreeSet<Vec<u8>> {
+    loop {
+        let before = ended.len();
+        let made = tokens
+            .iter()
+            .filter(|token| token.bounds.made_by.as_ref().is_some_and(|maker| ended.contains(maker)));
+        let made: Vec<Vec<u8>> = made.map(|token| token.hash.clone()).collect();
+        ended.extend(made);
+        if ended.len() == before {
+            return ended;
+        }
+    }
 }

@@ -20,6 +20,7 @@ use sync_protocol::view::{State, View};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::audit::Entry;
 use super::listing::hazards::{self, Hazard};
 use super::listing::{Page, cursor, read_cursor};
 use super::office::Act;
@@ -247,8 +248,22 @@ pub async fn dismiss(
     if !transaction.dismiss_proposal(district.key, pair, author, now_ms, reason).await? {
         return Err(SyncError::Refused(Code::ConflictClosed));
     }
+    note(engine, &mut transaction, district, (author, "proposal.dismiss"), pair).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// Notes a decision about a pair that is no operation.
+async fn note(
+    engine: &Engine,
+    transaction: &mut Transaction,
+    district: &District,
+    (author, action): (PersonId, &'static str),
+    pair: (RecordId, RecordId),
+) -> Result<(), SyncError> {
+    let object = format!("{}/{}", pair.0, pair.1);
+    let entry = Entry::of(author, action, object, serde_json::json!({}));
+    engine.audit(transaction, district, entry).await
 }
 
 /// Undoes what was decided of two records: a dismissal is forgotten, what accepting wrote is taken back.
@@ -274,6 +289,9 @@ pub async fn undo(
             .filter_map(|stored| Some((stored.identity, Operation::decode(&stored.bytes).ok()?)));
         let found = decisions(&decoded.collect::<Vec<_>>(), other);
         standing.extend(found.into_iter().map(|identity| (record, identity)));
+    }
+    if was_dismissed {
+        note(engine, &mut transaction, district, (author, "proposal.undo"), pair).await?;
     }
     transaction.commit().await?;
     if standing.is_empty() && !was_dismissed {

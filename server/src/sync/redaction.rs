@@ -1,7 +1,8 @@
 //! Redacting: what is checked of it, and what follows beside the fold, which blanks texts and marks photos.
 //!
 //! The operation's bytes stay sealed in the ledger, for proof alone. What else shows of them is put out here: a photo's
-//! file goes, and a quarantined operation's bytes are shown no more.
+//! file goes, a quarantined operation's bytes are shown no more, and orders and issued reports that repeat a text are
+//! blanked.
 
 use std::collections::BTreeSet;
 
@@ -13,15 +14,15 @@ use sync_protocol::ids::{Identity, PersonId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 
-use super::SyncError;
 use super::batch::Batch;
 use super::office::OwnOperation;
+use super::{SyncError, reports};
 use crate::orders::Shown;
 
 /// What a redaction names.
 enum Named {
     Photo(PhotoHash),
-    Text { operation: Identity, released: Option<Identity>, said: Option<Raw> },
+    Text { operation: Identity, released: Option<Identity>, said: Option<String> },
 }
 
 fn refused(what: &str) -> SyncError {
@@ -44,10 +45,10 @@ async fn named(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> Result<Named,
     let stored = batch.transaction.ledger_operations(key, draft.record).await?;
     if let Some(stored) = stored.iter().find(|stored| stored.identity == operation) {
         let said = Operation::decode(&stored.bytes).ok();
-        let text = said.as_ref().and_then(|said| fold::said_text(said, field));
-        if text.is_none() {
+        let Some(text) = said.as_ref().and_then(|said| fold::said_text(said, field)) else {
             return Err(refused("field: that operation says no such text"));
-        }
+        };
+        let text = text.as_text().map(str::to_owned);
         let release = said.filter(|said| said.kind.known() == Some(Kind::Released));
         let from_quarantine = release.and_then(|said| said.fields.get("operation")?.decode::<Identity>());
         return Ok(Named::Text { operation, released: from_quarantine, said: text });
@@ -76,8 +77,11 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
             }
             if let Some(field) = draft.fields.get("field").and_then(Raw::as_text) {
                 batch.transaction.blank_order(key, operation, field, fold::BLANK).await?;
+                if let Some(text) = said.as_deref() {
+                    reports::blank(batch, (draft.record, field, text), draft.author).await?;
+                }
             }
-            if let Some(secret) = said.as_ref().and_then(Raw::as_text) {
+            if let Some(secret) = said.as_deref() {
                 blank_orders(batch, draft.record, secret).await?;
             }
         }
@@ -95,6 +99,7 @@ async fn blank_orders(batch: &mut Batch<'_>, record: RecordId, secret: &str) -> 
             batch.transaction.rewrite_shown(key, &order).await?;
         }
     }
+    batch.engine.exports.expect_redaction();
     Ok(())
 }
 

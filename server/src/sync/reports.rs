@@ -5,7 +5,7 @@
 //! every form. What arrives later for its days is listed beside it (报告后补传), never in it. Figures and words are in
 //! `report`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,10 +13,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::fold;
+use sync_protocol::ids::{PersonId, RecordId, sha256};
 use utoipa::ToSchema;
 
 use super::audit::Entry;
+use super::batch::Batch;
 use super::listing::devices::DeviceFilter;
 use super::listing::facts::{self, Fact};
 use super::listing::{Calendar, Page, cursor, read_cursor};
@@ -28,7 +30,7 @@ use crate::report::document::{Frame, Late, Report, Source};
 use crate::report::period::{Period, PeriodError, day_of};
 use crate::report::render::{Format, RenderError, render};
 use crate::report::rows::Rows;
-use crate::store::{ReportRow, StoreError, Transaction};
+use crate::store::{RedactedFile, ReportRow, StoreError, Transaction};
 
 /// How often an issue waits for what is derived before it gives way: to an import, after which everything is derived anew.
 const ATTEMPTS: u32 = 8;
@@ -87,11 +89,34 @@ pub struct Issued {
     pub issued_by: Option<String>,
     /// 报告后补传: how many records came for its days since.
     pub late: usize,
+    /// Files in which a redaction blanked a text since; none: they are as they were issued.
+    pub redacted: Vec<Redacted>,
+}
+
+/// A file of an issued report in which a redaction blanked a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RedactedReportFile)]
+pub struct Redacted {
+    /// Its form.
+    pub format: String,
+    /// SHA-256 of it now.
+    pub sha256: String,
+    /// SHA-256 of it as it was issued: who has it on paper or disk can prove that it was that one.
+    pub original_sha256: String,
+    /// When it was blanked last.
+    pub at_ms: i64,
 }
 
 impl Issued {
-    fn of(row: &ReportRow, late: usize) -> Self {
+    fn of(row: &ReportRow, late: usize, redacted: Vec<RedactedFile>) -> Self {
+        let redacted = redacted.into_iter().map(|file| Redacted {
+            format: file.format,
+            sha256: hex::encode(file.sha256),
+            original_sha256: hex::encode(file.original_sha256),
+            at_ms: file.redacted_ms,
+        });
         Self {
+            redacted: redacted.collect(),
             number: row.number.clone(),
             from: day_of(row.days.0),
             to: day_of(row.days.1),
@@ -125,11 +150,12 @@ pub async fn issue(
         if let Some(known) = transaction.report_of_days(district.key, period.numbers()).await?
             && known.cut_off_change == counter.last
         {
-            return Ok(Issued::of(&known, 0));
+            let redacted = transaction.redacted_files(district.key, &known.number).await?;
+            return Ok(Issued::of(&known, 0, redacted));
         }
         let row = freeze(engine, &mut transaction, district, period, counter.last, by).await?;
         transaction.commit().await?;
-        return Ok(Issued::of(&row, 0));
+        return Ok(Issued::of(&row, 0, Vec::new()));
     }
     Err(SyncError::Refused(Code::TooManyRequests))
 }
@@ -310,7 +336,8 @@ pub async fn list(
     let mut rows = Vec::with_capacity(reports.len());
     for report in reports {
         let late = late_records(&mut transaction, district, &report).await?.len();
-        rows.push(Issued::of(&report, late));
+        let redacted = transaction.redacted_files(district.key, &report.number).await?;
+        rows.push(Issued::of(&report, late, redacted));
     }
     Ok(Page { rows, next })
 }
@@ -319,7 +346,59 @@ fn unknown(number: &str) -> SyncError {
     SyncError::RefusedFor(Code::NotFound, format!("report {number}"))
 }
 
-/// The bytes of an issued report, as they were when it was issued.
+/// Issued reports that are looked through at a time.
+const LOOKED_THROUGH: u32 = 100;
+
+/// Blanks a text that an operation on a record said, in every issued report that counts the record and repeats the text:
+/// its forms are made anew, and the hashes of what they were stay. Figures do not change.
+pub(super) async fn blank(
+    batch: &mut Batch<'_>,
+    (record, field, text): (RecordId, &str, &str),
+    author: PersonId,
+) -> Result<(), SyncError> {
+    let key = batch.district.key;
+    let mut before = NEWEST;
+    loop {
+        let reports = batch.transaction.reports(key, before, LOOKED_THROUGH).await?;
+        let Some(last) = reports.last() else { return Ok(()) };
+        before = (last.year, last.ordinal);
+        for report in &reports {
+            let counted = batch.transaction.records_of_report(key, &report.number).await?;
+            if counted.binary_search(&record).is_ok() {
+                blank_one(batch, &report.number, (field, text), author).await?;
+            }
+        }
+    }
+}
+
+async fn blank_one(
+    batch: &mut Batch<'_>,
+    number: &str,
+    (field, text): (&str, &str),
+    author: PersonId,
+) -> Result<(), SyncError> {
+    let (key, now_ms) = (batch.district.key, batch.now_ms);
+    let json = batch.transaction.report_file(key, number, Format::Json.as_str()).await?;
+    let json = json.ok_or(StoreError::Damaged("a report without its JSON"))?;
+    let report: Result<Report, _> = serde_json::from_slice(&json);
+    let mut report = report.map_err(|_source| StoreError::Damaged("the JSON of a report"))?;
+    if !report.blank(field, text, fold::BLANK) {
+        return Ok(());
+    }
+    let mut originals = BTreeMap::new();
+    for format in Format::ALL {
+        let kept = batch.transaction.report_file(key, number, format.as_str()).await?.unwrap_or_default();
+        let (bytes, original) = (render(&report, format)?, sha256(&kept));
+        let file = (number, format.as_str());
+        batch.transaction.redact_report_file(key, file, &bytes, (original, now_ms)).await?;
+        originals.insert(format.as_str(), hex::encode(original));
+    }
+    let detail = serde_json::json!({ "field": field, "sha256_before": originals });
+    let entry = Entry::of(author, "report.redact", number, detail);
+    batch.engine.audit(batch.transaction, batch.district, entry).await
+}
+
+/// The bytes of an issued report, as they were when it was issued, but for texts that were redacted since.
 ///
 /// # Errors
 /// [`Code::NotFound`].

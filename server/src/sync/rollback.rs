@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use super::audit::{Actor, Entry};
 use super::cursor::Cursor;
-use super::{Engine, SyncError};
+use super::{Engine, SyncError, numbers};
 use crate::domain::District;
 use crate::store::{Lineage, Transaction};
 
@@ -77,6 +78,10 @@ async fn begin_epoch(
         let epoch: [u8; 16] = engine.keys.random()?;
         let now_ms = engine.clock.now_ms();
         transaction.begin_epoch(district.key, epoch, fork, now_ms).await?;
+        numbers::after_restore(engine, &mut transaction, district).await?;
+        let detail = serde_json::json!({ "fork": fork });
+        let entry = Entry::by(Actor::Server, "restore.detected", district.code.as_str(), detail);
+        engine.audit(&mut transaction, district, entry).await?;
         tracing::warn!(
             fork,
             cursor = cursor.newest(),

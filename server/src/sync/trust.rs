@@ -15,9 +15,11 @@ use super::office::{ActOutcome, OwnOperation, known_device, write_own};
 use super::{Engine, SyncError};
 use crate::domain::{Device, DeviceStatus, District, disposition_of};
 use crate::reconcile::{self, Draft, Fresh, Numbers, Situation, Sorted};
-use crate::store::{QuarantineRow, RunSpan};
+use crate::store::{PlacedOperation, QuarantineRow, RunSpan};
 use crate::validate::{self, Content, SignedBy, Trust};
 
+/// Operations that a revocation looks at together: they are in memory, and all runs are read once for them.
+const OPERATIONS: u32 = 2_000;
 /// Every sequence.
 const WHOLE_CHAIN: (u64, u64) = (0, u64::MAX);
 
@@ -87,8 +89,25 @@ async fn expel(
     let key = batch.district.key;
     let spans = batch.transaction.run_spans(key, device, WHOLE_CHAIN).await?;
     let trusted = reconcile::trusted(&spans, sequence, chain);
-    let mut rows = batch.transaction.operations_of_device(key, device).await?;
-    rows.retain(|row| !trusted.contains(&row.identity));
+    let mut after = (RecordId(uuid::Uuid::nil()), Identity([0; 32]));
+    loop {
+        let mut rows = batch.transaction.operations_of_device(key, device, after, OPERATIONS).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = (last.record, last.identity);
+        rows.retain(|row| !trusted.contains(&row.identity));
+        if !rows.is_empty() {
+            expel_some(batch, device, rows).await?;
+        }
+    }
+}
+
+/// Takes these operations out, those for which nobody else vouches.
+async fn expel_some(
+    batch: &mut Batch<'_>,
+    device: DeviceId,
+    rows: Vec<PlacedOperation>,
+) -> Result<(), SyncError> {
+    let key = batch.district.key;
     let candidates: HashMap<Identity, Operation> =
         rows.iter().filter_map(|row| Some((row.identity, Operation::decode(&row.bytes).ok()?))).collect();
     let vouchers = vouchers(batch, &candidates).await?;

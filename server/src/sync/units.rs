@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sync_protocol::codes::Code;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::admin::named;
+use super::audit::{Actor, Entry};
 use super::{Engine, SyncError, office};
 use crate::accounts::units::{Parents, makes_a_circle};
 use crate::domain::{District, UnitId, UnitKind};
@@ -93,10 +95,14 @@ pub async fn write(
     district: &District,
     which: Which,
     written: UnitWritten,
+    by: Actor,
 ) -> Result<UnitId, SyncError> {
     named("name", &written.name)?;
     let kind = UnitKind::parse(&written.kind);
-    let kind = kind.ok_or_else(|| SyncError::RefusedFor(Code::BadParameter, "kind".to_owned()))?;
+    let kind = kind.ok_or_else(|| {
+        let known = UnitKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+        SyncError::RefusedFor(Code::BadParameter, format!("kind: 须为下列之一 must be one of {known}"))
+    })?;
     for (what, text) in [("contact", &written.contact), ("phone", &written.phone)] {
         if text.chars().count() > CONTACT_CHARACTERS || text.chars().any(char::is_control) {
             return Err(SyncError::RefusedFor(Code::BadParameter, what.to_owned()));
@@ -138,7 +144,15 @@ pub async fn write(
     };
     transaction.put_unit(district.key, &unit).await?;
     transaction.rename_unit_on_map(district.key, id, &unit.name).await?;
-    transaction.commit().await?;
+    let action = match which {
+        Which::New => "unit.add",
+        Which::Known(_) => "unit.change",
+    };
+    let detail =
+        json!({ "kind": unit.kind.as_str(), "parent": unit.parent.map(|parent| parent.to_string()) });
+    engine.audit(&mut transaction, district, Entry::by(by, action, id.to_string(), detail)).await?;
+    // Who stands below whom decides what people of units see.
+    engine.commit_admission(transaction).await?;
     Ok(id)
 }
 
@@ -146,13 +160,20 @@ pub async fn write(
 ///
 /// # Errors
 /// [`Code::NotFound`] where there is none, or it was retired already.
-pub async fn retire(engine: &Arc<Engine>, district: &District, id: UnitId) -> Result<(), SyncError> {
+pub async fn retire(
+    engine: &Arc<Engine>,
+    district: &District,
+    id: UnitId,
+    by: Actor,
+) -> Result<(), SyncError> {
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     let unit = transaction.unit(district.key, id).await?.filter(|unit| unit.retired_ms.is_none());
     let mut unit = unit.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("unit {id}")))?;
     unit.retired_ms = Some(engine.clock.now_ms());
     transaction.put_unit(district.key, &unit).await?;
+    let entry = Entry::by(by, "unit.retire", id.to_string(), json!({}));
+    engine.audit(&mut transaction, district, entry).await?;
     transaction.commit().await?;
     Ok(())
 }

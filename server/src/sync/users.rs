@@ -8,10 +8,9 @@ use serde_json::json;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 
-use super::accounts::{add, make_link};
+use super::accounts::{Link, add, add_link};
 use super::admin::{known, named};
-use super::audit::Entry;
-use super::office::SERVER_AUTHOR;
+use super::audit::{Actor, Entry};
 use super::{Engine, SyncError};
 use crate::accounts;
 use crate::domain::{AccountId, District};
@@ -94,19 +93,34 @@ pub async fn find(engine: &Engine, login: &str) -> Result<AccountRow, SyncError>
     account.ok_or_else(|| SyncError::RefusedFor(Code::NotFound, format!("account {login}")))
 }
 
-/// Adds an account without a password.
+/// Adds an account without a password, and the one-time link by which its owner chooses one.
 ///
 /// # Errors
-/// [`Code::LoginTaken`], [`Code::BadParameter`].
-pub async fn create(engine: &Arc<Engine>, login: &str, name: &str) -> Result<AccountId, SyncError> {
+/// [`Code::LoginTaken`], [`Code::LoginInvalid`], [`Code::BadParameter`] of the name.
+pub async fn create(engine: &Arc<Engine>, login: &str, name: &str) -> Result<(AccountId, Link), SyncError> {
     named("name", name)?;
-    let login = accounts::login(login)
-        .ok_or_else(|| SyncError::RefusedFor(Code::BadParameter, "login".to_owned()))?;
+    let login = accounts::login(login).ok_or(Code::LoginInvalid)?;
     let mut transaction = engine.store.begin().await?;
     let account = add(engine, &mut transaction, &login, name).await?;
-    noted(engine, &mut transaction, "account.add", account.id, json!({ "login": login })).await?;
+    let link = add_link(engine, &mut transaction, LinkFor::Account(account.id)).await?;
+    let detail = json!({ "login": login, "link_expires_ms": link.expires_ms });
+    noted(engine, &mut transaction, "account.add", account.id, detail).await?;
     transaction.commit().await?;
-    Ok(account.id)
+    Ok((account.id, link))
+}
+
+/// A forgotten password: the account's sessions end, and there is a one-time link to a new one.
+///
+/// # Errors
+/// The store's.
+pub async fn reset(engine: &Engine, account: AccountId) -> Result<Link, SyncError> {
+    let mut transaction = engine.store.begin().await?;
+    transaction.end_sessions_of(account).await?;
+    let link = add_link(engine, &mut transaction, LinkFor::Account(account)).await?;
+    let detail = json!({ "link_expires_ms": link.expires_ms });
+    noted(engine, &mut transaction, "account.reset", account, detail).await?;
+    engine.commit_admission(transaction).await?;
+    Ok(link)
 }
 
 /// Notes in the deployment's log what an operator did to an account.
@@ -117,7 +131,7 @@ async fn noted(
     account: AccountId,
     detail: serde_json::Value,
 ) -> Result<(), SyncError> {
-    let entry = Entry::of(SERVER_AUTHOR, action, account.to_string(), detail);
+    let entry = Entry::by(Actor::Operator, action, account.to_string(), detail);
     engine.audit_deployment(transaction, entry).await
 }
 
@@ -137,8 +151,7 @@ pub async fn set_disabled(engine: &Engine, account: AccountId, is_disabled: bool
     }
     let action = if is_disabled { "account.disable" } else { "account.enable" };
     noted(engine, &mut transaction, action, account, json!({ "disabled": is_disabled })).await?;
-    transaction.commit().await?;
-    Ok(())
+    engine.commit_admission(transaction).await
 }
 
 /// What an account is let into.
@@ -180,8 +193,7 @@ pub async fn grant(engine: &Arc<Engine>, account: AccountId, place: &Place) -> R
         Place::Province(province) => json!({ "province": province }),
     };
     noted(engine, &mut transaction, "account.grant", account, place).await?;
-    transaction.commit().await?;
-    Ok(())
+    engine.commit_admission(transaction).await
 }
 
 /// Takes an account out of a district or province, at once.
@@ -208,8 +220,7 @@ pub async fn revoke(
     }
     let place = json!({"district": district.map(|district| &district.code), "province": province});
     noted(engine, &mut transaction, "account.revoke", account, place).await?;
-    transaction.commit().await?;
-    Ok(())
+    engine.commit_admission(transaction).await
 }
 
 /// Puts a district into a province; none: into no province.
@@ -227,8 +238,10 @@ pub async fn set_province(
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
     transaction.set_province(district.key, province).await?;
-    transaction.commit().await?;
-    Ok(())
+    let detail = json!({ "province": province });
+    let entry = Entry::by(Actor::Operator, "district.province", district.code.as_str(), detail);
+    engine.audit(&mut transaction, district, entry).await?;
+    engine.commit_admission(transaction).await
 }
 
 /// A one-time link for a person of a district: to an account of their own, or to a new password.
@@ -242,16 +255,32 @@ pub async fn link_of_person(
     engine: &Arc<Engine>,
     district: &District,
     person: PersonId,
-) -> Result<(String, i64), SyncError> {
-    let mut transaction = engine.store.read().await?;
-    known(transaction.present_person(district.key, person).await?, person)?;
-    if let Some(account) = transaction.account_of_person(district.key, person).await? {
-        let is_here_alone = transaction.memberships(account).await?.len() == 1
-            && transaction.provinces_of(account).await?.is_empty();
-        if !is_here_alone {
-            return Err(Code::AccountElsewhere.into());
-        }
+    by: Actor,
+) -> Result<Link, SyncError> {
+    let mut transaction = engine.store.begin().await?;
+    transaction.take_counter(district.key, 0).await?;
+    if by != Actor::Operator {
+        require_here_alone(&mut transaction, district, person).await?;
     }
-    drop(transaction);
-    make_link(engine, LinkFor::Person(Membership { district: district.key, person })).await
+    known(transaction.present_person(district.key, person).await?, person)?;
+    let member = Membership { district: district.key, person };
+    let link = add_link(engine, &mut transaction, LinkFor::Person(member)).await?;
+    let detail = json!({ "expires_ms": link.expires_ms });
+    engine
+        .audit(&mut transaction, district, Entry::by(by, "person.link", person.to_string(), detail))
+        .await?;
+    transaction.commit().await?;
+    Ok(link)
+}
+
+/// An account of other districts or provinces too is the operator's alone to open.
+async fn require_here_alone(
+    transaction: &mut Transaction,
+    district: &District,
+    person: PersonId,
+) -> Result<(), SyncError> {
+    let Some(account) = transaction.account_of_person(district.key, person).await? else { return Ok(()) };
+    let is_here_alone = transaction.memberships(account).await?.len() == 1
+        && transaction.provinces_of(account).await?.is_empty();
+    if is_here_alone { Ok(()) } else { Err(Code::AccountElsewhere.into()) }
 }

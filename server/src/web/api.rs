@@ -7,7 +7,8 @@ use maud::{Markup, html};
 use serde_json::Value;
 use sync_protocol::codes::{Code, Scope};
 
-use super::layout::{Viewer, frame};
+use super::api_words as words;
+use super::layout::{Viewer, back, open_page};
 
 /// What an operation is done by.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -33,13 +34,24 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 /// The page.
-pub fn api(document: &Value) -> String {
+pub fn api(document: &Value, viewer: &Viewer) -> String {
     let info = document.get("info").unwrap_or(&Value::Null);
     let body = html! {
-        h1 { (text(info, "title")) small { (text(info, "version")) } }
+        h1 { "接口文档" small { (text(info, "title")) " " (text(info, "version")) } }
         section {
-            p { (text(info, "description")) }
-            p { a href="/openapi.json" { "OpenAPI 3.1 (JSON)" } " · " a href="/docs/errors" { "错误代码 Codes of errors" } " · " a href="/" { "返回总览 Back" } }
+            p {
+                "供单位内其他系统和脚本使用：台账的读取、录入与处置。页面上能做的事，接口同样能做，权限与校验完全一样。"
+                "怎样从上报办到销号，见" a href="/docs/guide" { "使用说明" } "。"
+            }
+            ul {
+                li { "请求头 " code { "Authorization: Bearer 令牌" } "；令牌在「账号」页新建。令牌属于一个辖区的一个人，权限不超过其本人。" }
+                li { "时间为 1970 年以来的毫秒（UTC），位置为 WGS-84 度，哈希与操作头为十六进制。" }
+                li { "列表分页：" code { "limit" } " 和 " code { "cursor" } "；答复中 " code { "next" } " 为空即最后一页。" }
+                li { "出错时答复 " code { "application/problem+json" } "，其中 " code { "code" } " 是固定代码，" code { "zh" } " 是中文说明，" code { "detail" } " 写明哪里不对。" }
+                li { "不认识的参数一律拒绝；重复提交用 " code { "Idempotency-Key" } "；并发修改用 " code { "If-Match" } "。" }
+            }
+            p class="en" lang="en" { (text(info, "description")) }
+            p { a href="/docs/guide" { "使用说明 Guide" } " · " a href="/docs/errors" { "错误代码 Codes of errors" } " · " a href="/openapi.json" { "OpenAPI 3.1 (JSON)" } " · " (back(viewer)) }
             ul { @for tag in items(document, "tags") {
                 li { a href={"#" (text(tag, "name"))} { (text(tag, "description")) } }
             } }
@@ -52,7 +64,7 @@ pub fn api(document: &Value) -> String {
             }
         }
     };
-    frame("接口文档", &Viewer::default(), &html! {}, &body)
+    open_page("接口文档", viewer, &body)
 }
 
 fn of_tag(document: &Value, tag: &Value) -> Markup {
@@ -70,11 +82,22 @@ fn of_tag(document: &Value, tag: &Value) -> Markup {
     }
 }
 
+/// A text whose Chinese comes first, up to its first space: the English behind it is smaller.
+fn both(summary: &str) -> Markup {
+    let (zh, en) = summary.split_once(' ').unwrap_or((summary, ""));
+    html! { b { (zh) } @if !en.is_empty() { span class="en" lang="en" { (en) } } }
+}
+
+/// The Chinese word, then what the document says.
+fn said(word: &str, it: &Value) -> Markup {
+    html! { (word) " " span class="en" { (text(it, "description")) } }
+}
+
 fn operation(document: &Value, method: &str, path: &str, it: &Value) -> Markup {
     html! {
         details id=(text(it, "operationId")) {
-            summary { code { (method.to_uppercase()) " " (path) } " " (text(it, "summary")) }
-            p { (text(it, "description")) }
+            summary { (both(text(it, "summary"))) " " code { (method.to_uppercase()) " " (path) } }
+            p class="en" lang="en" { (text(it, "description")) }
             @if items(it, "parameters").next().is_some() {
                 div class="scroll" { table {
                     caption { "参数 Parameters" }
@@ -84,7 +107,7 @@ fn operation(document: &Value, method: &str, path: &str, it: &Value) -> Markup {
                             td class="key" { code { (text(parameter, "name")) } @if parameter.get("required") == Some(&Value::Bool(true)) { " *" } }
                             td { (text(parameter, "in")) }
                             td { (kind(parameter.get("schema").unwrap_or(&Value::Null))) }
-                            td { (text(parameter, "description")) }
+                            td { (said(words::key(text(parameter, "name")), parameter)) }
                         }
                     } }
                 } }
@@ -124,7 +147,7 @@ fn schema_block(name: &str, schema: &Value) -> Markup {
     let is_needed = |part: &Value, name: &str| items(part, "required").any(|needed| needed == name);
     html! {
         details id={"schema-" (name)} {
-            summary { code { (name) } " " (text(schema, "description")) }
+            summary { (words::structure(name)) " " code { (name) } " " span class="en" lang="en" { (text(schema, "description")) } }
             div class="scroll" { table { tbody {
                 @for part in parts {
                     @if part.get("properties").is_none() { tr { td colspan="3" { (kind(part)) } } }
@@ -132,7 +155,7 @@ fn schema_block(name: &str, schema: &Value) -> Markup {
                         tr {
                             td class="key" { code { (field) } @if is_needed(part, field) { " *" } }
                             td { (kind(it)) }
-                            td { (text(it, "description")) }
+                            td { (said(words::key(field), it)) }
                         }
                     }
                 }
@@ -170,7 +193,7 @@ fn kind(schema: &Value) -> Markup {
 }
 
 /// The catalogue of codes that a request may be answered with; `status` gives the HTTP status of one.
-pub fn errors(status: impl Fn(Code) -> u16) -> String {
+pub fn errors(status: impl Fn(Code) -> u16, viewer: &Viewer) -> String {
     let body = html! {
         h1 { "错误代码" small { "Codes of errors" } }
         section { div class="scroll" { table {
@@ -186,7 +209,7 @@ pub fn errors(status: impl Fn(Code) -> u16) -> String {
         } } }
         p class="more" { a href="/docs" { "接口文档 The API" } }
     };
-    frame("错误代码", &Viewer::default(), &html! {}, &body)
+    open_page("错误代码", viewer, &body)
 }
 
 #[cfg(test)]
@@ -214,7 +237,15 @@ mod tests {
     #[test]
     fn what_a_document_says_is_escaped() {
         let document = serde_json::json!({"info": {"title": "<script>", "version": "1", "description": "&"}});
-        let page = api(&document);
+        let page = api(&document, &Viewer::default());
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
+    }
+
+    #[test]
+    fn chinese_comes_first_in_what_an_operation_does() {
+        let summary = "整改通知书列表 Orders, the newest first.";
+        let told = both(summary).into_string();
+        assert!(told.starts_with("<b>整改通知书列表</b><span class=\"en\""), "{told}");
+        assert_eq!(both("巡线").into_string(), "<b>巡线</b>");
     }
 }

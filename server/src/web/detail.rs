@@ -5,16 +5,33 @@ use maud::{Markup, html};
 use super::layout::{Tab, Viewer, as_json, page};
 use super::lists::{conflict_table, marks, quarantine_table, severity};
 use super::words::{shown, term, term_of};
+use crate::lifecycle::Command;
 use crate::photos::pairs::Pair;
+use crate::sync::commands::Offered;
 use crate::sync::listing::record::{Field, Photo, Record, Told};
 use crate::sync::listing::{By, Calendar};
+use crate::sync::orders::Order;
+
+/// What stands beside a record on its page.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// What the account may do with it.
+    pub offered: Vec<Offered>,
+    /// What was ordered about it, as far as the account may see it.
+    pub orders: Vec<Order>,
+    /// The command that was given just now.
+    pub done: Option<Command>,
+}
 
 /// The page of a record.
-pub fn record(record: &Record, viewer: &Viewer, calendar: &Calendar) -> String {
+pub fn record(record: &Record, beside: &Beside, viewer: &Viewer, calendar: &Calendar) -> String {
     let line = &record.line;
     let title = line.number.as_deref().unwrap_or(&line.id);
     let body = html! {
         h1 { (title) small { (line.record_type.map_or("", term)) } }
+        @if let Some(done) = beside.done {
+            p role="status" { span class="mark" { "已执行：" (done.zh()) } span class="en" { "done: " (done.en()) } }
+        }
         section {
             p {
                 (severity(line)) " " b { (line.state_zh) } " " (marks(line))
@@ -29,6 +46,8 @@ pub fn record(record: &Record, viewer: &Viewer, calendar: &Calendar) -> String {
             p class="quiet" { "收到 " (calendar.minute(line.received_ms)) " · " code { (line.id) } }
         }
         @if let Some(case) = &line.case { (super::case::section(record, case, calendar)) }
+        (super::commands::section(&line.id, &beside.offered, viewer))
+        (super::orders::section(&beside.orders, viewer, calendar))
         @if let Some(placement) = &record.placement { (super::place::section(placement)) }
         @if !record.conflicts.is_empty() {
             section { h2 { "待裁定的冲突" small { "open conflicts" } } (conflict_table(&record.conflicts, calendar)) }
@@ -38,13 +57,13 @@ pub fn record(record: &Record, viewer: &Viewer, calendar: &Calendar) -> String {
         @if !record.photos.is_empty() {
             section {
                 h2 { "照片" small { "photos" } }
-                (photo_list(&record.photos))
+                (photo_list(&record.photos, viewer))
                 (pair_list(&record.pairs))
             }
         }
         section { h2 { "全部操作" small { "every operation behind it" } } (operation_table(&record.operations, calendar)) }
         @if !record.quarantined.is_empty() {
-            section { h2 { "隔离" small { "quarantined" } } (quarantine_table(&record.quarantined, calendar)) }
+            section { h2 { "隔离" small { "quarantined" } } (quarantine_table(&record.quarantined, viewer, calendar)) }
         }
         (as_json(&format!("/v1/hazards/{}", line.id)))
     };
@@ -105,13 +124,13 @@ fn naming(record: &Record, missing: &str) -> String {
     record.operations.iter().filter(mentions).map(who).collect::<Vec<_>>().join("、")
 }
 
-fn photo_list(photos: &[Photo]) -> Markup {
+fn photo_list(photos: &[Photo], viewer: &Viewer) -> Markup {
     html! {
         ul {
             @for photo in photos {
                 li {
                     (photo.role.as_deref().map_or("", term)) " · " (photo.state_zh)
-                    @if photo.state == "verified" {
+                    @if photo.state == "verified" && viewer.may("GET", "/v1/photos/{sha256}") {
                         " · " a href=(format!("/v1/photos/{}", photo.sha256)) { "原图" }
                         br;
                         img src=(format!("/v1/photos/{}?thumbnail=320", photo.sha256)) loading="lazy"

@@ -22,11 +22,11 @@ pub fn device(
         section { (device_table(std::slice::from_ref(device), calendar)) }
         section aria-labelledby="waiting" {
             h2 id="waiting" { "隔离中的记录" small { "what waits of it" } }
-            (quarantine_table(&waiting.rows, calendar))
+            (quarantine_table(&waiting.rows, viewer, calendar))
             (next(&path, "", waiting.next.as_deref()))
-            @if viewer.manages && !waiting.rows.is_empty() { (bulk(&path, viewer)) }
+            @if viewer.may("POST", "/devices/{device}") && !waiting.rows.is_empty() { (bulk(&path, viewer)) }
         }
-        @if viewer.manages { section aria-labelledby="manage" {
+        @if viewer.may("POST", "/devices/{device}") { section aria-labelledby="manage" {
             h2 id="manage" { "管理" small { "manage" } }
             (acts(device, &path, viewer))
         } }

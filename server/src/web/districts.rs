@@ -57,5 +57,5 @@ pub fn districts(districts: &[DistrictShown], viewer: &Viewer) -> String {
         } } }
         (as_json("/v1/districts"))
     };
-    titled("辖区", "Districts", viewer, Tab::Overview, &body)
+    titled("辖区", "Districts", viewer, Tab::Districts, &body)
 }

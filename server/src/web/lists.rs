@@ -52,7 +52,7 @@ pub fn devices(page: &Page<DeviceTold>, viewer: &Viewer, calendar: &Calendar) ->
 /// The quarantine.
 pub fn quarantine(page: &Page<Quarantined>, viewer: &Viewer, calendar: &Calendar) -> String {
     let body = html! {
-        section { (quarantine_table(&page.rows, calendar)) (next("/quarantine", "", page.next.as_deref())) }
+        section { (quarantine_table(&page.rows, viewer, calendar)) (next("/quarantine", "", page.next.as_deref())) }
         (as_json("/v1/quarantine"))
     };
     titled("隔离区", "Quarantine, oldest first", viewer, Tab::Quarantine, &body)
@@ -67,6 +67,19 @@ pub(super) fn next(path: &str, query: &str, cursor: Option<&str>) -> Markup {
         @if let Some(cursor) = cursor {
             @let joint = if query.is_empty() { "" } else { "&" };
             p class="more" { a rel="next" href=(format!("{path}?{query}{joint}cursor={cursor}")) { "下一页 Next →" } }
+        }
+    }
+}
+
+/// The way to the page before and the next one, of a list whose pages are numbered.
+pub(super) fn pages(path: &str, (at, of): (usize, usize)) -> Markup {
+    html! {
+        @if of > 1 {
+            p class="more" {
+                @if at > 1 { a rel="prev" href=(format!("{path}?page={}", at - 1)) { "← 上一页 Previous" } " " }
+                "第 " (at) " 页，共 " (of) " 页 "
+                @if at < of { a rel="next" href=(format!("{path}?page={}", at + 1)) { "下一页 Next →" } }
+            }
         }
     }
 }
@@ -253,7 +266,7 @@ pub(super) fn device_table(devices: &[DeviceTold], calendar: &Calendar) -> Marku
     }
 }
 
-pub(super) fn quarantine_table(quarantine: &[Quarantined], calendar: &Calendar) -> Markup {
+pub(super) fn quarantine_table(quarantine: &[Quarantined], viewer: &Viewer, calendar: &Calendar) -> Markup {
     html! {
         div class="scroll" { table class="cards" {
             thead { tr {
@@ -277,7 +290,9 @@ pub(super) fn quarantine_table(quarantine: &[Quarantined], calendar: &Calendar) 
                             details {
                                 summary { (item.length) " 字节" }
                                 pre { (item.diagnostic.as_deref().unwrap_or(&item.bytes)) }
-                                a href=(format!("/v1/quarantine/{}", item.identity)) { "JSON" }
+                                @if viewer.may("GET", "/v1/quarantine/{operation}") {
+                                    a href=(format!("/v1/quarantine/{}", item.identity)) { "JSON" }
+                                }
                             }
                         }
                     }

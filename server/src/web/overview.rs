@@ -41,22 +41,22 @@ pub fn overview(overview: &Overview, viewer: &Viewer, calendar: &Calendar) -> St
         section aria-labelledby="totals" {
             h2 id="totals" { "未销号隐患 " (overview.totals.open_in_all()) small { "open hazards" } }
             (open_tiles(&overview.totals))
-            (other_tiles(&overview.totals))
+            (other_tiles(&overview.totals, viewer))
             (super::case::turns(&overview.totals))
             (state_marks(&overview.totals))
-            @if viewer.sees_district { p class="more" { a href="/reports" { "工作报告 Work reports" } } }
+            @if viewer.may("GET", "/reports") { p class="more" { a href="/reports" { "工作报告 Work reports" } } }
         }
         section aria-labelledby="worst" {
             h2 id="worst" { "最紧急的隐患" small { "worst hazards" } }
             (hazard_table(&overview.worst, &overview.placed, calendar))
             p class="more" { a href="/hazards?open=true" { "全部未销号隐患 All open hazards" } }
         }
-        @if viewer.sees_district { section aria-labelledby="conflicts" {
+        @if viewer.may("GET", "/conflicts") { section aria-labelledby="conflicts" {
             h2 id="conflicts" { "待裁定的冲突" small { "open conflicts" } }
             (conflict_table(&overview.conflicts, calendar))
             p class="more" { a href="/conflicts" { "全部冲突 All conflicts" } }
-        }
-        section aria-labelledby="silent" {
+        } }
+        @if viewer.may("GET", "/devices") { section aria-labelledby="silent" {
             h2 id="silent" {
                 "超过 " (SILENT_HOURS) " 小时未联系的设备"
                 small { "devices not heard of for " (SILENT_HOURS) " h" }
@@ -98,7 +98,7 @@ fn open_tiles(totals: &Totals) -> Markup {
     }
 }
 
-fn other_tiles(totals: &Totals) -> Markup {
+fn other_tiles(totals: &Totals, viewer: &Viewer) -> Markup {
     let quarantined = totals.disposition(Disposition::Quarantined);
     html! {
         ul class="tiles" {
@@ -106,8 +106,14 @@ fn other_tiles(totals: &Totals) -> Markup {
             (tile("", "/hazards?provisional=true", totals.provisional, "报告缺失", "provisional"))
             (tile("", "/hazards?missing=true", totals.missing, "缺前序操作", "operations missing"))
             (tile("", "/hazards?state=held", totals.state(State::Held), "待补", "held"))
-            (tile("", "/conflicts", totals.conflicts, "冲突", "conflicts"))
-            (tile("", "/quarantine", quarantined, "隔离", "quarantined"))
+            @if viewer.may("GET", "/conflicts") {
+                (tile("", "/conflicts", totals.conflicts, "冲突", "conflicts"))
+            } @else {
+                (tile("", "/hazards?conflict=true", totals.conflicts, "冲突", "conflicts"))
+            }
+            @if viewer.may("GET", "/quarantine") {
+                (tile("", "/quarantine", quarantined, "隔离", "quarantined"))
+            }
             (tile("", "/hazards", totals.hazards, "隐患总数", "all hazards"))
         }
     }

@@ -102,7 +102,10 @@ fn issued(issued: &[Issued], calendar: &Calendar) -> Markup {
             tbody {
                 @for report in issued {
                     tr {
-                        td class="key" { (report.number) }
+                        td class="key" {
+                            (report.number)
+                            @if !report.redacted.is_empty() { " " span class="mark" { "已脱敏" } }
+                        }
                         td { (day(report.from)) " 至 " (day(report.to)) }
                         td { (calendar.minute(report.issued_ms)) }
                         td { a href=(format!("/v1/reports/{}/late", report.number)) { (report.late) " 条" } }

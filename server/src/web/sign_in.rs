@@ -3,31 +3,10 @@
 use maud::{Markup, html};
 use sync_protocol::codes::Code;
 
-use super::layout::{Viewer, frame};
+use super::layout::{Viewer, Wrong, frame, told};
 use crate::accounts::password::Profile;
 
-/// What was wrong with what was sent last.
-#[derive(Clone, Debug)]
-pub struct Wrong {
-    /// The code.
-    pub code: Code,
-    /// More about it.
-    pub detail: Option<String>,
-}
-
-fn told(wrong: Option<&Wrong>) -> Markup {
-    html! {
-        @if let Some(wrong) = wrong {
-            p role="alert" {
-                span class="mark warn" { (wrong.code.zh()) }
-                span class="en" { (wrong.code.en()) }
-                @if let Some(detail) = &wrong.detail { " " (detail) }
-            }
-        }
-    }
-}
-
-fn secret(name: &str, zh: &str, en: &str, autocomplete: &str) -> Markup {
+pub(super) fn secret(name: &str, zh: &str, en: &str, autocomplete: &str) -> Markup {
     html! {
         label for=(name) { (zh) span class="en" { (en) } }
         input id=(name) name=(name) type="password" autocomplete=(autocomplete) required;
@@ -82,6 +61,19 @@ pub struct LinkPage<'a> {
     pub wrong: Option<&'a Wrong>,
 }
 
+/// What a password must be.
+pub(super) fn rules(profile: &Profile) -> Markup {
+    html! {
+        p class="quiet" {
+            "至少 " (profile.least_characters) " 个字符，小写、大写、数字、其他字符中至少 " (profile.least_classes) " 类。"
+            span class="en" {
+                "At least " (profile.least_characters) " characters of " (profile.least_classes)
+                " of lower case, upper case, digits, others."
+            }
+        }
+    }
+}
+
 /// The form by which the owner of a link chooses login and password.
 pub fn link(page: &LinkPage<'_>) -> String {
     let profile = page.profile;
@@ -95,13 +87,7 @@ pub fn link(page: &LinkPage<'_>) -> String {
                 input id="login" name="login" type="text" autocomplete="username" required
                     value=[page.login] readonly[page.login.is_some()];
                 (secret("password", "密码", "password", "new-password"))
-                p class="quiet" {
-                    "至少 " (profile.least_characters) " 个字符，小写、大写、数字、其他字符中至少 " (profile.least_classes) " 类。"
-                    span class="en" {
-                        "At least " (profile.least_characters) " characters of " (profile.least_classes)
-                        " of lower case, upper case, digits, others."
-                    }
-                }
+                (rules(profile))
                 button type="submit" { "确定 Set" }
             }
             p class="quiet" { "此链接只能使用一次。" span class="en" { "This link works once." } }

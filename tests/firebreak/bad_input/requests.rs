@@ -268,6 +268,13 @@ pub(super) async fn office(backend: Backend) -> Result<()> {
         ensure!(reply.status == status, "{path}: {} {}", reply.status, reply.text());
         ensure!(reply.code().as_deref() == Some(code.as_str()), "{path}: {:?}", reply.code());
     }
+    let filter = "/ogc/collections/hazards/items?filter=nowhere%3D1";
+    let reply = admin.get(filter).await?;
+    ensure!(
+        reply.status == 400 && reply.code().as_deref() == Some(Code::FilterBad.as_str()),
+        "{}",
+        reply.text()
+    );
     for (path, status, code) in [
         ("/v1/receipts/zz".to_owned(), 400, Code::BadParameter),
         (format!("/v1/receipts/{}", "00".repeat(32)), 404, Code::NotFound),

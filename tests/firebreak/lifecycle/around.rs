@@ -2,7 +2,7 @@
 //! in the office's place, and a second round that nobody else verified.
 
 use anyhow::{Context as _, Result, ensure};
-use firebreak_tests::phone::Phone;
+use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
 use sync_protocol::ids::{Head, RecordId};
@@ -124,5 +124,129 @@ async fn a_text_that_was_redacted_is_not_on_the_order_either() -> Result<()> {
         }
         server.check().await?;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_and_what_is_major_are_a_leaders_to_settle_and_to_restore() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let desk = Desk::new(&server).await?;
+        let (mut one, mut two) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+        for (field, values) in [
+            ("deadline_ms", [json!(1_795_000_000_000_i64), json!(1_796_000_000_000_i64)]),
+            ("major", [json!(true), json!(false)]),
+        ] {
+            let report = one.report("general").with("forest", &false);
+            let bundle = one.seal(std::slice::from_ref(&report));
+            one.sync(&[bundle]).await?;
+            let mut heads = Vec::new();
+            for (phone, value) in [&mut one, &mut two].into_iter().zip(&values) {
+                let mut said = phone.on(report.record, Kind::Observed, [head_of(&report)]);
+                let raw = firebreak::sync::json::to_raw(field, value).context("a value")?;
+                said.fields.insert(field.to_owned(), raw);
+                heads.push(head_of(&said).to_string());
+                let bundle = phone.seal(&[said]);
+                phone.sync(&[bundle]).await?;
+            }
+            // To choose by the way what a leader must answer for is no reviewer's.
+            let restore = json!({"operation": heads[0], "field": field});
+            let path = format!("/v1/hazards/{}/restore", report.record);
+            let refused = desk.of("reviewer")?.post(&path, &restore).await?;
+            assert_eq!((refused.status, refused.code().as_deref()), (403, Some("forbidden")), "{field}");
+            let open = server.client()?.json("/v1/conflicts").await?;
+            let open = open["conflicts"].as_array().context("no conflicts")?.clone();
+            let conflict = open.iter().find(|conflict| conflict["subject"] == field);
+            if let Some(conflict) = conflict {
+                let path = format!("/v1/conflicts/{}/resolve", conflict["id"].as_str().context("no id")?);
+                let refused = desk.of("reviewer")?.post(&path, &json!({"value": values[1]})).await?;
+                assert_eq!((refused.status, refused.code().as_deref()), (403, Some("forbidden")), "{field}");
+                let settled = desk.of("leader")?.post(&path, &json!({"value": values[1]})).await?;
+                ensure!(settled.status == 200, "{field}: {}", settled.text());
+            }
+            ensure!(conflict.is_some(), "two values of {field} are no conflict: {open:?}");
+            let restored = desk.of("leader")?.post(&path, &restore).await?;
+            ensure!(restored.status == 200, "{field}: {}", restored.text());
+        }
+        server.check().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_act_that_settles_says_why_and_an_order_goes_to_a_unit_that_is_there() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let desk = Desk::new(&server).await?;
+        let (mut one, mut two) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+        let report = one.report("general").with("forest", &false);
+        let other = one.report("general").with("forest", &false);
+        let bundle = one.seal(&[report.clone(), other.clone()]);
+        one.sync(&[bundle]).await?;
+        let cured = one.on(report.record, Kind::Rectified, [head_of(&report)]);
+        let seen = two.on(report.record, Kind::Observed, [head_of(&report)]);
+        for (phone, said) in [(&mut one, cured), (&mut two, seen)] {
+            let bundle = phone.seal(&[said]);
+            phone.sync(&[bundle]).await?;
+        }
+        let path = format!("/v1/conflicts/{}.lifecycle.disputed/resolve", report.record);
+        let reviewer = desk.of("reviewer")?;
+        let itself = report.record.to_string();
+        let nowhere = uuid::Uuid::nil().to_string();
+        for (act, fields, what) in [
+            ("reopened", json!({}), "reason"),
+            ("void", json!({"reason": null}), "reason"),
+            ("duplicate", json!({"reason": "同一处"}), "duplicate_of"),
+            ("duplicate", json!({"reason": "同一处", "duplicate_of": itself}), "duplicate_of"),
+            ("duplicate", json!({"reason": "同一处", "duplicate_of": nowhere}), "duplicate_of"),
+        ] {
+            let reply = reviewer.post(&path, &json!({"act": act, "fields": fields})).await?;
+            assert_eq!(
+                (reply.status, reply.code().as_deref()),
+                (400, Some("bad-parameter")),
+                "{act} {fields}"
+            );
+            ensure!(reply.text().contains(what), "{act} {fields}: {}", reply.text());
+        }
+        let why = json!({"act": "reopened", "fields": {"reason": "现场复核仍有隐患"}});
+        ensure!(reviewer.post(&path, &why).await?.status == 200);
+
+        desk.does("reviewer", other.record, "grade", &json!({"fields": {"severity": "general"}})).await?;
+        let unit = json!({"name": "供电所", "kind": "responsible"});
+        let unit = server.client()?.post("/v1/units", &unit).await?.json("unit")?["unit"].clone();
+        let to = |unit: &Value| {
+            let mut order = order();
+            order["fields"]["responsible_unit_id"] = unit.clone();
+            order
+        };
+        desk.refused("clerk", other.record, "order", &to(&json!(nowhere)), &["unknown"]).await?;
+        let path = format!("/v1/units/{}", unit.as_str().context("no unit")?);
+        server.client()?.call("DELETE", &path, &json!({})).await?.json("retire")?;
+        desk.refused("clerk", other.record, "order", &to(&unit), &["unknown"]).await?;
+        let name = json!({"name": "供电所", "kind": "responsible"});
+        server.client()?.call("PUT", &path, &name).await?.json("return")?;
+        desk.does("clerk", other.record, "order", &to(&unit)).await?;
+        server.check().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_leader_confirmed_as_major_only_a_leader_makes_less() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let (desk, mut phone) = (Desk::new(&server).await?, Phone::enrol(&server).await?);
+    let record = reported(&mut phone, "critical").await?;
+    let grade = |major: bool| json!({"fields": {"severity": "critical", "major": major}});
+    desk.does("reviewer", record, "grade", &grade(true)).await?;
+    // Before it is confirmed a reviewer may be wrong, and say so.
+    desk.does("reviewer", record, "grade", &grade(false)).await?;
+    desk.does("reviewer", record, "grade", &grade(true)).await?;
+    let level = json!({"fields": {"supervision_level": "市级"}});
+    desk.does("leader", record, "confirm-major", &level).await?;
+    for role in ["reviewer", "admin"] {
+        desk.refused(role, record, "grade", &grade(false), &["leader-only"]).await?;
+    }
+    desk.does("reviewer", record, "grade", &grade(true)).await?;
+    desk.does("leader", record, "grade", &grade(false)).await?;
     Ok(())
 }

@@ -165,6 +165,16 @@ async fn a_raised_danger_level_tightens_what_people_were_told_once_and_never_len
         let by = by.iter().find(|it| it["kind"] == "deadline_tightened").context("no operation")?;
         ensure!(by["fields"]["rule_version"].as_str().is_some_and(|version| version.len() == 64), "{by}");
         assert_eq!(office.json("/v1/danger").await?["dangers"].as_array().map(Vec::len), Some(4));
+        // An area is one that is known: by a region, or by the hazards that lie in it.
+        let here = phone.report("general").with("township", &"青杠镇");
+        let bundle = phone.seal(std::slice::from_ref(&here));
+        phone.sync(&[bundle]).await?;
+        case(&office, here.record).await?;
+        let unknown = office.call("PUT", "/v1/danger", &json!({"level": 3, "area": "青杠"})).await?;
+        assert_eq!(unknown.code().as_deref(), Some("bad-parameter"));
+        ensure!(unknown.text().contains("青杠镇"), "the known ones are not named: {}", unknown.text());
+        let known = office.call("PUT", "/v1/danger", &json!({"level": 1, "area": "青杠镇"})).await?;
+        ensure!(known.status == 200, "{}", known.text());
         for wrong in [json!({"level": 0}), json!({"level": 6}), json!({"level": 3, "area": "乡".repeat(101)})]
         {
             let reply = office.call("PUT", "/v1/danger", &wrong).await?;

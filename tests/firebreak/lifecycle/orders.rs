@@ -84,6 +84,11 @@ async fn an_order_is_printed_with_its_receipt_slip_and_opens_in_an_office_suite(
     );
     let document = office.get(&format!("{path}/docx")).await?;
     ensure!(document.status == 200 && document.body.starts_with(b"PK"), "{}", document.status);
+    // An order has one address, and no other text is one.
+    let own = ordered["order"].as_str().context("no order")?;
+    for alias in [format!("+{own}"), format!("{own}/"), own.replace('-', "-0"), format!("0{own}")] {
+        ensure!(office.get(&format!("/v1/orders/{alias}")).await?.status != 200, "{alias}");
+    }
     for (path, code) in [("/v1/orders/2026-999", "not-found"), ("/v1/orders/x", "bad-parameter")] {
         assert_eq!(office.get(path).await?.code().as_deref(), Some(code));
     }

@@ -5,10 +5,14 @@ mod commands;
 mod conflicts;
 mod devices;
 mod hazards;
+mod manage;
+mod own;
 mod pages;
 mod proposals;
+mod public_url;
 mod quarantine;
 mod rules;
+mod steps;
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::http::Client;

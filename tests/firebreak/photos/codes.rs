@@ -30,6 +30,9 @@ pub(crate) async fn play(backend: Backend) -> Result<()> {
     let client = phone.client.clone();
     let file = File::new(1, 3_000);
     file.patch(&client, 5..10).await?;
+    // Another length than the one that was claimed.
+    let claim = |length: u64| [("upload-offset", "0".to_owned()), ("upload-length", length.to_string())];
+    client.send("PATCH", &file.path(), &claim(file.length() + 1), Vec::new()).await?;
     let mut wrong = File::new(2, 3_000);
     wrong.bytes.reverse();
     wrong.put(&client).await?;

@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, DISTRICT, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sync_protocol::limits::PHOTO_CHUNK_BYTES;
 
 use super::{File, report};
 
@@ -117,6 +118,67 @@ async fn the_office_sees_which_photos_wait_from_whom_and_since_when() -> Result<
         let none = office.json("/v1/photos?outstanding=true").await?;
         assert_eq!((none["photos"].as_array().map(Vec::len), &none["next"]), (Some(0), &Value::Null));
         assert_eq!(office.get("/v1/photos?outstanding=false").await?.status, 400);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_units_people_see_photos_of_their_own_hazards_and_know_of_no_others() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let office = server.client()?;
+        let unit = json!({"name": "我们单位", "kind": "responsible"});
+        let unit = office.post("/v1/units", &unit).await?.json("unit")?["unit"].clone();
+        let person = json!({"name": "甲", "roles": ["unit"], "unit": unit});
+        let person = office.post("/v1/people", &person).await?.json("person")?["person"].clone();
+        let ours = server.client_of(&server.create_token(person.as_str().context("no person")?).await?)?;
+        let whole = 2 * PHOTO_CHUNK_BYTES + 5;
+        let [own, others, begun, unknown] = [81, 82, 83, 84].map(|seed| File::new(seed, whole));
+        let record = report(&mut phone, &[own.named("before")]).await?;
+        report(&mut phone, &[others.named("before"), begun.named("site")]).await?;
+        for file in [&own, &others] {
+            file.upload(&phone.client).await?;
+        }
+        begun.patch(&phone.client, 0..PHOTO_CHUNK_BYTES).await?;
+        // Until it is theirs, they know of none of them.
+        assert_eq!(ours.get(&own.path()).await?.status, 404);
+        let commands = format!("/v1/hazards/{record}/commands");
+        let grade = json!({"fields": {"severity": "serious"}});
+        office.post(&format!("{commands}/grade"), &grade).await?.json("grade")?;
+        let order = json!({"fields": {"responsible_unit": "我们单位", "responsible_unit_id": unit, "measures": "伐除"}});
+        office.post(&format!("{commands}/order"), &order).await?.json("order")?;
+        let seen = ours.get(&own.path()).await?;
+        assert_eq!((seen.status, seen.body == own.bytes), (200, true));
+        assert_eq!(ours.get(&format!("{}?thumbnail=160", own.path())).await?.status, 200);
+        ensure!(own.head(&ours).await?.complete);
+        // Of everything else, what they are told is what they are told of nothing.
+        for file in [&others, &begun] {
+            for form in ["", "?thumbnail=160"] {
+                let hidden = ours.get(&format!("{}{form}", file.path())).await?;
+                let absent = ours.get(&format!("{}{form}", unknown.path())).await?;
+                assert_eq!((hidden.status, hidden.text()), (404, absent.text()), "{backend:?}");
+            }
+            assert_eq!(file.head(&ours).await?, unknown.head(&ours).await?);
+            let (reply, at) = file.patch(&ours, 5..10).await?;
+            assert_eq!((reply.status, at.offset), (409, 0), "{}", reply.text());
+            let (reply, at) = file.patch(&ours, 0..10).await?;
+            assert_eq!((reply.status, at.offset, at.complete), (204, 10, false), "{}", reply.text());
+        }
+        // What they upload wrongly touches nobody else's upload.
+        let mut wrong = begun.clone();
+        *wrong.bytes.get_mut(whole - 1).context("its last byte")? ^= 1;
+        let (reply, _) = wrong.patch(&ours, 10..whole).await?;
+        assert_eq!(reply.code().as_deref(), Some("photo-hash-wrong"));
+        assert_eq!(begun.head(&ours).await?.offset, 0);
+        assert_eq!(begun.upload(&phone.client).await?, whole - PHOTO_CHUNK_BYTES, "{backend:?}");
+        // Who has all of its bytes may bring them; no more is told for it.
+        let (reply, at) = others.patch(&ours, 10..whole).await?;
+        assert_eq!((reply.status, at.complete), (204, true), "{}", reply.text());
+        assert_eq!(ours.get(&others.path()).await?.status, 404);
+        // Their own evidence, before any hazard names it.
+        ensure!(unknown.upload(&ours).await? == whole && unknown.head(&ours).await?.complete);
+        server.check().await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Uploads: cut at every edge, twice at once, wrong, early, late, killed.
 
 use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::http::Client;
 use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::proxy::{Fault, Proxy};
 use firebreak_tests::seed;
@@ -267,7 +268,10 @@ async fn lengths_are_bounded_and_needed() -> Result<()> {
     assert_eq!(send("0", "0", b"").await?, (413, code("photo-file-too-large")));
     assert_eq!(send("0", &(PHOTO_BYTES + 1).to_string(), b"x").await?, (413, code("photo-file-too-large")));
     assert_eq!(send("0", &PHOTO_BYTES.to_string(), b"").await?, (204, None));
-    assert_eq!(send("0", "3", b"four").await?, (413, code("body-too-large")));
+    // Another length than the one that it claimed; more than what another claims.
+    assert_eq!(send("0", "3", b"four").await?, (409, code("photo-length")));
+    let (status, told, ..) = claim(&phone.client, &File::new(18, 100), 0..4, 3).await?;
+    assert_eq!((status, told), (413, code("body-too-large")));
     let (reply, _) = phone.client.send("HEAD", "/v1/photos/abc", &[], Vec::new()).await?;
     assert_eq!(reply.status, 400);
     let (reply, _) = phone.client.with_token("").send("HEAD", &file.path(), &[], Vec::new()).await?;
@@ -354,4 +358,68 @@ async fn the_reference_device_uploads_what_it_kept() -> Result<()> {
     assert_eq!(state(&server, report.record, &file).await?.as_deref(), Some("verified"));
     assert_eq!(device.sync(Goal::Everything).await?.photos_wanted, 0);
     device.close().await.map_err(Into::into)
+}
+
+/// Sends a part of a file and claims this length for the whole; gives status, code, offset and the length that is told.
+async fn claim(
+    client: &Client,
+    file: &File,
+    range: std::ops::Range<usize>,
+    length: u64,
+) -> Result<(u16, Option<String>, u64, Option<u64>)> {
+    let headers = [("upload-offset", range.start.to_string()), ("upload-length", length.to_string())];
+    let part = file.bytes.get(range).context("a range outside the file")?.to_vec();
+    let (reply, headers) = client.send("PATCH", &file.path(), &headers, part).await?;
+    let number = |name: &str| headers.get(name).and_then(|text| text.parse().ok());
+    Ok((reply.status, reply.code(), number("upload-offset").unwrap_or(0), number("upload-length")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_false_length_neither_discards_an_upload_nor_keeps_a_photo_out_for_ever() -> Result<()> {
+    let code = |code: &str| Some(code.to_owned());
+    for backend in Backend::ALL {
+        let mut server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let other = Phone::enrol(&server).await?;
+        let whole = 2 * PHOTO_CHUNK_BYTES + 5;
+        let chunk = u64::try_from(PHOTO_CHUNK_BYTES)?;
+        // Somebody says that what is held is all of it: before, that discarded it.
+        let file = File::new(71, whole);
+        let record = report(&mut phone, &[file.named("before")]).await?;
+        file.patch(&phone.client, 0..PHOTO_CHUNK_BYTES).await?;
+        for said in [chunk, 1, file.length() + 1] {
+            let told = claim(&other.client, &file, PHOTO_CHUNK_BYTES..PHOTO_CHUNK_BYTES, said).await?;
+            assert_eq!(told, (409, code("photo-length"), chunk, Some(file.length())), "{backend:?} {said}");
+        }
+        assert_eq!(file.upload(&other.client).await?, whole - PHOTO_CHUNK_BYTES, "nothing is sent twice");
+        assert_eq!(state(&server, record, &file).await?.as_deref(), Some("verified"));
+
+        // A false claim comes first, and the record says the true length: the true one holds at once.
+        let file = File::new(72, whole);
+        report(&mut phone, &[file.named("before")]).await?;
+        assert_eq!(claim(&other.client, &file, 0..10, file.length() + 9).await?.0, 204);
+        assert_eq!(file.upload(&phone.client).await?, whole - 10);
+
+        // A short claim that is filled is found out, and then any other holds.
+        let file = File::new(73, whole);
+        assert_eq!(claim(&other.client, &file, 0..10, 10).await?.1, code("photo-hash-wrong"));
+        assert_eq!(file.upload(&phone.client).await?, whole);
+
+        // Nobody knows better: it holds for as long as somebody may be at it, and no longer.
+        let file = File::new(74, whole);
+        assert_eq!(claim(&other.client, &file, 0..10, file.length() + 9).await?.0, 204);
+        let told = claim(&phone.client, &file, 10..20, file.length()).await?;
+        assert_eq!(told, (409, code("photo-length"), 10, Some(file.length() + 9)));
+        // Whole, it is what its hash says, whatever was claimed.
+        let small = File::new(75, 3_000);
+        assert_eq!(claim(&other.client, &small, 0..10, 99_999).await?.0, 204);
+        assert_eq!(small.put(&phone.client).await?.0.status, 204);
+        server.stop().await?;
+        server.set("FIREBREAK_CLOCK_AHEAD_S", "3700");
+        server.resume().await?;
+        let client = phone.client.at(&server.url);
+        assert_eq!(file.upload(&client).await?, whole - 10, "{backend:?}");
+        server.check().await?;
+    }
+    Ok(())
 }

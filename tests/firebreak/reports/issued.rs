@@ -153,3 +153,79 @@ async fn what_is_no_period_and_what_was_never_issued_are_refused() -> Result<()>
     }
     Ok(())
 }
+
+/// A text that names a person, written where a township belongs.
+const SECRET: &str = "王老五家屋后";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redacted_text_is_blanked_in_issued_reports_and_the_hash_of_what_they_were_stays() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let report = phone.report("general").with("found_at_ms", &MORNING_MS).with("township", &SECRET);
+        let other = phone.report("general").with("found_at_ms", &MORNING_MS).with("township", &"青杠镇");
+        let bundle = phone.seal(&[report.clone(), other]);
+        phone.sync(&[bundle]).await?;
+        let office = server.client()?;
+        let days = json!({"from": "2026-11-01", "to": "2026-11-30"});
+        let issued = office.post("/v1/reports/work", &days).await?.json("issue")?;
+        assert_eq!(issued["redacted"], json!([]));
+        let number = issued["number"].as_str().context("no number")?;
+        let forms = ["docx", "html", "json", "text"];
+        let files = async || -> Result<Vec<Vec<u8>>> {
+            let mut files = Vec::new();
+            for form in forms {
+                files.push(office.get(&format!("/v1/reports/{number}?format={form}")).await?.body);
+            }
+            Ok(files)
+        };
+        let before = files().await?;
+        let shows = |files: &[Vec<u8>]| {
+            files.iter().filter(|file| String::from_utf8_lossy(file).contains(SECRET)).count()
+        };
+        assert_eq!(shows(&before), forms.len());
+        let identity = sync_protocol::ids::Identity::of(&report.encode()).to_string();
+        let redact = json!({"fields": {"operation": identity, "field": "township", "reason": "当事人要求"}});
+        let path = format!("/v1/hazards/{}/commands/redact", report.record);
+        office.post(&path, &redact).await?.json("redact")?;
+
+        let after = files().await?;
+        assert_eq!(shows(&after), 0, "{backend:?}");
+        let blanked: Value = serde_json::from_slice(&after[2])?;
+        let original: Value = serde_json::from_slice(&before[2])?;
+        assert_eq!(blanked["figures"], original["figures"], "figures stay as they were counted");
+        let townships = |report: &Value| -> Vec<String> {
+            let rows = report["townships"].as_array().into_iter().flatten();
+            rows.filter_map(|row| row["township"].as_str().map(str::to_owned)).collect()
+        };
+        let names = townships(&blanked);
+        ensure!(
+            names.contains(&"〔已脱敏〕".to_owned()) && names.contains(&"青杠镇".to_owned()),
+            "{names:?}"
+        );
+        let listed = office.json("/v1/reports").await?;
+        let redacted = listed["reports"][0]["redacted"].as_array().context("no list")?;
+        let hash = |file: &Vec<u8>| json!(hex::encode(sync_protocol::ids::sha256(file)));
+        for ((row, form), (was, is)) in redacted.iter().zip(forms).zip(before.iter().zip(&after)) {
+            assert_eq!(row["format"], form);
+            assert_eq!((&row["original_sha256"], &row["sha256"]), (&hash(was), &hash(is)), "{form}");
+        }
+        assert_eq!(redacted.len(), forms.len());
+        ensure!(office.get("/reports").await?.text().contains("已脱敏"));
+        let log = office.json("/v1/audit").await?;
+        let rows = log["rows"].as_array().context("no rows")?;
+        let noted: Vec<&Value> = rows.iter().filter(|row| row["action"] == "report.redact").collect();
+        assert_eq!(noted.len(), 1);
+        assert_eq!(
+            (&noted[0]["object"], &noted[0]["detail"]["sha256_before"]["json"]),
+            (&json!(number), &hash(&before[2]))
+        );
+        ensure!(!log.to_string().contains(SECRET));
+        // A report that does not repeat it is left alone, byte for byte.
+        let other_days = json!({"from": "2026-10-01", "to": "2026-10-31"});
+        let untouched = office.post("/v1/reports/work", &other_days).await?.json("issue")?;
+        assert_eq!(untouched["redacted"], json!([]));
+        server.check().await?;
+    }
+    Ok(())
+}

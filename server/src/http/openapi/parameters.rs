@@ -33,6 +33,15 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
         "order" => {
             (json!({"type": "string", "pattern": r"^[0-9]{4}-[0-9]+$"}), "通知书 year and number of an order")
         }
+        "collection" => {
+            let names: Vec<&str> = crate::layers::Layer::ALL.iter().map(|layer| layer.name()).collect();
+            (json!({"type": "string", "enum": names}), "图层 the name of a layer")
+        }
+        "feature" => (json!({"type": "integer"}), "要素 the number of a feature within its layer"),
+        "export" => (
+            json!({"type": "string", "minLength": 1}),
+            "导出文件 layer and format with a point between them, or the id of a file that was asked for",
+        ),
         "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         "from" | "found_from" => (day(), "起始日期 the first day, local"),
         "to" | "found_to" => (day(), "截止日期 the last day, local, included"),
@@ -69,7 +78,12 @@ pub(super) fn worded(parameter: &mut Value) {
 
 fn narrowed(own: &mut Map<String, Value>, by: Map<String, Value>) {
     for (name, value) in by {
-        own.insert(name, value);
+        // A route may have pages of its own length.
+        if matches!(name.as_str(), "maximum" | "default") {
+            own.entry(name).or_insert(value);
+        } else {
+            own.insert(name, value);
+        }
     }
 }
 

@@ -30,9 +30,9 @@ fn figures(report: &Report) -> Grid {
     let before = &report.frame.before;
     let row = |line: &crate::report::document::FigureLine| {
         vec![
-            line.zh.to_owned(),
+            line.zh.to_string(),
             line.printed.clone(),
-            line.unit_zh.to_owned(),
+            line.unit_zh.to_string(),
             line.before_printed.clone(),
             line.unit.printed(line.value.saturating_sub(line.before)),
         ]
@@ -55,7 +55,7 @@ fn figures(report: &Report) -> Grid {
 
 fn against(report: &Report) -> Grid {
     let row = |against: &crate::report::claim::Against| {
-        vec![against.zh.to_owned(), against.value.to_string(), against.unit_zh.to_owned()]
+        vec![against.zh.to_string(), against.value.to_string(), against.unit_zh.to_string()]
     };
     Grid {
         title: "消缺核对",

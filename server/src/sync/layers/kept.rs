@@ -6,7 +6,7 @@ use super::{COUNT_MOST, Selection, real, text};
 use crate::domain::District;
 use crate::geometry::{Area, GeoBox, degrees, metres};
 use crate::layers::{Feature, Layer, Value};
-use crate::store::{MapFilter, MapHazardRow, MapStateRow, MapTable, Transaction};
+use crate::store::{MapFilter, MapHazardRow, MapStateRow, MapTable, Transaction, is_exact};
 use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError};
 
@@ -29,17 +29,29 @@ pub(super) async fn page(
     limit: u32,
 ) -> Result<Vec<Feature>, SyncError> {
     let mut reading = engine.store.read().await?;
-    let Some(filter) = filter(&mut reading, district, layer, selection).await? else { return Ok(Vec::new()) };
+    page_in(&mut reading, district, layer, selection, after, limit).await
+}
+
+/// The same of the snapshot that is being read.
+pub(super) async fn page_in(
+    reading: &mut Transaction,
+    district: &District,
+    layer: Layer,
+    selection: &Selection,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Feature>, SyncError> {
+    let Some(filter) = filter(reading, district, layer, selection).await? else { return Ok(Vec::new()) };
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let batch = if selection.predicate.is_some() { limit.clamp(1, BATCH) } else { limit };
+    // What the store cannot say of a condition is looked at here.
+    let doubtful = selection.predicate.as_ref().filter(|predicate| !is_exact(predicate));
+    let batch = if doubtful.is_some() { limit.clamp(1, BATCH) } else { limit };
     let (mut page, mut after) = (Vec::new(), after);
     while page.len() < wanted {
-        let read = features(&mut reading, district, layer, &filter, after, batch).await?;
+        let read = features(reading, district, layer, &filter, after, batch).await?;
         let is_last = u32::try_from(read.len()).is_ok_and(|read| read < batch);
         after = read.last().map(|feature| feature.id).or(after);
-        let holds = |feature: &Feature| {
-            selection.predicate.as_ref().is_none_or(|predicate| predicate.holds(layer, feature))
-        };
+        let holds = |feature: &Feature| doubtful.is_none_or(|predicate| predicate.holds(layer, feature));
         page.extend(read.into_iter().filter(holds));
         if is_last {
             break;
@@ -66,7 +78,7 @@ pub(super) async fn count(
     if !is_cheap {
         return Ok(None);
     }
-    if selection.predicate.is_some() {
+    if selection.predicate.as_ref().is_some_and(|predicate| !is_exact(predicate)) {
         drop(reading);
         let found = page(engine, district, layer, selection, None, COUNT_MOST + 1).await?;
         return Ok(bounded_count(u64::try_from(found.len()).unwrap_or(u64::MAX)));
@@ -104,8 +116,9 @@ async fn filter(
         Sight::District => None,
         Sight::Units(units) => Some(units.iter().copied().collect()),
     };
-    let mut filter = MapFilter { at_ms: selection.at, units, ..MapFilter::default() };
-    // A condition's own box serves as well to find rows by; whether the condition holds is looked at besides.
+    let predicate = selection.predicate.clone();
+    let mut filter = MapFilter { at_ms: selection.at, units, predicate, ..MapFilter::default() };
+    // A condition's own box serves as well to find rows by.
     let of_predicate = || {
         let bounds = selection.predicate.as_ref()?.bounds()?;
         Some([bounds.min().x, bounds.min().y, bounds.max().x, bounds.max().y])

@@ -26,6 +26,7 @@ use crate::domain::District;
 use crate::geometry::{Vertex, degrees};
 use crate::layers::predicate::Predicate;
 use crate::layers::{Feature, Layer, Value};
+use crate::store::Transaction;
 
 /// Features of one page, at most.
 pub const PAGE_MOST: u32 = 10_000;
@@ -109,6 +110,35 @@ pub async fn page(
         }
         Layer::Works => works::page(engine, district, selection, after, limit).await,
         Layer::Unsent => Ok(cut(unsent::features(engine, district).await?, layer, selection, after, limit)),
+    }
+}
+
+/// A page of one moment: of what is kept in tables, that of the snapshot that is being read; of what is put together of the
+/// grid in memory and of devices, that in which the page is asked for. Waits for nothing.
+///
+/// # Errors
+/// [`Code::Forbidden`] where the layer is not seen; the store's.
+pub async fn page_in(
+    reading: &mut Transaction,
+    engine: &Arc<Engine>,
+    district: &District,
+    layer: Layer,
+    selection: &Selection,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Feature>, SyncError> {
+    require(layer, &selection.sight)?;
+    match layer {
+        Layer::Hazards | Layer::HazardStates => {
+            kept::page_in(reading, district, layer, selection, after, limit.min(PAGE_MOST)).await
+        }
+        Layer::Lines
+        | Layer::Structures
+        | Layer::Patrolled
+        | Layer::NotPatrolled
+        | Layer::Works
+        | Layer::Regions
+        | Layer::Unsent => page(engine, district, layer, selection, after.or(Some(i64::MIN)), limit).await,
     }
 }
 

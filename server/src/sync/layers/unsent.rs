@@ -17,6 +17,8 @@ use crate::sync::{Engine, SyncError, pull};
 
 /// A phone that was not heard of for so long may hold anything.
 const SILENT_MS: i64 = 3 * 24 * 3_600 * 1_000;
+/// A box without height or width grows so much on each side, degrees × 1e7: some 100 m, so that it can be seen.
+const THIN_E7: i64 = 10_000;
 
 /// Every device in use that owes what it says it recorded, or that has been silent.
 pub(super) async fn features(engine: &Arc<Engine>, district: &District) -> Result<Vec<Feature>, SyncError> {
@@ -104,6 +106,8 @@ fn place(
 }
 
 fn polygon(GeoBox([south, west, north, east]): &GeoBox) -> Polygon<f64> {
+    let wide = |low: i64, high: i64| if low < high { (low, high) } else { (low - THIN_E7, high + THIN_E7) };
+    let ((south, north), (west, east)) = (wide(*south, *north), wide(*west, *east));
     let corner = |lat: i64, lon: i64| Coord { x: degrees(lon), y: degrees(lat) };
-    Rect::new(corner(*south, *west), corner(*north, *east)).to_polygon()
+    Rect::new(corner(south, west), corner(north, east)).to_polygon()
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::{Page, cursor, read_cursor};
 use crate::domain::{DeviceRow, DeviceStatus, District, DistrictKey};
 use crate::store::Transaction;
+use crate::sync::audit::{Actor, Entry};
 use crate::sync::{Engine, SyncError, pull};
 
 /// A device.
@@ -161,7 +162,13 @@ const NAME_CHARACTERS: usize = 60;
 ///
 /// # Errors
 /// [`Code::NotFound`]; [`Code::BadParameter`] of the name.
-pub async fn rename(engine: &Engine, district: &District, id: DeviceId, name: &str) -> Result<(), SyncError> {
+pub async fn rename(
+    engine: &Engine,
+    district: &District,
+    id: DeviceId,
+    name: &str,
+    by: Actor,
+) -> Result<(), SyncError> {
     let name = name.trim();
     if name.chars().count() > NAME_CHARACTERS || name.chars().any(char::is_control) {
         return Err(SyncError::RefusedFor(Code::BadParameter, "name".to_owned()));
@@ -173,6 +180,8 @@ pub async fn rename(engine: &Engine, district: &District, id: DeviceId, name: &s
     if !is_there {
         return Err(SyncError::RefusedFor(Code::NotFound, format!("device {id}")));
     }
+    let entry = Entry::by(by, "device.rename", id.to_string(), serde_json::json!({ "name": name }));
+    engine.audit(&mut transaction, district, entry).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -350,21 +350,6 @@ fn place(position: &Position) -> Place {
     }
 }
 
-/// The feature of a line (RFC 7946): its position as geometry, the rest as properties.
-pub fn feature(hazard: &Hazard) -> Value {
-    let geometry = hazard.position.map_or(
-        Value::Null,
-        |place| serde_json::json!({"type": "Point", "coordinates": [place.lon, place.lat]}),
-    );
-    let mut properties = serde_json::to_value(hazard).unwrap_or_default();
-    if let Some(properties) = properties.as_object_mut() {
-        properties.remove("position");
-        let accuracy = hazard.position.and_then(|place| place.accuracy_m);
-        properties.insert("accuracy_m".to_owned(), accuracy.into());
-    }
-    serde_json::json!({"type": "Feature", "id": hazard.id, "geometry": geometry, "properties": properties})
-}
-
 /// The line of a record that was read.
 pub fn of_row(row: &RecordRow, view: &View, district: &District) -> Hazard {
     line(row, view, shown_position(view).as_ref(), &Calendar::of(district))

@@ -157,6 +157,12 @@ impl Calendar {
         (number > 0).then(|| format!("{}-{year}-{number:06}", self.code))
     }
 
+    /// The local year of a moment.
+    pub fn year(&self, at_ms: i64) -> i64 {
+        let at = Timestamp::from_millisecond(at_ms).unwrap_or_default();
+        i64::from(at.to_zoned_datetime(self.zone.clone()).year())
+    }
+
     /// Local date and time to the minute.
     pub fn minute(&self, at_ms: i64) -> String {
         Timestamp::from_millisecond(at_ms).map_or_else(

@@ -13,11 +13,12 @@ use sync_protocol::ids::{DeviceId, PersonId, PhotoHash, RecordId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::District;
+use crate::domain::{District, DistrictKey};
 use crate::photos::{Format, thumbnail};
-use crate::store::{OutstandingAt, Parts, Place};
+use crate::store::{OutstandingAt, Parts, Place, Transaction};
 use crate::sync::audit::Entry;
 use crate::sync::listing::{Names, Page, cursor, read_cursor};
+use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// The original of a photo.
@@ -30,10 +31,38 @@ pub struct Original {
     pub parts: Parts,
 }
 
-/// What is held of a photo that some record of the district names.
-async fn held(engine: &Engine, district: &District, photo: PhotoHash) -> Result<Format, SyncError> {
+/// A photo and who wants to see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The photo.
+    pub photo: PhotoHash,
+    /// What of the district they see.
+    pub sight: &'a Sight,
+}
+
+/// Whether some record that names a photo is seen.
+pub(super) async fn is_seen(
+    reading: &mut Transaction,
+    district: DistrictKey,
+    records: &[RecordId],
+    sight: &Sight,
+) -> Result<bool, SyncError> {
+    if *sight == Sight::District {
+        return Ok(!records.is_empty());
+    }
+    let rows = reading.records(district, records).await?;
+    Ok(rows.values().any(|row| sight.sees(row.unit)))
+}
+
+/// What is held of a photo that some record names which is seen.
+async fn held(
+    engine: &Engine,
+    district: &District,
+    Seen { photo, sight }: Seen<'_>,
+) -> Result<Format, SyncError> {
     let mut reading = engine.store.read().await?;
-    if reading.records_of_photo(district.key, photo).await?.is_empty() {
+    let records = reading.records_of_photo(district.key, photo).await?;
+    if !is_seen(&mut reading, district.key, &records, sight).await? {
         return Err(SyncError::Refused(Code::NotFound));
     }
     let file = reading.photo_file(district.key, photo).await?.ok_or(SyncError::Refused(Code::NotFound))?;
@@ -47,16 +76,16 @@ async fn held(engine: &Engine, district: &District, photo: PhotoHash) -> Result<
 /// The original. That it was given is noted first.
 ///
 /// # Errors
-/// [`Code::NotFound`] where no record of the district names it or its bytes have not come, [`Code::PhotoRedacted`].
+/// [`Code::NotFound`] where no record that is seen names it or its bytes have not come, [`Code::PhotoRedacted`].
 pub async fn original(
     engine: &Arc<Engine>,
     district: &District,
-    photo: PhotoHash,
+    seen: Seen<'_>,
     to: PersonId,
 ) -> Result<Original, SyncError> {
-    let format = held(engine, district, photo).await?;
+    let (format, photo) = (held(engine, district, seen).await?, seen.photo);
     engine.audit_alone(district, Entry::of(to, "export.photo", photo.to_string(), json!({}))).await?;
-    let place = Place { district: district.id, photo };
+    let place = Place { district: district.id, photo, apart: None };
     let stream = engine.photos.blobs.stream(place).await?;
     let (bytes, parts) = stream.ok_or(SyncError::Refused(Code::NotFound))?;
     Ok(Original { format, bytes, parts })
@@ -69,11 +98,11 @@ pub async fn original(
 pub async fn small(
     engine: &Arc<Engine>,
     district: &District,
-    photo: PhotoHash,
+    seen: Seen<'_>,
     side: u32,
 ) -> Result<Bytes, SyncError> {
-    held(engine, district, photo).await?;
-    let place = Place { district: district.id, photo };
+    held(engine, district, seen).await?;
+    let place = Place { district: district.id, photo: seen.photo, apart: None };
     let photos = &engine.photos;
     if let Some(made) = photos.blobs.thumbnail(place, side).await? {
         return Ok(made);

@@ -38,6 +38,7 @@ async fn sweep(engine: &Arc<Engine>, district: &District) -> Result<(), SyncErro
     let now_ms = engine.clock.now_ms();
     let begun_ms = now_ms - days_ms(limits::UPLOAD_DAYS);
     let completed_ms = now_ms - days_ms(limits::UNNAMED_PHOTO_DAYS);
+    engine.photos.blobs.discard_apart(district.id, begun_ms).await?;
     let mut after = PhotoHash([0; 32]);
     loop {
         let before = (begun_ms, completed_ms);
@@ -45,7 +46,7 @@ async fn sweep(engine: &Arc<Engine>, district: &District) -> Result<(), SyncErro
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.sha256;
         for row in &rows {
-            let place = Place { district: district.id, photo: row.sha256 };
+            let place = Place { district: district.id, photo: row.sha256, apart: None };
             let photos = &engine.photos;
             let _alone = photos.alone(place).await;
             let grew_ms = photos.blobs.touched_ms(place).await?;

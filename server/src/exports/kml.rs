@@ -1,0 +1,250 @@
+//! KML (OGC 2.2) and KMZ, coloured by severity.
+//!
+//! Values stand in `ExtendedData`, escaped. A viewer reads the balloon of a place as HTML: ours names only values that are
+//! terms, numbers or times of ours, never a text that somebody wrote.
+
+use std::io::{BufWriter, Write};
+
+use geo::{Coord, Geometry, LineString, Polygon};
+use quick_xml::escape::escape;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::{FeatureWriter, Outline, Output, WriteError, style, text};
+use crate::layers::{Column, ColumnKind, Feature, Shape, Value};
+
+/// The one document of a KMZ.
+const DOCUMENT: &str = "doc.kml";
+/// Columns that a balloon shows.
+const IN_BALLOON: &[&str] = &["number", "state", "severity", "category", "kind", "found", "due", "updated"];
+
+/// Where a document goes.
+trait Sink: Write + Send {
+    /// Writes what comes behind it.
+    fn end(self) -> Result<(), WriteError>;
+}
+
+impl Sink for BufWriter<Box<dyn Output>> {
+    fn end(mut self) -> Result<(), WriteError> {
+        Ok(self.flush()?)
+    }
+}
+
+impl Sink for ZipWriter<Box<dyn Output>> {
+    fn end(self) -> Result<(), WriteError> {
+        self.finish().map_err(zip_refused)?.flush()?;
+        Ok(())
+    }
+}
+
+pub(super) fn zip_refused(error: zip::result::ZipError) -> WriteError {
+    match error {
+        zip::result::ZipError::Io(error) => WriteError::Io(error),
+        other => WriteError::of(&other),
+    }
+}
+
+/// How members of our zips are kept: nothing of the moment; below 4 GiB, since readers of KMZ know no others.
+pub(super) fn zip_options() -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644)
+}
+
+/// A KML file.
+pub(super) fn plain(
+    outline: &Outline,
+    out: Box<dyn Output>,
+) -> Result<impl FeatureWriter + use<>, WriteError> {
+    Kml::new(outline, BufWriter::new(out))
+}
+
+/// A KMZ file.
+pub(super) fn zipped(
+    outline: &Outline,
+    out: Box<dyn Output>,
+) -> Result<impl FeatureWriter + use<>, WriteError> {
+    let mut zip = ZipWriter::new(out);
+    zip.start_file(DOCUMENT, zip_options()).map_err(zip_refused)?;
+    Kml::new(outline, zip)
+}
+
+struct Kml<S> {
+    outline: Outline,
+    out: S,
+}
+
+/// A text as XML holds it: characters that XML has not are left out, markup is escaped.
+fn xml(text: &str) -> String {
+    let is_held = |c: &char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let held: String = text.chars().filter(is_held).collect();
+    escape(held.as_str()).into_owned()
+}
+
+impl<S: Sink> Kml<S> {
+    fn new(outline: &Outline, mut out: S) -> Result<Self, WriteError> {
+        let name = xml(&outline.layer_name());
+        let title = xml(outline.says(outline.schema.title));
+        // What the file is of is a text of ours and of the office's; a viewer may take it for HTML, so it is escaped twice.
+        let about = xml(&escape(outline.about_text().as_str()));
+        write!(
+            out,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<kml xmlns=\"http://www.opengis.net/kml/2.2\">\n<Document>\n\
+             <name>{title}</name>\n<description>{about}</description>\n"
+        )?;
+        for (at, class) in style::CLASSES.iter().enumerate() {
+            write!(out, "{}", styled(outline, at, class.colour))?;
+        }
+        writeln!(out, "<Schema name=\"{name}\" id=\"{name}\">")?;
+        for column in outline.schema.columns {
+            let kind = match column.kind {
+                ColumnKind::Real => "double",
+                ColumnKind::Text
+                | ColumnKind::Integer
+                | ColumnKind::Boolean
+                | ColumnKind::Time
+                | ColumnKind::Day => "string",
+            };
+            writeln!(out, "<SimpleField type=\"{kind}\" name=\"{}\"></SimpleField>", field(outline, column))?;
+        }
+        writeln!(out, "</Schema>\n<Folder>\n<name>{name}</name>")?;
+        Ok(Self { outline: outline.clone(), out })
+    }
+}
+
+/// The name of a column. KML has a `description` of its own, and readers know no difference of case.
+fn field(outline: &Outline, column: &Column) -> &'static str {
+    match outline.field(column) {
+        "description" => "details",
+        "name" => "title",
+        other => other,
+    }
+}
+
+fn styled(outline: &Outline, at: usize, [red, green, blue]: [u8; 3]) -> String {
+    let colour = format!("{blue:02x}{green:02x}{red:02x}");
+    let balloon: String = outline
+        .schema
+        .columns
+        .iter()
+        .filter(|column| IN_BALLOON.contains(&column.name))
+        .map(|column| {
+            let name = field(outline, column);
+            format!("{}: $[{}/{name}]&lt;br&gt;", outline.heading(column), outline.layer_name())
+        })
+        .collect();
+    let drawn = match outline.schema.shape {
+        Shape::Point => format!(
+            "<IconStyle><color>ff{colour}</color><scale>0.8</scale></IconStyle><LabelStyle><scale>0</scale></LabelStyle>"
+        ),
+        Shape::LineString | Shape::MultiLineString => {
+            format!("<LineStyle><color>ff{colour}</color><width>3</width></LineStyle>")
+        }
+        Shape::MultiPolygon => format!(
+            "<LineStyle><color>ff{colour}</color><width>2</width></LineStyle><PolyStyle><color>59{colour}</color></PolyStyle>"
+        ),
+    };
+    format!(
+        "<Style id=\"s{at}\">{drawn}<BalloonStyle><text>$[name]&lt;br&gt;{balloon}</text></BalloonStyle></Style>\n"
+    )
+}
+
+impl<S: Sink> FeatureWriter for Kml<S> {
+    fn feature(&mut self, feature: &Feature) -> Result<(), WriteError> {
+        let outline = &self.outline;
+        let class = style::class(style::severity(outline, &feature.values));
+        let at = style::CLASSES.iter().position(|known| *known == class).unwrap_or(0);
+        let layer = xml(&outline.layer_name());
+        writeln!(
+            self.out,
+            "<Placemark id=\"{layer}.{}\"><name>{}</name><styleUrl>#s{at}</styleUrl>",
+            feature.id,
+            xml(&name(outline, feature)),
+        )?;
+        write!(self.out, "<ExtendedData><SchemaData schemaUrl=\"#{layer}\">")?;
+        for (column, value) in outline.columns(&feature.values) {
+            if let Some(shown) = text::shown(outline, column, value) {
+                let name = field(outline, column);
+                write!(self.out, "<SimpleData name=\"{name}\">{}</SimpleData>", xml(&shown))?;
+            }
+        }
+        writeln!(self.out, "</SchemaData></ExtendedData>")?;
+        if let Some(geometry) = &feature.geometry {
+            write_geometry(&mut self.out, geometry)?;
+        }
+        Ok(writeln!(self.out, "</Placemark>")?)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), WriteError> {
+        self.out.write_all(b"</Folder>\n</Document>\n</kml>\n")?;
+        self.out.end()
+    }
+}
+
+/// What a place is called: a number of ours where its layer has one. Never a text that somebody wrote.
+fn name(outline: &Outline, feature: &Feature) -> String {
+    let number = outline.columns(&feature.values).find(|(column, _)| column.name == "number");
+    match number {
+        Some((_, Value::Text(number))) => number.clone(),
+        _ => feature.id.to_string(),
+    }
+}
+
+fn write_geometry(out: &mut impl Write, geometry: &Geometry<f64>) -> Result<(), WriteError> {
+    match geometry {
+        Geometry::Point(point) => {
+            write!(out, "<Point><coordinates>{},{}</coordinates></Point>", point.x(), point.y())?;
+        }
+        Geometry::LineString(line) => write_line(out, "LineString", line)?,
+        Geometry::MultiLineString(lines) => {
+            out.write_all(b"<MultiGeometry>")?;
+            lines.iter().try_for_each(|line| write_line(out, "LineString", line))?;
+            out.write_all(b"</MultiGeometry>")?;
+        }
+        Geometry::Polygon(polygon) => write_polygon(out, polygon)?,
+        Geometry::MultiPolygon(polygons) => {
+            out.write_all(b"<MultiGeometry>")?;
+            polygons.iter().try_for_each(|polygon| write_polygon(out, polygon))?;
+            out.write_all(b"</MultiGeometry>")?;
+        }
+        // No layer has them.
+        Geometry::Line(_)
+        | Geometry::MultiPoint(_)
+        | Geometry::GeometryCollection(_)
+        | Geometry::Rect(_)
+        | Geometry::Triangle(_) => {}
+    }
+    Ok(())
+}
+
+fn write_line(out: &mut impl Write, element: &str, line: &LineString<f64>) -> Result<(), WriteError> {
+    write!(out, "<{element}><coordinates>")?;
+    for (at, Coord { x, y }) in line.coords().enumerate() {
+        let space = if at == 0 { "" } else { " " };
+        write!(out, "{space}{x},{y}")?;
+    }
+    Ok(write!(out, "</coordinates></{element}>")?)
+}
+
+fn write_polygon(out: &mut impl Write, polygon: &Polygon<f64>) -> Result<(), WriteError> {
+    out.write_all(b"<Polygon><outerBoundaryIs>")?;
+    write_line(out, "LinearRing", polygon.exterior())?;
+    out.write_all(b"</outerBoundaryIs>")?;
+    for ring in polygon.interiors() {
+        out.write_all(b"<innerBoundaryIs>")?;
+        write_line(out, "LinearRing", ring)?;
+        out.write_all(b"</innerBoundaryIs>")?;
+    }
+    Ok(out.write_all(b"</Polygon>")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_is_escaped_and_what_xml_has_not_is_left_out() {
+        assert_eq!(xml("a<b>&\"'\u{0}\u{8}\u{ffff}树\n"), "a&lt;b&gt;&amp;&quot;&apos;树\n");
+    }
+}

@@ -1,0 +1,263 @@
+//! Every format takes features of every shape; the same bytes twice; what somebody wrote stays a text.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _, Seek, SeekFrom, Write};
+use std::sync::{Arc, Mutex};
+
+use geo::{MultiPolygon, Point, line_string, polygon};
+use jiff::tz::TimeZone;
+use uuid::Uuid;
+
+use super::about::{About, Unsent};
+use super::*;
+use crate::layers::{ColumnKind, Layer, Shape, Value};
+
+/// A file in memory that two hold.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Cursor<Vec<u8>>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Shared {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.lock().unwrap().seek(to)
+    }
+}
+
+struct InMemory;
+
+impl Workspace for InMemory {
+    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
+        Ok(Box::new(Cursor::new(Vec::new())))
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// What a stranger may write into a description.
+const HOSTILE: &str = "=HYPERLINK(\"http://x\")</description><script>alert(1)</script>]]>&amp;\u{1}树";
+
+fn outline(layer: Layer, reference: &str, headings: Headings) -> Outline {
+    let unsent = Unsent {
+        device: "<b>手机</b>".to_owned(),
+        people: "李".to_owned(),
+        operations: Some(12),
+        boxes: vec![[103.0, 29.0, 104.0, 30.0]],
+    };
+    Outline {
+        schema: layer.into(),
+        headings,
+        reference: reference.parse().unwrap(),
+        encoding: Encoding::Utf8,
+        about: About {
+            district: "测试县".to_owned(),
+            code: "TX".to_owned(),
+            zone: TimeZone::get("Asia/Shanghai").unwrap(),
+            change: 41,
+            change_ms: 1_795_667_400_000,
+            rules: "r1".to_owned(),
+            grid: "3/4".to_owned(),
+            filters: "open=true".to_owned(),
+            unsent: vec![unsent],
+        },
+    }
+}
+
+fn geometry(shape: Shape, step: f64) -> geo::Geometry<f64> {
+    let (x, y) = (103.01 + step, 29.98);
+    match shape {
+        Shape::Point => Point::new(x, y).into(),
+        Shape::LineString => line_string![(x: x, y: y), (x: x + 0.1, y: y + 0.1)].into(),
+        Shape::MultiLineString => {
+            geo::MultiLineString::new(vec![line_string![(x: x, y: y), (x: x + 0.1, y: y)]]).into()
+        }
+        Shape::MultiPolygon => MultiPolygon::new(vec![
+            polygon![(x: x, y: y), (x: x + 0.1, y: y), (x: x + 0.1, y: y + 0.1), (x: x, y: y)],
+        ])
+        .into(),
+    }
+}
+
+/// Features with every kind of value, one of them without a place and one with nothing known.
+fn features(layer: Layer) -> Vec<Feature> {
+    let value = |kind: ColumnKind| match kind {
+        ColumnKind::Text => Value::Text(HOSTILE.to_owned()),
+        ColumnKind::Integer => Value::Integer(-7),
+        ColumnKind::Real => Value::Real(-0.25),
+        ColumnKind::Boolean => Value::Boolean(true),
+        ColumnKind::Time => Value::Time(1_795_667_400_000),
+        ColumnKind::Day => Value::Day(20_783),
+    };
+    let full: Vec<Value> = layer.columns().iter().map(|column| value(column.kind)).collect();
+    let empty = vec![Value::Null; full.len()];
+    let feature = |id: i64, geometry, values: &[Value]| Feature {
+        id,
+        record: Some(Uuid::nil()),
+        geometry,
+        values: values.to_vec(),
+    };
+    vec![
+        feature(1, Some(geometry(layer.shape(), 0.0)), &full),
+        feature(2, None, &full),
+        feature(5, Some(geometry(layer.shape(), 0.2)), &empty),
+    ]
+}
+
+fn written(format: Format, outline: &Outline, features: Vec<Feature>) -> Vec<u8> {
+    let file = Shared::default();
+    let workspace: Arc<dyn Workspace> = Arc::new(InMemory);
+    let mut writer = Writer::new(format, outline, Box::new(file.clone()), &workspace).unwrap();
+    for feature in features {
+        writer.feature(feature).unwrap();
+    }
+    writer.finish().unwrap();
+    file.0.lock().unwrap().get_ref().clone()
+}
+
+fn streamed() -> impl Iterator<Item = Format> {
+    Format::ALL.iter().copied().filter(|format| *format != Format::GeoPackage)
+}
+
+fn members(zip: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(zip)).unwrap();
+    (0..archive.len())
+        .map(|at| {
+            let mut member = archive.by_index(at).unwrap();
+            let mut bytes = Vec::new();
+            member.read_to_end(&mut bytes).unwrap();
+            (member.name().unwrap().into_owned(), bytes)
+        })
+        .collect()
+}
+
+#[test]
+fn every_format_takes_every_layer_and_gives_the_same_bytes_twice() {
+    for format in streamed() {
+        for layer in Layer::ALL {
+            for headings in [Headings::Zh, Headings::En] {
+                let outline = outline(*layer, "wgs84", headings);
+                let first = written(format, &outline, features(*layer));
+                let second = written(format, &outline, features(*layer));
+                assert!(!first.is_empty() && first == second, "{} {}", format.name(), layer.name());
+                assert!(!written(format, &outline, Vec::new()).is_empty(), "{} of nothing", format.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn geojson_is_read_back_with_what_it_is_of() {
+    let outline = outline(Layer::Hazards, "epsg:4543", Headings::Zh);
+    let text = String::from_utf8(written(Format::GeoJson, &outline, features(Layer::Hazards))).unwrap();
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(read["firebreak"]["change"], 41);
+    assert_eq!(read["firebreak"]["unsent"][0]["operations"], 12);
+    assert_eq!(read["crs"]["properties"]["name"], "urn:ogc:def:crs:EPSG::4543");
+    assert_eq!(read["features"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        read["features"][0]["geometry"]["coordinates"],
+        serde_json::json!([597_473.224_2, 3_318_325.681])
+    );
+    assert_eq!(read["features"][0]["properties"]["描述"], HOSTILE);
+    assert!(read["features"][1]["geometry"].is_null());
+}
+
+#[test]
+fn a_datum_without_a_registered_system_is_in_the_name_of_the_layer() {
+    let outline = outline(Layer::Hazards, "gcj02", Headings::En);
+    let text = String::from_utf8(written(Format::GeoJson, &outline, features(Layer::Hazards))).unwrap();
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(read["name"], "hazards_gcj02");
+    assert_eq!((&read["crs"], &read["firebreak"]["datum"]), (&serde_json::Value::Null, &"gcj02".into()));
+    let zip = members(&written(Format::Shapefile, &outline, features(Layer::Hazards)));
+    assert!(zip.contains_key("hazards_gcj02.shp") && !zip.contains_key("hazards_gcj02.prj"));
+}
+
+#[test]
+fn formats_that_know_wgs84_alone_hold_nothing_else() {
+    for format in [Format::Kml, Format::Kmz, Format::GeoJsonSeq] {
+        for reference in ["gcj02", "epsg:3857", "epsg:4543"] {
+            let refused = require_reference(format, reference.parse().unwrap());
+            assert!(matches!(refused, Err(WriteError::Reference { .. })), "{} {reference}", format.name());
+        }
+    }
+}
+
+#[test]
+fn kml_holds_what_somebody_wrote_as_text_and_shows_it_in_no_balloon() {
+    let outline = outline(Layer::Hazards, "wgs84", Headings::Zh);
+    let text = String::from_utf8(written(Format::Kml, &outline, features(Layer::Hazards))).unwrap();
+    assert!(!text.contains("<script>") && !text.contains('\u{1}'));
+    assert!(!text.contains("$[hazards/描述]") && text.contains("$[hazards/编号]"));
+    // The office's own words are in an HTML balloon: they are escaped for it too.
+    assert!(text.contains("&amp;lt;b&amp;gt;手机"));
+    let mut reader = quick_xml::Reader::from_str(&text);
+    loop {
+        match reader.read_event().unwrap() {
+            quick_xml::events::Event::Eof => break,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_table_begins_with_its_mark_and_computes_nothing() {
+    let outline = outline(Layer::Hazards, "wgs84", Headings::Zh);
+    let text = String::from_utf8(written(Format::Csv, &outline, features(Layer::Hazards))).unwrap();
+    let text = text.strip_prefix('\u{feff}').unwrap();
+    let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+    let headings = reader.headers().unwrap().clone();
+    let description = headings.iter().position(|name| name == "描述").unwrap();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0].get(description), Some(format!("'{HOSTILE}").as_str()));
+    assert_eq!(rows[0].get(1), Some("POINT(103.01 29.98)"));
+    assert_eq!(rows[0].iter().rev().take(3).collect::<Vec<_>>(), ["1 部手机，12 条记录", "r1", "41"]);
+    let real = headings.iter().position(|name| name == "距线路（米）").unwrap();
+    assert_eq!(rows[0].get(real), Some("-0.25"), "a number is no text");
+}
+
+#[test]
+fn a_shapefile_says_how_its_short_names_are_read() {
+    let outline = Outline { encoding: Encoding::Gbk, ..outline(Layer::Hazards, "wgs84", Headings::Zh) };
+    let zip = members(&written(Format::Shapefile, &outline, features(Layer::Hazards)));
+    let names: Vec<&str> = zip.keys().map(String::as_str).collect();
+    let expected = [
+        "hazards.cpg", "hazards.dbf", "hazards.fields.txt", "hazards.prj", "hazards.shp", "hazards.shx",
+        "说明.txt",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(zip["hazards.cpg"], b"936");
+    assert_eq!(zip["hazards.shp"].len(), 100 + 28 + 12 + 28);
+    assert_eq!(zip["hazards.shx"].len(), 100 + 3 * 8);
+    let fields = String::from_utf8(zip["hazards.fields.txt"].clone()).unwrap();
+    assert!(fields.contains("整改通知书\torder_number\t整改通知书编号\tOrder\t0"), "{fields}");
+    // The table is as long as its head says.
+    let dbf = &zip["hazards.dbf"];
+    let number = |at: usize, bytes: usize| -> usize {
+        dbf[at..at + bytes].iter().rev().fold(0, |sum, byte| sum * 256 + usize::from(*byte))
+    };
+    assert_eq!(dbf.len(), number(8, 2) + number(4, 4) * number(10, 2) + 1);
+}
+
+#[test]
+fn the_ledger_says_the_place_in_the_coordinates_of_the_file() {
+    let outline = Outline { schema: ledger::SCHEMA, ..outline(Layer::Hazards, "epsg:4543", Headings::En) };
+    let values = vec![Value::Null; ledger::COLUMNS.len()];
+    let feature = Feature { values, ..features(Layer::Hazards).swap_remove(0) };
+    let text = String::from_utf8(written(Format::GeoJson, &outline, vec![feature])).unwrap();
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let properties = &read["features"][0]["properties"];
+    assert_eq!(properties["longitude"], 597_473.224_2);
+    assert_eq!(properties["datum"], "CGCS2000 / 3-degree Gauss-Kruger CM 102E");
+}

@@ -1,0 +1,185 @@
+//! OGC API at `/ogc`: the layers of a district's map for programs that show maps.
+//!
+//! `landing` says what there is, `collections` the layers and what they can be asked by, `items` gives features, `asked`
+//! reads what a request wants; `tile_sets` and `tiles` are the vector tiles. Which requirement is met by what is in `docs/conformance.md`. What layers are is in
+//! [`crate::layers`], how they are read in `sync::layers`. Start at [`items`](self::items::items).
+
+mod asked;
+pub(super) mod collections;
+pub(super) mod items;
+pub(super) mod landing;
+pub(super) mod tile_sets;
+pub(super) mod tiles;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use sync_protocol::codes::Code;
+use utoipa::IntoParams;
+
+use super::Shared;
+use super::auth::{self, Account};
+use super::error::ApiError;
+use crate::layers::Layer;
+use crate::sync::layers;
+
+/// An account that asks for a map. Besides a token in the usual header and a browser's session it may say the token as
+/// the password of `Authorization: Basic`.
+#[derive(Debug)]
+pub(super) struct Asker(pub(super) Account);
+
+impl FromRequestParts<Shared> for Asker {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
+        match auth::account_of_map(parts, shared).await {
+            Ok(account) => Ok(Self(account)),
+            Err(error) => {
+                let is_unknown = error.code == Code::Unauthenticated;
+                let mut response = error.into_response();
+                if is_unknown {
+                    let asks = HeaderValue::from_static("Basic realm=\"Firebreak\", charset=\"UTF-8\"");
+                    response.headers_mut().insert(header::WWW_AUTHENTICATE, asks);
+                }
+                Err(response)
+            }
+        }
+    }
+}
+
+/// The layers that an account is shown.
+pub(super) fn shown(account: &Account) -> impl Iterator<Item = Layer> {
+    Layer::ALL.iter().copied().filter(|layer| layers::is_seen(*layer, &account.sight))
+}
+
+/// The layer of a collection's name; one that the account is not shown is not there.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub(super) fn layer(account: &Account, name: &str) -> Result<Layer, ApiError> {
+    let found = Layer::parse(name).filter(|layer| layers::is_seen(*layer, &account.sight));
+    found.ok_or_else(|| Code::NotFound.into())
+}
+
+/// Where this server is, as the request says it: `https://host/ogc`. A reader behind a proxy is given addresses that
+/// lead through it.
+#[derive(Clone, Debug)]
+pub(super) struct Base(pub(super) String);
+
+/// The longest name of a host with its port.
+const HOST_BYTES: usize = 260;
+
+impl FromRequestParts<Shared> for Base {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Self::Rejection> {
+        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let host = parts.uri.authority().map(axum::http::uri::Authority::as_str).or_else(|| text("host"));
+        let is_plain = |host: &&str| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+            !host.is_empty() && host.len() <= HOST_BYTES && host.bytes().all(is_plain)
+        };
+        let is_secure = shared.pin.is_some() || text("x-forwarded-proto") == Some("https");
+        let scheme = if is_secure { "https" } else { "http" };
+        let origin = host.filter(is_plain).map(|host| format!("{scheme}://{host}"));
+        Ok(Self(format!("{}/ogc", origin.unwrap_or_default())))
+    }
+}
+
+/// What a reply is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For programs.
+    Json,
+    /// For people.
+    Html,
+}
+
+impl Format {
+    /// By the parameter `f`, which wins, or by the header `Accept`.
+    ///
+    /// # Errors
+    /// [`Code::BadParameter`].
+    pub(super) fn of(said: Option<&str>, headers: &HeaderMap) -> Result<Self, ApiError> {
+        match said {
+            Some("json" | "geojson") => Ok(Self::Json),
+            Some("html") => Ok(Self::Html),
+            Some(_) => Err(ApiError::with(Code::BadParameter, "f: json, html")),
+            None => {
+                let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+                Ok(Self::accepted(accepted.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// The first that is named of those that there are; programs that take anything are given JSON.
+    fn accepted(accepted: &str) -> Self {
+        for kind in accepted.split(',').filter_map(|range| range.split(';').next()).map(str::trim) {
+            if kind == "text/html" || kind == "application/xhtml+xml" {
+                return Self::Html;
+            }
+            if kind.ends_with("json") || kind == "*/*" || kind == "application/*" {
+                return Self::Json;
+            }
+        }
+        Self::Json
+    }
+}
+
+/// Only what the reply is written as.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    /// `json` or `html`; without it the header `Accept` says.
+    pub(super) f: Option<String>,
+}
+
+/// A link.
+pub(super) fn link(href: &str, rel: &str, kind: &str, title: &str) -> Value {
+    serde_json::json!({ "href": href, "rel": rel, "type": kind, "title": title })
+}
+
+/// The links of a document to itself in the format that it has, and in the other.
+pub(super) fn own_links(address: &str, format: Format, kind: &str) -> Vec<Value> {
+    let (json, html) = match format {
+        Format::Json => ("self", "alternate"),
+        Format::Html => ("alternate", "self"),
+    };
+    vec![
+        link(&format!("{address}?f=json"), json, kind, "JSON"),
+        link(&format!("{address}?f=html"), html, "text/html", "HTML"),
+    ]
+}
+
+/// A document of this media type.
+pub(super) fn document(kind: &'static str, body: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        (header::VARY, HeaderValue::from_static("accept, authorization, cookie")),
+    ];
+    (StatusCode::OK, headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_given_pages_and_programs_are_given_json() {
+        for (accepted, format) in [
+            ("", Format::Json),
+            ("*/*", Format::Json),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Html),
+            ("application/geo+json, text/html;q=0.5", Format::Json),
+            ("image/png", Format::Json),
+        ] {
+            assert_eq!(Format::accepted(accepted), format, "{accepted:?}");
+        }
+        assert!(Format::of(Some("xml"), &HeaderMap::new()).is_err());
+    }
+}

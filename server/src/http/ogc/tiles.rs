@@ -1,0 +1,252 @@
+//! `GET …/tiles/WebMercatorQuad/{z}/{y}/{x}`: a vector tile of a layer, made from the ledger as it is now.
+//!
+//! A reader who has the tile is told so before it is made. What tiles there are is in [`super::tile_sets`]; what they hold
+//! in `sync::tiles`. Start at [`tile`].
+
+use std::io::Write as _;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use sha2::{Digest as _, Sha256};
+use sync_protocol::codes::Code;
+use sync_protocol::field::CATEGORIES;
+use utoipa::IntoParams;
+
+use super::Asker;
+use crate::http::Shared;
+use crate::http::auth::Account;
+use crate::http::conditional;
+use crate::http::encoding::{self, Encoding};
+use crate::http::error::ApiError;
+use crate::http::parameters::Parameters;
+use crate::layers::Layer;
+use crate::store::TileFilter;
+use crate::sync::SyncError;
+use crate::sync::layers;
+use crate::sync::tiles::{self, Made, Wanted};
+use crate::tiles::{COUNTED_ZOOM, FORMAT, MEDIA_TYPE, SEVERITIES, Tile};
+
+/// Tiles that are made at a time; others wait for their turn.
+pub(in crate::http) const TILES_AT_ONCE: usize = 8;
+/// Bytes of the hash in a tag.
+const HASH_BYTES: usize = 16;
+/// How a tile of counts is told from one of hazards: `counts` or `features`.
+const CONTENT: &str = "firebreak-tile";
+
+/// What narrows a tile of hazards.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameters, which are read one by one")]
+pub(in crate::http) struct TileParameters {
+    /// `mvt`, which is all there is.
+    #[param(inline)]
+    f: Option<String>,
+    /// `critical`, `serious`, `general`, `none`, several by commas.
+    severity: Option<String>,
+    /// `line_body`, `corridor`, `forest_fire`, `fire_sighting`, several by commas, or `none`.
+    category: Option<String>,
+    open: Option<bool>,
+}
+
+/// 矢量瓦片 A vector tile of a layer (Mapbox Vector Tile), row before column.
+///
+/// Hazards to zoom 9 are counts by severity, category and whether they are open (layer `hazard_counts`), from zoom 10 on
+/// the hazards themselves (layer `hazards`). 204: nothing lies in it.
+#[utoipa::path(
+    get, path = "/ogc/collections/{collection}/tiles/WebMercatorQuad/{z}/{y}/{x}", tag = "map",
+    params(TileParameters),
+    responses(
+        (status = 200, description = "The tile", body = Vec<u8>, content_type = "application/vnd.mapbox-vector-tile"),
+        (status = 204, description = "Nothing lies in it"),
+    ),
+    extensions(("x-codes" = json!(["tile-needs-zoom"]))),
+)]
+pub(in crate::http) async fn tile(
+    State(shared): State<Shared>,
+    Asker(account): Asker,
+    Path((id, z, y, x)): Path<(String, String, String, String)>,
+    Parameters(parameters): Parameters<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let layer = shown(&account, &id)?;
+    let tile = numbered(&z, &x, &y).ok_or_else(|| ApiError::with(Code::NotFound, "tile"))?;
+    let filter = filter(layer, tile, &parameters)?;
+    let encoding = encoding::accepted(&headers);
+    let wanted = Wanted { layer, tile, filter, sight: account.sight.clone() };
+    let version = tiles::version(&shared.engine, &account.district, layer).await?;
+    shared.engine.note_map_read(&account.district, account.person.id, "map.tiles", layer).await?;
+    let early = version.map(|version| tag(&account, &wanted, version.as_bytes(), encoding));
+    if let Some(tag) = early.as_ref().filter(|tag| is_known(&headers, tag)) {
+        return Ok((StatusCode::NOT_MODIFIED, told(tag)).into_response());
+    }
+    let _turn = shared.tiles.acquire().await.map_err(|_closed| ApiError::from(Code::Internal))?;
+    let made = tiles::made(&shared.engine, &account.district, &wanted).await?;
+    let tag =
+        early.unwrap_or_else(|| tag(&account, &wanted, made.bytes.as_deref().unwrap_or_default(), encoding));
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, told(&tag)).into_response());
+    }
+    reply(made, &tag, encoding).await
+}
+
+/// A layer that the account is shown. Any other is for it not there.
+pub(super) fn shown(account: &Account, id: &str) -> Result<Layer, ApiError> {
+    let shown = Layer::parse(id).filter(|layer| layers::is_seen(*layer, &account.sight));
+    shown.ok_or_else(|| ApiError::with(Code::NotFound, "collection"))
+}
+
+fn numbered(z: &str, x: &str, y: &str) -> Option<Tile> {
+    // `+5` is read by `parse` and is no number of a tile.
+    let is_plain = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if ![z, x, y].iter().all(is_plain) {
+        return None;
+    }
+    Tile::new(z.parse().ok()?, x.parse().ok()?, y.parse().ok()?)
+}
+
+fn filter(layer: Layer, tile: Tile, parameters: &[(String, String)]) -> Result<TileFilter, ApiError> {
+    let bad = |name: &str| ApiError::with(Code::BadParameter, name);
+    let mut filter = TileFilter::default();
+    for (nth, (name, value)) in parameters.iter().enumerate() {
+        if parameters.iter().take(nth).any(|(other, _)| other == name) {
+            return Err(bad(name));
+        }
+        match name.as_str() {
+            "f" if value == "mvt" => {}
+            other if layer != Layer::Hazards => return Err(bad(other)),
+            "severity" => filter.severity_ranks = Some(ranks(value).ok_or_else(|| bad(name))?),
+            "category" => filter.categories = Some(categories(value).ok_or_else(|| bad(name))?),
+            "open" => filter.is_open = Some(value.parse().map_err(|_source| bad(name))?),
+            other if is_column(other) && tile.zoom() <= COUNTED_ZOOM => {
+                return Err(ApiError::with(Code::TileNeedsZoom, other));
+            }
+            other => return Err(bad(other)),
+        }
+    }
+    Ok(filter)
+}
+
+/// Whether a parameter narrows by what counts do not tell apart.
+fn is_column(name: &str) -> bool {
+    matches!(name, "filter" | "datetime" | "bbox")
+        || Layer::Hazards.columns().iter().any(|column| column.name == name)
+}
+
+fn ranks(value: &str) -> Option<Vec<i64>> {
+    let rank = |name: &str| SEVERITIES.iter().position(|known| *known == name);
+    let mut ranks: Vec<i64> =
+        value.split(',').map(|name| i64::try_from(rank(name)?).ok()).collect::<Option<_>>()?;
+    ranks.sort_unstable();
+    ranks.dedup();
+    Some(ranks)
+}
+
+fn categories(value: &str) -> Option<Vec<String>> {
+    let known = |name: &str| match name {
+        "none" => Some(String::new()),
+        name => CATEGORIES.contains(&name).then(|| name.to_owned()),
+    };
+    let mut names: Vec<String> = value.split(',').map(known).collect::<Option<_>>()?;
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
+}
+
+/// The strong tag of a tile: of everything that its bytes depend on, or of them themselves.
+fn tag(account: &Account, wanted: &Wanted, version: &[u8], encoding: Encoding) -> String {
+    let mut hasher = Sha256::new_with_prefix(format!("{FORMAT} {} {wanted:?} ", account.district.id));
+    hasher.update(version);
+    let hash = hasher.finalize();
+    let hash = hex::encode(hash.get(..HASH_BYTES).unwrap_or_default());
+    match encoding.name() {
+        Some(name) => format!("{hash}-{name}"),
+        None => hash,
+    }
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let asked = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    asked.flat_map(conditional::tags).any(|known| known == tag || known == "*")
+}
+
+/// The headers of a tile, whether it is sent or not.
+fn told(tag: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{tag}\"")) {
+        headers.insert(header::ETAG, tag);
+    }
+    // A reader keeps it and asks each time whether it is still the same.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, authorization, cookie"));
+    headers
+}
+
+async fn reply(made: Made, tag: &str, encoding: Encoding) -> Result<Response, ApiError> {
+    let mut headers = told(tag);
+    let content = if made.is_counted { "counts" } else { "features" };
+    headers.insert(CONTENT, HeaderValue::from_static(content));
+    let Some(bytes) = made.bytes else { return Ok((StatusCode::NO_CONTENT, headers).into_response()) };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    if let Some(name) = encoding.name() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    let squeezed = tokio::task::spawn_blocking(move || squeezed(&bytes, encoding)).await;
+    let bytes = squeezed.map_err(|_source| SyncError::Gone)?.map_err(|_source| SyncError::Gone)?;
+    Ok((StatusCode::OK, headers, Body::from(bytes)).into_response())
+}
+
+/// A tile is asked for once and looked at: it is squeezed fast rather than small.
+fn squeezed(tile: &[u8], encoding: Encoding) -> std::io::Result<Bytes> {
+    Ok(match encoding {
+        Encoding::Identity => Bytes::copy_from_slice(tile),
+        Encoding::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(tile)?;
+            encoder.finish()?.into()
+        }
+        Encoding::Zstd => zstd::bulk::compress(tile, 1)?.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn only_plain_numbers_are_numbers_of_tiles() {
+        assert!(numbered("5", "25", "13").is_some());
+        for (z, x, y) in
+            [("+5", "25", "13"), ("", "0", "0"), ("5", "-1", "0"), ("23", "0", "0"), ("5", "32", "0")]
+        {
+            assert_eq!(numbered(z, x, y), None, "{z}/{x}/{y}");
+        }
+    }
+
+    #[test]
+    fn what_counts_tell_apart_narrows_every_zoom_and_nothing_else_does() {
+        let small = Tile::new(9, 0, 0).unwrap();
+        let read = filter(
+            Layer::Hazards,
+            small,
+            &parameters(&[("severity", "serious,critical"), ("category", "none,corridor"), ("open", "true")]),
+        );
+        let read = read.unwrap();
+        assert_eq!(read.severity_ranks, Some(vec![2, 3]));
+        assert_eq!(read.categories, Some(vec![String::new(), "corridor".to_owned()]));
+        assert_eq!(read.is_open, Some(true));
+        let refused =
+            |tile, pairs: &[(&str, &str)]| filter(Layer::Hazards, tile, &parameters(pairs)).unwrap_err().code;
+        assert_eq!(refused(small, &[("township", "a")]), Code::TileNeedsZoom);
+        for wrong in [("severity", "worst"), ("category", ""), ("open", "1"), ("f", "png"), ("colour", "red")]
+        {
+            assert_eq!(refused(small, &[wrong]), Code::BadParameter, "{wrong:?}");
+        }
+        assert_eq!(refused(small, &[("open", "true"), ("open", "false")]), Code::BadParameter);
+    }
+}

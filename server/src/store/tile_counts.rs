@@ -1,0 +1,206 @@
+//! Counts of hazards in cells, kept from the changes of `map_hazards`. What is counted by what is in `tiles::counts`.
+//!
+//! A sum follows by adding. An earliest deadline that went away is looked for again: of the deepest cells among their
+//! hazards, of the others among the cells below them. Start at [`Transaction::keep_tile_counts`].
+
+use super::rows::{chunks, insert_rows};
+use super::{Changed, Shown, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
+use crate::domain::DistrictKey;
+use crate::tiles::counts::{Count, Counted, Delta, Deltas, Key, LEVELS};
+
+/// The category that a hazard is counted by (`tiles::counts::category`) as SQL says it.
+macro_rules! category {
+    ($column:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $column,
+            " IN ('line_body', 'corridor', 'forest_fire', 'fire_sighting') THEN ",
+            $column,
+            " ELSE '' END"
+        )
+    };
+}
+pub(super) use category;
+
+const BUMP_VERSION: &str = "INSERT INTO map_versions (district, version) VALUES ($1, 1) \
+     ON CONFLICT (district) DO UPDATE SET version = map_versions.version + 1";
+const SELECT_VERSION: &str = "SELECT epoch, (SELECT version FROM map_versions v WHERE v.district = districts.district) \
+     FROM districts WHERE district = $1";
+const DELETE_EMPTY: &str = "DELETE FROM tile_counts WHERE district = $1 AND amount = 0";
+const SELECT_KEPT: &str = "SELECT cell, severity_rank, category, open, amount, due FROM tile_counts \
+     WHERE district = $1 AND level = $2 ORDER BY cell, severity_rank, category, open";
+const SELECT_RECOUNTED: &str = concat!(
+    "SELECT place >> CAST($2 AS INTEGER), severity_rank, ",
+    category!("category"),
+    ", open, count(*), min(CASE WHEN open = 1 THEN due END) FROM map_hazards \
+     WHERE district = $1 AND place >= 0 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+);
+
+/// Deadlines of keys (cell, severity, category, deadline that went) whose own may be the one that went: the lowest of the
+/// hazards in cells of zoom 14, which are ranges of 2^34 places.
+const DUE_OF_HAZARDS: &str = concat!(
+    "SELECT c.cell, c.severity_rank, c.category, (SELECT min(m.due) FROM map_hazards m \
+     WHERE m.district = c.district AND m.place >= c.cell << 34 AND m.place < (c.cell + 1) << 34 \
+     AND m.open = 1 AND m.severity_rank = c.severity_rank AND ",
+    category!("m.category"),
+    " = c.category) FROM ("
+);
+/// The same of cells of which each has four by four in the level below it.
+const DUE_OF_CELLS: &str = "SELECT c.cell, c.severity_rank, c.category, (SELECT min(t.due) FROM tile_counts t \
+     WHERE t.district = c.district AND t.level = c.level + 2 AND t.cell >= c.cell << 4 \
+     AND t.cell < (c.cell + 1) << 4 AND t.severity_rank = c.severity_rank AND t.category = c.category \
+     AND t.open = 1) FROM (";
+const OF_KEYS: &str = ") AS keys CROSS JOIN tile_counts c WHERE c.cell = keys.column1 \
+     AND c.severity_rank = keys.column2 AND c.category = keys.column3 AND c.due >= keys.column4 \
+     AND c.open = 1 AND c.district = ";
+
+type CountTuple = (i64, i64, String, i64, i64, Option<i64>);
+
+pub(super) fn count(level: u8, (cell, severity_rank, category, open, amount, due_ms): CountTuple) -> Count {
+    Count { key: Key { level, cell, severity_rank, category, is_open: open == 1 }, amount, due_ms }
+}
+
+impl From<&[Changed]> for Deltas {
+    fn from(changes: &[Changed]) -> Self {
+        let counted = |shown: &Option<Shown>| shown.as_ref().map(counted);
+        let changes: Vec<(Option<Counted>, Option<Counted>)> =
+            changes.iter().map(|change| (counted(&change.old), counted(&change.new))).collect();
+        Self::of(changes.iter().map(|(old, new)| (old.as_ref(), new.as_ref())))
+    }
+}
+
+fn counted(shown: &Shown) -> Counted {
+    Counted {
+        place: shown.place,
+        severity_rank: shown.severity_rank,
+        category: shown.category.clone().unwrap_or_default(),
+        is_open: shown.open,
+        due_ms: shown.due,
+    }
+}
+
+impl Transaction {
+    /// Follows changes of `map_hazards`, which stand in it already, and makes every tile of the district another. The
+    /// transaction holds the counter row.
+    pub async fn keep_tile_counts(
+        &mut self,
+        district: DistrictKey,
+        deltas: &Deltas,
+    ) -> Result<(), StoreError> {
+        execute!(self, BUMP_VERSION, district.0);
+        let rows: Vec<(&Key, &Delta)> = deltas.0.iter().collect();
+        insert_rows!(
+            self,
+            &rows,
+            "INSERT INTO tile_counts (district, level, cell, severity_rank, category, open, amount, due) ",
+            " ON CONFLICT (district, level, cell, severity_rank, category, open) DO UPDATE SET \
+             amount = tile_counts.amount + excluded.amount, due = CASE \
+             WHEN tile_counts.due IS NULL OR excluded.due < tile_counts.due THEN excluded.due \
+             ELSE tile_counts.due END",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(i64::from(item.0.level))
+                .push_bind(item.0.cell)
+                .push_bind(item.0.severity_rank)
+                .push_bind(item.0.category.as_str())
+                .push_bind(i64::from(item.0.is_open))
+                .push_bind(item.1.amount)
+                .push_bind(item.1.added_due_ms)
+        );
+        for level in LEVELS {
+            self.find_dues(district, level, &rows).await?;
+        }
+        if rows.iter().any(|(_, delta)| delta.amount < 0) {
+            execute!(self, DELETE_EMPTY, district.0);
+        }
+        Ok(())
+    }
+
+    /// Looks for the earliest deadlines of cells of a zoom where one went that may have been the earliest.
+    async fn find_dues(
+        &mut self,
+        district: DistrictKey,
+        level: u8,
+        rows: &[(&Key, &Delta)],
+    ) -> Result<(), StoreError> {
+        let went = rows.iter().filter(|(key, _)| key.level == level);
+        let went = went.filter_map(|(key, delta)| {
+            let removed_ms = delta.removed_due_ms?;
+            // One that came is earlier than whatever is left.
+            delta.added_due_ms.is_none_or(|added_ms| added_ms > removed_ms).then_some((*key, removed_ms))
+        });
+        let went: Vec<(&Key, i64)> = went.collect();
+        let select = if Some(&level) == LEVELS.first() { DUE_OF_HAZARDS } else { DUE_OF_CELLS };
+        for chunk in chunks(&went) {
+            let found: Vec<(i64, i64, String, Option<i64>)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(select);
+                query.push_values(chunk, |mut row, (key, removed_ms)| {
+                    row.push_bind(key.cell)
+                        .push_bind(key.severity_rank)
+                        .push_bind(key.category.as_str())
+                        .push_bind(*removed_ms);
+                });
+                query.push(OF_KEYS).push_bind(district.0);
+                query.push(" AND c.level = ").push_bind(i64::from(level));
+                query.build_query_as().fetch_all(connection).await?
+            });
+            insert_rows!(
+                self,
+                &found,
+                "INSERT INTO tile_counts (district, level, cell, severity_rank, category, open, amount, due) ",
+                " ON CONFLICT (district, level, cell, severity_rank, category, open) \
+                 DO UPDATE SET due = excluded.due",
+                |row, item| row
+                    .push_bind(district.0)
+                    .push_bind(i64::from(level))
+                    .push_bind(item.0)
+                    .push_bind(item.1)
+                    .push_bind(item.2.as_str())
+                    .push_bind(1_i64)
+                    .push_bind(0_i64)
+                    .push_bind(item.3)
+            );
+        }
+        Ok(())
+    }
+
+    /// The epoch of the district, and how often in it the hazards of the map were changed.
+    pub async fn map_version(&mut self, district: DistrictKey) -> Result<(Vec<u8>, i64), StoreError> {
+        let row = fetch_optional!(self, (Vec<u8>, Option<i64>), SELECT_VERSION, district.0);
+        let (epoch, version) = row.ok_or(StoreError::Damaged("no such district"))?;
+        Ok((epoch, version.unwrap_or(0)))
+    }
+
+    /// The counts that are kept of the cells of a zoom, in the order of their keys.
+    pub async fn kept_tile_counts(
+        &mut self,
+        district: DistrictKey,
+        level: u8,
+    ) -> Result<Vec<Count>, StoreError> {
+        let rows = fetch_all!(self, CountTuple, SELECT_KEPT, district.0, i64::from(level));
+        Ok(rows.into_iter().map(|row| count(level, row)).collect())
+    }
+
+    /// What the counts of the cells of a zoom come to by `map_hazards`, in the same order.
+    pub async fn recounted_tile_counts(
+        &mut self,
+        district: DistrictKey,
+        level: u8,
+    ) -> Result<Vec<Count>, StoreError> {
+        let up = 62 - 2 * i64::from(level);
+        let rows = fetch_all!(self, CountTuple, SELECT_RECOUNTED, district.0, up);
+        Ok(rows.into_iter().map(|row| count(level, row)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_protocol::field::CATEGORIES;
+
+    #[test]
+    fn the_categories_that_sql_counts_by_are_those_of_the_protocol() {
+        let sql = category!("category");
+        assert!(CATEGORIES.iter().all(|name| sql.contains(&format!("'{name}'"))), "{sql}");
+        assert_eq!(sql.matches('\'').count(), 2 * CATEGORIES.len() + 2);
+    }
+}

@@ -1,0 +1,137 @@
+//! What a tile of hazards is made of: the lines of its hazards as one text, or their counts.
+//!
+//! A line (`tiles::points`) was made when its hazard was derived, and an index holds them by place: a tile without a filter
+//! is one range of that index, and one row of an answer. Start at [`TileFilter`].
+
+use uuid::Uuid;
+
+use super::tile_counts::{category, count};
+use super::{StoreError, Transaction, each_backend, fetch_all};
+use crate::domain::DistrictKey;
+use crate::tiles::Tile;
+use crate::tiles::counts::{Count, levels};
+use crate::tiles::points::LINE;
+
+/// Which hazards a tile shows. Each part narrows; none of them: every hazard.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TileFilter {
+    /// Those that one of these units answers for.
+    pub units: Option<Vec<Uuid>>,
+    /// Of one of these ranks of severity.
+    pub severity_ranks: Option<Vec<i64>>,
+    /// Of one of these categories; the empty one: of none that the protocol has.
+    pub categories: Option<Vec<String>>,
+    /// Open or not.
+    pub is_open: Option<bool>,
+}
+
+const SELECT_LINES: &str = "SELECT count(*), string_agg(tile, ";
+const OF_PLACES: &str = ") FROM (SELECT tile FROM map_hazards WHERE district = ";
+const SELECT_GROUPS: &str = "SELECT place >> CAST(";
+const OF_GROUPS: &str = concat!(
+    " AS INTEGER), severity_rank, ",
+    category!("category"),
+    ", open, count(*), min(CASE WHEN open = 1 THEN due END) FROM map_hazards WHERE district = "
+);
+const SELECT_COUNTS: &str = "SELECT cell >> CAST($5 AS INTEGER), severity_rank, category, open, \
+     CAST(sum(amount) AS BIGINT), min(due) FROM tile_counts \
+     WHERE district = $1 AND level = $2 AND cell >= $3 AND cell <= $4 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+
+/// Appends what a filter asks of `map_hazards`.
+macro_rules! push_filter {
+    ($query:expr, $filter:expr) => {{
+        let filter: &TileFilter = $filter;
+        if let Some(units) = &filter.units {
+            // A list may be empty: then nothing is seen.
+            $query.push(" AND unit_id IS NOT NULL");
+            <Db as super::rows::Keys>::push_ids($query.push(" AND unit_id"), units.iter().copied());
+        }
+        if let Some(ranks) = &filter.severity_ranks {
+            $query.push(" AND severity_rank IN (-1");
+            for rank in ranks {
+                $query.push(", ").push_bind(*rank);
+            }
+            $query.push(")");
+        }
+        if let Some(categories) = &filter.categories {
+            $query.push(concat!(" AND ", category!("category"), " IN ('-'"));
+            for name in categories {
+                $query.push(", ").push_bind(name.as_str());
+            }
+            $query.push(")");
+        }
+        if let Some(is_open) = filter.is_open {
+            $query.push(" AND open = ").push_bind(i64::from(is_open));
+        }
+    }};
+}
+
+impl Transaction {
+    /// The lines of the hazards in a tile, by place and id, [`LINE`] between them, and how many they are: at most so many.
+    pub async fn tile_lines(
+        &mut self,
+        district: DistrictKey,
+        tile: Tile,
+        filter: &TileFilter,
+        limit: u32,
+    ) -> Result<(i64, String), StoreError> {
+        let (first, last) = tile.places();
+        let (amount, lines): (i64, Option<String>) = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_LINES);
+            query.push_bind(LINE).push(OF_PLACES).push_bind(district.0);
+            query.push(" AND place >= ").push_bind(first).push(" AND place <= ").push_bind(last);
+            push_filter!(query, filter);
+            query.push(" ORDER BY place, tile LIMIT 0 + ").push_bind(i64::from(limit)).push(") AS shown");
+            query.build_query_as().fetch_one(connection).await?
+        });
+        Ok((amount, lines.unwrap_or_default()))
+    }
+
+    /// The hazards in a tile counted in the cells that it shows, from the hazards themselves.
+    pub async fn tile_groups(
+        &mut self,
+        district: DistrictKey,
+        tile: Tile,
+        filter: &TileFilter,
+    ) -> Result<Vec<Count>, StoreError> {
+        let (shown, _) = levels(tile);
+        let (first, last) = tile.places();
+        let rows = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_GROUPS);
+            query.push_bind(62 - 2 * i64::from(shown)).push(OF_GROUPS).push_bind(district.0);
+            query.push(" AND place >= ").push_bind(first).push(" AND place <= ").push_bind(last);
+            push_filter!(query, filter);
+            query.push(" GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4");
+            query.build_query_as().fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(|row| count(shown, row)).collect())
+    }
+
+    /// The same of a small zoom, from the counts that are kept.
+    pub async fn tile_counts(&mut self, district: DistrictKey, tile: Tile) -> Result<Vec<Count>, StoreError> {
+        let (shown, kept) = levels(tile);
+        let (first, last) = tile.cells(kept);
+        let up = 2 * i64::from(kept - shown);
+        let rows = fetch_all!(
+            self,
+            (i64, i64, String, i64, i64, Option<i64>),
+            SELECT_COUNTS,
+            district.0,
+            i64::from(kept),
+            first,
+            last,
+            up
+        );
+        Ok(rows.into_iter().map(|row| count(shown, row)).collect())
+    }
+}
+
+impl TileFilter {
+    /// Whether hazards of this key are shown, of whatever unit.
+    pub fn shows(&self, count: &Count) -> bool {
+        let key = &count.key;
+        self.severity_ranks.as_ref().is_none_or(|ranks| ranks.contains(&key.severity_rank))
+            && self.categories.as_ref().is_none_or(|names| names.contains(&key.category))
+            && self.is_open.is_none_or(|is_open| is_open == key.is_open)
+    }
+}

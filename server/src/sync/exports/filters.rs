@@ -1,0 +1,274 @@
+//! The filters of files: those of the ledger's list, as far as columns of a layer say what they ask for.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use sync_protocol::codes::Code;
+use sync_protocol::field::CATEGORIES;
+use sync_protocol::view::State;
+use uuid::Uuid;
+
+use super::Subject;
+use crate::domain::Role;
+use crate::layers::predicate::{Comparison, Predicate};
+use crate::layers::{Column, Layer, Value};
+use crate::report::figures::is_counted;
+use crate::sync::SyncError;
+use crate::sync::layers::Selection;
+use crate::sync::sessions::Sight;
+
+/// What is asked of features; none: anything. Days are local to the district, both ends included.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filters {
+    /// In a box: west, south, east, north, WGS-84 degrees.
+    pub bbox: Option<[f64; 4]>,
+    /// In this state.
+    pub state: Option<String>,
+    /// Open or not.
+    pub open: Option<bool>,
+    /// `critical`, `serious`, `general`, `none`.
+    pub severity: Option<String>,
+    /// Without their report, or with it.
+    pub provisional: Option<bool>,
+    /// With an open conflict, or without.
+    pub conflict: Option<bool>,
+    /// Neither void nor a duplicate, or one of these.
+    pub counted: Option<bool>,
+    /// Categories with commas between them, or `none`.
+    pub category: Option<String>,
+    /// Of this 乡镇.
+    pub township: Option<String>,
+    /// On the line of this id.
+    pub line: Option<Uuid>,
+    /// Found from this day on.
+    pub found_from: Option<Date>,
+    /// Found until this day.
+    pub found_to: Option<Date>,
+    /// Past their deadline, or not.
+    pub overdue: Option<bool>,
+    /// This role must act.
+    pub turn: Option<String>,
+    /// This unit answers for them.
+    pub unit: Option<Uuid>,
+    /// Due before this moment, milliseconds since 1970.
+    pub due_before: Option<i64>,
+    /// Major hazards, or others.
+    pub major: Option<bool>,
+    /// Of stretches: not patrolled since this day.
+    pub since: Option<Date>,
+}
+
+fn bad(detail: impl Into<String>) -> SyncError {
+    SyncError::RefusedFor(Code::BadParameter, detail.into())
+}
+
+/// Builds the conditions of one layer.
+struct Conditions {
+    layer: Layer,
+    all: Vec<Predicate>,
+}
+
+impl Conditions {
+    /// The column that a filter asks for.
+    fn column(&self, filter: &str, name: &str) -> Result<&'static Column, SyncError> {
+        let found = self.layer.columns().iter().find(|column| column.name == name);
+        found.ok_or_else(|| bad(format!("{filter}: features of {} have none", self.layer.name())))
+    }
+
+    fn compare(
+        &mut self,
+        filter: &str,
+        column: &str,
+        comparison: Comparison,
+        value: Option<Value>,
+    ) -> Result<(), SyncError> {
+        if let Some(value) = value {
+            let column = self.column(filter, column)?;
+            self.all.push(Predicate::Compare(column, comparison, value));
+        }
+        Ok(())
+    }
+
+    fn equal(&mut self, name: &str, value: Option<Value>) -> Result<(), SyncError> {
+        self.compare(name, name, Comparison::Equal, value)
+    }
+}
+
+fn not(one: Predicate) -> Predicate {
+    Predicate::Not(Box::new(one))
+}
+
+fn texts<'t>(all: impl IntoIterator<Item = &'t str>) -> Vec<Value> {
+    all.into_iter().map(|text| Value::Text(text.to_owned())).collect()
+}
+
+impl Filters {
+    /// The features of a subject that these name, as far as they are seen.
+    ///
+    /// # Errors
+    /// [`Code::BadParameter`], with the filter's name.
+    pub fn selection(
+        &self,
+        subject: Subject,
+        zone: &TimeZone,
+        now_ms: i64,
+        sight: Sight,
+    ) -> Result<Selection, SyncError> {
+        let layer = match subject {
+            Subject::Layer(layer) => layer,
+            Subject::Ledger => Layer::Hazards,
+            Subject::All if *self == (Self { bbox: self.bbox, ..Self::default() }) => Layer::Hazards,
+            Subject::All => return Err(bad("layer: all layers have bbox alone as a filter")),
+        };
+        let mut asked = Conditions { layer, all: Vec::new() };
+        self.ask_terms(&mut asked)?;
+        self.ask_times(&mut asked, zone, now_ms)?;
+        let predicate = match asked.all.len() {
+            0 => None,
+            1 => asked.all.pop(),
+            _ => Some(Predicate::And(asked.all)),
+        };
+        let since = match (self.since, layer) {
+            (Some(day), Layer::NotPatrolled) => Some(day_number(day)),
+            (Some(_), _) => return Err(bad("since: it belongs to not_patrolled")),
+            // The day is told, so that a file of tomorrow is another.
+            (None, Layer::NotPatrolled) => {
+                let today = zone_date(zone, now_ms).ok_or_else(|| bad("since"))?;
+                Some(day_number(today) - crate::sync::layers::UNPATROLLED_DAYS)
+            }
+            (None, _) => None,
+        };
+        Ok(Selection { predicate, bbox: self.bbox, at: None, since, sight: self.narrowed(layer, sight)? })
+    }
+
+    fn ask_terms(&self, asked: &mut Conditions) -> Result<(), SyncError> {
+        if let Some(state) = &self.state {
+            State::parse(state).ok_or_else(|| bad("state"))?;
+        }
+        asked.equal("state", self.state.clone().map(Value::Text))?;
+        asked.equal("open", self.open.map(Value::Boolean))?;
+        asked.equal("provisional", self.provisional.map(Value::Boolean))?;
+        asked.equal("conflict", self.conflict.map(Value::Boolean))?;
+        asked.equal("major", self.major.map(Value::Boolean))?;
+        asked.equal("township", self.township.clone().map(Value::Text))?;
+        asked.equal("line", self.line.map(|line| Value::Text(line.to_string())))?;
+        if let Some(turn) = &self.turn {
+            Role::parse(turn).ok_or_else(|| bad("turn"))?;
+        }
+        asked.equal("turn", self.turn.clone().map(Value::Text))?;
+        if let Some(severity) = &self.severity {
+            let column = asked.column("severity", "severity")?;
+            let known = || Predicate::In(column, texts(["serious", "general"]));
+            asked.all.push(match severity.as_str() {
+                "none" => Predicate::IsNull(column),
+                // A severity that nobody knows ranks as critical.
+                "critical" => Predicate::And(vec![not(Predicate::IsNull(column)), not(known())]),
+                "serious" | "general" => {
+                    Predicate::Compare(column, Comparison::Equal, Value::Text(severity.clone()))
+                }
+                _ => return Err(bad("severity")),
+            });
+        }
+        if let Some(counted) = self.counted {
+            let column = asked.column("counted", "state")?;
+            let states = State::ALL.iter().filter(|state| is_counted(**state) == counted);
+            asked.all.push(Predicate::In(column, texts(states.map(|state| state.as_str()))));
+        }
+        if let Some(category) = &self.category {
+            let column = asked.column("category", "category")?;
+            asked.all.push(match category.as_str() {
+                "none" => Predicate::Or(vec![
+                    Predicate::IsNull(column),
+                    not(Predicate::In(column, texts(CATEGORIES.iter().copied()))),
+                ]),
+                names => {
+                    if !names.split(',').all(|name| CATEGORIES.contains(&name)) {
+                        return Err(bad("category"));
+                    }
+                    Predicate::In(column, texts(names.split(',')))
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn ask_times(&self, asked: &mut Conditions, zone: &TimeZone, now_ms: i64) -> Result<(), SyncError> {
+        let midnight = |name: &str, day: Option<Date>| {
+            day.map(|day| midnight_ms(zone, day).map(Value::Time).ok_or_else(|| bad(name))).transpose()
+        };
+        let from = midnight("found_from", self.found_from)?;
+        let after = self.found_to.map(|day| day.tomorrow().map_err(|_beyond| bad("found_to"))).transpose()?;
+        let to = midnight("found_to", after)?;
+        asked.compare("found_from", "found", Comparison::AtLeast, from)?;
+        asked.compare("found_to", "found", Comparison::Less, to)?;
+        asked.compare("due_before", "due", Comparison::Less, self.due_before.map(Value::Time))?;
+        if self.due_before.is_some() {
+            asked.equal("open", Some(Value::Boolean(true)))?;
+        }
+        if let Some(overdue) = self.overdue {
+            let column = asked.column("overdue", "due")?;
+            asked.equal("open", Some(Value::Boolean(true)))?;
+            let late = Predicate::Compare(column, Comparison::AtMost, Value::Time(now_ms));
+            asked.all.push(if overdue {
+                late
+            } else {
+                Predicate::Or(vec![Predicate::IsNull(column), not(late)])
+            });
+        }
+        Ok(())
+    }
+
+    /// What is seen, less what another unit answers for.
+    fn narrowed(&self, layer: Layer, sight: Sight) -> Result<Sight, SyncError> {
+        let Some(unit) = self.unit else { return Ok(sight) };
+        if layer != Layer::Hazards {
+            return Err(bad("unit: it belongs to hazards"));
+        }
+        let units = if sight.sees(Some(unit)) { [unit].into() } else { std::collections::BTreeSet::new() };
+        Ok(Sight::Units(units))
+    }
+
+    /// The same in words: a query string, in one order. What is overdue depends on the moment, which stands in it.
+    pub fn query(&self, now_ms: i64) -> String {
+        let bbox = self.bbox.map(|[west, south, east, north]| format!("{west},{south},{east},{north}"));
+        let truth = |value: Option<bool>| value.map(|value| value.to_string());
+        let id = |value: Option<Uuid>| value.map(|value| value.to_string());
+        let day = |value: Option<Date>| value.map(|value| value.to_string());
+        [
+            ("bbox", bbox),
+            ("state", self.state.clone()),
+            ("open", truth(self.open)),
+            ("severity", self.severity.clone()),
+            ("provisional", truth(self.provisional)),
+            ("conflict", truth(self.conflict)),
+            ("counted", truth(self.counted)),
+            ("category", self.category.clone()),
+            ("township", self.township.clone()),
+            ("line", id(self.line)),
+            ("found_from", day(self.found_from)),
+            ("found_to", day(self.found_to)),
+            ("overdue", truth(self.overdue)),
+            ("overdue_at", self.overdue.map(|_| now_ms.to_string())),
+            ("turn", self.turn.clone()),
+            ("unit", id(self.unit)),
+            ("due_before", self.due_before.map(|at_ms| at_ms.to_string())),
+            ("major", truth(self.major)),
+            ("since", day(self.since)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name}={value}")))
+        .collect::<Vec<_>>()
+        .join("&")
+    }
+}
+
+fn zone_date(zone: &TimeZone, at_ms: i64) -> Option<Date> {
+    Some(jiff::Timestamp::from_millisecond(at_ms).ok()?.to_zoned_datetime(zone.clone()).date())
+}
+
+fn midnight_ms(zone: &TimeZone, day: Date) -> Option<i64> {
+    Some(day.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_millisecond())
+}
+
+fn day_number(day: Date) -> i64 {
+    crate::report::period::day_number(day)
+}

@@ -1,0 +1,407 @@
+//! Making a file: one transaction that reads page by page, one writer beside it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use geo::BoundingRect as _;
+use jiff::tz::TimeZone;
+use sha2::{Digest as _, Sha256};
+use sync_protocol::codes::Code;
+use tokio::sync::{mpsc, watch};
+
+use super::kept::discard;
+use super::{Job, Ready, Request, State, Subject, ledger};
+use crate::domain::District;
+use crate::exports::about::{About, Unsent};
+use crate::exports::{self, Format, Outline, Scratch, Workspace, WriteError, Writer};
+use crate::layers::{Feature, Layer, Value};
+use crate::store::geopackage_out::{GeoPackageError, GeoPackageOut};
+use crate::store::{StoreError, Transaction};
+use crate::sync::layers::{self, Selection};
+use crate::sync::sessions::Sight;
+use crate::sync::{Engine, SyncError};
+
+/// Features read at a time.
+const PAGE: u32 = 2_000;
+/// Pages that wait for a slow writer.
+const PAGES_WAITING: usize = 2;
+/// Devices named in a file.
+const DEVICES: u32 = 1_000;
+/// How often a file is begun anew because of redactions.
+const ATTEMPTS: u32 = 3;
+/// How long a file waits for what has come to be derived, before it has what is there.
+const SETTLE: Duration = Duration::from_secs(20);
+
+impl From<WriteError> for SyncError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Io(error) => Self::Store(error.into()),
+            WriteError::Nowhere { .. } | WriteError::Reference { .. } => {
+                Self::RefusedFor(Code::BadParameter, format!("datum: {error}"))
+            }
+            WriteError::Library(_) => {
+                tracing::error!(error = %error, "an export failed: {error}");
+                Self::Refused(Code::Internal)
+            }
+        }
+    }
+}
+
+impl From<GeoPackageError> for SyncError {
+    fn from(error: GeoPackageError) -> Self {
+        match error {
+            GeoPackageError::Store(error) => Self::Store(error),
+            GeoPackageError::Write(error) => error.into(),
+        }
+    }
+}
+
+fn of_io(error: std::io::Error) -> SyncError {
+    SyncError::from(WriteError::Io(error))
+}
+
+/// What a file was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The last change of the ledger that is in it.
+    pub change: u64,
+    /// Features in it.
+    pub features: u64,
+    /// Names its bytes.
+    pub tag: String,
+}
+
+/// Makes the file of a job when it is its turn.
+pub(super) async fn make(engine: &Arc<Engine>, district: &District, job: &Arc<Job>, request: &Request) {
+    for _ in 0..ATTEMPTS {
+        let begun_at = engine.exports.redactions();
+        match making(engine, district, job, request).await {
+            Ok(ready) => {
+                if engine.exports.publish(job, begun_at, ready) {
+                    return;
+                }
+                // What it holds was redacted since.
+                discard(&job.path);
+            }
+            Err(error) => {
+                discard(&job.path);
+                tracing::warn!(export = %job.id, error = %error, "export {} failed: {error}", job.id);
+                job.state.send_replace(failed(error));
+                return;
+            }
+        }
+    }
+    job.state.send_replace(State::Failed(Code::TooManyRequests, None));
+}
+
+fn failed(error: SyncError) -> State {
+    match error {
+        SyncError::Refused(code) | SyncError::Wait(code, _) => State::Failed(code, None),
+        SyncError::RefusedFor(code, detail) => State::Failed(code, Some(detail)),
+        SyncError::Store(StoreError::Full(_)) => State::Failed(Code::StorageFull, None),
+        SyncError::Store(StoreError::Unavailable(_)) => State::Failed(Code::StorageUnavailable, None),
+        SyncError::Store(StoreError::Statement(_) | StoreError::Damaged(_) | StoreError::Unfit(_))
+        | SyncError::Command(_)
+        | SyncError::Keys(_)
+        | SyncError::Gone => State::Failed(Code::Internal, None),
+    }
+}
+
+async fn making(
+    engine: &Arc<Engine>,
+    district: &District,
+    job: &Arc<Job>,
+    request: &Request,
+) -> Result<Ready, SyncError> {
+    let _turn = engine.exports.turn(district.id).await?;
+    job.state.send_replace(State::Making);
+    job.written.store(0, Ordering::Relaxed);
+    let total = count(engine, district, request).await?;
+    if let Ok(mut known) = job.total.lock() {
+        *known = total;
+    }
+    // A task of its own: a writer that panics fails the file, not whoever waits for it.
+    let (of, district) = (Arc::clone(engine), district.clone());
+    let (path, written, request) = (job.path.clone(), Arc::clone(&job.written), request.clone());
+    let writing = tokio::spawn(async move { write(&of, &district, &request, &path, &written).await });
+    let made = writing.await.unwrap_or(Err(SyncError::Gone))?;
+    let bytes = tokio::fs::metadata(&job.path).await.map_err(of_io)?.len();
+    Ok(Ready { bytes, change: made.change, tag: made.tag })
+}
+
+async fn count(
+    engine: &Arc<Engine>,
+    district: &District,
+    request: &Request,
+) -> Result<Option<u64>, SyncError> {
+    let mut total = Some(0);
+    for layer in request.layers() {
+        let of_layer = layers::count(engine, district, layer, &request.selection).await?;
+        total = total.zip(of_layer).map(|(total, more)| total + more);
+    }
+    Ok(total)
+}
+
+/// Makes a file somewhere else: for the command line.
+///
+/// # Errors
+/// What the request, the store or the disk says.
+pub async fn write_to(
+    engine: &Arc<Engine>,
+    district: &District,
+    request: &Request,
+    path: &Path,
+) -> Result<Made, SyncError> {
+    request.require_possible()?;
+    if request.format == Format::GeoPackage && path.exists() {
+        // A database is begun where none is.
+        std::fs::remove_file(path).map_err(of_io)?;
+    }
+    write(engine, district, request, path, &AtomicU64::new(0)).await
+}
+
+/// The moment of the ledger that is now, as far as a file depends on it.
+pub(super) async fn moment(engine: &Arc<Engine>, district: &District) -> Result<String, SyncError> {
+    settle(engine, district).await?;
+    let mut reading = engine.store.read().await?;
+    let (change, epoch) = cursor(&mut reading, district).await?;
+    drop(reading);
+    let (rules, grid) = versions(engine, district).await?;
+    let unsent = layers::page(engine, district, Layer::Unsent, &everything(), None, DEVICES).await?;
+    let unsent: Vec<Unsent> = unsent.iter().map(told).collect();
+    Ok(format!("{epoch} {change} {rules} {grid} {unsent:?}"))
+}
+
+const fn everything() -> Selection {
+    Selection::seen_by(Sight::District)
+}
+
+/// Waits until what has come is derived, but not for ever.
+async fn settle(engine: &Arc<Engine>, district: &District) -> Result<(), SyncError> {
+    tokio::time::timeout(SETTLE, engine.follow_until_current(district)).await.unwrap_or(Ok(()))
+}
+
+/// The last change that a snapshot has derived, and the history that it is of.
+async fn cursor(reading: &mut Transaction, district: &District) -> Result<(u64, String), SyncError> {
+    let lineage = reading.lineage(district.key).await?;
+    let derived = reading.derivation(district.key).await?.through;
+    Ok((derived.min(lineage.change), format!("{:?}", lineage.epoch)))
+}
+
+/// The versions of rules and grid in force.
+async fn versions(engine: &Arc<Engine>, district: &District) -> Result<(String, String), SyncError> {
+    let rules = engine.rules(district).await?.version().to_owned();
+    let (lines, regions) = engine.grid(district).await?.basis;
+    Ok((rules, format!("{lines}/{regions}")))
+}
+
+async fn write(
+    engine: &Arc<Engine>,
+    district: &District,
+    request: &Request,
+    path: &Path,
+    written: &AtomicU64,
+) -> Result<Made, SyncError> {
+    settle(engine, district).await?;
+    let (rules, grid) = versions(engine, district).await?;
+    let mut reading = engine.store.read().await?;
+    let (change, epoch) = cursor(&mut reading, district).await?;
+    let change_ms = reading.moment_of_change(district.key, change).await?;
+    let unsent = unsent(engine, district, &request.sight).await?;
+    let about = About {
+        district: district.name.clone(),
+        code: district.code.clone(),
+        zone: TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC),
+        change,
+        change_ms,
+        rules,
+        grid,
+        filters: request.filters.clone(),
+        unsent,
+    };
+    let parameters = request.parameters(district.id);
+    let tag = Sha256::new().chain_update(parameters.0).chain_update(format!("{epoch} {about:?}")).finalize();
+    let mut pages = Pages { engine, district, request, reading, written };
+    match request.format {
+        Format::GeoPackage => geopackage(&mut pages, &about, path).await?,
+        Format::GeoJson
+        | Format::GeoJsonSeq
+        | Format::FlatGeobuf
+        | Format::Shapefile
+        | Format::Kml
+        | Format::Kmz
+        | Format::Csv
+        | Format::Xlsx => stream(&mut pages, &about, path).await?,
+    }
+    let tag = hex::encode(tag.get(..16).unwrap_or_default());
+    Ok(Made { change, features: written.load(Ordering::Relaxed), tag })
+}
+
+/// What is not sent yet. A unit's people are told how much it is, not whose.
+async fn unsent(engine: &Arc<Engine>, district: &District, sight: &Sight) -> Result<Vec<Unsent>, SyncError> {
+    let features = layers::page(engine, district, Layer::Unsent, &everything(), None, DEVICES).await?;
+    let mut unsent: Vec<Unsent> = features.iter().map(told).collect();
+    if matches!(sight, Sight::Units(_)) {
+        for it in &mut unsent {
+            (it.device, it.people, it.boxes) = (String::new(), String::new(), Vec::new());
+        }
+    }
+    Ok(unsent)
+}
+
+fn told(feature: &Feature) -> Unsent {
+    let value = |name: &str| {
+        let at = Layer::Unsent.columns().iter().position(|column| column.name == name);
+        at.and_then(|at| feature.values.get(at))
+    };
+    let text = |name: &str| match value(name) {
+        Some(Value::Text(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let operations = match value("operations") {
+        Some(Value::Integer(count)) => Some(*count),
+        _ => None,
+    };
+    let boxes = match &feature.geometry {
+        Some(geo::Geometry::MultiPolygon(polygons)) => polygons.iter().filter_map(bounds).collect(),
+        _ => Vec::new(),
+    };
+    Unsent { device: text("device"), people: text("people"), operations, boxes }
+}
+
+fn bounds(polygon: &geo::Polygon<f64>) -> Option<[f64; 4]> {
+    let bounds = polygon.bounding_rect()?;
+    Some([bounds.min().x, bounds.min().y, bounds.max().x, bounds.max().y])
+}
+
+fn outline(request: &Request, about: &About, layer: Layer) -> Outline {
+    let schema = match request.subject {
+        Subject::Ledger => exports::ledger::SCHEMA,
+        Subject::Layer(_) | Subject::All => layer.into(),
+    };
+    Outline {
+        schema,
+        headings: request.headings,
+        reference: request.reference,
+        encoding: request.encoding,
+        about: about.clone(),
+    }
+}
+
+/// The features of a file, of one moment.
+struct Pages<'p> {
+    engine: &'p Arc<Engine>,
+    district: &'p District,
+    request: &'p Request,
+    reading: Transaction,
+    written: &'p AtomicU64,
+}
+
+impl Pages<'_> {
+    /// The features after an id; none: there are no more.
+    async fn next(
+        &mut self,
+        layer: Layer,
+        after: &mut Option<i64>,
+    ) -> Result<Option<Vec<Feature>>, SyncError> {
+        let selection = &self.request.selection;
+        let (engine, district) = (self.engine, self.district);
+        let page =
+            layers::page_in(&mut self.reading, engine, district, layer, selection, *after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        *after = Some(last.id);
+        match self.request.subject {
+            Subject::Ledger => ledger::rows(&mut self.reading, district, page).await.map(Some),
+            Subject::Layer(_) | Subject::All => Ok(Some(page)),
+        }
+    }
+
+    fn count(&self, features: usize) {
+        self.written.fetch_add(u64::try_from(features).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+async fn geopackage(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(), SyncError> {
+    let mut file = GeoPackageOut::create(path).await?;
+    for layer in pages.request.layers() {
+        let mut out = file.layer(&outline(pages.request, about, layer)).await?;
+        let mut after = None;
+        let mut page = pages.next(layer, &mut after).await?;
+        while let Some(features) = page {
+            let count = features.len();
+            // The next page is read while this one is written.
+            let (written, next) = tokio::join!(out.features(features), pages.next(layer, &mut after));
+            written?;
+            pages.count(count);
+            page = next?;
+        }
+        out.finish().await?;
+    }
+    Ok(file.finish(about.change_ms).await?)
+}
+
+/// Reads here, writes on a thread that may block.
+async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(), SyncError> {
+    let request = pages.request;
+    let Some(layer) = request.layers().first().copied() else { return Err(Code::Forbidden.into()) };
+    let outline = outline(request, about, layer);
+    let (format, path) = (request.format, path.to_owned());
+    let workspace: Arc<dyn Workspace> = Arc::new(Beside(pages.engine.exports.folder().to_owned()));
+    let (give, take) = mpsc::channel::<Vec<Feature>>(PAGES_WAITING);
+    let (whole, is_whole) = watch::channel(false);
+    let writing =
+        tokio::task::spawn_blocking(move || write_file(format, &outline, &path, &workspace, take, &is_whole));
+    let mut after = None;
+    let read = loop {
+        match pages.next(layer, &mut after).await {
+            Ok(None) => {
+                whole.send_replace(true);
+                break Ok(());
+            }
+            Ok(Some(features)) => {
+                let count = features.len();
+                // Where the writer is gone, what it says comes below.
+                if give.send(features).await.is_err() {
+                    break Ok(());
+                }
+                pages.count(count);
+            }
+            Err(error) => break Err(error),
+        }
+    };
+    drop(give);
+    let written = writing.await.map_err(|_panicked| SyncError::Gone)?;
+    read?;
+    Ok(written?)
+}
+
+fn write_file(
+    format: Format,
+    outline: &Outline,
+    path: &Path,
+    workspace: &Arc<dyn Workspace>,
+    mut features: mpsc::Receiver<Vec<Feature>>,
+    is_whole: &watch::Receiver<bool>,
+) -> Result<(), WriteError> {
+    let mut writer = Writer::new(format, outline, Box::new(File::create(path)?), workspace)?;
+    while let Some(page) = features.blocking_recv() {
+        page.into_iter().try_for_each(|feature| writer.feature(feature))?;
+    }
+    if *is_whole.borrow() { writer.finish() } else { Ok(()) }
+}
+
+/// Scratch files stand in the folder of exports, without a name.
+struct Beside(PathBuf);
+
+impl Workspace for Beside {
+    fn scratch(&self) -> std::io::Result<Box<dyn Scratch>> {
+        Ok(Box::new(tempfile::tempfile_in(&self.0)?))
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.0)
+    }
+}

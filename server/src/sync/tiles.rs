@@ -1,0 +1,252 @@
+//! Tiles of the map: who may be shown which, what they are made of, and the version that says whether one is still the same.
+//!
+//! What a tile looks like is in [`crate::tiles`], the rows behind it in `store::tiles`. Start at [`made`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+use sync_protocol::codes::Code;
+use sync_protocol::ids::PersonId;
+use tokio::sync::Mutex;
+
+use super::audit::Entry;
+use super::layers::{self, PAGE_MOST, Selection};
+use super::sessions::Sight;
+use super::{Engine, SyncError};
+use crate::domain::{District, DistrictKey};
+use crate::layers::{Feature, Layer};
+use crate::store::{StoreError, TileFilter, Transaction};
+use crate::tiles::counts::{self, LEVELS};
+use crate::tiles::features::MARGIN;
+use crate::tiles::points::{self, Point};
+use crate::tiles::{COUNTED_ZOOM, MvtError, STRUCTURES_ZOOM, TILE_FEATURES, Tile};
+
+/// A tile that somebody asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Of which layer.
+    pub layer: Layer,
+    /// Which tile.
+    pub tile: Tile,
+    /// Which of its hazards; of the other layers everything that is seen.
+    pub filter: TileFilter,
+    /// What whoever asks sees.
+    pub sight: Sight,
+}
+
+/// What a tile holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its bytes; none where nothing lies in it.
+    pub bytes: Option<Vec<u8>>,
+    /// It holds counts of hazards and not the hazards.
+    pub is_counted: bool,
+}
+
+/// The first zoom that shows a layer.
+pub const fn first_zoom(layer: Layer) -> u8 {
+    match layer {
+        Layer::HazardStates => COUNTED_ZOOM + 1,
+        Layer::Structures => STRUCTURES_ZOOM,
+        Layer::Hazards
+        | Layer::Lines
+        | Layer::Patrolled
+        | Layer::NotPatrolled
+        | Layer::Works
+        | Layer::Regions
+        | Layer::Unsent => 0,
+    }
+}
+
+/// The version of what tiles of a layer are made of: the same as long as none of them can change. It is read before what
+/// a tile is made of, so that no tile is older than what its tag says. None of layers that follow more than one thing, or
+/// the clock: their tiles are told apart by their bytes.
+///
+/// # Errors
+/// The store's.
+pub async fn version(
+    engine: &Arc<Engine>,
+    district: &District,
+    layer: Layer,
+) -> Result<Option<String>, SyncError> {
+    match layer {
+        Layer::Hazards => {
+            let (epoch, version) = engine.store.glance().await?.map_version(district.key).await?;
+            Ok(Some(format!("{}.{version}", hex::encode(epoch))))
+        }
+        Layer::Lines | Layer::Structures => {
+            let (epoch, _) = engine.store.glance().await?.map_version(district.key).await?;
+            let (grid, regions) = engine.grid(district).await?.basis;
+            Ok(Some(format!("{}.{grid}.{regions}", hex::encode(epoch))))
+        }
+        Layer::HazardStates
+        | Layer::Patrolled
+        | Layer::NotPatrolled
+        | Layer::Works
+        | Layer::Regions
+        | Layer::Unsent => Ok(None),
+    }
+}
+
+/// Makes a tile of [`TILE_FEATURES`] features at most.
+///
+/// # Errors
+/// [`Code::TileNeedsZoom`] where the layer is not shown at this zoom, or has too many features in the tile; of hazards
+/// never. [`Code::Forbidden`] where the layer is not seen; the store's.
+pub async fn made(engine: &Arc<Engine>, district: &District, wanted: &Wanted) -> Result<Made, SyncError> {
+    made_within(engine, district, wanted, TILE_FEATURES).await
+}
+
+/// Makes a tile of so many features at most: more hazards are counted, so that none is left out.
+///
+/// # Errors
+/// As [`made`].
+pub async fn made_within(
+    engine: &Arc<Engine>,
+    district: &District,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Made, SyncError> {
+    let tile = wanted.tile;
+    if tile.zoom() < first_zoom(wanted.layer) {
+        let needed = format!("zoom {}", first_zoom(wanted.layer));
+        return Err(SyncError::RefusedFor(Code::TileNeedsZoom, needed));
+    }
+    if wanted.layer == Layer::Hazards {
+        return hazards(engine, district, wanted, limit).await;
+    }
+    let found = features(engine, district, wanted, limit).await?;
+    let layer = wanted.layer;
+    let make = move || crate::tiles::features::encode(tile, layer, &found);
+    Ok(Made { bytes: encoded(make).await?, is_counted: false })
+}
+
+async fn hazards(
+    engine: &Arc<Engine>,
+    district: &District,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Made, SyncError> {
+    let (tile, key) = (wanted.tile, district.key);
+    let mut filter = wanted.filter.clone();
+    if let Sight::Units(units) = &wanted.sight {
+        filter.units = Some(units.iter().copied().collect());
+    }
+    let mut reading = engine.store.glance().await?;
+    if tile.zoom() > COUNTED_ZOOM {
+        let (amount, lines) = reading.tile_lines(key, tile, &filter, limit.saturating_add(1)).await?;
+        if amount <= i64::from(limit) {
+            drop(reading);
+            let make = move || points::encode(tile, lines.split(points::LINE).filter_map(Point::parse));
+            return Ok(Made { bytes: encoded(make).await?, is_counted: false });
+        }
+    }
+    // A unit's hazards are few, and what too many hazards come to is counted when it is asked for.
+    let counted = if tile.zoom() > COUNTED_ZOOM || filter.units.is_some() {
+        reading.tile_groups(key, tile, &filter).await?
+    } else {
+        let mut kept = reading.tile_counts(key, tile).await?;
+        kept.retain(|count| filter.shows(count));
+        kept
+    };
+    drop(reading);
+    let make = move || counts::encode(tile, &counted);
+    Ok(Made { bytes: encoded(make).await?, is_counted: true })
+}
+
+/// The features of another layer in a tile and its margin.
+async fn features(
+    engine: &Arc<Engine>,
+    district: &District,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Vec<Feature>, SyncError> {
+    let bbox = Some(wanted.tile.bounds(MARGIN));
+    let selection = Selection { bbox, ..Selection::seen_by(wanted.sight.clone()) };
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found: Vec<Feature> = Vec::new();
+    // Not the first page, which would wait for what has come to be derived: a tile shows what is there.
+    let mut after = Some(-1);
+    loop {
+        let page = layers::page(engine, district, wanted.layer, &selection, after, PAGE_MOST).await?;
+        let is_last = page.len() < usize::try_from(PAGE_MOST).unwrap_or(usize::MAX);
+        after = page.last().map(|feature| feature.id);
+        found.extend(page);
+        if found.len() > most {
+            let needed = format!("more than {limit} features");
+            return Err(SyncError::RefusedFor(Code::TileNeedsZoom, needed));
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
+}
+
+/// Where the counts that are kept are not what the hazards come to.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn faults(
+    transaction: &mut Transaction,
+    district: DistrictKey,
+) -> Result<Vec<String>, StoreError> {
+    let mut faults = Vec::new();
+    for level in LEVELS {
+        let kept = transaction.kept_tile_counts(district, level).await?;
+        let counted = transaction.recounted_tile_counts(district, level).await?;
+        if kept != counted {
+            let odd = kept.iter().zip(&counted).find(|(kept, counted)| kept != counted);
+            faults.push(format!(
+                "counts of the map at zoom {level}: {} are kept, {} are counted, first {odd:?}",
+                kept.len(),
+                counted.len()
+            ));
+        }
+    }
+    Ok(faults)
+}
+
+/// Encodes away from the threads that wait for others.
+async fn encoded(
+    make: impl FnOnce() -> Result<Option<Vec<u8>>, MvtError> + Send + 'static,
+) -> Result<Option<Vec<u8>>, SyncError> {
+    let made = tokio::task::spawn_blocking(make).await.map_err(|_source| SyncError::Gone)?;
+    made.map_err(|error| SyncError::RefusedFor(Code::Internal, error.to_string()))
+}
+
+/// What of the map was read by whom, so that the audit log tells it once an hour and not once a tile.
+#[derive(Debug, Default)]
+pub struct MapReads(Mutex<BTreeMap<(DistrictKey, PersonId, &'static str, Layer), i64>>);
+
+/// How long one row of the audit log stands for whatever else is read of the same layer.
+const TOLD_FOR_MS: i64 = 3_600_000;
+/// Reads that are remembered: beyond them, those that are past are forgotten.
+const REMEMBERED: usize = 4_096;
+
+impl Engine {
+    /// Notes in the audit log that somebody reads a layer of the map, unless that was noted within the hour.
+    ///
+    /// # Errors
+    /// The store's: then nothing may be read.
+    pub async fn note_map_read(
+        &self,
+        district: &District,
+        person: PersonId,
+        action: &'static str,
+        layer: Layer,
+    ) -> Result<(), SyncError> {
+        let now_ms = self.clock.now_ms();
+        let key = (district.key, person, action, layer);
+        let mut reads = self.map_reads.0.lock().await;
+        if reads.get(&key).is_some_and(|told_ms| now_ms - told_ms < TOLD_FOR_MS) {
+            return Ok(());
+        }
+        self.audit_alone(district, Entry::of(person, action, layer.name(), json!({}))).await?;
+        if reads.len() >= REMEMBERED {
+            reads.retain(|_, told_ms| now_ms - *told_ms < TOLD_FOR_MS);
+        }
+        reads.insert(key, now_ms);
+        Ok(())
+    }
+}

@@ -1,0 +1,264 @@
+//! Counts of hazards for small zooms: how many there are in a cell, by severity, category and whether they are open, and
+//! the earliest deadline of those that are.
+//!
+//! Cells of four zooms are kept ([`LEVELS`]); a tile adds up those of the next deeper one. [`Deltas`] is what a change of
+//! hazards does to them, [`encode`] the tile. Keeping them is `store::tile_counts`.
+
+use std::collections::BTreeMap;
+
+use fast_mvt::{MvtCoord, MvtGeomType, MvtLayerBuilder, MvtResult, MvtValueRef};
+use sync_protocol::field::CATEGORIES;
+
+use super::{HAZARD_COUNTS, Tile, severity};
+
+/// The zooms whose cells are kept, deepest first: each but the first is made of the one before it.
+pub const LEVELS: [u8; 4] = [14, 12, 10, 8];
+/// A tile shows cells of a zoom that is so much deeper: 32 by 32 of them.
+const CELLS_DEEPER: u8 = 5;
+/// Features of a tile of counts, at most: where there are more, its cells are taken together by fours. They take 38
+/// bytes each at most, so that no tile of counts has more than 100 KB.
+pub const COUNTED_FEATURES: usize = 2_600;
+
+/// What is counted of a hazard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The key of its place; -1: none is known, and no tile shows it.
+    pub place: i64,
+    /// The rank of its severity.
+    pub severity_rank: i64,
+    /// 隐患类别 as it was written.
+    pub category: String,
+    /// Whether it is open.
+    pub is_open: bool,
+    /// Its deadline, milliseconds since 1970.
+    pub due_ms: Option<i64>,
+}
+
+/// What hazards are counted by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The zoom of the cell.
+    pub level: u8,
+    /// The Morton number of the cell among those of its zoom.
+    pub cell: i64,
+    /// The rank of the severity.
+    pub severity_rank: i64,
+    /// One of the categories of the protocol, or empty.
+    pub category: String,
+    /// Whether they are open.
+    pub is_open: bool,
+}
+
+/// What a change does to the hazards of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// How many more there are.
+    pub amount: i64,
+    /// The earliest deadline that came.
+    pub added_due_ms: Option<i64>,
+    /// The earliest deadline that went: where it was the key's own, that must be looked for again.
+    pub removed_due_ms: Option<i64>,
+}
+
+/// What changes of hazards do to the counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deltas(pub BTreeMap<Key, Delta>);
+
+impl Deltas {
+    /// Of hazards that became others, came, or went: as they were, and as they are.
+    pub fn of<'c>(changes: impl IntoIterator<Item = (Option<&'c Counted>, Option<&'c Counted>)>) -> Self {
+        let mut deltas = Self::default();
+        for (old, new) in changes {
+            deltas.change(old, new);
+        }
+        deltas.0.retain(|_, delta| *delta != Delta::default());
+        deltas
+    }
+
+    fn change(&mut self, old: Option<&Counted>, new: Option<&Counted>) {
+        if old == new {
+            return;
+        }
+        for (counted, sign) in [(old, -1), (new, 1)] {
+            let Some(counted) = counted.filter(|counted| counted.place >= 0) else { continue };
+            let due_ms = counted.due_ms.filter(|_| counted.is_open);
+            for level in LEVELS {
+                let delta = self.0.entry(counted.key(level)).or_default();
+                delta.amount += sign;
+                let earliest = if sign > 0 { &mut delta.added_due_ms } else { &mut delta.removed_due_ms };
+                *earliest = earliest.iter().copied().chain(due_ms).min();
+            }
+        }
+    }
+}
+
+impl Counted {
+    /// What it is counted by in the cells of a zoom.
+    pub fn key(&self, level: u8) -> Key {
+        Key {
+            level,
+            cell: cell_of(self.place, level),
+            severity_rank: self.severity_rank,
+            category: category(&self.category).to_owned(),
+            is_open: self.is_open,
+        }
+    }
+}
+
+/// The cell of a zoom that a place is in.
+fn cell_of(place: i64, level: u8) -> i64 {
+    place >> (62 - 2 * u32::from(level.min(31)))
+}
+
+/// The category that a hazard is counted by: one of the protocol's, or empty.
+pub fn category(said: &str) -> &str {
+    if CATEGORIES.contains(&said) { said } else { "" }
+}
+
+/// The zoom of the cells that a tile of counts shows, and the kept one that they are added up from.
+pub fn levels(tile: Tile) -> (u8, u8) {
+    let shown = tile.zoom() + CELLS_DEEPER;
+    let kept = LEVELS.into_iter().filter(|level| *level >= shown).min();
+    (shown, kept.unwrap_or(shown))
+}
+
+/// Hazards of one cell that are counted together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// What they have in common.
+    pub key: Key,
+    /// How many they are.
+    pub amount: i64,
+    /// The earliest deadline of those that are open.
+    pub due_ms: Option<i64>,
+}
+
+/// Adds counts up in the cells of a zoom that is not deeper than theirs.
+fn added_up(counts: &[Count], level: u8) -> BTreeMap<Key, (i64, Option<i64>)> {
+    let mut sums: BTreeMap<Key, (i64, Option<i64>)> = BTreeMap::new();
+    for count in counts {
+        let up = 2 * u32::from(count.key.level.saturating_sub(level));
+        let key = Key { level, cell: count.key.cell >> up, ..count.key.clone() };
+        let sum = sums.entry(key).or_default();
+        sum.0 += count.amount;
+        sum.1 = sum.1.into_iter().chain(count.due_ms).min();
+    }
+    sums
+}
+
+/// The tile of counts; none where there are none. All of them lie in the tile, in cells of one zoom.
+///
+/// # Errors
+/// The encoder's, where a table of a layer overflows.
+pub fn encode(tile: Tile, counts: &[Count]) -> MvtResult<Option<Vec<u8>>> {
+    let Some(mut level) = counts.first().map(|count| count.key.level) else { return Ok(None) };
+    let mut sums = added_up(counts, level);
+    while sums.len() > COUNTED_FEATURES && level > tile.zoom() {
+        level -= 1;
+        sums = added_up(counts, level);
+    }
+    let mut layer = MvtLayerBuilder::new(HAZARD_COUNTS)?;
+    for (key, (amount, due_ms)) in &sums {
+        let (x, y) = tile.middle(level, key.cell);
+        let mut feature = layer.feature_of(MvtGeomType::Point);
+        feature.points([MvtCoord { x, y }])?;
+        feature.tag_ref("severity", MvtValueRef::String(severity(key.severity_rank)))?;
+        feature.tag_ref("open", MvtValueRef::Bool(key.is_open))?;
+        if !key.category.is_empty() {
+            feature.tag_ref("category", MvtValueRef::String(&key.category))?;
+        }
+        feature.tag_ref("count", MvtValueRef::Int(*amount))?;
+        if let Some(due_ms) = due_ms {
+            feature.tag_ref("due", MvtValueRef::Int(*due_ms))?;
+        }
+        layer = feature.end();
+    }
+    Ok(Some(layer.encode()))
+}
+
+#[cfg(test)]
+mod tests {
+    use fast_mvt::MvtReaderRef;
+
+    use super::*;
+    use crate::geometry::place;
+
+    fn counted(due_ms: Option<i64>, is_open: bool) -> Counted {
+        let place = place(299_800_000, 1_030_000_000);
+        Counted { place, severity_rank: 3, category: "corridor".to_owned(), is_open, due_ms }
+    }
+
+    #[test]
+    fn a_hazard_that_stays_what_it_is_changes_nothing() {
+        let (same, nowhere) = (counted(Some(5), true), Counted { place: -1, ..counted(None, true) });
+        let deltas = Deltas::of([(Some(&same), Some(&same)), (None, Some(&nowhere))]);
+        assert_eq!(deltas, Deltas::default());
+        let bare = counted(None, true);
+        assert_eq!(Deltas::of([(None, Some(&bare)), (Some(&bare), None)]), Deltas::default());
+    }
+
+    #[test]
+    fn a_deadline_that_moves_leaves_the_amount_and_says_which_went() {
+        let deltas = Deltas::of([(Some(&counted(Some(5), true)), Some(&counted(Some(9), true)))]);
+        assert_eq!(deltas.0.len(), LEVELS.len());
+        let expected = Delta { amount: 0, added_due_ms: Some(9), removed_due_ms: Some(5) };
+        assert!(deltas.0.values().all(|delta| *delta == expected), "{deltas:?}");
+    }
+
+    #[test]
+    fn closing_moves_a_hazard_and_takes_its_deadline_away() {
+        let deltas = Deltas::of([(Some(&counted(Some(5), true)), Some(&counted(Some(5), false)))]);
+        let of = |is_open: bool| deltas.0.iter().find(|(key, _)| key.is_open == is_open).unwrap().1;
+        assert_eq!(*of(true), Delta { amount: -1, added_due_ms: None, removed_due_ms: Some(5) });
+        assert_eq!(*of(false), Delta { amount: 1, ..Delta::default() });
+    }
+
+    #[test]
+    fn a_category_that_the_protocol_does_not_have_is_counted_as_none() {
+        let odd = Counted { category: "odd".to_owned(), ..counted(None, true) };
+        assert_eq!(odd.key(8).category, "");
+        assert_eq!(counted(None, true).key(8).category, "corridor");
+    }
+
+    #[test]
+    fn each_zoom_of_counts_has_kept_cells_at_least_as_deep_as_it_shows() {
+        for zoom in 0..=super::super::COUNTED_ZOOM {
+            let (shown, kept) = levels(Tile::new(zoom, 0, 0).unwrap());
+            assert!(shown == zoom + 5 && kept >= shown && LEVELS.contains(&kept), "{zoom}: {shown} {kept}");
+        }
+    }
+
+    #[test]
+    fn a_tile_of_counts_never_has_more_than_its_bytes_and_loses_no_hazard() {
+        let tile = Tile::new(5, 25, 13).unwrap();
+        let (first, last) = tile.cells(10);
+        let mut counts = Vec::new();
+        for cell in first..=last {
+            for severity_rank in 0..4 {
+                for category in CATEGORIES.iter().chain(&[""]) {
+                    for is_open in [false, true] {
+                        let key =
+                            Key { level: 10, cell, severity_rank, category: (*category).to_owned(), is_open };
+                        let due_ms = is_open.then_some(1_790_000_000_000 + cell);
+                        counts.push(Count { key, amount: 24 + cell % 7, due_ms });
+                    }
+                }
+            }
+        }
+        let bytes = encode(tile, &counts).unwrap().unwrap();
+        assert!(bytes.len() <= 100_000, "{} bytes", bytes.len());
+        let reader = MvtReaderRef::new(&bytes).unwrap();
+        let layer = reader.layers().next().unwrap();
+        assert!(layer.features().count() <= COUNTED_FEATURES);
+        let sum: i64 = layer
+            .features()
+            .flat_map(|feature| feature.properties().map(Result::unwrap).collect::<Vec<_>>())
+            .filter(|(key, _)| *key == "count")
+            .map(|(_, value)| match value {
+                MvtValueRef::Int(count) => count,
+                other => panic!("{other:?}"),
+            })
+            .sum();
+        assert_eq!(sum, counts.iter().map(|count| count.amount).sum::<i64>());
+    }
+}

@@ -1,0 +1,181 @@
+//! Hazards as points: the line of text that is kept of each for its tiles, and the tile that is made of lines.
+//!
+//! The line is made once, when the hazard is derived: a tile is then one range of an index read as one text, whatever the
+//! database. Start at [`Point`].
+
+use fast_mvt::{MvtCoord, MvtGeomType, MvtLayerBuilder, MvtResult, MvtValueRef};
+
+use super::{HAZARDS, Tile, severity};
+
+/// Between the fields of a line.
+const FIELD: char = '\u{1f}';
+/// Between lines.
+pub const LINE: &str = "\u{1e}";
+/// Characters of a text that a tile shows: longer ones are cut, here and nowhere else.
+pub const TEXT_CHARACTERS: usize = 60;
+
+/// What a tile shows of a hazard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point<'t> {
+    /// Its number in its layer.
+    pub id: i64,
+    /// The key of its place.
+    pub place: i64,
+    /// The rank of its severity: an index of [`super::SEVERITIES`].
+    pub severity_rank: i64,
+    /// Whether it is open.
+    pub is_open: bool,
+    /// Its deadline, milliseconds since 1970.
+    pub due_ms: Option<i64>,
+    /// 隐患类别; empty where it is not known, as are the others.
+    pub category: &'t str,
+    /// 隐患类型
+    pub kind: &'t str,
+    /// 状态
+    pub state: &'t str,
+    /// 编号
+    pub number: &'t str,
+}
+
+impl Point<'_> {
+    /// The line of it. Lines of one place are in the order of their ids.
+    pub fn line(&self) -> String {
+        let due = self.due_ms.map(|due| due.to_string()).unwrap_or_default();
+        let mut line =
+            format!("{:014x}{FIELD}{:x}{FIELD}{}", self.id.max(0), self.place.max(0), self.severity_rank);
+        line.push(FIELD);
+        line.push(if self.is_open { '1' } else { '0' });
+        for text in [due.as_str(), self.category, self.kind, self.state, self.number] {
+            line.push(FIELD);
+            let plain = |c: char| if c.is_control() { ' ' } else { c };
+            line.extend(text.chars().take(TEXT_CHARACTERS).map(plain));
+        }
+        line
+    }
+}
+
+impl<'t> Point<'t> {
+    /// The hazard of a line; none where it is no line of ours.
+    pub fn parse(line: &'t str) -> Option<Self> {
+        let mut fields = line.split(FIELD);
+        let mut next = || fields.next();
+        let id = i64::from_str_radix(next()?, 16).ok()?;
+        let place = i64::from_str_radix(next()?, 16).ok()?;
+        let severity_rank = next()?.parse().ok()?;
+        let is_open = next()? == "1";
+        let due_ms = next()?.parse().ok();
+        Some(Self {
+            id,
+            place,
+            severity_rank,
+            is_open,
+            due_ms,
+            category: next()?,
+            kind: next()?,
+            state: next()?,
+            number: next()?,
+        })
+    }
+}
+
+/// The tile of hazards; none where there are none. Every hazard must lie in the tile.
+///
+/// # Errors
+/// The encoder's, where a table of a layer overflows.
+pub fn encode<'t>(tile: Tile, points: impl IntoIterator<Item = Point<'t>>) -> MvtResult<Option<Vec<u8>>> {
+    let mut layer = MvtLayerBuilder::new(HAZARDS)?;
+    for point in points {
+        let (x, y) = tile.pixel(point.place);
+        let mut feature = layer.feature_of(MvtGeomType::Point);
+        feature.points([MvtCoord { x, y }])?;
+        feature.id(u64::try_from(point.id).ok());
+        feature.tag_ref("severity", MvtValueRef::String(severity(point.severity_rank)))?;
+        feature.tag_ref("open", MvtValueRef::Bool(point.is_open))?;
+        let texts = [
+            ("category", point.category),
+            ("kind", point.kind),
+            ("state", point.state),
+            ("number", point.number),
+        ];
+        for (key, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+            feature.tag_ref(key, MvtValueRef::String(text))?;
+        }
+        if let Some(due_ms) = point.due_ms {
+            feature.tag_ref("due", MvtValueRef::Int(due_ms))?;
+        }
+        layer = feature.end();
+    }
+    Ok((layer.num_features() > 0).then(|| layer.encode()))
+}
+
+#[cfg(test)]
+mod tests {
+    use fast_mvt::{MvtGeometry, MvtReaderRef};
+
+    use super::*;
+    use crate::geometry::place;
+
+    fn point() -> Point<'static> {
+        Point {
+            id: 4_211,
+            place: place(299_800_000, 1_030_000_000),
+            severity_rank: 3,
+            is_open: true,
+            due_ms: Some(1_790_000_000_000),
+            category: "corridor",
+            kind: "tree",
+            state: "confirmed",
+            number: "FB-2026-000042",
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_back_as_the_hazard_that_it_was_made_of() {
+        let bare = Point { due_ms: None, category: "", kind: "", number: "", is_open: false, ..point() };
+        for point in [point(), bare] {
+            let line = point.line();
+            assert_eq!(Point::parse(&line), Some(point));
+        }
+        for broken in ["", "x", "00000000000001\u{1f}zz", &point().line()[..20]] {
+            assert_eq!(Point::parse(broken), None, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_would_break_a_line_is_made_plain_and_long_text_is_cut() {
+        let long = "树".repeat(TEXT_CHARACTERS + 1);
+        let point = Point { kind: "a\u{1f}b\u{1e}\nc", number: &long, ..point() };
+        let line = point.line();
+        assert!(!line.contains(LINE));
+        let read = Point::parse(&line).unwrap();
+        assert_eq!((read.kind, read.number), ("a b  c", &long["树".len()..]));
+    }
+
+    #[test]
+    fn lines_of_one_place_are_in_the_order_of_their_ids() {
+        let line = |id| Point { id, ..point() }.line();
+        assert!(line(9) < line(10) && line(255) < line(256) && line(1 << 52) < line((1 << 52) + 1));
+    }
+
+    #[test]
+    fn a_tile_holds_each_hazard_once_with_what_it_says() {
+        let tile = Tile::of_place(point().place, 12).unwrap();
+        let bytes = encode(tile, [point(), Point { id: 5, is_open: false, ..point() }]).unwrap().unwrap();
+        let reader = MvtReaderRef::new(&bytes).unwrap();
+        let layer = reader.layers().next().unwrap();
+        assert_eq!((layer.name(), layer.features().count()), (HAZARDS, 2));
+        let feature = layer.features().next().unwrap();
+        let (x, y) = tile.pixel(point().place);
+        assert_eq!(feature.geometry().unwrap(), MvtGeometry::Point((x, y).into()));
+        assert_eq!(feature.id(), Some(4_211));
+        let said: Vec<String> = feature
+            .properties()
+            .map(|pair| pair.unwrap())
+            .map(|(key, value)| format!("{key}={value:?}"))
+            .collect();
+        for part in ["critical", "true", "corridor", "tree", "confirmed", "FB-2026-000042", "1790000000000"] {
+            assert!(said.iter().any(|pair| pair.contains(part)), "{part} in {said:?}");
+        }
+        assert_eq!(encode(tile, []).unwrap(), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! Every command of the shell: it leaves its rows, as done by the operator.
+
+use anyhow::{Context as _, Result, ensure};
+use clap::CommandFactory as _;
+use firebreak::cli::Cli;
+use firebreak_tests::phone::Phone;
+use firebreak_tests::server::{Backend, DISTRICT, Server};
+
+use super::Watch;
+
+/// Commands that change nothing of the ledger, and why that is so.
+const WITHOUT_ROWS: &[(&str, &str)] = &[
+    ("serve", "what it does is told as it is done"),
+    ("district list", "it reads"),
+    ("person list", "it reads"),
+    ("user list", "it reads"),
+    ("unit list", "it reads"),
+    ("token list", "it reads ids, never a token"),
+    ("device list", "it reads"),
+    ("rules show", "it reads"),
+    ("rules history", "it reads"),
+    ("audit head", "it reads the log itself"),
+    ("audit list", "it reads the log itself"),
+    ("audit verify", "it reads the log itself"),
+    ("check", "it reads"),
+    ("config", "it opens no ledger"),
+    ("openapi", "it opens no ledger"),
+];
+
+/// `noun verb` of every command that does something.
+fn leaves() -> Vec<String> {
+    let command = Cli::command();
+    let mut leaves = Vec::new();
+    for noun in command.get_subcommands() {
+        if noun.get_subcommands().next().is_none() {
+            leaves.push(noun.get_name().to_owned());
+        }
+        for verb in noun.get_subcommands() {
+            leaves.push(format!("{} {}", noun.get_name(), verb.get_name()));
+        }
+    }
+    leaves
+}
+
+struct Shell<'s> {
+    server: &'s Server,
+    watch: Watch<'s>,
+}
+
+impl Shell<'_> {
+    /// Runs a command that must succeed and leave these rows; gives a text of what it prints, where one is asked for.
+    async fn runs(&mut self, command: &str, rest: &[&str], expected: &[&str], key: &str) -> Result<String> {
+        let arguments: Vec<&str> = command.split(' ').chain(rest.iter().copied()).collect();
+        let text = if key.is_empty() {
+            self.server.command_lines(&arguments).await.with_context(|| command.to_owned())?;
+            String::new()
+        } else {
+            self.server.command_text(&arguments, key).await?
+        };
+        self.watch.noted(command, expected).await?;
+        Ok(text)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let folder = tempfile::tempdir()?;
+        let file = |name: &str, bytes: &[u8]| -> Result<String> {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes)?;
+            Ok(path.to_str().context("no text")?.to_owned())
+        };
+        let (mut phone, mut lost) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+        let mut shell = Shell { server: &server, watch: Watch::new(&server).await? };
+        let here = ["--district", DISTRICT];
+        let with = |rest: &[&'static str]| -> Vec<&'static str> { [&here[..], rest].concat() };
+
+        shell
+            .runs("district add", &["--code", "two", "--name", "二区"], &["district.add"], "district")
+            .await?;
+        shell.runs("district province", &with(&["--province", "51"]), &["district.province"], "").await?;
+        let person = shell.runs("person add", &with(&["--name", "甲"]), &["person.add"], "person").await?;
+        let admin = server.add_person("admin").await?;
+        shell.watch.new_rows().await?;
+        let of_person = [&here[..], &["--person", &person]].concat();
+        let of_admin = [&here[..], &["--person", &admin]].concat();
+        shell.runs("area set", &of_person, &["person.area"], "").await?;
+        shell.runs("enrol-code", &of_person, &["device.enrol-code"], "code").await?;
+        shell.runs("token create", &of_admin, &["token.make"], "token").await?;
+        shell.runs("token revoke", &of_admin, &["token.revoke"], "").await?;
+        let unit = shell.runs("unit set", &with(&["--name", "供电所"]), &["unit.add"], "unit").await?;
+        let again = [&here[..], &["--name", "供电所", "--unit", &unit]].concat();
+        shell.runs("unit set", &again, &["unit.change"], "unit").await?;
+        shell.runs("unit retire", &[&here[..], &["--unit", &unit]].concat(), &["unit.retire"], "").await?;
+
+        shell
+            .runs("user add", &["--login", "shengting", "--name", "省厅"], &["account.add"], "account")
+            .await?;
+        shell.runs("user reset", &["--login", "shengting"], &["account.reset"], "link").await?;
+        let grant = ["--login", "shengting", "--province", "51"];
+        shell.runs("user grant", &grant, &["account.grant"], "").await?;
+        shell.runs("user revoke", &grant, &["account.revoke"], "").await?;
+        shell.runs("user disable", &["--login", "shengting"], &["account.disable"], "").await?;
+        shell.runs("user enable", &["--login", "shengting"], &["account.enable"], "").await?;
+        shell.runs("user link", &with(&["--admin"]), &["person.add", "person.link"], "link").await?;
+
+        let bundle = phone.reports(2);
+        let mut stick = Vec::new();
+        sync_protocol::cbor::write_byte_string(&mut stick, &bundle);
+        let bundle = file("one.bundles", &stick)?;
+        shell.runs("import bundle", &[&here[..], &[&bundle]].concat(), &["import.bundle"], "").await?;
+        let track = file("one.gpx", GPX.as_bytes())?;
+        let track = [&here[..], &["--person", &person, &track]].concat();
+        let rows = ["act.patrol_started", "act.patrol_track", "act.patrol_finished", "import.gpx"];
+        shell.runs("import gpx", &track, &rows, "").await?;
+        let lines = "线路名称,杆号,经度,纬度\n青杠线,N1,103.01,29.98\n青杠线,N2,103.02,29.99\n";
+        let lines = file("lines.csv", lines.as_bytes())?;
+        shell.runs("import lines", &[&here[..], &[&lines]].concat(), &["grid.import"], "").await?;
+        let regions = file("regions.geojson", REGION.as_bytes())?;
+        let regions = [&here[..], &["--level", "township", &regions]].concat();
+        shell.runs("import regions", &regions, &["grid.import"], "").await?;
+
+        let rules =
+            firebreak::rules::DEFAULT.replacen("days = 30\nmark = \"R\"", "days = 20\nmark = \"ours\"", 1);
+        let rules = file("rules.toml", rules.as_bytes())?;
+        shell.runs("rules set", &[&here[..], &[&rules]].concat(), &["rules.set"], "").await?;
+        let out = file("report.txt", b"")?;
+        let days = ["--from", "2026-11-01", "--to", "2026-11-30", "--out", &out];
+        shell.runs("report", &[&here[..], &days].concat(), &["export.report"], "").await?;
+        let (layer, map) =
+            (["--layer", "hazards", "--format", "geojson", "--out"], file("map.geojson", b"")?);
+        shell.runs("export", &[&here[..], &layer, &[map.as_str()]].concat(), &["export.file"], "").await?;
+        let issued = [&here[..], &days, &["--issue"]].concat();
+        shell.runs("report", &issued, &["report.issue", "export.report"], "").await?;
+        let next = ["--number", "12", "--reason", "纸质编号已用到 11"];
+        shell.runs("order next", &[&here[..], &next].concat(), &["order.gap"], "").await?;
+
+        let device = phone.device.to_string();
+        shell
+            .runs("device lost", &[&here[..], &["--device", &device]].concat(), &["device.lose"], "")
+            .await?;
+        let report = lost.reports(1);
+        lost.sync(&[report]).await?;
+        let device = lost.device.to_string();
+        let revoked = [&here[..], &["--device", &device]].concat();
+        shell.runs("device revoke", &revoked, &["device.revoke"], "").await?;
+        shell.runs("person remove", &of_person, &["person.remove"], "").await?;
+
+        for leaf in leaves() {
+            let exempt = WITHOUT_ROWS.iter().any(|(name, _)| *name == leaf);
+            ensure!(
+                exempt != shell.watch.done.contains(&leaf),
+                "`firebreak {leaf}`: say what rows it leaves"
+            );
+        }
+        let by = server
+            .rows::<(String,)>("SELECT DISTINCT actor FROM audit WHERE action LIKE 'account.%'")
+            .await?;
+        ensure!(by == [("operator".to_owned(),)], "{by:?}");
+        let server_did = server.rows::<(i64,)>("SELECT count(*) FROM audit WHERE actor = 'server'").await?;
+        ensure!(server_did == [(0,)], "the server is said to have done what the operator did");
+        // The log is read again by a command, the newest first, and is whole.
+        let listed = server.command_lines(&["audit", "list", "--district", DISTRICT, "--limit", "3"]).await?;
+        assert_eq!(listed.len(), 3);
+        assert_eq!(listed[0]["action"], "person.remove");
+        let accounts = server.command_lines(&["audit", "list", "--deployment"]).await?;
+        ensure!(accounts.iter().any(|row| row["action"] == "account.disable"), "{accounts:?}");
+        for chain in [&["--district", DISTRICT][..], &["--deployment"]] {
+            let (is_good, verdict) = server.command(&[&["audit", "verify"], chain].concat()).await?;
+            ensure!(is_good, "{verdict}");
+        }
+        server.command(&["check", "--district", DISTRICT]).await?;
+    }
+    Ok(())
+}
+
+pub(super) const GPX: &str = r#"<?xml version="1.0"?><gpx version="1.1" creator="test"><trk><trkseg>
+<trkpt lat="29.98" lon="103.01"><time>2026-11-02T01:00:00Z</time></trkpt>
+<trkpt lat="29.981" lon="103.011"><time>2026-11-02T01:05:00Z</time></trkpt>
+</trkseg></trk></gpx>"#;
+
+pub(super) const REGION: &str = r#"{"type": "FeatureCollection", "features": [{"type": "Feature",
+ "properties": {"code": "511802101", "name": "青杠镇"},
+ "geometry": {"type": "Polygon", "coordinates": [[[103.0, 29.9], [103.1, 29.9], [103.1, 30.0], [103.0, 30.0], [103.0, 29.9]]]}}]}"#;
