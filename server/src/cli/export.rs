@@ -135,10 +135,10 @@ pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::
     let selection = filters.selection(subject, &zone, now_ms, Sight::District)?;
     let (filters, sight) = (filters.query(now_ms), Sight::District);
     let request = Request { subject, format, headings, reference, encoding, selection, sight, filters };
-    let made = write_to(engine, &district, &request, &out).await?;
-    let detail = json!({ "filters": request.filters, "change": made.change });
-    let entry = Entry::by(Actor::Operator, "export.file", format!("{layer}.{}", format.extension()), detail);
+    let detail = json!({ "filters": request.filters });
+    let entry = Entry::by(Actor::Operator, "export.file", request.file_name(), detail);
     engine.audit_alone(&district, entry).await?;
+    let made = write_to(engine, &district, &request, &out).await?;
     let bytes = std::fs::metadata(&out).with_context(|| format!("{} cannot be read", out.display()))?.len();
     print_json(&json!({
         "file": out.display().to_string(), "features": made.features, "bytes": bytes, "change": made.change,
