@@ -134,9 +134,6 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         shell.runs("export", &[&here[..], &layer, &[map.as_str()]].concat(), &["export.file"], "").await?;
         let issued = [&here[..], &days, &["--issue"]].concat();
         shell.runs("report", &issued, &["report.issue", "export.report"], "").await?;
-        let map = file("hazards.csv", b"")?;
-        let map = ["--layer", "hazards", "--format", "csv", "--out", &map];
-        shell.runs("export", &[&here[..], &map].concat(), &["export.file"], "").await?;
         let next = ["--number", "12", "--reason", "纸质编号已用到 11"];
         shell.runs("order next", &[&here[..], &next].concat(), &["order.gap"], "").await?;
 
