@@ -130,8 +130,6 @@ pub struct Engine {
     pub strangers: std::sync::Mutex<Strangers>,
     /// What the last look for deadlines that tighten was made by.
     pub scanned: deadlines::Scanned,
-    /// What of the map was read by whom within the hour.
-    pub map_reads: tiles::MapReads,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -179,7 +177,6 @@ impl Engine {
             admission: Notify::new(),
             strangers: std::sync::Mutex::default(),
             scanned: deadlines::Scanned::default(),
-            map_reads: tiles::MapReads::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),
