@@ -16,7 +16,7 @@ use sync_protocol::field::CATEGORIES;
 use utoipa::IntoParams;
 
 use super::asked::Asked;
-use super::{Asker, layer, note};
+use super::{Asker, layer};
 use crate::http::Shared;
 use crate::http::auth::Account;
 use crate::http::conditional;
@@ -80,7 +80,7 @@ pub(in crate::http) async fn tile(
     let encoding = encoding::accepted(&headers);
     let wanted = Wanted { layer, tile, filter, selection };
     let version = tiles::version(&shared.engine, &account.district, layer).await?;
-    note(&shared, &account, layer).await?;
+    shared.engine.note_map_read(&account.district, account.person.id, "map.read", layer).await?;
     let early = version.map(|version| tag(&account, &wanted, version.as_bytes(), encoding));
     if let Some(tag) = early.as_ref().filter(|tag| is_known(&headers, tag)) {
         return Ok((StatusCode::NOT_MODIFIED, told(tag)).into_response());
