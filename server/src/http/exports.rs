@@ -197,7 +197,6 @@ pub(super) async fn begin(
 ) -> Result<Response, ApiError> {
     let request = request(&shared, &account, &name, &asked)?;
     let job = exports::ask(&shared.engine, &account.district, request).await?;
-    note(&shared, &account, &job).await?;
     Ok(told(StatusCode::ACCEPTED, &job))
 }
 

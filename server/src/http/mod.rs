@@ -84,8 +84,6 @@ pub struct Shared {
     uploads: Arc<Semaphore>,
     /// Tiles that are made at a time.
     tiles: Arc<Semaphore>,
-    /// Who is known to read which layer of the map.
-    noted: Arc<ogc::Noted>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -142,7 +140,6 @@ pub fn router(
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
-        noted: Arc::default(),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {

@@ -14,6 +14,8 @@ pub(super) enum Tab {
     Hazards,
     /// Rectification orders.
     Orders,
+    /// The layers of the map.
+    Map,
     /// Lines.
     Grid,
     /// Open conflicts.
@@ -39,10 +41,11 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 14] = [
+    const ALL: [(Self, &'static str, &'static str); 15] = [
         (Self::Overview, "/", "总览"),
         (Self::Hazards, "/hazards", "隐患"),
         (Self::Orders, "/orders", "通知书"),
+        (Self::Map, "/ogc", "地图"),
         (Self::Grid, "/grid", "线路"),
         (Self::Conflicts, "/conflicts", "冲突"),
         (Self::Proposals, "/proposals", "重复"),

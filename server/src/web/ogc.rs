@@ -14,7 +14,7 @@ use crate::sync::listing::Calendar;
 const COLLECTIONS: &str = "/ogc/collections";
 
 fn titled(zh: &str, en: &str, viewer: &Viewer, body: &Markup) -> String {
-    page(zh, viewer, Tab::Hazards, &html! { h1 { (zh) small { (en) } } (body) })
+    page(zh, viewer, Tab::Map, &html! { h1 { (zh) small { (en) } } (body) })
 }
 
 /// The landing page.
@@ -26,7 +26,7 @@ pub fn landing(viewer: &Viewer) -> String {
             ul {
                 li { a href=(COLLECTIONS) { "图层 Collections" } }
                 li { a href="/ogc/conformance" { "符合的标准 Conformance" } }
-                li { a href="/docs#ogc" { "接口文档 Documentation" } }
+                li { a href="/docs#map" { "接口文档 Documentation" } }
             }
         }
         (json("/ogc?f=json"))

@@ -102,7 +102,7 @@ pub(in crate::http) async fn api(
     Parameters(written): Parameters<Written>,
 ) -> Result<Response, ApiError> {
     if Format::of(written.f.as_deref(), &headers)? == Format::Html {
-        return Ok(Redirect::to("/docs#ogc").into_response());
+        return Ok(Redirect::to("/docs#map").into_response());
     }
     Ok(document(OPENAPI, described(&base).to_string()))
 }
