@@ -1,6 +1,6 @@
 //! From the ledger's degrees to the numbers of a file.
 
-use geo::{Coord, MapCoordsInPlace as _};
+use geo::{Coord, Geometry, Polygon};
 
 use super::{Reference, WriteError};
 use crate::geometry::{Converter, Degrees};
@@ -49,9 +49,35 @@ impl Projection {
         if self.converter.is_none() && self.reference != Reference::WebMercator {
             return Ok(());
         }
-        geometry.try_map_coords_in_place(|coord| {
-            self.coord(coord).ok_or(WriteError::Nowhere { id, reference: self.reference })
+        let mut placed = || match geometry {
+            Geometry::Point(point) => self.all(std::iter::once(&mut point.0)),
+            Geometry::LineString(line) => self.all(line.coords_mut()),
+            Geometry::MultiLineString(lines) => self.all(lines.iter_mut().flat_map(|line| line.coords_mut())),
+            Geometry::Polygon(polygon) => self.polygon(polygon),
+            Geometry::MultiPolygon(polygons) => polygons.iter_mut().try_for_each(|it| self.polygon(it)),
+            // No layer has them.
+            Geometry::Line(_)
+            | Geometry::MultiPoint(_)
+            | Geometry::GeometryCollection(_)
+            | Geometry::Rect(_)
+            | Geometry::Triangle(_) => None,
+        };
+        placed().ok_or(WriteError::Nowhere { id, reference: self.reference })
+    }
+
+    fn all<'c>(&self, mut coords: impl Iterator<Item = &'c mut Coord<f64>>) -> Option<()> {
+        coords.try_for_each(|coord| {
+            *coord = self.coord(*coord)?;
+            Some(())
         })
+    }
+
+    fn polygon(&self, polygon: &mut Polygon<f64>) -> Option<()> {
+        let mut placed = Some(());
+        polygon.exterior_mut(|ring| placed = self.all(ring.coords_mut()));
+        let mut holes = Some(());
+        polygon.interiors_mut(|rings| holes = self.all(rings.iter_mut().flat_map(|ring| ring.coords_mut())));
+        placed.and(holes)
     }
 
     /// The coordinates of one place; none where they do not reach it.
