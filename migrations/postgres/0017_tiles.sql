@@ -2,8 +2,6 @@
 -- read from the index alone.
 ALTER TABLE map_hazards ADD COLUMN tile TEXT COLLATE "C" NOT NULL DEFAULT '';
 CREATE INDEX map_hazards_tile ON map_hazards (district, place, tile);
--- What a unit's people see is found without reading everybody's.
-CREATE INDEX map_hazards_by_unit ON map_hazards (district, unit_id, place) WHERE unit_id IS NOT NULL;
 
 -- How many hazards are in a cell of a zoom, by severity, category and whether they are open, with the earliest deadline of
 -- those that are: what tiles of small zooms show. Kept from the changes of map_hazards, in their transaction.

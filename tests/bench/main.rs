@@ -9,6 +9,7 @@ mod commands;
 mod crew;
 mod derive;
 mod duplicates;
+mod exports;
 mod figure;
 mod ingest;
 mod large;
@@ -20,6 +21,7 @@ mod refold;
 mod report;
 mod rival;
 mod same_rows;
+mod tiles;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -55,6 +57,14 @@ const GROUPS: &[(&str, &[&str])] = &[
             "command_limit_postgres",
         ],
     ),
+    (
+        "tiles",
+        &[
+            "tile_z10", "tile_z12", "tile_z14", "tile_z10_postgres", "tile_z12_postgres",
+            "tile_z14_postgres", "tile_small_bytes", "tile_small_cpu", "tile_select_cpu", "counts_kept",
+        ],
+    ),
+    ("exports", &["export_geojson", "export_fgb", "export_gpkg", "export_memory"]),
     ("large", &["pull_100", "memory", "start_up", "first_pull"]),
 ];
 
@@ -85,8 +95,10 @@ async fn main() -> Result<()> {
             "patrol" => matching::patrols(&mut figures)?,
             "derive" => derive::measure(&mut figures).await?,
             "report" => report::measure(&mut figures).await?,
+            "exports" => exports::measure(&mut figures, arguments.records).await?,
             "photos" => photos::measure(&mut figures).await?,
             "commands" => commands::measure(&mut figures).await?,
+            "tiles" => tiles::measure(&mut figures, arguments.records).await?,
             _ => large::measure(&mut figures, arguments.records).await?,
         }
     }

@@ -49,7 +49,7 @@ impl Counted {
 }
 
 /// Processor seconds of a process, user and system.
-fn cpu_s(process: &str) -> Result<f64> {
+pub(crate) fn cpu_s(process: &str) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let after_name = stat.rsplit(") ").next().unwrap_or_default();
     let ticks = |at: usize| -> f64 {

@@ -183,7 +183,7 @@ async fn a_token_does_what_its_scopes_say_and_no_more_than_its_maker_could() -> 
             Ok(program.call(method, path, &json!({})).await?.status)
         };
         assert_eq!(status("GET", "/v1/hazards").await?, 200);
-        assert_eq!(status("GET", "/v1/hazards.geojson").await?, 403, "it may not export");
+        assert_eq!(status("GET", "/v1/exports/hazards.geojson").await?, 403, "it may not export");
         assert_eq!(status("POST", "/v1/works").await?, 403, "it may not write");
         assert_eq!(status("POST", "/v1/tokens").await?, 403, "it makes no other token");
         let past = json!({"name": "x", "scopes": ["read"], "expires_ms": 1});

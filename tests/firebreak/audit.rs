@@ -18,7 +18,7 @@ async fn with_log(backend: Backend) -> Result<(Server, String)> {
         let grade = json!({"fields": {"severity": "serious"}});
         office.post(&format!("/v1/hazards/{record}/commands/grade"), &grade).await?.json("a command")?;
     }
-    office.get("/v1/hazards.geojson").await?;
+    office.get("/v1/exports/hazards.geojson").await?;
     let (succeeded, head) = server.command(&["audit", "head"]).await?;
     ensure!(succeeded && head["sequence"].as_u64() >= Some(6), "{head}");
     Ok((server, head["head"].as_str().context("no head")?.to_owned()))
@@ -51,7 +51,7 @@ async fn what_the_office_does_is_in_the_log_once_and_in_order() -> Result<()> {
         let last = u64::try_from(rows.len())?;
         assert_eq!(sequences, (1..=last).rev().collect::<Vec<_>>());
         let count = |action: &str| rows.iter().filter(|row| row["action"] == action).count();
-        assert_eq!((count("device.enrol"), count("command.grade"), count("export.geojson")), (1, 4, 1));
+        assert_eq!((count("device.enrol"), count("command.grade"), count("export.file")), (1, 4, 1));
         let act = rows.iter().find(|row| row["action"] == "command.grade").context("no act")?;
         assert_eq!(act["actor"], format!("person:{}", server.person));
         ensure!(!act["detail"].to_string().contains("serious"), "values are no part of it: {act}");

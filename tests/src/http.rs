@@ -204,7 +204,7 @@ impl Client {
             request = request.header(*name, value);
         }
         let response = request.body(body).send().await?;
-        let named = headers(&response);
+        let named = named(&response);
         Ok((reply(response).await?, named))
     }
 
@@ -219,7 +219,7 @@ impl Client {
             request = request.basic_auth(user, Some(password));
         }
         let response = request.send().await?;
-        let named = headers(&response);
+        let named = named(&response);
         Ok((reply(response).await?, named))
     }
 
@@ -239,7 +239,7 @@ impl Client {
     }
 }
 
-fn headers(response: &reqwest::Response) -> BTreeMap<String, String> {
+fn named(response: &reqwest::Response) -> BTreeMap<String, String> {
     let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }

@@ -9,6 +9,7 @@ pub mod behind;
 pub mod browser;
 pub mod district;
 pub mod http;
+pub mod map;
 pub mod nepal;
 pub mod office_suite;
 pub mod phone;

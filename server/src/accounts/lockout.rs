@@ -10,11 +10,13 @@ pub const LONGEST_DELAY_MS: i64 = 3_600_000;
 /// After so long without a wrong password the count begins anew, milliseconds: a day.
 pub const FORGOTTEN_AFTER_MS: i64 = 86_400_000;
 
-/// Until when a login is locked after so many wrong passwords, of which the last came at `last_ms`.
-pub fn locked_until_ms(failures: u32, last_ms: i64) -> i64 {
-    let Some(beyond) = failures.checked_sub(FREE_FAILURES + 1) else { return last_ms };
+/// For how long a login is locked still after so many wrong passwords, of which the last came at `last_ms`, milliseconds; 0
+/// where it is not, whichever of the two moments is the later: the clocks of two servers differ.
+pub fn locked_for_ms(failures: u32, last_ms: i64, now_ms: i64) -> i64 {
+    let Some(beyond) = failures.checked_sub(FREE_FAILURES + 1) else { return 0 };
     let factor = 1_i64.checked_shl(beyond.min(30)).unwrap_or(i64::MAX);
-    last_ms.saturating_add(FIRST_DELAY_MS.saturating_mul(factor).min(LONGEST_DELAY_MS))
+    let until_ms = last_ms.saturating_add(FIRST_DELAY_MS.saturating_mul(factor).min(LONGEST_DELAY_MS));
+    until_ms.saturating_sub(now_ms).clamp(0, LONGEST_DELAY_MS)
 }
 
 /// The failures that still count at this moment.
@@ -59,9 +61,12 @@ mod tests {
     #[test]
     fn the_delay_grows_from_the_fifth_failure_to_an_hour() {
         let delays: Vec<i64> = [0, 4, 5, 6, 7, 11, 12, 40, u32::MAX]
-            .map(|failures| locked_until_ms(failures, 1_000) - 1_000)
+            .map(|failures| locked_for_ms(failures, 1_000, 1_000))
             .into();
         assert_eq!(delays, [0, 0, 30_000, 60_000, 120_000, 1_920_000, 3_600_000, 3_600_000, 3_600_000]);
+        assert_eq!([30_999, 31_000, 99_000].map(|now_ms| locked_for_ms(5, 1_000, now_ms)), [1, 0, 0]);
+        // Who waited for others to be counted came before them by the clock: that locks nobody.
+        assert_eq!([1, 4].map(|failures| locked_for_ms(failures, 1_000, 990)), [0, 0]);
     }
 
     #[test]

@@ -189,8 +189,10 @@ fn plain(text: &str) -> String {
     text.chars().take(OBJECT_CHARACTERS).map(shown).collect()
 }
 
-/// Keys ascend, since that is how the map keeps them.
+/// Keys ascend, whatever order maps keep.
 fn detail(detail: &Value) -> String {
+    let mut detail = detail.clone();
+    detail.sort_all_objects();
     let text = detail.to_string();
     if text.len() <= DETAIL_BYTES {
         return text;

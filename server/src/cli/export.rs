@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{DistrictArg, find, print_json};
 use crate::exports::{Encoding, Format, Headings, Reference};
 use crate::sync::Engine;
+use crate::sync::audit::{Actor, Entry};
 use crate::sync::exports::filters::Filters;
 use crate::sync::exports::{Request, Subject, usual_headings, write_to};
 use crate::sync::sessions::Sight;
@@ -134,6 +135,9 @@ pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::
     let selection = filters.selection(subject, &zone, now_ms, Sight::District)?;
     let (filters, sight) = (filters.query(now_ms), Sight::District);
     let request = Request { subject, format, headings, reference, encoding, selection, sight, filters };
+    let detail = json!({ "filters": request.filters });
+    let entry = Entry::by(Actor::Operator, "export.file", request.file_name(), detail);
+    engine.audit_alone(&district, entry).await?;
     let made = write_to(engine, &district, &request, &out).await?;
     let bytes = std::fs::metadata(&out).with_context(|| format!("{} cannot be read", out.display()))?.len();
     print_json(&json!({

@@ -17,6 +17,7 @@ pub(super) struct FlatGeobuf {
     outline: Outline,
     writer: FgbWriter<'static>,
     out: Box<dyn Output>,
+    is_empty: bool,
 }
 
 fn refused(error: ::flatgeobuf::Error) -> WriteError {
@@ -28,53 +29,67 @@ fn refused(error: ::flatgeobuf::Error) -> WriteError {
 
 impl FlatGeobuf {
     pub(super) fn new(outline: &Outline, out: Box<dyn Output>) -> Result<Self, WriteError> {
-        let wkt = outline.reference.wkt();
-        let title = outline.reference.title();
-        let code = outline.reference.epsg().map_or(0, i32::from);
-        let metadata = outline.about_json().to_string();
-        let description = outline.about_text();
-        let options = FgbWriterOptions {
-            crs: FgbCrs {
-                org: outline.reference.epsg().map(|_| "EPSG"),
-                code,
-                name: Some(&title),
-                wkt: wkt.as_deref(),
-                ..FgbCrs::default()
-            },
-            detect_type: false,
-            title: Some(outline.says(outline.schema.title)),
-            description: Some(&description),
-            metadata: Some(&metadata),
-            ..FgbWriterOptions::default()
-        };
-        let shape = match outline.schema.shape {
-            Shape::Point => GeometryType::Point,
-            Shape::LineString => GeometryType::LineString,
-            Shape::MultiLineString => GeometryType::MultiLineString,
-            Shape::MultiPolygon => GeometryType::MultiPolygon,
-        };
-        let mut writer =
-            FgbWriter::create_with_options(&outline.layer_name(), shape, options).map_err(refused)?;
-        writer.add_column("id", ColumnType::Long, |_, column| column.nullable = false);
-        for column in outline.schema.columns {
-            let kind = match column.kind {
-                ColumnKind::Text => ColumnType::String,
-                ColumnKind::Integer => ColumnType::Long,
-                ColumnKind::Real => ColumnType::Double,
-                ColumnKind::Boolean => ColumnType::Bool,
-                ColumnKind::Time | ColumnKind::Day => ColumnType::DateTime,
-            };
-            writer.add_column(outline.field(column), kind, |builder, arguments| {
-                arguments.title = Some(builder.create_string(outline.heading(column)));
-            });
-        }
-        Ok(Self { outline: outline.clone(), writer, out })
+        let writer = begun(outline, Index::Yes)?;
+        Ok(Self { outline: outline.clone(), writer, out, is_empty: true })
     }
+}
+
+/// Whether a file has a spatial index: of no features there is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Index {
+    Yes,
+    No,
+}
+
+fn begun(outline: &Outline, index: Index) -> Result<FgbWriter<'static>, WriteError> {
+    let wkt = outline.reference.wkt();
+    let title = outline.reference.title();
+    let code = outline.reference.epsg().map_or(0, i32::from);
+    let metadata = outline.about_json().to_string();
+    let description = outline.about_text();
+    let options = FgbWriterOptions {
+        crs: FgbCrs {
+            org: outline.reference.epsg().map(|_| "EPSG"),
+            code,
+            name: Some(&title),
+            wkt: wkt.as_deref(),
+            ..FgbCrs::default()
+        },
+        detect_type: false,
+        write_index: index == Index::Yes,
+        title: Some(outline.says(outline.schema.title)),
+        description: Some(&description),
+        metadata: Some(&metadata),
+        ..FgbWriterOptions::default()
+    };
+    let shape = match outline.schema.shape {
+        Shape::Point => GeometryType::Point,
+        Shape::LineString => GeometryType::LineString,
+        Shape::MultiLineString => GeometryType::MultiLineString,
+        Shape::MultiPolygon => GeometryType::MultiPolygon,
+    };
+    let mut writer =
+        FgbWriter::create_with_options(&outline.layer_name(), shape, options).map_err(refused)?;
+    writer.add_column("id", ColumnType::Long, |_, column| column.nullable = false);
+    for column in outline.schema.columns {
+        let kind = match column.kind {
+            ColumnKind::Text => ColumnType::String,
+            ColumnKind::Integer => ColumnType::Long,
+            ColumnKind::Real => ColumnType::Double,
+            ColumnKind::Boolean => ColumnType::Bool,
+            ColumnKind::Time | ColumnKind::Day => ColumnType::DateTime,
+        };
+        writer.add_column(outline.field(column), kind, |builder, arguments| {
+            arguments.title = Some(builder.create_string(outline.heading(column)));
+        });
+    }
+    Ok(writer)
 }
 
 impl FeatureWriter for FlatGeobuf {
     fn feature(&mut self, feature: &Feature) -> Result<(), WriteError> {
         let Some(geometry) = &feature.geometry else { return Ok(()) };
+        self.is_empty = false;
         let outline = &self.outline;
         let mut failed = None;
         let added = self.writer.add_feature_geom(Shown(geometry), |row| {
@@ -105,7 +120,8 @@ impl FeatureWriter for FlatGeobuf {
 
     fn finish(self: Box<Self>) -> Result<(), WriteError> {
         let mut out = BufWriter::new(self.out);
-        self.writer.write(&mut out).map_err(refused)?;
+        let writer = if self.is_empty { begun(&self.outline, Index::No)? } else { self.writer };
+        writer.write(&mut out).map_err(refused)?;
         Ok(out.flush()?)
     }
 }

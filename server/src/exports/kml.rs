@@ -44,13 +44,12 @@ pub(super) fn zip_refused(error: zip::result::ZipError) -> WriteError {
     }
 }
 
-/// How members of our zips are kept: nothing of the moment, large ones allowed.
+/// How members of our zips are kept: nothing of the moment; below 4 GiB, since readers of KMZ know no others.
 pub(super) fn zip_options() -> SimpleFileOptions {
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(DateTime::default())
         .unix_permissions(0o644)
-        .large_file(true)
 }
 
 /// A KML file.
@@ -98,12 +97,14 @@ impl<S: Sink> Kml<S> {
             write!(out, "{}", styled(outline, at, class.colour))?;
         }
         writeln!(out, "<Schema name=\"{name}\" id=\"{name}\">")?;
-        writeln!(out, "<SimpleField type=\"string\" name=\"id\"></SimpleField>")?;
         for column in outline.schema.columns {
             let kind = match column.kind {
-                ColumnKind::Text | ColumnKind::Integer | ColumnKind::Time | ColumnKind::Day => "string",
                 ColumnKind::Real => "double",
-                ColumnKind::Boolean => "bool",
+                ColumnKind::Text
+                | ColumnKind::Integer
+                | ColumnKind::Boolean
+                | ColumnKind::Time
+                | ColumnKind::Day => "string",
             };
             writeln!(out, "<SimpleField type=\"{kind}\" name=\"{}\"></SimpleField>", field(outline, column))?;
         }
@@ -162,7 +163,6 @@ impl<S: Sink> FeatureWriter for Kml<S> {
             xml(&name(outline, feature)),
         )?;
         write!(self.out, "<ExtendedData><SchemaData schemaUrl=\"#{layer}\">")?;
-        write!(self.out, "<SimpleData name=\"id\">{}</SimpleData>", feature.id)?;
         for (column, value) in outline.columns(&feature.values) {
             if let Some(shown) = text::shown(outline, column, value) {
                 let name = field(outline, column);

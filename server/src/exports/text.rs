@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::Outline;
+use super::{Headings, Outline};
 use crate::layers::{Column, Value};
 
 /// A moment in UTC: `2026-11-26T04:30:00Z`; milliseconds where it has some. Empty beyond the calendar.
@@ -38,7 +38,11 @@ pub(super) fn shown(outline: &Outline, column: &Column, value: &Value) -> Option
         Value::Text(text) => Some(outline.text(column, text).to_owned()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Real(number) => Some(number.to_string()),
-        Value::Boolean(truth) => Some(truth.to_string()),
+        Value::Boolean(truth) => Some(match (outline.headings, truth) {
+            (Headings::Zh, true) => "是".to_owned(),
+            (Headings::Zh, false) => "否".to_owned(),
+            (Headings::En, truth) => truth.to_string(),
+        }),
         Value::Time(at_ms) => Some(local(&outline.about.zone, *at_ms)),
         Value::Day(number) => Some(day(*number)),
     }

@@ -1,6 +1,6 @@
-//! `GET|POST /v1/exports/{name}`, `GET /v1/exports/{name}/file`: files of the map and of the ledger, whole or in parts.
+//! `GET|POST /v1/exports/{export}`, `GET /v1/exports/{export}/file`: files of the map and of the ledger, whole or in parts.
 //!
-//! `{name}` is a layer and a format with a point between them (`hazards.gpkg`), or the id of a file that was asked for
+//! `{export}` is a layer and a format with a point between them (`hazards.gpkg`), or the id of a file that was asked for
 //! before. How files are made is in [`crate::sync::exports`].
 
 use std::io::SeekFrom;
@@ -141,12 +141,12 @@ fn told(status: StatusCode, job: &Job) -> Response {
 
 /// 导出文件 A layer of the map or the ledger as a file, or how far a file is that was asked for.
 ///
-/// `{name}` is `LAYER.FORMAT`: `hazards`, `hazard_states`, `lines`, `structures`, `patrolled`, `not_patrolled`, `works`, `regions`,
+/// `{export}` is `LAYER.FORMAT`: `hazards`, `hazard_states`, `lines`, `structures`, `patrolled`, `not_patrolled`, `works`, `regions`,
 /// `unsent`, `ledger`, or `all` (gpkg alone); `gpkg`, `geojson`, `geojsonseq`, `fgb`, `shp`, `kml`, `kmz`, `csv`, `xlsx`. The file is
 /// made once at the ledger's last change and kept for 24 hours; `Range` with `If-Range` goes on with it. One that takes longer than a
 /// minute is answered 202 with how far it is. With the id of a file in place of the name: how far it is.
 #[utoipa::path(
-    get, path = "/v1/exports/{name}", tag = "exports",
+    get, path = "/v1/exports/{export}", tag = "exports",
     params(Asked),
     responses(
         (status = 200, description = "The file; of an id, how far it is", body = Export),
@@ -184,7 +184,7 @@ pub(super) async fn get(
 ///
 /// The same names and parameters as of `GET`. The reply says where to ask how far it is.
 #[utoipa::path(
-    post, path = "/v1/exports/{name}", tag = "exports",
+    post, path = "/v1/exports/{export}", tag = "exports",
     params(Asked),
     responses((status = 202, description = "It is being made, or made already", body = Export)),
     extensions(("x-codes" = json!(["too-many-requests"]))),
@@ -197,13 +197,12 @@ pub(super) async fn begin(
 ) -> Result<Response, ApiError> {
     let request = request(&shared, &account, &name, &asked)?;
     let job = exports::ask(&shared.engine, &account.district, request).await?;
-    note(&shared, &account, &job).await?;
     Ok(told(StatusCode::ACCEPTED, &job))
 }
 
 /// 下载导出文件 The file of an id, whole or in parts.
 #[utoipa::path(
-    get, path = "/v1/exports/{name}/file", tag = "exports",
+    get, path = "/v1/exports/{export}/file", tag = "exports",
     responses(
         (status = 200, description = "The file", body = String, content_type = "application/octet-stream"),
         (status = 206, description = "The part of it that was asked for", body = String, content_type = "application/octet-stream"),

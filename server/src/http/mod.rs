@@ -84,8 +84,6 @@ pub struct Shared {
     uploads: Arc<Semaphore>,
     /// Tiles that are made at a time.
     tiles: Arc<Semaphore>,
-    /// Who is known to read which layer of the map.
-    noted: Arc<ogc::Noted>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -142,7 +140,6 @@ pub fn router(
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
-        noted: Arc::default(),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {
@@ -189,8 +186,8 @@ fn api() -> Router<Shared> {
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
-        .route("/v1/exports/{name}", get(exports::get).post(exports::begin))
-        .route("/v1/exports/{name}/file", get(exports::file))
+        .route("/v1/exports/{export}", get(exports::get).post(exports::begin))
+        .route("/v1/exports/{export}/file", get(exports::file))
         .route("/v1/hazards/{record}", get(hazards::one))
         .route("/v1/hazards/{record}/restore", post(hazards::restore))
         .route("/v1/hazards/{record}/commands", get(commands::offered))
@@ -248,6 +245,7 @@ fn api() -> Router<Shared> {
         .route("/ogc/collections", get(ogc::collections::list))
         .route("/ogc/collections/{collection}", get(ogc::collections::one))
         .route("/ogc/collections/{collection}/queryables", get(ogc::collections::queryables))
+        .route("/ogc/collections/{collection}/schema", get(ogc::collections::schema))
         .route("/ogc/collections/{collection}/items", get(ogc::items::items))
         .route("/ogc/collections/{collection}/items/{feature}", get(ogc::items::one))
         .route("/docs", get(docs::docs))

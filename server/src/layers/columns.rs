@@ -95,6 +95,10 @@ pub(super) const LINES: &[Column] = &[
     column("voltage_assumed", Text, "电压说明", "Voltage note"),
     column("length_m", Real, "长度（米）", "Length (m)"),
     column("structures", Integer, "杆塔数", "Structures"),
+    column("kind", Text, "线路类型", "Kind"),
+    column("voltage", Text, "电压（原文）", "Voltage as given"),
+    column("owner", Text, "产权单位", "Owner"),
+    column("operator", Text, "运维单位", "Operator"),
 ];
 
 /// Of [`super::Layer::Structures`].
@@ -104,6 +108,9 @@ pub(super) const STRUCTURES: &[Column] = &[
     column("line_name", Text, "线路名称", "Line"),
     column("structure", Text, "杆号", "Structure number"),
     column("chainage_m", Real, "里程（米）", "Chainage (m)"),
+    column("external_id", Text, "杆塔编码", "External id"),
+    column("number", Text, "杆号（原文）", "Number as given"),
+    column("kind", Text, "杆塔类型", "Kind"),
 ];
 
 /// Of [`super::Layer::Patrolled`].

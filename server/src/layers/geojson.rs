@@ -162,8 +162,9 @@ fn push_value(out: &mut String, value: &Value) {
         Value::Null => out.push_str("null"),
         Value::Text(text) => push_text(out, text),
         Value::Integer(number) => push_whole(out, *number),
+        // With a point always: readers guess from the first features whether a column is of whole numbers.
         Value::Real(number) if number.is_finite() => {
-            let _written = write!(out, "{number}");
+            let _written = write!(out, "{number:?}");
         }
         Value::Real(_) => out.push_str("null"),
         Value::Boolean(truth) => out.push_str(if *truth { "true" } else { "false" }),
@@ -196,27 +197,25 @@ pub fn date(day: i64) -> Option<Date> {
 /// A text in its quotes.
 pub fn push_text(out: &mut String, text: &str) {
     out.push('"');
-    let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..0x20 => "",
-            _ => continue,
-        };
-        // Every escaped byte is a character of its own.
-        out.push_str(text.get(from..at).unwrap_or_default());
-        if escape.is_empty() {
-            let _written = write!(out, "\\u{byte:04x}");
-        } else {
-            out.push_str(escape);
+    let mut rest = text;
+    // Every escaped byte is a character of its own.
+    while let Some(at) = rest.as_bytes().iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        match special.as_bytes().first() {
+            Some(b'"') => out.push_str("\\\""),
+            Some(b'\\') => out.push_str("\\\\"),
+            Some(b'\n') => out.push_str("\\n"),
+            Some(b'\r') => out.push_str("\\r"),
+            Some(b'\t') => out.push_str("\\t"),
+            Some(other) => {
+                let _written = write!(out, "\\u{other:04x}");
+            }
+            None => {}
         }
-        from = at + 1;
+        rest = special.get(1..).unwrap_or_default();
     }
-    out.push_str(text.get(from..).unwrap_or_default());
+    out.push_str(rest);
     out.push('"');
 }
 

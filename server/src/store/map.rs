@@ -10,6 +10,8 @@ use uuid::Uuid;
 use super::rows::{KEYS, Keys as _, insert_rows};
 use super::{StoreError, Transaction, each_backend, execute, fetch_optional};
 use crate::domain::{DistrictKey, UnitId};
+use crate::tiles::counts::Deltas;
+use crate::tiles::points::Point;
 
 /// Ids from here on are of hazards that have no number; the numbers are below.
 pub const UNNUMBERED: i64 = 1 << 52;
@@ -183,7 +185,8 @@ impl Transaction {
         name: &str,
     ) -> Result<(), StoreError> {
         execute!(self, RENAME_UNIT, district.0, unit.0, name, BLANK);
-        Ok(())
+        // Tiles that are narrowed by the name of a unit are others now.
+        self.keep_tile_counts(district, &Deltas::default()).await
     }
 
     async fn shown_hazards(
@@ -261,7 +264,7 @@ impl Transaction {
             "INSERT INTO map_hazards (district, place, id, record, lat_e7, lon_e7, number, found, county, township, \
              line_name, line, voltage_v, structure_from, structure_to, chainage_mm, offset_mm, in_zone, accuracy_mm, \
              category, kind, description, severity_rank, severity, major, state, open, conflict, provisional, unit, \
-             unit_id, order_number, due, turn, updated, change) ",
+             unit_id, order_number, due, turn, updated, change, tile) ",
             " ON CONFLICT (district, place, id) DO UPDATE SET record = excluded.record, lat_e7 = excluded.lat_e7, \
              lon_e7 = excluded.lon_e7, number = excluded.number, found = excluded.found, county = excluded.county, \
              township = excluded.township, line_name = excluded.line_name, line = excluded.line, \
@@ -273,7 +276,8 @@ impl Transaction {
              state = excluded.state, open = excluded.open, conflict = excluded.conflict, \
              provisional = excluded.provisional, unit = excluded.unit, unit_id = excluded.unit_id, \
              order_number = excluded.order_number, due = excluded.due, turn = excluded.turn, \
-             updated = excluded.updated, change = excluded.change",
+             updated = excluded.updated, change = excluded.change, \
+             tile = excluded.tile",
             |row, item| {
                 let (it, id) = item;
                 row.push_bind(district.0)
@@ -312,8 +316,25 @@ impl Transaction {
                     .push_bind(it.turn.as_deref())
                     .push_bind(it.updated)
                     .push_bind(it.change)
+                    .push_bind(line_of(it, *id))
             }
         );
         Ok(())
     }
+}
+
+/// What tiles show of a hazard that is kept under this id.
+fn line_of(row: &MapHazardRow, id: i64) -> String {
+    let point = Point {
+        id,
+        place: row.place,
+        severity_rank: row.severity_rank,
+        is_open: row.open != 0,
+        due_ms: row.due,
+        category: row.category.as_deref().unwrap_or_default(),
+        kind: row.kind.as_deref().unwrap_or_default(),
+        state: &row.state,
+        number: row.number.as_deref().unwrap_or_default(),
+    };
+    point.line()
 }

@@ -4,9 +4,9 @@
 //! hazards, of the others among the cells below them. Start at [`Transaction::keep_tile_counts`].
 
 use super::rows::{chunks, insert_rows};
-use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
+use super::{Changed, Shown, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
-use crate::tiles::counts::{Count, Delta, Deltas, Key, LEVELS};
+use crate::tiles::counts::{Count, Counted, Delta, Deltas, Key, LEVELS};
 
 /// The category that a hazard is counted by (`tiles::counts::category`) as SQL says it.
 macro_rules! category {
@@ -58,6 +58,25 @@ type CountTuple = (i64, i64, String, i64, i64, Option<i64>);
 
 pub(super) fn count(level: u8, (cell, severity_rank, category, open, amount, due_ms): CountTuple) -> Count {
     Count { key: Key { level, cell, severity_rank, category, is_open: open == 1 }, amount, due_ms }
+}
+
+impl From<&[Changed]> for Deltas {
+    fn from(changes: &[Changed]) -> Self {
+        let counted = |shown: &Option<Shown>| shown.as_ref().map(counted);
+        let changes: Vec<(Option<Counted>, Option<Counted>)> =
+            changes.iter().map(|change| (counted(&change.old), counted(&change.new))).collect();
+        Self::of(changes.iter().map(|(old, new)| (old.as_ref(), new.as_ref())))
+    }
+}
+
+fn counted(shown: &Shown) -> Counted {
+    Counted {
+        place: shown.place,
+        severity_rank: shown.severity_rank,
+        category: shown.category.clone().unwrap_or_default(),
+        is_open: shown.open,
+        due_ms: shown.due,
+    }
 }
 
 impl Transaction {

@@ -120,12 +120,13 @@ struct Attempt {
 /// # Errors
 /// [`Code::SignInLocked`], with how long it stays so.
 async fn attempt(engine: &Engine, login: &str, login_hash: &[u8]) -> Result<Attempt, SyncError> {
-    let now_ms = engine.clock.now_ms();
     let mut transaction = engine.store.begin().await?;
     let (failures, last_ms) = transaction.sign_in_failures(login_hash).await?;
+    // Now that those who were before it are counted: it may have waited for them.
+    let now_ms = engine.clock.now_ms();
     let failures = lockout::counted(failures, last_ms, now_ms);
-    let locked_ms = lockout::locked_until_ms(failures, last_ms).saturating_sub(now_ms);
-    if failures > 0 && locked_ms > 0 {
+    let locked_ms = lockout::locked_for_ms(failures, last_ms, now_ms);
+    if locked_ms > 0 {
         let seconds = u64::try_from(locked_ms / 1_000 + 1).unwrap_or(1);
         return Err(SyncError::Wait(Code::SignInLocked, seconds));
     }
@@ -149,7 +150,7 @@ async fn note_failure(
     failures: u32,
 ) -> Result<(), SyncError> {
     let now_ms = engine.clock.now_ms();
-    let locked_ms = lockout::locked_until_ms(failures, now_ms) - now_ms;
+    let locked_ms = lockout::locked_for_ms(failures, now_ms, now_ms);
     let action = if locked_ms > 0 { "login.locked" } else { "login.failed" };
     let (object, row) = match account {
         Some(account) => (account.id.to_string(), Strangers::NOTED),

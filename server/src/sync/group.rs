@@ -276,6 +276,7 @@ async fn write_group(
         transaction.commit().await?;
         engine.written.notify_one();
         engine.photos.committed();
+        engine.exports.committed();
         // What a group was made of is many small pieces: nobody waits while they are freed.
         tokio::task::spawn_blocking(move || drop(arrivals));
         Ok(Written { receipts, presenters, lineage, acted: Vec::new() })

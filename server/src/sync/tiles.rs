@@ -11,14 +11,16 @@ use sync_protocol::ids::PersonId;
 use tokio::sync::Mutex;
 
 use super::audit::Entry;
+use super::layers::{self, PAGE_MOST, Selection};
 use super::sessions::Sight;
 use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
-use crate::layers::Layer;
+use crate::layers::{Feature, Layer};
 use crate::store::{StoreError, TileFilter, Transaction};
 use crate::tiles::counts::{self, LEVELS};
+use crate::tiles::features::MARGIN;
 use crate::tiles::points::{self, Point};
-use crate::tiles::{COUNTED_ZOOM, MvtError, TILE_FEATURES, Tile};
+use crate::tiles::{COUNTED_ZOOM, MvtError, STRUCTURES_ZOOM, TILE_FEATURES, Tile};
 
 /// A tile that somebody asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +29,10 @@ pub struct Wanted {
     pub layer: Layer,
     /// Which tile.
     pub tile: Tile,
-    /// Which of its features.
+    /// Which of its hazards; of the other layers everything that is seen.
     pub filter: TileFilter,
+    /// What whoever asks sees.
+    pub sight: Sight,
 }
 
 /// What a tile holds.
@@ -40,30 +44,56 @@ pub struct Made {
     pub is_counted: bool,
 }
 
-/// Layers that a unit's people are shown: hazards, of which they see their own, and what stands on the ground.
-pub fn is_shown(layer: Layer, sight: &Sight) -> bool {
+/// The first zoom that shows a layer.
+pub const fn first_zoom(layer: Layer) -> u8 {
     match layer {
-        Layer::Hazards | Layer::Lines | Layer::Structures | Layer::Regions => true,
-        Layer::HazardStates | Layer::Patrolled | Layer::NotPatrolled | Layer::Works | Layer::Unsent => {
-            *sight == Sight::District
-        }
+        Layer::HazardStates => COUNTED_ZOOM + 1,
+        Layer::Structures => STRUCTURES_ZOOM,
+        Layer::Hazards
+        | Layer::Lines
+        | Layer::Patrolled
+        | Layer::NotPatrolled
+        | Layer::Works
+        | Layer::Regions
+        | Layer::Unsent => 0,
     }
 }
 
 /// The version of what tiles of a layer are made of: the same as long as none of them can change. It is read before what
-/// the tile is made of, so that a tile is never older than what its tag says.
+/// a tile is made of, so that no tile is older than what its tag says. None of layers that follow more than one thing, or
+/// the clock: their tiles are told apart by their bytes.
 ///
 /// # Errors
 /// The store's.
-pub async fn version(engine: &Engine, district: &District) -> Result<String, SyncError> {
-    let (epoch, version) = engine.store.glance().await?.map_version(district.key).await?;
-    Ok(format!("{}.{version}", hex::encode(epoch)))
+pub async fn version(
+    engine: &Arc<Engine>,
+    district: &District,
+    layer: Layer,
+) -> Result<Option<String>, SyncError> {
+    match layer {
+        Layer::Hazards => {
+            let (epoch, version) = engine.store.glance().await?.map_version(district.key).await?;
+            Ok(Some(format!("{}.{version}", hex::encode(epoch))))
+        }
+        Layer::Lines | Layer::Structures => {
+            let (epoch, _) = engine.store.glance().await?.map_version(district.key).await?;
+            let (grid, regions) = engine.grid(district).await?.basis;
+            Ok(Some(format!("{}.{grid}.{regions}", hex::encode(epoch))))
+        }
+        Layer::HazardStates
+        | Layer::Patrolled
+        | Layer::NotPatrolled
+        | Layer::Works
+        | Layer::Regions
+        | Layer::Unsent => Ok(None),
+    }
 }
 
 /// Makes a tile of [`TILE_FEATURES`] features at most.
 ///
 /// # Errors
-/// The store's.
+/// [`Code::TileNeedsZoom`] where the layer is not shown at this zoom, or has too many features in the tile; of hazards
+/// never. [`Code::Forbidden`] where the layer is not seen; the store's.
 pub async fn made(engine: &Arc<Engine>, district: &District, wanted: &Wanted) -> Result<Made, SyncError> {
     made_within(engine, district, wanted, TILE_FEATURES).await
 }
@@ -71,18 +101,41 @@ pub async fn made(engine: &Arc<Engine>, district: &District, wanted: &Wanted) ->
 /// Makes a tile of so many features at most: more hazards are counted, so that none is left out.
 ///
 /// # Errors
-/// The store's.
+/// As [`made`].
 pub async fn made_within(
     engine: &Arc<Engine>,
     district: &District,
     wanted: &Wanted,
     limit: u32,
 ) -> Result<Made, SyncError> {
-    let Wanted { tile, filter, .. } = wanted;
-    let (tile, key) = (*tile, district.key);
+    let tile = wanted.tile;
+    if tile.zoom() < first_zoom(wanted.layer) {
+        let needed = format!("zoom {}", first_zoom(wanted.layer));
+        return Err(SyncError::RefusedFor(Code::TileNeedsZoom, needed));
+    }
+    if wanted.layer == Layer::Hazards {
+        return hazards(engine, district, wanted, limit).await;
+    }
+    let found = features(engine, district, wanted, limit).await?;
+    let layer = wanted.layer;
+    let make = move || crate::tiles::features::encode(tile, layer, &found);
+    Ok(Made { bytes: encoded(make).await?, is_counted: false })
+}
+
+async fn hazards(
+    engine: &Arc<Engine>,
+    district: &District,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Made, SyncError> {
+    let (tile, key) = (wanted.tile, district.key);
+    let mut filter = wanted.filter.clone();
+    if let Sight::Units(units) = &wanted.sight {
+        filter.units = Some(units.iter().copied().collect());
+    }
     let mut reading = engine.store.glance().await?;
     if tile.zoom() > COUNTED_ZOOM {
-        let (amount, lines) = reading.tile_lines(key, tile, filter, limit.saturating_add(1)).await?;
+        let (amount, lines) = reading.tile_lines(key, tile, &filter, limit.saturating_add(1)).await?;
         if amount <= i64::from(limit) {
             drop(reading);
             let make = move || points::encode(tile, lines.split(points::LINE).filter_map(Point::parse));
@@ -91,7 +144,7 @@ pub async fn made_within(
     }
     // A unit's hazards are few, and what too many hazards come to is counted when it is asked for.
     let counted = if tile.zoom() > COUNTED_ZOOM || filter.units.is_some() {
-        reading.tile_groups(key, tile, filter).await?
+        reading.tile_groups(key, tile, &filter).await?
     } else {
         let mut kept = reading.tile_counts(key, tile).await?;
         kept.retain(|count| filter.shows(count));
@@ -100,6 +153,34 @@ pub async fn made_within(
     drop(reading);
     let make = move || counts::encode(tile, &counted);
     Ok(Made { bytes: encoded(make).await?, is_counted: true })
+}
+
+/// The features of another layer in a tile and its margin.
+async fn features(
+    engine: &Arc<Engine>,
+    district: &District,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Vec<Feature>, SyncError> {
+    let bbox = Some(wanted.tile.bounds(MARGIN));
+    let selection = Selection { bbox, ..Selection::seen_by(wanted.sight.clone()) };
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found: Vec<Feature> = Vec::new();
+    // Not the first page, which would wait for what has come to be derived: a tile shows what is there.
+    let mut after = Some(-1);
+    loop {
+        let page = layers::page(engine, district, wanted.layer, &selection, after, PAGE_MOST).await?;
+        let is_last = page.len() < usize::try_from(PAGE_MOST).unwrap_or(usize::MAX);
+        after = page.last().map(|feature| feature.id);
+        found.extend(page);
+        if found.len() > most {
+            let needed = format!("more than {limit} features");
+            return Err(SyncError::RefusedFor(Code::TileNeedsZoom, needed));
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
 }
 
 /// Where the counts that are kept are not what the hazards come to.

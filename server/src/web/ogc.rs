@@ -26,7 +26,7 @@ pub fn landing(viewer: &Viewer) -> String {
             ul {
                 li { a href=(COLLECTIONS) { "图层 Collections" } }
                 li { a href="/ogc/conformance" { "符合的标准 Conformance" } }
-                li { a href="/docs#ogc" { "接口文档 Documentation" } }
+                li { a href="/docs#map" { "接口文档 Documentation" } }
             }
         }
         (json("/ogc?f=json"))

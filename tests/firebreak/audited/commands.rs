@@ -129,6 +129,9 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         let out = file("report.txt", b"")?;
         let days = ["--from", "2026-11-01", "--to", "2026-11-30", "--out", &out];
         shell.runs("report", &[&here[..], &days].concat(), &["export.report"], "").await?;
+        let (layer, map) =
+            (["--layer", "hazards", "--format", "geojson", "--out"], file("map.geojson", b"")?);
+        shell.runs("export", &[&here[..], &layer, &[map.as_str()]].concat(), &["export.file"], "").await?;
         let issued = [&here[..], &days, &["--issue"]].concat();
         shell.runs("report", &issued, &["report.issue", "export.report"], "").await?;
         let next = ["--number", "12", "--reason", "纸质编号已用到 11"];

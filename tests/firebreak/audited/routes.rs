@@ -18,6 +18,7 @@ use crate::photos::File;
 const WITHOUT_ROWS: &[(&str, &str)] = &[
     ("POST /v1/sync", "what a phone hands in are signed operations, which are kept as they came"),
     ("HEAD /v1/photos/{sha256}", "it reads how far an upload is"),
+    ("POST /v1/exports/{export}", "nothing leaves the server before the file is fetched, which leaves a row"),
     ("POST /v1/session/district", "it changes what is looked at, and nothing of the ledger"),
     ("POST /district", "it changes what is looked at, and nothing of the ledger"),
 ];
@@ -150,8 +151,11 @@ async fn hazards(server: &Server, office: &mut Office<'_>) -> Result<()> {
     let (nothing, row) = (json!({}), ["export.order"]);
     office.does("GET /v1/orders/{order}/html", &format!("{path}/html"), &nothing, &row).await?;
     office.does("GET /v1/orders/{order}/docx", &format!("{path}/docx"), &nothing, &row).await?;
-    let map = "/v1/hazards.geojson";
-    office.does("GET /v1/hazards.geojson", map, &nothing, &["export.geojson"]).await?;
+    let (path, row) = ("/v1/exports/hazards.geojson", ["export.file"]);
+    office.does("GET /v1/exports/{export}", path, &nothing, &row).await?;
+    let asked = office.does("POST /v1/exports/{export}", "/v1/exports/hazards.csv", &nothing, &[]).await?;
+    let path = format!("/v1/exports/{}/file", text(&asked, "id")?);
+    office.does("GET /v1/exports/{export}/file", &path, &nothing, &row).await?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ mod formats;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
-mod real;
+pub(crate) mod real;
 #[cfg(test)]
 mod regions;
 

@@ -20,12 +20,12 @@ const ZONE: &str = "Asia/Shanghai";
 /// Nine in the morning of a day, or its beginning.
 fn at_ms(day: Date, hour: i8) -> Result<i64> {
     let zone = TimeZone::get(ZONE)?;
-    Ok(day.at(hour, 0, 0, 0).to_zoned(zone)?.timestamp().as_millisecond())
+    Ok(day.at(hour, 0, 0, 0).to_zoned_datetime(zone)?.timestamp().as_millisecond())
 }
 
 /// The next 26 November: out of season, and in no past that a clock could not be set to.
 fn autumn() -> Result<Date> {
-    let today = Timestamp::now().to_zoned(TimeZone::get(ZONE)?).date();
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::get(ZONE)?).date();
     let this_year = Date::new(today.year(), 11, 26)?;
     let is_over = at_ms(this_year, 9)? <= Timestamp::now().as_millisecond();
     Ok(if is_over { this_year.checked_add(1.year())? } else { this_year })

@@ -1,8 +1,14 @@
 //! The layers of the map, read beside a running server by its library: they are what the ledger says. Here is what the
 //! tests share.
 
+mod counts;
+pub(crate) mod downloads;
+mod drawn;
 mod each;
+mod exports;
 mod reading;
+mod round_trip;
+pub(crate) mod tiles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -190,4 +196,10 @@ fn history(hazard: &Feature, states: &[&Feature]) -> Result<()> {
     let state = json(cell(Layer::Hazards, hazard, "state"));
     ensure!(column(last, "state") == state, "{last:?} is {state}");
     Ok(())
+}
+
+/// The library's door to a running server's ledger.
+async fn beside(server: &Server) -> Result<(Arc<Engine>, District)> {
+    let Map { engine, district, .. } = Map::open(server).await?;
+    Ok((engine, district))
 }

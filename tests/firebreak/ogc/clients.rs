@@ -146,7 +146,11 @@ async fn the_gdal_inside_pyogrio_reads_every_layer_and_its_system() -> Result<()
                 assert_eq!(values, &json!(column(text)), "{name} {text}");
             }
             if !own.is_empty() {
-                assert_eq!(told["crs"], "OGC:CRS84", "{name}");
+                ensure!(
+                    told["crs"].as_str().is_some_and(|crs| crs.contains("CRS84")),
+                    "{name}: {}",
+                    told["crs"]
+                );
             }
         }
         let hazards = &read["layers"]["hazards"];

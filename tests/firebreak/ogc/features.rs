@@ -41,6 +41,7 @@ async fn the_api_definition_names_every_path_below_its_server() -> Result<()> {
     let (reply, _) = world.reply("/ogc/api", &[]).await?;
     ensure!(reply.content_type.starts_with("application/vnd.oai.openapi+json"), "{}", reply.content_type);
     let document = reply.json("/ogc/api")?;
+    assert_eq!(document["openapi"], "3.0.3");
     let server = document["servers"][0]["url"].as_str().context("no server")?;
     assert_eq!(world.path_of(server)?, "/ogc");
     let paths = document["paths"].as_object().context("no paths")?;
@@ -131,6 +132,12 @@ async fn the_queryables_are_a_schema_of_the_columns() -> Result<()> {
             ensure!(properties[column.name]["type"].is_string(), "{}", column.name);
         }
         ensure!(properties["geometry"]["format"].as_str().is_some_and(|it| it.starts_with("geometry-")));
+        let path = world.path_of(&linked(&collection, "describedBy").context("no schema")?)?;
+        let described = world.get(&path).await?;
+        let columns = described.pointer("/properties/properties/properties").context("no properties")?;
+        for column in layer.columns() {
+            assert_eq!(columns[column.name], properties[column.name], "{}", column.name);
+        }
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ async fn shows(server: &Server, record: &str, text: &str) -> Result<Vec<String>>
         format!("/v1/hazards/{record}"),
         format!("/hazards/{record}"),
         "/v1/hazards".to_owned(),
-        "/v1/hazards.geojson".to_owned(),
+        "/v1/exports/hazards.geojson".to_owned(),
         "/v1/conflicts".to_owned(),
         "/v1/quarantine".to_owned(),
         "/v1/proposals".to_owned(),

@@ -87,8 +87,9 @@ async fn a_units_people_are_told_of_the_hazards_of_their_unit_and_those_below_it
         assert_eq!(totals["overdue"], json!({"unit": 0}));
         let all = admin.json("/v1/totals").await?;
         ensure!(all["hazards"].as_u64() > totals["hazards"].as_u64(), "{all}");
-        let map = unit.json("/v1/hazards.geojson").await?;
-        let ids = map["features"].as_array().context("no features")?.iter().map(|feature| &feature["id"]);
+        let map = unit.json("/v1/exports/hazards.geojson").await?;
+        let features = map["features"].as_array().context("no features")?;
+        let ids = features.iter().map(|feature| &feature["properties"]["uuid"]);
         assert_eq!(ids.filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>(), own);
         // Whatever else is there, is for them not there.
         for (path, is_there) in

@@ -73,6 +73,7 @@ async fn objects(server: &Server, code: &str, word: &str) -> Result<(Objects, Ph
     let period = json!({"from": "2026-11-01", "to": "2026-11-30"});
     let issued = office.post("/v1/reports/work", &period).await?.json("report")?;
     let tokens = office.json("/v1/tokens").await?;
+    let export = office.post("/v1/exports/hazards.csv", &json!({})).await?.json("export")?;
     let text =
         |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"));
     let found = Objects::from([
@@ -87,6 +88,7 @@ async fn objects(server: &Server, code: &str, word: &str) -> Result<(Objects, Ph
         ("{number}", text(&issued["number"])?),
         ("{token}", text(&tokens["tokens"][0]["id"])?),
         ("{bundle}", hash.to_string()),
+        ("{export}", text(&export["id"])?),
         // A photo that nobody has, and an order that nobody gave: of both districts there are none.
         ("{sha256}", "1f".repeat(32)),
         ("{order}", "2026-998".to_owned()),
@@ -159,6 +161,7 @@ fn absent() -> Objects {
         ("{number}", "test-2026-999".to_owned()),
         ("{token}", "0f".repeat(8)),
         ("{bundle}", "0f".repeat(32)),
+        ("{export}", "0f".repeat(16)),
         ("{sha256}", "0f".repeat(32)),
         ("{order}", "2026-999".to_owned()),
         ("{session}", "0f".repeat(8)),

@@ -17,7 +17,7 @@ const NAME_BYTES: usize = 10;
 /// Bytes of a text.
 const TEXT_BYTES: usize = 254;
 /// Digits of a whole number, its sign included.
-const INTEGER_BYTES: usize = 20;
+const INTEGER_BYTES: usize = 18;
 /// Digits of a number, its sign, its point and its decimals included.
 const REAL_BYTES: usize = 24;
 /// Decimals of a number: micrometres, microvolts.
@@ -80,11 +80,11 @@ impl Table {
     /// A row as it is put aside.
     pub(super) fn cells(&self, outline: &Outline, feature: &Feature) -> Vec<Cell> {
         let plain = |text: String| Cell { bytes: text.into_bytes(), is_cut: false };
-        let mut cells = vec![plain(feature.id.to_string())];
+        let mut cells = vec![plain(integer(feature.id))];
         cells.extend(outline.columns(&feature.values).map(|(column, value)| match value {
             Value::Null => plain(String::new()),
             Value::Text(it) => encoded(outline.text(column, it), self.encoding, TEXT_BYTES),
-            Value::Integer(number) => plain(number.to_string()),
+            Value::Integer(number) => plain(integer(*number)),
             Value::Real(number) => plain(real(*number)),
             Value::Boolean(truth) => plain(if *truth { "T" } else { "F" }.to_owned()),
             Value::Time(at_ms) => plain(text::local(&outline.about.zone, *at_ms)),
@@ -191,6 +191,12 @@ impl Field {
     fn decimals(&self) -> bool {
         self.column.is_some_and(|column| column.kind == ColumnKind::Real)
     }
+}
+
+/// Nothing, where it is longer than readers take for a whole number.
+fn integer(number: i64) -> String {
+    let text = number.to_string();
+    if text.len() <= INTEGER_BYTES { text } else { String::new() }
 }
 
 fn real(number: f64) -> String {

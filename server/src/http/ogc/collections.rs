@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Asker, Base, Format, Written, document, layer, link, own_links, shown};
@@ -16,6 +17,8 @@ use crate::web;
 
 /// The relation of a collection to what it can be asked by (Part 3).
 const QUERYABLES: &str = "http://www.opengis.net/def/rel/ogc/1.0/queryables";
+/// The relation of a collection to what its features look like. Case means nothing in it, but GDAL looks for this one.
+const DESCRIBED: &str = "describedBy";
 /// The relation of a collection to its tiles (OGC API – Tiles).
 const TILESETS: &str = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector";
 
@@ -83,9 +86,8 @@ pub(in crate::http) async fn queryables(
     if Format::of(written.f.as_deref(), &headers)? == Format::Html {
         return Ok(pages::shown_page(&account, |viewer| web::ogc::queryables(layer, viewer)));
     }
-    let mut properties = Map::new();
+    let mut properties = columns(layer);
     properties.insert(cql::GEOMETRY.to_owned(), geometry_schema(layer.shape()));
-    properties.extend(layer.columns().iter().map(|column| (column.name.to_owned(), schema(*column))));
     let body = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": format!("{base}/collections/{}/queryables", layer.name()),
@@ -95,6 +97,53 @@ pub(in crate::http) async fn queryables(
         "additionalProperties": false,
     });
     Ok(document("application/schema+json", body.to_string()))
+}
+
+/// 要素结构 What a feature of a layer looks like, as a JSON Schema of its GeoJSON.
+///
+/// GDAL takes the types of columns from it: by what it reads first it would take a column for one of whole numbers.
+#[utoipa::path(
+    get, path = "/ogc/collections/{collection}/schema", tag = "ogc",
+    responses((status = 200, description = "The schema", body = Object, content_type = "application/schema+json")),
+)]
+pub(in crate::http) async fn schema(
+    State(_shared): State<Shared>,
+    Asker(account): Asker,
+    Base(base): Base,
+    Path(name): Path<String>,
+    Parameters(_none): Parameters<Nothing>,
+) -> Result<Response, ApiError> {
+    let layer = layer(&account, &name)?;
+    let geometry = match layer.shape() {
+        Shape::Point => "Point",
+        Shape::LineString => "LineString",
+        Shape::MultiLineString => "MultiLineString",
+        Shape::MultiPolygon => "MultiPolygon",
+    };
+    let body = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": format!("{base}/collections/{}/schema", layer.name()),
+        "title": title(layer),
+        "type": "object",
+        "required": ["type", "id", "geometry", "properties"],
+        "properties": {
+            "type": { "const": "Feature" },
+            "id": { "type": "integer" },
+            "geometry": { "type": "object", "properties": { "type": { "const": geometry }, "coordinates": { "type": "array" } } },
+            "properties": { "type": "object", "properties": columns(layer) },
+        },
+    });
+    Ok(document("application/schema+json", body.to_string()))
+}
+
+/// No parameter.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Nothing {}
+
+/// The schema of each column, by its name.
+fn columns(layer: Layer) -> Map<String, Value> {
+    layer.columns().iter().map(|column| (column.name.to_owned(), of_column(*column))).collect()
 }
 
 fn title(layer: Layer) -> String {
@@ -114,6 +163,7 @@ fn described(base: &str, layer: Layer, format: Format) -> Value {
             "application/schema+json",
             "可查询属性 Queryables",
         ),
+        link(&format!("{address}/schema"), DESCRIBED, "application/schema+json", "结构 Schema"),
         link(&format!("{address}/tiles"), TILESETS, "application/json", "矢量瓦片 Vector tiles"),
     ]);
     json!({
@@ -136,7 +186,7 @@ fn geometry_schema(shape: Shape) -> Value {
     json!({ "title": "位置 Geometry", "format": format, "x-ogc-role": "primary-geometry" })
 }
 
-fn schema(column: Column) -> Value {
+fn of_column(column: Column) -> Value {
     let title = format!("{} {}", column.zh, column.en);
     let mut schema = match column.kind {
         ColumnKind::Text => json!({ "type": "string" }),

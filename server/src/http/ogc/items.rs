@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
 use super::asked::Asked;
-use super::{Asker, Base, Format, document, layer, link, note};
+use super::{Asker, Base, Format, document, layer, link};
 use crate::domain::District;
 use crate::http::Shared;
 use crate::http::error::ApiError;
@@ -93,7 +93,7 @@ pub(in crate::http) async fn items(
     let layer = layer(&account, &name)?;
     let mut asked = Asked::read(&uri, layer, &account)?;
     let format = Format::of(asked.f.as_deref(), &headers)?;
-    note(&shared, &account, layer).await?;
+    shared.engine.note_map_read(&account.district, account.person.id, "map.read", layer).await?;
     let engine = &shared.engine;
     let district = account.district.clone();
     if format == Format::Html {
@@ -130,7 +130,7 @@ pub(in crate::http) async fn one(
     let crs = crs.ok_or_else(|| ApiError::with(Code::BadParameter, "crs: it is none of the collection's"))?;
     // What is no number names no feature.
     let id: i64 = id.parse().map_err(|_source| Code::NotFound)?;
-    note(&shared, &account, layer).await?;
+    shared.engine.note_map_read(&account.district, account.person.id, "map.read", layer).await?;
     let found = layers::one(&shared.engine, &account.district, layer, &account.sight, id).await?;
     let feature = found.ok_or(Code::NotFound)?;
     if format == Format::Html {

@@ -9,6 +9,7 @@ use super::{Asker, Base, Format, Written, document, link, own_links};
 use crate::http::Shared;
 use crate::http::error::ApiError;
 use crate::http::openapi;
+use crate::http::openapi::older::older;
 use crate::http::pages;
 use crate::http::parameters::Parameters;
 use crate::web;
@@ -20,6 +21,7 @@ pub(super) const CONFORMANCE: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
     "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
     "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables-query-parameters",
@@ -33,7 +35,7 @@ pub(super) const CONFORMANCE: &[&str] = &[
 ];
 
 /// The media type of the document of `/ogc/api`.
-const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.1";
+const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
 
 /// 地图服务 The landing page of OGC API – Features.
 #[utoipa::path(
@@ -100,25 +102,22 @@ pub(in crate::http) async fn api(
     Parameters(written): Parameters<Written>,
 ) -> Result<Response, ApiError> {
     if Format::of(written.f.as_deref(), &headers)? == Format::Html {
-        return Ok(Redirect::to("/docs#ogc").into_response());
+        return Ok(Redirect::to("/docs#map").into_response());
     }
     Ok(document(OPENAPI, described(&base).to_string()))
 }
 
 /// The document with the paths below `/ogc` alone, as they are below its address.
 fn described(base: &str) -> Value {
-    let mut document = openapi::document();
-    let paths = document.pointer_mut("/paths").map(Value::take).unwrap_or_default();
+    let whole = openapi::document();
     let mut own = Map::new();
-    if let Value::Object(paths) = paths {
-        for (path, item) in paths {
-            if let Some(rest) = path.strip_prefix("/ogc") {
-                own.insert(if rest.is_empty() { "/".to_owned() } else { rest.to_owned() }, item);
-            }
+    for (path, item) in whole.get("paths").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(rest) = path.strip_prefix("/ogc") {
+            own.insert(if rest.is_empty() { "/".to_owned() } else { rest.to_owned() }, item.clone());
         }
     }
+    let mut document = older(&whole, own);
     if let Some(document) = document.as_object_mut() {
-        document.insert("paths".to_owned(), Value::Object(own));
         document.insert("servers".to_owned(), json!([{ "url": base }]));
     }
     document

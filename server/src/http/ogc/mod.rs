@@ -8,7 +8,6 @@ mod asked;
 pub(super) mod collections;
 pub(super) mod items;
 pub(super) mod landing;
-mod noted;
 pub(super) mod tile_sets;
 pub(super) mod tiles;
 
@@ -26,8 +25,6 @@ use super::auth::{self, Account};
 use super::error::ApiError;
 use crate::layers::Layer;
 use crate::sync::layers;
-
-pub(super) use noted::{Noted, note};
 
 /// An account that asks for a map. Besides a token in the usual header and a browser's session it may say the token as
 /// the password of `Authorization: Basic`.

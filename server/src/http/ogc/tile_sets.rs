@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{Asker, Base, tiles};
 use crate::http::error::ApiError;
 use crate::layers::{ColumnKind, Layer, Shape};
-use crate::tiles::{COUNTED_ZOOM, HAZARD_COUNTS, HAZARDS, MEDIA_TYPE, STRUCTURES_ZOOM, ZOOM_MAX};
+use crate::sync::tiles::first_zoom;
+use crate::tiles::{COUNTED_ZOOM, HAZARD_COUNTS, HAZARDS, MEDIA_TYPE, ZOOM_MAX};
 
 /// The name of the tile matrix set.
 const SET: &str = "WebMercatorQuad";
@@ -200,14 +201,14 @@ impl Contained {
                     Self { name: HAZARDS, ..whole(COUNTED_ZOOM + 1, hazards) },
                 ]
             }
-            Layer::Structures => vec![whole(STRUCTURES_ZOOM, fields(layer))],
-            Layer::HazardStates => vec![whole(COUNTED_ZOOM + 1, fields(layer))],
-            Layer::Lines
+            Layer::HazardStates
+            | Layer::Structures
+            | Layer::Lines
             | Layer::Patrolled
             | Layer::NotPatrolled
             | Layer::Works
             | Layer::Regions
-            | Layer::Unsent => vec![whole(0, fields(layer))],
+            | Layer::Unsent => vec![whole(first_zoom(layer), fields(layer))],
         }
     }
 

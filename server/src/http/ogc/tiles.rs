@@ -24,7 +24,7 @@ use crate::http::parameters::Parameters;
 use crate::layers::Layer;
 use crate::store::TileFilter;
 use crate::sync::SyncError;
-use crate::sync::sessions::Sight;
+use crate::sync::layers;
 use crate::sync::tiles::{self, Made, Wanted};
 use crate::tiles::{COUNTED_ZOOM, FORMAT, MEDIA_TYPE, SEVERITIES, Tile};
 
@@ -72,27 +72,28 @@ pub(in crate::http) async fn tile(
 ) -> Result<Response, ApiError> {
     let layer = shown(&account, &id)?;
     let tile = numbered(&z, &x, &y).ok_or_else(|| ApiError::with(Code::NotFound, "tile"))?;
-    let mut filter = filter(tile, &parameters)?;
-    if let Sight::Units(units) = &account.sight {
-        filter.units = Some(units.iter().copied().collect());
-    }
+    let filter = filter(layer, tile, &parameters)?;
     let encoding = encoding::accepted(&headers);
-    let wanted = Wanted { layer, tile, filter };
-    let version = tiles::version(&shared.engine, &account.district).await?;
-    let tag = tag(&account, &wanted, &version, encoding);
+    let wanted = Wanted { layer, tile, filter, sight: account.sight.clone() };
+    let version = tiles::version(&shared.engine, &account.district, layer).await?;
     shared.engine.note_map_read(&account.district, account.person.id, "map.tiles", layer).await?;
-    if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, told(&tag)).into_response());
+    let early = version.map(|version| tag(&account, &wanted, version.as_bytes(), encoding));
+    if let Some(tag) = early.as_ref().filter(|tag| is_known(&headers, tag)) {
+        return Ok((StatusCode::NOT_MODIFIED, told(tag)).into_response());
     }
     let _turn = shared.tiles.acquire().await.map_err(|_closed| ApiError::from(Code::Internal))?;
     let made = tiles::made(&shared.engine, &account.district, &wanted).await?;
+    let tag =
+        early.unwrap_or_else(|| tag(&account, &wanted, made.bytes.as_deref().unwrap_or_default(), encoding));
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, told(&tag)).into_response());
+    }
     reply(made, &tag, encoding).await
 }
 
-/// A layer that the account is shown tiles of. Any other is for it not there.
+/// A layer that the account is shown. Any other is for it not there.
 pub(super) fn shown(account: &Account, id: &str) -> Result<Layer, ApiError> {
-    let layer = Layer::parse(id).filter(|layer| *layer == Layer::Hazards);
-    let shown = layer.filter(|layer| tiles::is_shown(*layer, &account.sight));
+    let shown = Layer::parse(id).filter(|layer| layers::is_seen(*layer, &account.sight));
     shown.ok_or_else(|| ApiError::with(Code::NotFound, "collection"))
 }
 
@@ -105,7 +106,7 @@ fn numbered(z: &str, x: &str, y: &str) -> Option<Tile> {
     Tile::new(z.parse().ok()?, x.parse().ok()?, y.parse().ok()?)
 }
 
-fn filter(tile: Tile, parameters: &[(String, String)]) -> Result<TileFilter, ApiError> {
+fn filter(layer: Layer, tile: Tile, parameters: &[(String, String)]) -> Result<TileFilter, ApiError> {
     let bad = |name: &str| ApiError::with(Code::BadParameter, name);
     let mut filter = TileFilter::default();
     for (nth, (name, value)) in parameters.iter().enumerate() {
@@ -114,6 +115,7 @@ fn filter(tile: Tile, parameters: &[(String, String)]) -> Result<TileFilter, Api
         }
         match name.as_str() {
             "f" if value == "mvt" => {}
+            other if layer != Layer::Hazards => return Err(bad(other)),
             "severity" => filter.severity_ranks = Some(ranks(value).ok_or_else(|| bad(name))?),
             "category" => filter.categories = Some(categories(value).ok_or_else(|| bad(name))?),
             "open" => filter.is_open = Some(value.parse().map_err(|_source| bad(name))?),
@@ -152,10 +154,11 @@ fn categories(value: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// The strong tag of a tile: of everything that its bytes depend on.
-fn tag(account: &Account, wanted: &Wanted, version: &str, encoding: Encoding) -> String {
-    let said = format!("{FORMAT} {} {version} {wanted:?}", account.district.id);
-    let hash = Sha256::digest(said);
+/// The strong tag of a tile: of everything that its bytes depend on, or of them themselves.
+fn tag(account: &Account, wanted: &Wanted, version: &[u8], encoding: Encoding) -> String {
+    let mut hasher = Sha256::new_with_prefix(format!("{FORMAT} {} {wanted:?} ", account.district.id));
+    hasher.update(version);
+    let hash = hasher.finalize();
     let hash = hex::encode(hash.get(..HASH_BYTES).unwrap_or_default());
     match encoding.name() {
         Some(name) => format!("{hash}-{name}"),
@@ -229,6 +232,7 @@ mod tests {
     fn what_counts_tell_apart_narrows_every_zoom_and_nothing_else_does() {
         let small = Tile::new(9, 0, 0).unwrap();
         let read = filter(
+            Layer::Hazards,
             small,
             &parameters(&[("severity", "serious,critical"), ("category", "none,corridor"), ("open", "true")]),
         );
@@ -236,7 +240,8 @@ mod tests {
         assert_eq!(read.severity_ranks, Some(vec![2, 3]));
         assert_eq!(read.categories, Some(vec![String::new(), "corridor".to_owned()]));
         assert_eq!(read.is_open, Some(true));
-        let refused = |tile, pairs: &[(&str, &str)]| filter(tile, &parameters(pairs)).unwrap_err().code;
+        let refused =
+            |tile, pairs: &[(&str, &str)]| filter(Layer::Hazards, tile, &parameters(pairs)).unwrap_err().code;
         assert_eq!(refused(small, &[("township", "a")]), Code::TileNeedsZoom);
         for wrong in [("severity", "worst"), ("category", ""), ("open", "1"), ("f", "png"), ("colour", "red")]
         {

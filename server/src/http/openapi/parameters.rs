@@ -38,6 +38,10 @@ fn known(name: &str) -> Option<(Value, &'static str)> {
             (json!({"type": "string", "enum": names}), "图层 the name of a layer")
         }
         "feature" => (json!({"type": "integer"}), "要素 the number of a feature within its layer"),
+        "export" => (
+            json!({"type": "string", "minLength": 1}),
+            "导出文件 layer and format with a point between them, or the id of a file that was asked for",
+        ),
         "number" => (json!({"type": "string", "minLength": 1}), "编号 the number of a report"),
         "from" | "found_from" => (day(), "起始日期 the first day, local"),
         "to" | "found_to" => (day(), "截止日期 the last day, local, included"),

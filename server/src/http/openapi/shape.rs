@@ -75,6 +75,9 @@ pub(super) fn complete(
     }
     let security = match (is_public(path, method), is_reading) {
         (true, _) => json!([]),
+        (false, true) if path.starts_with("/ogc") => {
+            json!([{"token": []}, {"password": []}, {"session": []}])
+        }
         (false, true) => json!([{"token": []}, {"session": []}]),
         (false, false) => json!([{"token": []}, {"session": [], "csrf": []}]),
     };

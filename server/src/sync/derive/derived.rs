@@ -16,6 +16,7 @@ use crate::store::{
     CaseRow, FactRow, FactType, MapHazardRow, MapStateRow, PastOperation, PlacementRow, RecordRow,
     StoreError, StretchRow, Transaction,
 };
+use crate::tiles::counts::Deltas;
 
 /// Everything derived of a window of records.
 #[derive(Debug, Default)]
@@ -199,6 +200,9 @@ impl Derived {
         let no_hazards: Vec<RecordId> = self.gone.iter().chain(&self.walked).copied().collect();
         let mut changed = transaction.remove_map_hazards(district, &no_hazards).await?;
         changed.extend(transaction.replace_map_hazards(district, &self.map).await?);
+        if !changed.is_empty() {
+            transaction.keep_tile_counts(district, &Deltas::from(changed.as_slice())).await?;
+        }
         let one = |is_there: bool| i64::from(is_there);
         let by = changed.iter().map(|it| one(it.new.is_some()) - one(it.old.is_some())).sum();
         transaction.add_to_map_total(district, Layer::Hazards, by).await?;

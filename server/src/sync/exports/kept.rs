@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::DistrictId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ExportId, Job, KEPT, Parameters, State, WAITING};
+use super::{ExportId, Job, KEPT, Parameters, Ready, State, WAITING};
 use crate::sync::{Engine, SyncError};
 
 /// How often files are looked for that are to go.
@@ -25,6 +26,10 @@ pub struct Exports {
     jobs: Mutex<Vec<Arc<Job>>>,
     turns: Mutex<HashMap<DistrictId, Arc<Semaphore>>>,
     at_once: Arc<Semaphore>,
+    /// A redaction is being committed: files may hold what it puts out.
+    is_redacting: AtomicBool,
+    /// Redactions that were committed. Counted with `jobs` held.
+    redactions: AtomicU64,
 }
 
 /// Allows the making of one file.
@@ -42,7 +47,47 @@ impl Exports {
             jobs: Mutex::default(),
             turns: Mutex::default(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            is_redacting: AtomicBool::new(false),
+            redactions: AtomicU64::new(0),
         }
+    }
+
+    /// No file that is there now is given out once what is being written is committed.
+    pub(in crate::sync) fn expect_redaction(&self) {
+        self.is_redacting.store(true, Ordering::Release);
+    }
+
+    /// Something was committed.
+    pub(in crate::sync) fn committed(&self) {
+        if !self.is_redacting.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        self.with(|jobs| {
+            self.redactions.fetch_add(1, Ordering::AcqRel);
+            jobs.retain(|job| {
+                let is_busy = matches!(job.state(), State::Waiting | State::Making);
+                if !is_busy {
+                    discard(&job.path);
+                }
+                is_busy
+            });
+        });
+    }
+
+    /// Redactions so far: what was read before a later one is not given out.
+    pub(super) fn redactions(&self) -> u64 {
+        self.redactions.load(Ordering::Acquire)
+    }
+
+    /// Gives a file out, unless something was redacted since it was begun.
+    pub(super) fn publish(&self, job: &Job, begun_at: u64, ready: Ready) -> bool {
+        self.with(|_jobs| {
+            let is_sound = self.redactions() == begun_at;
+            if is_sound {
+                job.state.send_replace(State::Ready(ready));
+            }
+            is_sound
+        })
     }
 
     /// The folder.
@@ -168,7 +213,7 @@ mod tests {
     use tokio::sync::watch;
     use uuid::Uuid;
 
-    use super::super::{KEPT_MS, Ready};
+    use super::super::KEPT_MS;
     use super::*;
     use crate::sync::sessions::Sight;
 
@@ -226,6 +271,24 @@ mod tests {
         assert!(matches!(begin(&exports, 99, 0), Err(SyncError::Refused(Code::TooManyRequests))));
         exports.sweep(KEPT_MS * 2);
         assert!(exports.get(ExportId([0; 16]), KEPT_MS * 2).is_some());
+    }
+
+    #[test]
+    fn what_was_read_before_a_redaction_is_given_out_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let exports = Exports::new(folder.path());
+        let (given, _) = begin(&exports, 1, 0).unwrap();
+        ready(&given, "a");
+        let (making, _) = begin(&exports, 2, 0).unwrap();
+        let before = exports.redactions();
+        exports.committed();
+        assert!(given.path.exists(), "nothing was redacted");
+        exports.expect_redaction();
+        exports.committed();
+        assert!(exports.get(given.id, 0).is_none() && !given.path.exists());
+        let late = Ready { bytes: 1, change: 7, tag: "b".to_owned() };
+        assert!(!exports.publish(&making, before, late.clone()));
+        assert!(exports.publish(&making, exports.redactions(), late));
     }
 
     #[test]

@@ -30,6 +30,8 @@ const PAGE: u32 = 2_000;
 const PAGES_WAITING: usize = 2;
 /// Devices named in a file.
 const DEVICES: u32 = 1_000;
+/// How often a file is begun anew because of redactions.
+const ATTEMPTS: u32 = 3;
 /// How long a file waits for what has come to be derived, before it has what is there.
 const SETTLE: Duration = Duration::from_secs(20);
 
@@ -74,16 +76,25 @@ pub struct Made {
 
 /// Makes the file of a job when it is its turn.
 pub(super) async fn make(engine: &Arc<Engine>, district: &District, job: &Arc<Job>, request: &Request) {
-    let made = making(engine, district, job, request).await;
-    let state = match made {
-        Ok(ready) => State::Ready(ready),
-        Err(error) => {
-            discard(&job.path);
-            tracing::warn!(export = %job.id, error = %error, "export {} failed: {error}", job.id);
-            failed(error)
+    for _ in 0..ATTEMPTS {
+        let begun_at = engine.exports.redactions();
+        match making(engine, district, job, request).await {
+            Ok(ready) => {
+                if engine.exports.publish(job, begun_at, ready) {
+                    return;
+                }
+                // What it holds was redacted since.
+                discard(&job.path);
+            }
+            Err(error) => {
+                discard(&job.path);
+                tracing::warn!(export = %job.id, error = %error, "export {} failed: {error}", job.id);
+                job.state.send_replace(failed(error));
+                return;
+            }
         }
-    };
-    job.state.send_replace(state);
+    }
+    job.state.send_replace(State::Failed(Code::TooManyRequests, None));
 }
 
 fn failed(error: SyncError) -> State {
@@ -107,6 +118,7 @@ async fn making(
 ) -> Result<Ready, SyncError> {
     let _turn = engine.exports.turn(district.id).await?;
     job.state.send_replace(State::Making);
+    job.written.store(0, Ordering::Relaxed);
     let total = count(engine, district, request).await?;
     if let Ok(mut known) = job.total.lock() {
         *known = total;

@@ -117,6 +117,10 @@ fn line(id: i64, row: &GridRow) -> Feature {
             text((!assumed.is_empty()).then(|| assumed.join("；"))),
             Value::Real(metres(row.line.length_mm())),
             Value::Integer(i64::try_from(view.structures.len()).unwrap_or(i64::MAX)),
+            Value::Text(view.kind.as_str().to_owned()),
+            text(view.voltage.as_deref()),
+            text(view.owner.as_deref()),
+            text(view.operator.as_deref()),
         ],
     }
 }
@@ -138,6 +142,9 @@ fn structure(id: i64, grid: &Grid, at: StructureAt) -> Option<Feature> {
                     text(row.view.name.as_deref()),
                     text(number),
                     real(i64::try_from(structure.chainage_mm).ok().map(metres)),
+                    text(structure.external_id.as_deref()),
+                    text(structure.number.as_deref()),
+                    Value::Text(structure.kind.clone()),
                 ],
             })
         }
@@ -148,7 +155,15 @@ fn structure(id: i64, grid: &Grid, at: StructureAt) -> Option<Feature> {
                 id,
                 record: Some(record.0),
                 geometry: point(view.position),
-                values: vec![Value::Null, Value::Null, text(Some(number)), Value::Null],
+                values: vec![
+                    Value::Null,
+                    Value::Null,
+                    text(Some(number)),
+                    Value::Null,
+                    Value::Text(view.external_id.clone()),
+                    text(view.number.as_deref()),
+                    Value::Text(view.kind.clone()),
+                ],
             })
         }
     }

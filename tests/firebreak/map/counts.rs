@@ -1,0 +1,173 @@
+//! The counts that tiles of small zooms show follow every change of the hazards: against a recount, and against a model.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use firebreak::domain::DistrictKey;
+use firebreak::geometry::place;
+use firebreak::layers::Layer;
+use firebreak::store::{MapHazardRow, TileFilter, Transaction};
+use firebreak::sync::sessions::Sight;
+use firebreak::sync::tiles::{self, Wanted};
+use firebreak::tiles::Tile;
+use firebreak::tiles::counts::{Count, Deltas, Key, LEVELS};
+use firebreak_tests::map::{fill, row};
+use firebreak_tests::server::{Backend, Server};
+use fixtures::dice::Dice;
+use uuid::Uuid;
+
+use super::beside;
+
+/// A hazard, or none any more.
+type Model = BTreeMap<u64, MapHazardRow>;
+
+/// Hazards of one tile.
+const MANY: u64 = 200;
+
+/// A hazard somewhere in a district of some hundred kilometres, or in the next street to all the others.
+fn thrown(dice: &mut Dice, number: u64) -> MapHazardRow {
+    let spread = if dice.chance(50) { 5_000_000 } else { 20_000 };
+    let at = (299_800_000 + dice.between(-spread, spread), 1_030_000_000 + dice.between(-spread, spread));
+    let is_nowhere = dice.chance(5);
+    let is_open = dice.chance(70);
+    let categories = [None, Some("corridor"), Some("line_body"), Some("odd")];
+    MapHazardRow {
+        place: if is_nowhere { -1 } else { place(at.0, at.1) },
+        severity_rank: dice.between(0, 3),
+        category: dice.pick(&categories).copied().flatten().map(str::to_owned),
+        open: i64::from(is_open),
+        due: dice.chance(60).then(|| 1_790_000_000_000 + dice.between(0, 20)),
+        ..row(number, at)
+    }
+}
+
+/// What the cells of a zoom come to, by the model.
+fn expected(model: &Model, level: u8) -> Vec<Count> {
+    let mut sums: BTreeMap<Key, (i64, Option<i64>)> = BTreeMap::new();
+    for row in model.values().filter(|row| row.place >= 0) {
+        let category = row.category.clone().filter(|name| name != "odd").unwrap_or_default();
+        let is_open = row.open == 1;
+        let (severity_rank, cell) = (row.severity_rank, row.place >> (62 - 2 * u32::from(level)));
+        let sum = sums.entry(Key { level, cell, severity_rank, category, is_open }).or_default();
+        sum.0 += 1;
+        sum.1 = sum.1.into_iter().chain(row.due.filter(|_| is_open)).min();
+    }
+    sums.into_iter().map(|(key, (amount, due_ms))| Count { key, amount, due_ms }).collect()
+}
+
+async fn holds(transaction: &mut Transaction, district: DistrictKey, model: &Model) -> Result<()> {
+    for level in LEVELS {
+        let mut kept = transaction.kept_tile_counts(district, level).await?;
+        let mut recounted = transaction.recounted_tile_counts(district, level).await?;
+        // Collations differ; the counts must not.
+        kept.sort_by(|one, other| one.key.cmp(&other.key));
+        recounted.sort_by(|one, other| one.key.cmp(&other.key));
+        ensure!(kept == expected(model, level), "zoom {level}: not what the model says");
+        ensure!(recounted == kept, "zoom {level}: a recount says otherwise");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_follow_hazards_that_come_move_close_and_go() -> Result<()> {
+    let seed = firebreak_tests::seed("counts_follow_hazards_that_come_move_close_and_go", 5);
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        let mut dice = Dice::new(seed);
+        let mut model = Model::new();
+        let mut versions = Vec::new();
+        for _ in 0..firebreak_tests::rounds(12) {
+            let mut rows = BTreeMap::new();
+            let mut gone = Vec::new();
+            for _ in 0..dice.between(1, 120) {
+                let number = dice.below(150) + 1;
+                if dice.chance(20) {
+                    if let Some(row) = model.remove(&number).filter(|_| !rows.contains_key(&number)) {
+                        gone.push(row.record);
+                    }
+                } else if !gone.contains(&row(number, (0, 0)).record) {
+                    rows.insert(number, thrown(&mut dice, number));
+                }
+            }
+            // What was taken out of the model and is written again in the same round is written.
+            model.extend(rows.clone());
+            let rows: Vec<MapHazardRow> = rows.into_values().collect();
+            let mut transaction = engine.store.begin().await?;
+            transaction.take_counter(district.key, 0).await?;
+            let mut changes = transaction.remove_map_hazards(district.key, &gone).await?;
+            changes.extend(transaction.replace_map_hazards(district.key, &rows).await?);
+            transaction.keep_tile_counts(district.key, &Deltas::from(changes.as_slice())).await?;
+            holds(&mut transaction, district.key, &model).await?;
+            versions.push(transaction.map_version(district.key).await?.1);
+            transaction.commit().await?;
+        }
+        ensure!(versions.windows(2).all(|pair| pair[0] < pair[1]), "a version stayed: {versions:?}");
+        let checked = server.check().await?;
+        ensure!(checked["ok"] == true, "{checked}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_finds_a_count_that_is_wrong() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        let mut transaction = engine.store.begin().await?;
+        transaction.take_counter(district.key, 0).await?;
+        let rows = [row(1, (299_800_000, 1_030_000_000))];
+        // As if the counts had not been kept.
+        transaction.replace_map_hazards(district.key, &rows).await?;
+        transaction.commit().await?;
+        let (succeeded, report) = server.command(&["check"]).await?;
+        ensure!(!succeeded && report.to_string().contains("counts of the map"), "{report}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tile_with_too_many_hazards_counts_them_and_a_unit_is_counted_its_own() -> Result<()> {
+    let unit = Uuid::from_u128(77);
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        let at = |number: u64| (299_800_000 + i64::try_from(number).unwrap_or(0) * 10, 1_030_000_000);
+        let rows = (1..=MANY)
+            .map(|number| MapHazardRow { unit_id: (number <= 3).then_some(unit), ..row(number, at(number)) });
+        let rows: Vec<MapHazardRow> = rows.collect();
+        fill(&engine, &district, &rows).await?;
+        let tile = |zoom| {
+            Tile::of_place(place(299_800_000, 1_030_000_000), zoom).unwrap_or_else(|| panic!("{zoom}"))
+        };
+        let wanted = |zoom, units: Option<Uuid>| Wanted {
+            layer: Layer::Hazards,
+            tile: tile(zoom),
+            filter: TileFilter { units: units.map(|unit| vec![unit]), ..TileFilter::default() },
+            sight: Sight::District,
+        };
+        let most = u32::try_from(MANY)?;
+        let whole = tiles::made_within(&engine, &district, &wanted(10, None), most).await?;
+        ensure!(!whole.is_counted && whole.bytes.is_some(), "as many as may be are shown");
+        let full = tiles::made_within(&engine, &district, &wanted(10, None), most - 1).await?;
+        ensure!(full.is_counted && full.bytes.is_some(), "one more and all are counted");
+        let sum = |counts: &[Count]| counts.iter().map(|count| count.amount).sum::<i64>();
+        let mut reading = engine.store.read().await?;
+        let everybody = TileFilter::default();
+        let grouped = reading.tile_groups(district.key, tile(10), &everybody).await?;
+        assert_eq!(sum(&grouped), i64::from(most));
+        let kept = reading.tile_counts(district.key, tile(5)).await?;
+        assert_eq!(sum(&kept), i64::from(most));
+        let own = reading.tile_groups(district.key, tile(5), &wanted(5, Some(unit)).filter).await?;
+        assert_eq!(sum(&own), 3);
+        drop(reading);
+        let own = tiles::made_within(&engine, &district, &wanted(10, Some(unit)), 3).await?;
+        ensure!(!own.is_counted && own.bytes.is_some(), "a unit's three are shown as themselves");
+        let fewer = Wanted {
+            filter: TileFilter { is_open: Some(false), ..TileFilter::default() },
+            ..wanted(10, None)
+        };
+        ensure!(tiles::made(&engine, &district, &fewer).await?.bytes.is_none(), "none of them is closed");
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Files as they are fetched: made once, resumed, told of while they are made, gone after a redaction, refused in words.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::http::{Client, Reply};
+use firebreak_tests::phone::Phone;
+use firebreak_tests::server::{Backend, Server};
+use serde_json::{Value, json};
+use sync_protocol::codes::Code;
+use sync_protocol::ids::Identity;
+
+/// A server with so many hazards, and the phone that reported them.
+async fn with_hazards(backend: Backend, count: usize) -> Result<(Server, Phone, Client)> {
+    let server = Server::start(backend).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let bundle = phone.reports(count);
+    phone.sync(&[bundle]).await?;
+    let office = server.client()?;
+    Ok((server, phone, office))
+}
+
+async fn get(
+    office: &Client,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<(Reply, BTreeMap<String, String>)> {
+    let headers: Vec<(&str, String)> =
+        headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    office.send("GET", path, &headers, Vec::new()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_that_was_cut_goes_on_in_the_same_file_though_the_ledger_moved_on() -> Result<()> {
+    for backend in Backend::ALL {
+        let (_server, mut phone, office) = with_hazards(backend, 40).await?;
+        let path = "/v1/exports/hazards.geojson?severity=serious";
+        let (whole, told) = get(&office, path, &[]).await?;
+        ensure!(whole.status == 200 && whole.body.len() > 1_000, "{}", whole.text());
+        assert_eq!(told.get("accept-ranges").map(String::as_str), Some("bytes"));
+        let tag = told.get("etag").context("no tag")?.clone();
+        // Again at the same moment: the same file; a reader who has it is sent nothing.
+        let (again, told) = get(&office, path, &[]).await?;
+        assert_eq!((&again.body, told.get("etag")), (&whole.body, Some(&tag)));
+        assert_eq!(get(&office, path, &[("if-none-match", &tag)]).await?.0.status, 304);
+        // The ledger moves on.
+        let bundle = phone.reports(9);
+        phone.sync(&[bundle]).await?;
+        let half = whole.body.len() / 2;
+        let range = format!("bytes={half}-");
+        for if_range in [vec![("if-range", tag.as_str())], Vec::new()] {
+            let mut headers = if_range;
+            headers.push(("range", &range));
+            let (rest, told) = get(&office, path, &headers).await?;
+            assert_eq!(rest.status, 206, "{}", rest.text());
+            let expected = format!("bytes {half}-{}/{}", whole.body.len() - 1, whole.body.len());
+            assert_eq!(told.get("content-range"), Some(&expected));
+            assert_eq!([&whole.body[..half], &rest.body].concat(), whole.body);
+        }
+        // Nothing is left to fetch.
+        let beyond = format!("bytes={}-", whole.body.len());
+        let (reply, told) = get(&office, path, &[("range", &beyond), ("if-range", &tag)]).await?;
+        assert_eq!((reply.status, reply.code().as_deref()), (416, Some("range-not-satisfiable")));
+        assert_eq!(told.get("content-range"), Some(&format!("bytes */{}", whole.body.len())));
+        // Whoever asks for all of it has what is there now.
+        let (newer, told) = get(&office, path, &[]).await?;
+        ensure!(newer.status == 200 && told.get("etag") != Some(&tag) && newer.body.len() > whole.body.len());
+        // A part of a file that nobody has: all of what is there now.
+        let unknown = [("range", range.as_str()), ("if-range", "\"00\"")];
+        assert_eq!(get(&office, path, &unknown).await?.0.body, newer.body);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_can_be_asked_for_and_fetched_later_by_those_who_see_the_same() -> Result<()> {
+    for backend in Backend::ALL {
+        let (server, _phone, office) = with_hazards(backend, 30).await?;
+        let asked = office.post("/v1/exports/all.gpkg", &json!({})).await?;
+        assert_eq!(asked.status, 202, "{}", asked.text());
+        let told: Value = serde_json::from_slice(&asked.body)?;
+        assert_eq!(asked.location, format!("/v1/exports/{}", told["id"].as_str().context("no id")?));
+        let (file, _) = get(&office, &format!("{}/file", asked.location), &[]).await?;
+        ensure!(file.status == 200 && file.body.starts_with(b"SQLite format 3\0"), "{}", file.status);
+        let told = office.json(&asked.location).await?;
+        assert_eq!((&told["state"], &told["bytes"]), (&json!("ready"), &json!(file.body.len())), "{told}");
+        ensure!(told["features"].as_u64() >= Some(60) && told["change"].as_u64() > Some(0), "{told}");
+        // A program that may only read gets nothing of it; another planner does.
+        let planner = server.client_of(&server.create_token(&server.add_person("planner").await?).await?)?;
+        assert_eq!(planner.get(&asked.location).await?.status, 200);
+        let nothing = office.get(&format!("/v1/exports/{}", "0".repeat(32))).await?;
+        assert_eq!((nothing.status, nothing.code().as_deref()), (404, Some("not-found")));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_file_can_be_is_refused_with_the_parameter_that_is_wrong() -> Result<()> {
+    let (_server, _phone, office) = with_hazards(Backend::Sqlite, 1).await?;
+    for (path, status, code) in [
+        ("hazards.doc", 404, Code::NotFound),
+        ("roads.gpkg", 404, Code::NotFound),
+        ("hazards", 404, Code::NotFound),
+        ("all.geojson", 400, Code::BadParameter),
+        ("all.gpkg?open=true", 400, Code::BadParameter),
+        ("hazards.kml?datum=gcj02", 400, Code::BadParameter),
+        ("hazards.geojson?datum=epsg:9999", 400, Code::BadParameter),
+        ("hazards.geojson?datum=epsg:4538", 200, Code::BadParameter),
+        ("hazards.geojson?datum=epsg:4554", 400, Code::BadParameter),
+        ("hazards.geojson?encoding=gbk", 400, Code::BadParameter),
+        ("hazards.shp?encoding=latin1", 400, Code::BadParameter),
+        ("hazards.shp?headings=fr", 400, Code::BadParameter),
+        ("lines.geojson?severity=serious", 400, Code::BadParameter),
+        ("hazards.geojson?since=2026-01-01", 400, Code::BadParameter),
+        ("hazards.geojson?state=gone", 400, Code::BadParameter),
+        ("hazards.geojson?limit=3", 400, Code::BadParameter),
+    ] {
+        let reply = office.get(&format!("/v1/exports/{path}")).await?;
+        assert_eq!(reply.status, status, "{path}: {}", reply.text());
+        if status != 200 {
+            assert_eq!(reply.code().as_deref(), Some(code.as_str()), "{path}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn filters_of_files_name_what_the_ledgers_list_names() -> Result<()> {
+    for backend in Backend::ALL {
+        let (_server, mut phone, office) = with_hazards(backend, 31).await?;
+        let mut odd = phone.report("serious");
+        odd.fields.remove("position");
+        odd.fields.remove("severity");
+        let bundle = phone.seal(&[odd]);
+        phone.sync(&[&bundle]).await?;
+        for query in [
+            "",
+            "?severity=critical",
+            "?severity=general",
+            "?severity=none",
+            "?open=true",
+            "?open=false",
+            "?state=reported",
+            "?state=closed",
+            "?counted=true",
+            "?counted=false",
+            "?major=false",
+            "?conflict=false",
+            "?provisional=true",
+            "?category=corridor",
+            "?category=line_body,corridor",
+            "?category=none",
+            "?bbox=103,29.9,103.005,30",
+            "?found_from=2000-01-01",
+            "?found_to=2000-01-01",
+            "?overdue=true",
+            "?overdue=false",
+            "?turn=reviewer",
+        ] {
+            let list = office
+                .json(&format!("/v1/hazards{query}{}limit=500", if query.is_empty() { "?" } else { "&" }))
+                .await?;
+            let listed: Vec<&str> = list["hazards"]
+                .as_array()
+                .context("no list")?
+                .iter()
+                .filter_map(|row| row["id"].as_str())
+                .collect();
+            let file = office.json(&format!("/v1/exports/hazards.geojson{query}")).await?;
+            let mut filed: Vec<&str> = file["features"]
+                .as_array()
+                .context("no features")?
+                .iter()
+                .filter_map(|feature| feature["properties"]["uuid"].as_str())
+                .collect();
+            let mut listed = listed;
+            listed.sort_unstable();
+            filed.sort_unstable();
+            assert_eq!(filed, listed, "{backend:?} {query}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_redaction_no_file_that_was_made_before_it_is_given_out() -> Result<()> {
+    let (server, mut phone, office) = with_hazards(Backend::Sqlite, 3).await?;
+    let report = phone.report("serious").with("description", &"王老五住在三组十二号");
+    let (record, identity) = (report.record, Identity::of(&report.encode()).to_string());
+    let bundle = phone.seal(&[report]);
+    phone.sync(&[&bundle]).await?;
+    let path = "/v1/exports/hazards.geojson";
+    let (before, told) = get(&office, path, &[]).await?;
+    ensure!(before.text().contains("王老五"), "the text is in the file");
+    let tag = told.get("etag").context("no tag")?.clone();
+    let redact =
+        json!({ "fields": { "operation": identity, "field": "description", "reason": "当事人要求" } });
+    let done = office.post(&format!("/v1/hazards/{record}/commands/redact"), &redact).await?;
+    ensure!(done.status == 200, "{}", done.text());
+    let resumed = [("range", "bytes=0-"), ("if-range", tag.as_str())];
+    for headers in [&resumed[..], &resumed[..1], &[]] {
+        let (after, told) = get(&office, path, headers).await?;
+        ensure!(after.status == 200 && told.get("etag") != Some(&tag), "{}", after.status);
+        ensure!(!after.text().contains("王老五"), "{headers:?}");
+    }
+    ensure!(server.data().join("exports").is_dir());
+    Ok(())
+}
+
+/// Codes of files, for the catalogue.
+pub(crate) async fn codes(backend: Backend) -> Result<()> {
+    let (_server, _phone, office) = with_hazards(backend, 1).await?;
+    let (reply, _) = get(&office, "/v1/exports/hazards.csv", &[("range", "bytes=100000000-")]).await?;
+    ensure!(reply.code().as_deref() == Some(Code::RangeNotSatisfiable.as_str()), "{}", reply.text());
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! Files of the map and of the ledger, read by GDAL: everything that the ledger has, where it is, in words that are whole.
+//!
+//! Two readers: the GDAL of Debian by its programs, and the newer one of pyogrio. Start at [`Scene::of`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use firebreak_tests::http::Client;
+use firebreak_tests::phone::Phone;
+use firebreak_tests::python;
+use firebreak_tests::server::{Backend, Server};
+use serde_json::Value;
+use sync_protocol::cbor::Raw;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// Hazards of a scene, the odd ones included.
+const HAZARDS: usize = 60;
+/// What a stranger may write.
+const HOSTILE: &str = "=cmd|' /C calc'!A1 </description><script>alert(1)</script> ]]> & \"树\"";
+/// How far a place may be off by the arithmetic of two libraries, degrees: 0.1 mm.
+const NEAR: f64 = 1e-9;
+/// The same behind a projection in metres that is written to 0.1 mm.
+const NEAR_M: f64 = 2e-9;
+
+/// What the ledger says of a hazard: its place and its description.
+type Ledger = BTreeMap<String, (Option<(f64, f64)>, Option<String>)>;
+
+/// A server with hazards, one of them nowhere and one with a hostile description.
+struct Scene {
+    server: Server,
+    office: Client,
+    folder: TempDir,
+    ledger: Ledger,
+}
+
+impl Scene {
+    async fn of(backend: Backend) -> Result<Self> {
+        let server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let mut operations = Vec::new();
+        for number in 0..HAZARDS {
+            let severity = ["critical", "serious", "general"].get(number % 3).copied().unwrap_or("general");
+            let mut report = phone.report(severity);
+            report.fields.insert("description".to_owned(), Raw::of(&format!("第{number}处：毛竹距导线不足")));
+            match number {
+                3 => drop(report.fields.remove("position")),
+                5 => drop(report.fields.insert("description".to_owned(), Raw::of(&HOSTILE))),
+                _ => {}
+            }
+            operations.push(report);
+        }
+        let bundle = phone.seal(&operations);
+        phone.sync(&[&bundle]).await?;
+        let office = server.client()?;
+        let ledger = ledger(&office).await?;
+        ensure!(ledger.len() == HAZARDS, "{} hazards", ledger.len());
+        Ok(Self { server, office, folder: TempDir::new()?, ledger })
+    }
+
+    /// Fetches a file under its own name.
+    async fn fetch(&self, name: &str, query: &str) -> Result<PathBuf> {
+        let path = format!("/v1/exports/{name}{query}");
+        let (reply, headers) = self.office.send("GET", &path, &[], Vec::new()).await?;
+        ensure!(reply.status == 200, "{path}: {} {}", reply.status, reply.text());
+        let told = headers.get("content-disposition").context("no name")?;
+        let path = self.folder.path().join(told.split('"').nth(1).context("no name")?);
+        std::fs::write(&path, &reply.body)?;
+        Ok(path)
+    }
+}
+
+async fn ledger(office: &Client) -> Result<Ledger> {
+    let page = office.json("/v1/hazards?limit=500").await?;
+    let mut ledger = Ledger::new();
+    for row in page["hazards"].as_array().context("no hazards")? {
+        let place = row["position"]["lon"].as_f64().zip(row["position"]["lat"].as_f64());
+        let id = row["id"].as_str().context("no id")?;
+        let record = office.json(&format!("/v1/hazards/{id}")).await?;
+        let fields = record["fields"].as_array().context("no fields")?;
+        let field = fields.iter().find(|field| field["name"] == "description");
+        let text = field.and_then(|field| field["value"].as_str()).map(str::to_owned);
+        ledger.insert(row["number"].as_str().context("no number")?.to_owned(), (place, text));
+    }
+    Ok(ledger)
+}
+
+/// How GDAL opens a file.
+fn opened(path: &Path) -> String {
+    let shown = path.display();
+    if shown.to_string().ends_with(".zip") { format!("/vsizip/{shown}") } else { shown.to_string() }
+}
+
+/// A file as a reader sees it: per row its number, its description and the middle of its place.
+type Seen = Vec<(Option<String>, Option<String>, Option<(f64, f64)>)>;
+
+/// As the GDAL of pyogrio reads the only layer of a file.
+async fn by_pyogrio(path: &Path, number: &str, description: &str) -> Result<Seen> {
+    let read =
+        python::program("files.py", &[opened(path), number.to_owned(), description.to_owned()]).await?;
+    let layers = read.as_object().context("no layers")?;
+    let layer = layers.values().next().context("no layer")?;
+    let column = |name: &str| -> Result<Vec<Option<String>>> {
+        let values = layer["columns"][name]
+            .as_array()
+            .with_context(|| format!("no column {name}: {}", layer["fields"]))?;
+        Ok(values.iter().map(|value| value.as_str().map(str::to_owned)).collect())
+    };
+    let places = layer["middles"].as_array().context("no places")?;
+    let place = |value: &Value| value[0].as_f64().zip(value[1].as_f64());
+    let (numbers, texts) = (column(number)?, column(description)?);
+    let places = places.iter().map(place).chain(std::iter::repeat(None));
+    Ok(numbers
+        .into_iter()
+        .zip(texts)
+        .zip(places)
+        .map(|((number, text), place)| (number, text, place))
+        .collect())
+}
+
+/// As the GDAL of Debian reads it; none where it is not installed.
+async fn by_ogr(path: &Path, number: &str, description: &str) -> Result<Option<Seen>> {
+    let out = path.with_extension("read.json");
+    let mut command = Command::new("ogr2ogr");
+    command.args(["-f", "GeoJSON", "-lco", "COORDINATE_PRECISION=12"]);
+    if !path.extension().is_some_and(|extension| extension == "xlsx" || extension == "csv") {
+        command.args(["-t_srs", "EPSG:4326"]);
+    }
+    let run = command.arg(&out).arg(opened(path)).stdin(Stdio::null()).output().await;
+    let Ok(done) = run else { return Ok(None) };
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    ensure!(done.status.success() && !said.contains("ERROR"), "{}: {said}", path.display());
+    let read: Value = serde_json::from_slice(&std::fs::read(&out)?)?;
+    let seen = read["features"].as_array().context("no features")?.iter().map(|feature| {
+        let text = |name: &str| feature["properties"][name].as_str().map(str::to_owned);
+        let at = &feature["geometry"]["coordinates"];
+        (text(number), text(description), at[0].as_f64().zip(at[1].as_f64()))
+    });
+    Ok(Some(seen.collect()))
+}
+
+/// How a format differs from the ledger.
+struct Held {
+    name: &'static str,
+    query: &'static str,
+    number: &'static str,
+    description: &'static str,
+    /// Features without a place are in it.
+    nowhere: bool,
+    /// It has places.
+    places: bool,
+    near: f64,
+}
+
+const fn held(
+    name: &'static str,
+    query: &'static str,
+    number: &'static str,
+    description: &'static str,
+) -> Held {
+    Held { name, query, number, description, nowhere: true, places: true, near: NEAR }
+}
+
+/// What a text becomes on its way through a format.
+fn expected(name: &str, text: &str) -> String {
+    if name.ends_with(".csv") && text.starts_with('=') { format!("'{text}") } else { text.to_owned() }
+}
+
+fn compare(of: &Held, seen: &Seen, ledger: &Ledger) -> Result<()> {
+    let numbers: BTreeSet<&str> = seen.iter().filter_map(|(number, ..)| number.as_deref()).collect();
+    let wanted = ledger.iter().filter(|(_, (place, _))| of.nowhere || place.is_some()).count();
+    ensure!(numbers.len() == seen.len() && seen.len() == wanted, "{} of {wanted} in {}", seen.len(), of.name);
+    for (number, text, place) in seen {
+        let number = number.as_deref().context("no number")?;
+        let (true_place, true_text) = ledger.get(number).with_context(|| format!("no hazard {number}"))?;
+        let true_text = true_text.as_ref().map(|text| expected(of.name, text));
+        ensure!(text == &true_text, "{}{}: {number} {text:?}, not {true_text:?}", of.name, of.query);
+        if !of.places {
+            continue;
+        }
+        match (place, true_place) {
+            (None, None) => {}
+            (Some((x, y)), Some((lon, lat))) => {
+                let off = (x - lon).abs().max((y - lat).abs());
+                ensure!(off <= of.near, "{}{}: {number} is {off} degrees off", of.name, of.query);
+            }
+            (found, wanted) => bail!("{}{}: {number} is at {found:?}, not {wanted:?}", of.name, of.query),
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_format_is_read_by_two_gdals_as_the_ledger_has_it() -> Result<()> {
+    let metres = |of: Held| Held { near: NEAR_M, ..of };
+    let all = [
+        held("hazards.geojson", "", "number", "description"),
+        held("hazards.geojson", "?headings=zh", "编号", "描述"),
+        metres(held("hazards.geojson", "?datum=epsg:4543", "number", "description")),
+        held("hazards.geojson", "?datum=cgcs2000", "number", "description"),
+        held("hazards.geojsonseq", "", "number", "description"),
+        Held { nowhere: false, ..held("hazards.fgb", "", "number", "description") },
+        Held {
+            nowhere: false,
+            ..metres(held("hazards.fgb", "?datum=epsg:4522&headings=zh", "编号", "描述"))
+        },
+        held("hazards.shp", "", "number", "descriptio"),
+        held("hazards.shp", "?headings=zh&encoding=gbk", "编号", "描述"),
+        metres(held("hazards.shp", "?datum=epsg:4543", "number", "descriptio")),
+        metres(held("hazards.shp", "?datum=epsg:3857", "number", "descriptio")),
+        held("hazards.kml", "", "编号", "描述"),
+        held("hazards.kmz", "?headings=en", "number", "details"),
+        held("hazards.csv", "", "编号", "描述"),
+        Held { places: false, ..held("hazards.xlsx", "", "编号", "描述") },
+        Held { places: false, ..held("ledger.xlsx", "", "编号", "描述") },
+        held("hazards.gpkg", "", "number", "description"),
+        metres(held("hazards.gpkg", "?datum=epsg:3857&headings=zh", "编号", "描述")),
+        metres(held("hazards.gpkg", "?datum=epsg:4543", "number", "description")),
+    ];
+    for backend in Backend::ALL {
+        let scene = Scene::of(backend).await?;
+        for of in &all {
+            let path = scene.fetch(of.name, of.query).await?;
+            let seen = by_pyogrio(&path, of.number, of.description).await;
+            compare(of, &seen.with_context(|| format!("{}{}", of.name, of.query))?, &scene.ledger)?;
+            match by_ogr(&path, of.number, of.description).await? {
+                Some(seen) => compare(of, &seen, &scene.ledger).context("Debian's GDAL")?,
+                None => println!("skipped: ogr2ogr (Debian package gdal-bin) is not installed"),
+            }
+        }
+    }
+    Ok(())
+}

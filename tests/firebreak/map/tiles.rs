@@ -1,0 +1,428 @@
+//! Tiles over HTTP and beside it: every hazard once a zoom, decoded by another implementation; tags, encodings, refusals.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak::geometry::place;
+use firebreak::layers::Layer;
+use firebreak::store::TileFilter;
+use firebreak::sync::sessions::Sight;
+use firebreak::sync::tiles::{self, Wanted};
+use firebreak::tiles::{MEDIA_TYPE, Tile, ZOOM_MAX};
+use firebreak_tests::http::{Client, Reply};
+use firebreak_tests::nepal::{e7, real_data, rows};
+use firebreak_tests::phone::{MORNING_MS, Phone};
+use firebreak_tests::python;
+use firebreak_tests::server::{Backend, Server};
+use fixtures::dice::Dice;
+use serde_json::{Value, json};
+use sync_protocol::ids::RecordId;
+use sync_protocol::operation::Position;
+
+use super::beside;
+
+/// Hazards that are looked for on every zoom.
+const SAMPLED: usize = 2_000;
+
+/// Where fires were seen from space, all over the world, in another order; made up where the real ones are not there.
+fn positions(dice: &mut Dice) -> Result<Vec<(i64, i64)>> {
+    let mut found = Vec::new();
+    if let Some(folder) = real_data("nasa-firms") {
+        for row in rows(&folder.join("world_fires_1_day.csv"))? {
+            let degrees = |nth: usize| row.get(nth).and_then(|text| text.parse::<f64>().ok());
+            found.extend(degrees(0).zip(degrees(1)).map(|(lat, lon)| (e7(lat), e7(lon))));
+        }
+    }
+    while found.len() < SAMPLED {
+        let spread = if dice.chance(50) { 3_000_000 } else { 300_000_000 };
+        found.push((dice.between(-spread, spread), 1_000_000_000 + dice.between(-spread, spread)));
+    }
+    let mut sampled = Vec::new();
+    while sampled.len() < SAMPLED {
+        sampled.push(found.swap_remove(dice.index(found.len())));
+    }
+    Ok(sampled)
+}
+
+/// Hazards reported at these positions.
+async fn reported(server: &Server, positions: &[(i64, i64)]) -> Result<Vec<RecordId>> {
+    let mut phone = Phone::enrol(server).await?;
+    let mut records = Vec::new();
+    for chunk in positions.chunks(500) {
+        let mut operations = Vec::new();
+        for (nth, (lat_e7, lon_e7)) in chunk.iter().enumerate() {
+            let severity = ["general", "serious", "critical"].get(nth % 3).copied().unwrap_or("general");
+            let at =
+                Position { lat_e7: *lat_e7, lon_e7: *lon_e7, accuracy_dm: Some(50), ..Position::default() };
+            let report = phone.report(severity).with("position", &at);
+            records.push(report.record);
+            operations.push(report);
+        }
+        let bundle = phone.seal(&operations);
+        let reply = phone.sync(&[bundle]).await?;
+        ensure!(reply.status == 200, "{} {:?}", reply.status, reply.error());
+    }
+    Ok(records)
+}
+
+/// Where a tile is.
+fn path_of(tile: Tile) -> String {
+    format!("/ogc/collections/hazards/tiles/WebMercatorQuad/{}/{}/{}", tile.zoom(), tile.y(), tile.x())
+}
+
+fn tile_of((lat_e7, lon_e7): (i64, i64), zoom: u8) -> Result<Tile> {
+    Tile::of_place(place(lat_e7, lon_e7), zoom).context("no such tile")
+}
+
+/// The reply to a GET with these headers, and its own.
+async fn get(
+    client: &Client,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<(Reply, BTreeMap<String, String>)> {
+    let headers: Vec<(&str, String)> =
+        headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    client.send("GET", path, &headers, Vec::new()).await
+}
+
+/// Writes every tile that holds one of these places into a folder, for each of these zooms.
+async fn write_tiles(server: &Server, positions: &[(i64, i64)], zooms: &[u8], folder: &Path) -> Result<()> {
+    let (engine, district) = beside(server).await?;
+    for zoom in zooms {
+        let wanted: BTreeSet<(u32, u32)> = positions
+            .iter()
+            .map(|at| tile_of(*at, *zoom).map(|tile| (tile.y(), tile.x())))
+            .collect::<Result<_>>()?;
+        for (y, x) in wanted {
+            let tile = Tile::new(*zoom, x, y).context("no such tile")?;
+            let wanted =
+                Wanted { layer: Layer::Hazards, tile, filter: TileFilter::default(), sight: Sight::District };
+            let made = tiles::made(&engine, &district, &wanted).await?;
+            let bytes = made.bytes.with_context(|| format!("{zoom}/{y}/{x} is empty"))?;
+            tokio::fs::write(folder.join(format!("{zoom}-{y}-{x}.mvt")), bytes).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_hazard_is_on_every_zoom_exactly_once_as_another_decoder_reads_it() -> Result<()> {
+    let seed = firebreak_tests::seed("every_hazard_is_on_every_zoom_exactly_once", 11);
+    for backend in Backend::ALL {
+        let mut dice = Dice::new(seed);
+        let positions = positions(&mut dice)?;
+        let server = Server::start(backend).await?;
+        let records = reported(&server, &positions).await?;
+        let (engine, district) = beside(&server).await?;
+        engine.follow_until_current(&district).await?;
+        let found = engine.store.read().await?.records(district.key, &records).await?;
+        let expected: BTreeMap<u64, [f64; 2]> = records
+            .iter()
+            .zip(&positions)
+            .map(|(record, (lat_e7, lon_e7))| {
+                let number = found.get(record).context("a record is missing")?.number;
+                let degrees = |e7: i64| i32::try_from(e7).map(|e7| f64::from(e7) / 1e7);
+                Ok((number, [degrees(*lat_e7)?, degrees(*lon_e7)?]))
+            })
+            .collect::<Result<_>>()?;
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("expected.json"), serde_json::to_string(&expected)?)?;
+        // The small zooms by what they count, the others by every zoom there is; the other database by some of them.
+        let zooms: Vec<u8> = match backend {
+            Backend::Sqlite => (0..=ZOOM_MAX).collect(),
+            Backend::Postgres => vec![0, 5, 9, 10, 14, 22],
+        };
+        write_tiles(&server, &positions, &zooms, folder.path()).await?;
+        let said = python::program("tiles.py", &[folder.path()]).await?;
+        for zoom in zooms {
+            let said = &said[zoom.to_string()];
+            println!("{backend:?} zoom {zoom}: {said}");
+            let in_all = i64::try_from(SAMPLED)?;
+            if zoom <= 9 {
+                ensure!(said["counted"] == json!(in_all) && said["features"] == 0, "zoom {zoom}: {said}");
+                continue;
+            }
+            ensure!(said["features"] == json!(in_all) && said["counted"] == 0, "zoom {zoom}: {said}");
+            ensure!(said["missing"] == json!([]) && said["twice"] == json!([]), "zoom {zoom}: {said}");
+            // Half a unit, as far as the grid of places is as fine as the tile.
+            let unit = f64::from(1_u32 << zoom.saturating_sub(19));
+            ensure!(
+                said["off"].as_f64().is_some_and(|off| off <= unit * 0.5 + unit * 0.01),
+                "zoom {zoom}: {said}"
+            );
+            for key in ["severity", "category", "kind", "state", "open", "number"] {
+                ensure!(
+                    said["keys"].as_array().is_some_and(|keys| keys.contains(&json!(key))),
+                    "{key}: {said}"
+                );
+            }
+        }
+        // Over HTTP the same bytes come.
+        let tile = tile_of(positions[0], 12)?;
+        let (reply, _) = get(&server.client()?, &path_of(tile), &[]).await?;
+        let wanted =
+            Wanted { layer: Layer::Hazards, tile, filter: TileFilter::default(), sight: Sight::District };
+        assert_eq!(Some(reply.body), tiles::made(&engine, &district, &wanted).await?.bytes);
+    }
+    Ok(())
+}
+
+/// A server with some hazards in one place, all derived.
+async fn with_hazards(backend: Backend) -> Result<(Server, Phone)> {
+    let server = Server::start(backend).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let bundle = phone.reports(30);
+    phone.sync(&[bundle]).await?;
+    let (engine, district) = beside(&server).await?;
+    engine.follow_until_current(&district).await?;
+    Ok((server, phone))
+}
+
+/// Where the reports of a phone begin.
+const BEGIN: (i64, i64) = (299_800_000, 1_030_100_000);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tile_is_sent_once_and_again_only_when_it_changed() -> Result<()> {
+    for backend in Backend::ALL {
+        let (server, mut phone) = with_hazards(backend).await?;
+        let client = server.client()?;
+        for zoom in [5, 13] {
+            let path = path_of(tile_of(BEGIN, zoom)?);
+            let (first, headers) = get(&client, &path, &[]).await?;
+            assert_eq!((first.status, first.content_type.as_str()), (200, MEDIA_TYPE), "{}", first.text());
+            assert_eq!(headers["cache-control"], "private, no-cache");
+            assert_eq!(headers["firebreak-tile"], if zoom == 5 { "counts" } else { "features" });
+            let tag = headers["etag"].clone();
+            ensure!(tag.starts_with('"'), "{tag} is no strong tag");
+            let (again, kept) = get(&client, &path, &[("if-none-match", &tag)]).await?;
+            assert_eq!((again.status, again.body.len(), &kept["etag"]), (304, 0, &tag));
+            let (other, filtered) =
+                get(&client, &format!("{path}?severity=critical"), &[("if-none-match", &tag)]).await?;
+            ensure!(other.status == 200 && filtered["etag"] != tag, "another filter is another tile");
+            // Another hazard in it makes it another.
+            let bundle = phone.reports(1);
+            phone.sync(&[bundle]).await?;
+            let (engine, district) = beside(&server).await?;
+            engine.follow_until_current(&district).await?;
+            let (changed, headers) = get(&client, &path, &[("if-none-match", &tag)]).await?;
+            ensure!(
+                changed.status == 200 && headers["etag"] != tag && changed.body != first.body,
+                "a stale tile"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tile_comes_encoded_as_its_reader_takes_it() -> Result<()> {
+    let (server, _phone) = with_hazards(Backend::Sqlite).await?;
+    let client = server.client()?;
+    let path = path_of(tile_of(BEGIN, 13)?);
+    let (plain, headers) = get(&client, &path, &[("accept-encoding", "identity")]).await?;
+    ensure!(!headers.contains_key("content-encoding"), "{headers:?}");
+    let mut tags = BTreeSet::from([headers["etag"].clone()]);
+    for (accepted, named) in [("gzip", "gzip"), ("gzip, br, zstd", "zstd")] {
+        let (reply, headers) = get(&client, &path, &[("accept-encoding", accepted)]).await?;
+        assert_eq!(headers["content-encoding"], named);
+        let mut decoded = Vec::new();
+        match named {
+            "gzip" => {
+                std::io::Read::read_to_end(
+                    &mut flate2::read::GzDecoder::new(reply.body.as_slice()),
+                    &mut decoded,
+                )?;
+            }
+            _ => decoded = zstd::stream::decode_all(reply.body.as_slice())?,
+        }
+        assert_eq!(decoded, plain.body);
+        ensure!(tags.insert(headers["etag"].clone()), "a strong tag names bytes, encoded ones too");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_tile_is_204_and_one_that_does_not_exist_404() -> Result<()> {
+    let (server, _phone) = with_hazards(Backend::Sqlite).await?;
+    let client = server.client()?;
+    for zoom in [5, 13] {
+        let empty = path_of(tile_of((-300_000_000, -500_000_000), zoom)?);
+        let (reply, headers) = get(&client, &empty, &[]).await?;
+        assert_eq!((reply.status, reply.body.len()), (204, 0));
+        let (again, _) = get(&client, &empty, &[("if-none-match", &headers["etag"])]).await?;
+        assert_eq!(again.status, 304);
+    }
+    for path in [
+        "hazards/tiles/WebMercatorQuad/23/0/0",
+        "hazards/tiles/WebMercatorQuad/5/32/0",
+        "hazards/tiles/WebMercatorQuad/5/0/32",
+        "hazards/tiles/WebMercatorQuad/5/-1/0",
+        "hazards/tiles/WebMercatorQuad/5/x/0",
+        "hazards/tiles/WorldCRS84Quad/5/0/0",
+        "roads/tiles/WebMercatorQuad/5/0/0",
+        "roads/tiles",
+    ] {
+        let reply = client.get(&format!("/ogc/collections/{path}")).await?;
+        assert_eq!((reply.status, reply.code().as_deref()), (404, Some("not-found")), "{path}");
+    }
+    Ok(())
+}
+
+/// What a small zoom does not show: each refusal by its code.
+pub(crate) async fn refusals(backend: Backend) -> Result<()> {
+    let server = Server::start(backend).await?;
+    let client = server.client()?;
+    let small = path_of(tile_of(BEGIN, 9)?);
+    for (query, code) in [
+        ("township=a", "tile-needs-zoom"),
+        ("state=reported", "tile-needs-zoom"),
+        ("filter=state='reported'", "tile-needs-zoom"),
+        ("severity=worst", "bad-parameter"),
+        ("colour=red", "bad-parameter"),
+        ("f=png", "bad-parameter"),
+    ] {
+        let reply = client.get(&format!("{small}?{query}")).await?;
+        assert_eq!((reply.status, reply.code().as_deref()), (400, Some(code)), "{query}: {}", reply.text());
+    }
+    for query in ["severity=critical,serious", "category=corridor,none", "open=true", "f=mvt"] {
+        let reply = client.get(&format!("{small}?{query}")).await?;
+        ensure!(matches!(reply.status, 200 | 204), "{query}: {}", reply.text());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_zoom_narrows_by_what_it_counts_by_and_refuses_the_rest() -> Result<()> {
+    for backend in Backend::ALL {
+        refusals(backend).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_of_tiles_leads_to_tiles() -> Result<()> {
+    let (server, _phone) = with_hazards(Backend::Sqlite).await?;
+    let client = server.client()?;
+    let sets = client.json("/ogc/tileMatrixSets").await?;
+    let at = sets["tileMatrixSets"][0]["links"][0]["href"].as_str().context("no link")?.to_owned();
+    let at = at.strip_prefix(server.url.trim_end_matches('/')).context("it leads elsewhere")?;
+    let set = client.json(at).await?;
+    assert_eq!(
+        (set["id"].as_str(), set["tileMatrices"].as_array().map(Vec::len)),
+        (Some("WebMercatorQuad"), Some(23))
+    );
+    let list = client.json("/ogc/collections/hazards/tiles").await?;
+    let links = list["tilesets"][0]["links"].as_array().context("no links")?.clone();
+    let of = |rel: &str| links.iter().find(|link| link["rel"] == rel).and_then(|link| link["href"].as_str());
+    for rel in ["self", "describedby", "http://www.opengis.net/def/rel/ogc/1.0/tiling-scheme"] {
+        let at = of(rel)
+            .context("no link")?
+            .strip_prefix(server.url.trim_end_matches('/'))
+            .context("elsewhere")?;
+        client.json(at).await?;
+    }
+    let tile_json = client.json("/ogc/collections/hazards/tiles/WebMercatorQuad/tilejson.json").await?;
+    let template = tile_json["tiles"][0].as_str().context("no tiles")?.to_owned();
+    let tile = tile_of(BEGIN, 13)?;
+    let fill = |template: &str, names: [&str; 3]| {
+        let numbers = [u32::from(tile.zoom()), tile.y(), tile.x()].map(|number| number.to_string());
+        names.iter().zip(numbers).fold(template.to_owned(), |at, (name, number)| at.replace(name, &number))
+    };
+    for at in [
+        fill(&template, ["{z}", "{y}", "{x}"]),
+        fill(of("item").context("no item")?, ["{tileMatrix}", "{tileRow}", "{tileCol}"]),
+    ] {
+        let at = at.strip_prefix(server.url.trim_end_matches('/')).context("it leads elsewhere")?;
+        assert_eq!(client.get(at).await?.status, 200, "{at}");
+    }
+    let names: Vec<&Value> = tile_json["vector_layers"]
+        .as_array()
+        .context("no layers")?
+        .iter()
+        .map(|layer| &layer["id"])
+        .collect();
+    assert_eq!(names, ["hazard_counts", "hazards"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unit_is_shown_its_own_hazards_alone_and_the_log_tells_who_looked_once_an_hour() -> Result<()> {
+    for backend in Backend::ALL {
+        let (server, mut phone) = with_hazards(backend).await?;
+        let office = server.client()?;
+        let unit = json!({"name": "青山管护队", "kind": "responsible"});
+        let unit = office.post("/v1/units", &unit).await?.json("unit")?;
+        let unit = unit["unit"].as_str().context("no unit")?.to_owned();
+        let report = phone.report("serious");
+        let bundle = phone.seal(std::slice::from_ref(&report));
+        phone.sync(&[bundle]).await?;
+        let path = format!("/v1/hazards/{}/commands", report.record);
+        let grade = json!({"fields": {"severity": "serious", "rule_version": "2026-1"}});
+        office.post(&format!("{path}/grade"), &grade).await?.json("grade")?;
+        let deadline_ms = jiff::Timestamp::now().as_millisecond() + 12 * 3_600_000;
+        let order = json!({"fields": {"responsible_unit": "青山管护队", "responsible_unit_id": unit,
+            "measures": "砍伐", "deadline_ms": deadline_ms}});
+        office.post(&format!("{path}/order"), &order).await?.json("order")?;
+        let arguments =
+            ["person", "add", "--district", "test", "--name", "甲", "--role", "unit", "--unit", &unit];
+        let person = server.command_text(&arguments, "person").await?;
+        let theirs = server.client_of(&server.create_token(&person).await?)?;
+        let (engine, district) = beside(&server).await?;
+        engine.follow_until_current(&district).await?;
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("expected.json"), "{}")?;
+        for zoom in [5, 8, 13] {
+            let tile = tile_of(BEGIN, zoom)?;
+            for (client, expected) in [(&office, 31), (&theirs, 1)] {
+                let (reply, headers) = get(client, &path_of(tile), &[]).await?;
+                assert_eq!(reply.status, 200, "{}", reply.text());
+                let name = format!("{zoom}-{}-{}.mvt", tile.y(), tile.x());
+                std::fs::write(folder.path().join(name), &reply.body)?;
+                let said = python::program("tiles.py", &[folder.path()]).await?;
+                let said = &said[zoom.to_string()];
+                let key = if zoom < 10 { "counted" } else { "features" };
+                ensure!(said[key] == json!(expected), "{backend:?} zoom {zoom}: {said}");
+                let (other, _) = get(&office, &path_of(tile), &[("if-none-match", &headers["etag"])]).await?;
+                assert_eq!(other.status, if expected == 1 { 200 } else { 304 }, "a tag is of what one sees");
+            }
+        }
+        let rows = office.json("/v1/audit?limit=100").await?;
+        let rows = rows["rows"].as_array().context("no rows")?.clone();
+        let looked: Vec<&Value> = rows.iter().filter(|row| row["action"] == "map.tiles").collect();
+        assert_eq!(looked.len(), 2, "one row a person: {looked:?}");
+        ensure!(looked.iter().all(|row| row["object"] == "hazards"), "{looked:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_earliest_deadline_of_a_small_zoom_follows_orders_and_closing() -> Result<()> {
+    let (server, mut phone) = with_hazards(Backend::Sqlite).await?;
+    ensure!(MORNING_MS > 0);
+    let office = server.client()?;
+    let report = phone.report("serious");
+    let bundle = phone.seal(std::slice::from_ref(&report));
+    phone.sync(&[bundle]).await?;
+    let (engine, district) = beside(&server).await?;
+    engine.follow_until_current(&district).await?;
+    let earliest = async || -> Result<Option<i64>> {
+        let tile = tile_of(BEGIN, 5)?;
+        let counts = engine.store.read().await?.tile_counts(district.key, tile).await?;
+        Ok(counts.iter().filter(|count| count.key.severity_rank == 2).filter_map(|count| count.due_ms).min())
+    };
+    let before = earliest().await?.context("no deadline by the rules")?;
+    let path = format!("/v1/hazards/{}/commands", report.record);
+    let void = json!({"fields": {"reason": "误报"}});
+    let soon_ms = jiff::Timestamp::now().as_millisecond() + 3_600_000;
+    let grade = json!({"fields": {"severity": "serious", "rule_version": "2026-1"}});
+    office.post(&format!("{path}/grade"), &grade).await?.json("grade")?;
+    let order = json!({"fields": {"responsible_unit": "队", "measures": "砍伐", "deadline_ms": soon_ms}});
+    office.post(&format!("{path}/order"), &order).await?.json("order")?;
+    engine.follow_until_current(&district).await?;
+    assert_eq!(earliest().await?.map(|due_ms| due_ms.min(soon_ms)), Some(soon_ms.min(before)));
+    office.post(&format!("{path}/void"), &void).await?.json("void")?;
+    engine.follow_until_current(&district).await?;
+    assert_eq!(earliest().await?, Some(before), "with the hazard goes its deadline");
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Hazards of the map without a ledger behind them: rows as the deriver would write them, and their counts.
+//!
+//! Start at [`fill`].
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use firebreak::domain::District;
+use firebreak::geometry::place;
+use firebreak::store::MapHazardRow;
+use firebreak::sync::Engine;
+use firebreak::tiles::counts::Deltas;
+use fixtures::dice::Dice;
+use sync_protocol::ids::RecordId;
+use uuid::Uuid;
+
+/// Rows of one transaction.
+const ROWS: usize = 5_000;
+
+/// A row with everything that no count needs left plain.
+pub fn row(number: u64, (lat_e7, lon_e7): (i64, i64)) -> MapHazardRow {
+    MapHazardRow {
+        record: RecordId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + u128::from(number))),
+        id: i64::try_from(number).unwrap_or(0),
+        place: place(lat_e7, lon_e7),
+        lat_e7: Some(lat_e7),
+        lon_e7: Some(lon_e7),
+        number: Some(format!("test-2026-{number:06}")),
+        found: None,
+        county: None,
+        township: None,
+        line_name: None,
+        line: None,
+        voltage_v: None,
+        structure_from: None,
+        structure_to: None,
+        chainage_mm: None,
+        offset_mm: None,
+        in_zone: None,
+        accuracy_mm: None,
+        category: None,
+        kind: None,
+        description: None,
+        severity_rank: 0,
+        severity: None,
+        major: 0,
+        state: "reported".to_owned(),
+        open: 1,
+        conflict: 0,
+        provisional: 0,
+        unit: None,
+        unit_id: None,
+        order_number: None,
+        due: None,
+        turn: None,
+        updated: 0,
+        change: 1,
+    }
+}
+
+/// A hazard of a district of some hundred kilometres, as a season leaves them: most are closed, most are trees.
+pub fn thrown(dice: &mut Dice, number: u64) -> MapHazardRow {
+    let at = (
+        299_800_000 + dice.between(-5_000_000, 5_000_000),
+        1_030_000_000 + dice.between(-5_500_000, 5_500_000),
+    );
+    let is_open = dice.chance(35);
+    let category =
+        dice.word(&["corridor", "corridor", "corridor", "line_body", "forest_fire", "fire_sighting"]);
+    MapHazardRow {
+        severity_rank: dice.between(1, 3),
+        category: Some(category.to_owned()),
+        kind: Some(dice.word(&["tree", "tree", "bamboo", "stacked_material"]).to_owned()),
+        description: Some("线下树木距导线不足".to_owned()),
+        township: Some("河口镇".to_owned()),
+        state: if is_open { "confirmed" } else { "closed" }.to_owned(),
+        open: i64::from(is_open),
+        due: is_open.then(|| 1_790_000_000_000 + dice.between(0, 30) * 86_400_000),
+        ..row(number, at)
+    }
+}
+
+/// Writes rows as the deriver does, with their counts.
+pub async fn fill(engine: &Arc<Engine>, district: &District, rows: &[MapHazardRow]) -> Result<()> {
+    for rows in rows.chunks(ROWS) {
+        let mut transaction = engine.store.begin().await?;
+        transaction.take_counter(district.key, 0).await?;
+        let changes = transaction.replace_map_hazards(district.key, rows).await?;
+        transaction.keep_tile_counts(district.key, &Deltas::from(changes.as_slice())).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
