@@ -20,7 +20,8 @@ const MOST: usize = 400;
 fn attributes<'p>(page: &'p str, names: &[&str]) -> Vec<&'p str> {
     let mut found = Vec::new();
     for name in names {
-        let parts = page.split(&format!(" {name}=\"")).skip(1);
+        let begins = format!(" {name}=\"");
+        let parts = page.split(begins.as_str()).skip(1);
         found.extend(parts.filter_map(|rest| rest.split_once('"').map(|(value, _)| value)));
     }
     found
