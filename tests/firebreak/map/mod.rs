@@ -16,6 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use firebreak::domain::District;
 use firebreak::layers::{Feature, Layer, Value as Cell};
+use firebreak::tiles::counts::Deltas;
 use firebreak::store::Derivation;
 use firebreak::sync::Engine;
 use firebreak::sync::layers::{self, Selection};
@@ -119,6 +120,7 @@ impl Map {
         let mut transaction = self.engine.store.begin().await?;
         transaction.take_counter(key, 0).await?;
         let gone = transaction.remove_map_hazards(key, &records).await?;
+        transaction.keep_tile_counts(key, &Deltas::from(gone.as_slice())).await?;
         let by = i64::try_from(gone.len())?;
         transaction.add_to_map_total(key, Layer::Hazards, -by).await?;
         transaction.replace_map_states(key, &records, &[]).await?;
