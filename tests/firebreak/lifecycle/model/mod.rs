@@ -170,8 +170,8 @@ impl World {
             Some(fitting) if self.dice.chance(75) => **fitting,
             _ => *self.dice.pick(RULES).context("no rules")?,
         };
-        // Half of the time it goes on as it should; one time in three of these by somebody who signed before, if they can.
-        let next = ONWARDS.iter().find(|(at, _)| *at == state).filter(|_| self.dice.chance(50));
+        // Mostly it goes on as it should; one time in three of these by somebody who signed before, if they can.
+        let next = ONWARDS.iter().find(|(at, _)| *at == state).filter(|_| self.dice.chance(65));
         if let Some((_, onwards)) = next {
             (command, from, who) = *RULES.iter().find(|(name, ..)| name == onwards).context("no rule")?;
             let signed: BTreeSet<String> = ["rectified", "verified", "not_found"]
@@ -294,7 +294,9 @@ impl World {
                     .into_iter()
                     .flat_map(|fields| fields.keys().cloned())
                     .collect();
-                if let (Some(name), Some(fields)) = (self.dice.pick(&names), body["fields"].as_object_mut()) {
+                if let (Some(name), Some(fields)) =
+                    (self.dice.pick(&names), body.get_mut("fields").and_then(Value::as_object_mut))
+                {
                     fields.remove(name);
                 }
             }
