@@ -212,7 +212,7 @@ async fn an_act_that_settles_says_why_and_an_order_goes_to_a_unit_that_is_there(
         ensure!(reviewer.post(&path, &why).await?.status == 200);
 
         desk.does("reviewer", other.record, "grade", &json!({"fields": {"severity": "general"}})).await?;
-        let unit = json!({"name": "供电所", "kind": "responsible"});
+        let unit = json!({"name": "云顶供电所", "kind": "responsible"});
         let unit = server.client()?.post("/v1/units", &unit).await?.json("unit")?["unit"].clone();
         let to = |unit: &Value| {
             let mut order = order();
@@ -223,7 +223,7 @@ async fn an_act_that_settles_says_why_and_an_order_goes_to_a_unit_that_is_there(
         let path = format!("/v1/units/{}", unit.as_str().context("no unit")?);
         server.client()?.call("DELETE", &path, &json!({})).await?.json("retire")?;
         desk.refused("clerk", other.record, "order", &to(&unit), &["unknown"]).await?;
-        let name = json!({"name": "供电所", "kind": "responsible"});
+        let name = json!({"name": "云顶供电所", "kind": "responsible"});
         server.client()?.call("PUT", &path, &name).await?.json("return")?;
         desk.does("clerk", other.record, "order", &to(&unit)).await?;
         server.check().await?;

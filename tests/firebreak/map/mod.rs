@@ -20,6 +20,7 @@ use firebreak::store::Derivation;
 use firebreak::sync::Engine;
 use firebreak::sync::layers::{self, Selection};
 use firebreak::sync::sessions::Sight;
+use firebreak::tiles::counts::Deltas;
 use firebreak_tests::http::Client;
 use firebreak_tests::server::{DISTRICT, Server};
 use serde_json::Value;
@@ -119,6 +120,7 @@ impl Map {
         let mut transaction = self.engine.store.begin().await?;
         transaction.take_counter(key, 0).await?;
         let gone = transaction.remove_map_hazards(key, &records).await?;
+        transaction.keep_tile_counts(key, &Deltas::from(gone.as_slice())).await?;
         let by = i64::try_from(gone.len())?;
         transaction.add_to_map_total(key, Layer::Hazards, -by).await?;
         transaction.replace_map_states(key, &records, &[]).await?;

@@ -88,7 +88,10 @@ async fn other_browsers_are_signed_out_and_tokens_made_and_revoked_on_ones_own_p
         let token = token.with_context(|| made.clone())?;
         let program = server.client_of(token)?;
         ensure!(program.get("/v1/hazards").await?.status == 200);
-        ensure!(program.get("/v1/exports/hazards.geojson").await?.status == 403, "it has more than it was given");
+        ensure!(
+            program.get("/v1/exports/hazards.geojson").await?.status == 403,
+            "it has more than it was given"
+        );
         let page = here.get("/account").await?.text();
         ensure!(page.contains("报表程序") && !page.contains(token), "{page}");
         // Only one's own tokens are on the page, whoever manages everybody's.

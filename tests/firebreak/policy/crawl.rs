@@ -20,8 +20,8 @@ const MOST: usize = 400;
 fn attributes<'p>(page: &'p str, names: &[&str]) -> Vec<&'p str> {
     let mut found = Vec::new();
     for name in names {
-        let opening = format!(" {name}=\"");
-        let parts = page.split(opening.as_str()).skip(1);
+        let mark = format!(" {name}=\"");
+        let parts = page.split(mark.as_str()).skip(1);
         found.extend(parts.filter_map(|rest| rest.split_once('"').map(|(value, _)| value)));
     }
     found
