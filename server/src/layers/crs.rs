@@ -39,7 +39,7 @@ enum Kind {
     /// Web mercator, easting before northing.
     Mercator,
     /// A Gauss–Krüger zone, northing before easting, by this code of EPSG.
-    Zone(u16, Converter),
+    Zone(u16, Box<Converter>),
 }
 
 /// What a box is in degrees.
@@ -77,7 +77,9 @@ impl Crs {
         let kind = match code {
             4326 | 4490 => Kind::Degrees(code),
             3857 => Kind::Mercator,
-            zone if ZONES.contains(&zone) => Kind::Zone(zone, Converter::new(Datum::Epsg(zone)).ok()?),
+            zone if ZONES.contains(&zone) => {
+                Kind::Zone(zone, Box::new(Converter::new(Datum::Epsg(zone)).ok()?))
+            }
             _ => return None,
         };
         Some(Self { kind })

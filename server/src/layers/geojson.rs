@@ -159,14 +159,13 @@ fn push_whole(out: &mut String, number: i64) {
 
 fn push_value(out: &mut String, value: &Value) {
     match value {
-        Value::Null => out.push_str("null"),
         Value::Text(text) => push_text(out, text),
         Value::Integer(number) => push_whole(out, *number),
         // With a point always: readers guess from the first features whether a column is of whole numbers.
         Value::Real(number) if number.is_finite() => {
             let _written = write!(out, "{number:?}");
         }
-        Value::Real(_) => out.push_str("null"),
+        Value::Null | Value::Real(_) => out.push_str("null"),
         Value::Boolean(truth) => out.push_str(if *truth { "true" } else { "false" }),
         Value::Time(at_ms) => match moment(*at_ms) {
             Some(at) => {

@@ -44,11 +44,9 @@ pub(super) fn hold(text: &str) -> Result<(), FilterError> {
             '-' if !characters.peek().is_some_and(|(_, next)| next.is_ascii_digit()) => operators += 1,
             _ => {}
         }
-        if !is_word && !character.is_whitespace() {
-            word.clear();
-        } else if character.is_whitespace()
-            && !characters.peek().is_some_and(|(_, next)| *next == '(' || next.is_whitespace())
-        {
+        let goes_on = characters.peek().is_some_and(|(_, next)| *next == '(' || next.is_whitespace());
+        // Between a word and its parenthesis there may be room.
+        if !is_word && !(character.is_whitespace() && goes_on) {
             word.clear();
         }
     }
