@@ -14,9 +14,12 @@ use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
 use crate::layers::Layer;
 
+/// Who read which layer, and how.
+type Reading = (DistrictKey, PersonId, &'static str, Layer);
+
 /// What of the map was read by whom, so that the audit log tells it once an hour and not once a tile.
 #[derive(Debug, Default)]
-pub struct MapReads(Mutex<BTreeMap<(DistrictKey, PersonId, &'static str, Layer), i64>>);
+pub struct MapReads(Mutex<BTreeMap<Reading, i64>>);
 
 /// How long one row of the audit log stands for whatever else is read of the same layer.
 const TOLD_FOR_MS: i64 = 3_600_000;

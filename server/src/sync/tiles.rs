@@ -236,6 +236,6 @@ pub(super) async fn faults(
 async fn encoded(
     make: impl FnOnce() -> Result<Option<Vec<u8>>, MvtError> + Send + 'static,
 ) -> Result<Option<Vec<u8>>, SyncError> {
-    let made = tokio::task::spawn_blocking(make).await.map_err(|_source| SyncError::Gone)?;
-    made.map_err(|error| SyncError::RefusedFor(Code::Internal, error.to_string()))
+    let encoded = tokio::task::spawn_blocking(make).await.map_err(|_source| SyncError::Gone)?;
+    encoded.map_err(|error| SyncError::RefusedFor(Code::Internal, error.to_string()))
 }
