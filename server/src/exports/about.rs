@@ -84,16 +84,12 @@ impl Outline {
     pub fn about_lines(&self) -> Vec<(&'static str, String)> {
         let about = &self.about;
         let name = |zh, en| self.says(Words { zh, en });
-        let datum = match self.reference.epsg() {
-            Some(code) => format!("{} (EPSG:{code})", self.reference.title()),
-            None => {
-                let note = name(
-                    "无对应的 EPSG 坐标系，不可与 WGS-84 图层叠加",
-                    "no EPSG system: not to be laid over WGS-84",
-                );
-                format!("{} ({note})", self.reference.title())
-            }
-        };
+        let unnamed = name(
+            "无对应的 EPSG 坐标系，不可与 WGS-84 图层叠加",
+            "no EPSG system: not to be laid over WGS-84",
+        );
+        let system = self.reference.epsg().map_or_else(|| unnamed.to_owned(), |code| format!("EPSG:{code}"));
+        let datum = format!("{} ({system})", self.reference.title());
         let mut lines = vec![
             (name("图层", "Layer"), self.says(self.schema.title).to_owned()),
             (name("区县", "District"), format!("{} {}", about.code, about.district)),

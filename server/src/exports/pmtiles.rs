@@ -90,7 +90,7 @@ impl Archive {
     pub fn finish(mut self) -> Result<(), WriteError> {
         if let Some([west, south, east, north]) = self.bounds {
             self.out.set_bounds(west, south, east, north);
-            self.out.set_center((west + east) / 2.0, (south + north) / 2.0, self.first);
+            self.out.set_center(f64::midpoint(west, east), f64::midpoint(south, north), self.first);
         }
         self.out.finalize().map_err(|error| refused(&error))
     }

@@ -84,16 +84,16 @@ fn colour_of(name: &str) -> [u8; 3] {
 
 fn by_severity(outline: &Outline, field: &str) -> String {
     let column = outline.schema.columns.iter().find(|column| column.name == "severity");
-    let mut categories = String::new();
-    let mut symbols = String::new();
-    for (index, class) in CLASSES.iter().enumerate() {
+    let category = |(index, class): (usize, &Class)| {
         let value = column.map_or(class.severity, |column| outline.text(column, class.severity));
         let label = if class.severity.is_empty() { "其他" } else { crate::layers::term(class.severity) };
-        categories.push_str(&format!(
+        format!(
             "<category render=\"true\" symbol=\"{index}\" value=\"{value}\" label=\"{label}\" type=\"string\"/>"
-        ));
-        symbols.push_str(&symbol(outline.schema.shape, index, class.colour));
-    }
+        )
+    };
+    let categories = CLASSES.iter().enumerate().map(category).collect::<Vec<String>>().concat();
+    let drawn = |(index, class): (usize, &Class)| symbol(outline.schema.shape, index, class.colour);
+    let symbols = CLASSES.iter().enumerate().map(drawn).collect::<Vec<String>>().concat();
     format!(
         "<renderer-v2 type=\"categorizedSymbol\" attr=\"{field}\"><categories>{categories}</categories>\
          <symbols>{symbols}</symbols></renderer-v2>"

@@ -34,7 +34,7 @@ use crate::sync::exports::{
 };
 
 /// How long a request waits for its file, before it is told how far that is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Bytes read of a file at a time.
 const PART: usize = 64 << 10;
 /// What is overdue is looked at by the minute.

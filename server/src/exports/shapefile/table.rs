@@ -172,17 +172,17 @@ impl Table {
             Headings::Zh => "字段\t列名\t中文\t英文\t被截断的值",
             Headings::En => "field\tcolumn\tChinese\tEnglish\tvalues cut",
         };
-        let mut lines = format!("{heading}\r\n");
-        for field in &self.fields {
+        let line = |field: &Field| {
             let name = match self.encoding {
                 Encoding::Utf8 => String::from_utf8_lossy(&field.name).into_owned(),
                 Encoding::Gbk => GBK.decode(&field.name).0.into_owned(),
             };
             let (column, zh, en) =
                 field.column.map_or(("id", "序号", "Id"), |column| (column.name, column.zh, column.en));
-            lines.push_str(&format!("{name}\t{column}\t{zh}\t{en}\t{}\r\n", field.cut));
-        }
-        lines
+            format!("{name}\t{column}\t{zh}\t{en}\t{}\r\n", field.cut)
+        };
+        let lines: Vec<String> = self.fields.iter().map(line).collect();
+        format!("{heading}\r\n{}", lines.concat())
     }
 }
 
