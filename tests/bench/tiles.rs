@@ -282,8 +282,7 @@ async fn small_zooms(figures: &mut Figures, points: u64) -> Result<()> {
     Figures::say(&format!("tiles: {points} hazards"));
     fill(&engine, &district, &rows).await?;
     let small = tile(rows.first().context("no rows")?, 5)?;
-    let wanted =
-        |tile| Wanted { layer: Layer::Hazards, tile, filter: TileFilter::default(), sight: Sight::District };
+    let wanted = |tile| Wanted::all(Layer::Hazards, tile, Sight::District);
     let made = tiles::made(&engine, &district, &wanted(small)).await?;
     let bytes = made.bytes.context("an empty tile")?.len();
     let counted = cpu_of(200, || async {

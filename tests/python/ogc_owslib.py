@@ -9,11 +9,12 @@ import json
 import sys
 
 from owslib.ogcapi.features import Features
+from owslib.util import Authentication
 
 
 def main():
     address, token = sys.argv[1:]
-    service = Features(address, headers={"Authorization": f"Bearer {token}"})
+    service = Features(address, auth=Authentication("owslib", token))
     read = {
         "rels": sorted(link["rel"] for link in service.links),
         "conformance": service.conformance()["conformsTo"],

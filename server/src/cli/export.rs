@@ -27,7 +27,7 @@ pub(super) struct ExportArgs {
     /// or `all` (gpkg alone).
     #[arg(long)]
     layer: String,
-    /// `gpkg`, `geojson`, `geojsonseq`, `fgb`, `shp`, `kml`, `kmz`, `csv`, `xlsx`.
+    /// `gpkg`, `geojson`, `geojsonseq`, `fgb`, `shp`, `kml`, `kmz`, `csv`, `xlsx`, `pmtiles`.
     #[arg(long)]
     format: String,
     /// The file.

@@ -13,6 +13,7 @@ pub mod geopackage;
 mod kml;
 pub mod ledger;
 mod outline;
+pub mod pmtiles;
 mod projection;
 pub mod reference;
 mod shapefile;
@@ -85,6 +86,8 @@ formats! {
     Csv = "csv", "csv", "text/csv; charset=utf-8";
     /// A workbook.
     Xlsx = "xlsx", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    /// PMTiles 3: vector tiles in one file.
+    PmTiles = "pmtiles", "pmtiles", "application/vnd.pmtiles";
 }
 
 /// What is wrong with what a file was asked to hold, or with where it is written.
@@ -180,7 +183,7 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Begins a file. A GeoPackage is a database and is not written here: it is refused.
+    /// Begins a file. A GeoPackage is a database, PMTiles are made of tiles: these are refused.
     ///
     /// # Errors
     /// Where the format does not hold the coordinate system; where the output fails.
@@ -200,8 +203,11 @@ impl Writer {
             Format::Kmz => Box::new(kml::zipped(outline, out)?),
             Format::Csv => Box::new(csv::Csv::new(outline, out)?),
             Format::Xlsx => Box::new(xlsx::Xlsx::new(outline, out, workspace.as_ref())?),
-            Format::GeoPackage => {
-                return Err(WriteError::Library("a GeoPackage is written by the store".to_owned()));
+            Format::GeoPackage | Format::PmTiles => {
+                return Err(WriteError::Library(format!(
+                    "{} is not made of features in a row",
+                    format.name()
+                )));
             }
         };
         let place = ledger::PlaceColumns::of(outline);
@@ -236,7 +242,7 @@ impl Writer {
 pub fn require_reference(format: Format, reference: Reference) -> Result<(), WriteError> {
     let is_held = match format {
         // WGS-84 by their standards, which have no word for anything else.
-        Format::Kml | Format::Kmz | Format::GeoJsonSeq => reference == Reference::Wgs84,
+        Format::Kml | Format::Kmz | Format::GeoJsonSeq | Format::PmTiles => reference == Reference::Wgs84,
         Format::GeoPackage
         | Format::GeoJson
         | Format::FlatGeobuf

@@ -19,7 +19,7 @@ pub struct ApiError {
     pub code: Code,
     detail: Option<String>,
     /// Further members of the body.
-    more: Option<(&'static str, serde_json::Value)>,
+    more: Option<(&'static str, Box<serde_json::Value>)>,
     /// Seconds after which it may be tried again, where they are known.
     wait_s: Option<u64>,
 }
@@ -33,7 +33,7 @@ impl ApiError {
     /// An error with a further member of its body.
     fn with_more(code: Code, name: &'static str, value: &impl serde::Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or_default();
-        Self { more: Some((name, value)), ..Self::from(code) }
+        Self { more: Some((name, Box::new(value))), ..Self::from(code) }
     }
 
     /// An error that passes after so many seconds.
@@ -59,7 +59,7 @@ impl ApiError {
         let problem = Problem::of(self.code, self.status().as_u16(), self.detail.clone());
         let mut body = serde_json::to_value(problem).unwrap_or_default();
         if let (Some((name, value)), Some(body)) = (&self.more, body.as_object_mut()) {
-            body.insert((*name).to_owned(), value.clone());
+            body.insert((*name).to_owned(), value.as_ref().clone());
         }
         body
     }

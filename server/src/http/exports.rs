@@ -142,7 +142,7 @@ fn told(status: StatusCode, job: &Job) -> Response {
 /// 导出文件 A layer of the map or the ledger as a file, or how far a file is that was asked for.
 ///
 /// `{export}` is `LAYER.FORMAT`: `hazards`, `hazard_states`, `lines`, `structures`, `patrolled`, `not_patrolled`, `works`, `regions`,
-/// `unsent`, `ledger`, or `all` (gpkg alone); `gpkg`, `geojson`, `geojsonseq`, `fgb`, `shp`, `kml`, `kmz`, `csv`, `xlsx`. The file is
+/// `unsent`, `ledger`, or `all` (gpkg alone); `gpkg`, `geojson`, `geojsonseq`, `fgb`, `shp`, `kml`, `kmz`, `csv`, `xlsx`, `pmtiles`. The file is
 /// made once at the ledger's last change and kept for 24 hours; `Range` with `If-Range` goes on with it. One that takes longer than a
 /// minute is answered 202 with how far it is. With the id of a file in place of the name: how far it is.
 #[utoipa::path(

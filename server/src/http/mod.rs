@@ -153,7 +153,9 @@ pub fn router(
     api()
         .merge(tiles())
         .merge(pages())
-        .fallback(|uri: Uri| async move { refused(uri.path(), Code::NotFound) })
+        .fallback(|uri: Uri| async move {
+            ogc::without_slash(&uri).unwrap_or_else(|| refused(uri.path(), Code::NotFound))
+        })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
         .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
         .layer(middleware::from_fn(conditional::tagged))

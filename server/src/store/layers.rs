@@ -3,6 +3,7 @@
 //! A box is looked up by ranges of place keys where few rows lie in them, else rows are walked by id and looked at; both
 //! give the same rows in the same order. Which is taken is decided in `sync::layers::kept`.
 
+use sqlx::{Database, Postgres, QueryBuilder, Sqlite};
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
@@ -51,6 +52,11 @@ pub struct MapFilter {
 }
 
 impl MapFilter {
+    /// Ascending by id. The rows of a unit are few: they are found by it and sorted, not looked for among all by id.
+    const fn order(&self) -> &'static str {
+        if self.units.is_some() { " ORDER BY +id LIMIT 0 + " } else { " ORDER BY id LIMIT 0 + " }
+    }
+
     /// Whether its statement is one of few, which a connection may keep.
     const fn is_common(&self) -> bool {
         self.predicate.is_none()
@@ -82,23 +88,61 @@ const SELECT_WORKED: &str = "SELECT record, line, from_mm, to_mm FROM stretches 
 const COUNT_WALKED: &str =
     "SELECT count(*) FROM stretches WHERE district = $1 AND kind = $2 AND day >= $3 AND day <= $4";
 
+/// How a database finds the rows of ranges of places, each range by itself.
+trait Near: Database + Sized {
+    /// Appends where rows come from, up to a condition that others may follow.
+    fn push_near(
+        query: &mut QueryBuilder<Self>,
+        table: MapTable,
+        district: DistrictKey,
+        ranges: &[(i64, i64)],
+    );
+}
+
+impl Near for Sqlite {
+    fn push_near(
+        query: &mut QueryBuilder<Self>,
+        table: MapTable,
+        district: DistrictKey,
+        ranges: &[(i64, i64)],
+    ) {
+        query.push(" FROM (");
+        query.push_values(ranges, |mut row, (low, high)| {
+            row.push_bind(*low).push_bind(*high);
+        });
+        query.push(") AS ranges CROSS JOIN ").push(table.name());
+        query.push(" WHERE place BETWEEN ranges.column1 AND ranges.column2 AND district = ");
+        query.push_bind(district.0);
+    }
+}
+
+/// It does not know how little of a table lies in a range that comes out of another, and would rather read all of it.
+impl Near for Postgres {
+    fn push_near(
+        query: &mut QueryBuilder<Self>,
+        table: MapTable,
+        district: DistrictKey,
+        ranges: &[(i64, i64)],
+    ) {
+        query.push(" FROM (");
+        query.push_values(ranges, |mut row, (low, high)| {
+            row.push_bind(*low).push_bind(*high);
+        });
+        query.push(") AS ranges CROSS JOIN LATERAL (SELECT * FROM ").push(table.name());
+        query.push(" WHERE district = ").push_bind(district.0);
+        query.push(" AND place BETWEEN ranges.column1 AND ranges.column2 OFFSET 0) AS near WHERE TRUE");
+    }
+}
+
 /// Begins a query of the rows that a filter names, up to and with every condition.
 macro_rules! push_rows {
     ($query:expr, $table:expr, $district:expr, $filter:expr, $after:expr) => {{
         match &$filter.ranges {
-            Some(ranges) => {
-                $query.push(" FROM (");
-                $query.push_values(ranges, |mut row, (low, high)| {
-                    row.push_bind(*low).push_bind(*high);
-                });
-                $query.push(") AS ranges CROSS JOIN ").push($table.name());
-                $query.push(" WHERE place BETWEEN ranges.column1 AND ranges.column2 AND district = ");
-            }
+            Some(ranges) => Db::push_near(&mut $query, $table, $district, ranges),
             None => {
-                $query.push(" FROM ").push($table.name()).push(" WHERE district = ");
+                $query.push(" FROM ").push($table.name()).push(" WHERE district = ").push_bind($district.0);
             }
         }
-        $query.push_bind($district.0);
         if let Some(after) = $after {
             $query.push(" AND id > ").push_bind(after);
         }
@@ -140,10 +184,10 @@ impl Transaction {
             return Ok(Vec::new());
         }
         Ok(each_backend!(self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new("SELECT ");
+            let mut query = QueryBuilder::<Db>::new("SELECT ");
             query.push(COLUMNS);
             push_rows!(query, MapTable::Hazards, district, filter, after);
-            query.push(" ORDER BY id LIMIT 0 + ").push_bind(i64::from(limit));
+            query.push(filter.order()).push_bind(i64::from(limit));
             query.build_query_as().persistent(filter.is_common()).fetch_all(connection).await?
         }))
     }
@@ -157,10 +201,10 @@ impl Transaction {
         limit: u32,
     ) -> Result<Vec<MapStateRow>, StoreError> {
         Ok(each_backend!(self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new("SELECT ");
+            let mut query = QueryBuilder::<Db>::new("SELECT ");
             query.push(STATE_COLUMNS);
             push_rows!(query, MapTable::States, district, filter, after);
-            query.push(" ORDER BY id LIMIT 0 + ").push_bind(i64::from(limit));
+            query.push(filter.order()).push_bind(i64::from(limit));
             query.build_query_as().persistent(filter.is_common()).fetch_all(connection).await?
         }))
     }
@@ -177,7 +221,7 @@ impl Transaction {
             return Ok(0);
         }
         let (count,): (i64,) = each_backend!(self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new("SELECT count(*) FROM (SELECT 1");
+            let mut query = QueryBuilder::<Db>::new("SELECT count(*) FROM (SELECT 1");
             push_rows!(query, table, district, filter, None::<i64>);
             query.push(" LIMIT 0 + ").push_bind(i64::from(bound)).push(") AS found");
             query.build_query_as().persistent(filter.is_common()).fetch_one(connection).await?
@@ -239,7 +283,7 @@ impl Transaction {
             return Ok(Vec::new());
         }
         let rows: Vec<(Uuid, Uuid, i64, i64)> = each_backend!(self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_WORKED);
+            let mut query = QueryBuilder::<Db>::new(SELECT_WORKED);
             query.push_bind(district.0).push(" AND record");
             Db::push_ids(&mut query, records.iter().map(|record| record.0));
             query.push(" ORDER BY record, line, from_mm");

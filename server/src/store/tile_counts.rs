@@ -6,7 +6,7 @@
 use super::rows::{chunks, insert_rows};
 use super::{Changed, Shown, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
-use crate::tiles::counts::{Count, Counted, Delta, Deltas, Key, LEVELS};
+use crate::tiles::counts::{Count, Counted, DEEPEST, Delta, Deltas, Key, LEVELS};
 
 /// The category that a hazard is counted by (`tiles::counts::category`) as SQL says it.
 macro_rules! category {
@@ -130,7 +130,7 @@ impl Transaction {
             delta.added_due_ms.is_none_or(|added_ms| added_ms > removed_ms).then_some((*key, removed_ms))
         });
         let went: Vec<(&Key, i64)> = went.collect();
-        let select = if Some(&level) == LEVELS.first() { DUE_OF_HAZARDS } else { DUE_OF_CELLS };
+        let select = if level == DEEPEST { DUE_OF_HAZARDS } else { DUE_OF_CELLS };
         for chunk in chunks(&went) {
             let found: Vec<(i64, i64, String, Option<i64>)> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new(select);

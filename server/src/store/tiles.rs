@@ -9,7 +9,7 @@ use super::tile_counts::{category, count};
 use super::{StoreError, Transaction, each_backend, fetch_all};
 use crate::domain::DistrictKey;
 use crate::tiles::Tile;
-use crate::tiles::counts::{Count, levels};
+use crate::tiles::counts::{Count, Key, levels};
 use crate::tiles::points::LINE;
 
 /// Which hazards a tile shows. Each part narrows; none of them: every hazard.
@@ -128,8 +128,7 @@ impl Transaction {
 
 impl TileFilter {
     /// Whether hazards of this key are shown, of whatever unit.
-    pub fn shows(&self, count: &Count) -> bool {
-        let key = &count.key;
+    pub fn shows(&self, key: &Key) -> bool {
         self.severity_ranks.as_ref().is_none_or(|ranks| ranks.contains(&key.severity_rank))
             && self.categories.as_ref().is_none_or(|names| names.contains(&key.category))
             && self.is_open.is_none_or(|is_open| is_open == key.is_open)

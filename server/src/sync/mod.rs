@@ -27,6 +27,7 @@ pub mod import;
 pub mod json;
 pub mod layers;
 pub mod listing;
+pub mod map_reads;
 pub mod numbers;
 pub mod office;
 pub mod orders;
@@ -131,7 +132,7 @@ pub struct Engine {
     /// What the last look for deadlines that tighten was made by.
     pub scanned: deadlines::Scanned,
     /// What of the map was read by whom within the hour.
-    pub map_reads: tiles::MapReads,
+    pub map_reads: map_reads::MapReads,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// The grid of each district as it was last asked for.
@@ -179,7 +180,7 @@ impl Engine {
             admission: Notify::new(),
             strangers: std::sync::Mutex::default(),
             scanned: deadlines::Scanned::default(),
-            map_reads: tiles::MapReads::default(),
+            map_reads: map_reads::MapReads::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),

@@ -179,8 +179,7 @@ pub async fn end_other(engine: &Engine, account: AccountId, id: &str) -> Result<
     transaction.end_session(&hash).await?;
     let entry = Entry::by(Actor::Account(account.0), "logout.other", account.to_string(), json!({}));
     engine.audit_deployment(&mut transaction, entry).await?;
-    transaction.commit().await?;
-    Ok(())
+    engine.commit_admission(transaction).await
 }
 
 /// Begins a session with a token of the office: it ends with the token.

@@ -2,37 +2,47 @@
 //!
 //! What a tile looks like is in [`crate::tiles`], the rows behind it in `store::tiles`. Start at [`made`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::json;
+use geo::Rect;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::PersonId;
-use tokio::sync::Mutex;
 
-use super::audit::Entry;
 use super::layers::{self, PAGE_MOST, Selection};
 use super::sessions::Sight;
 use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
+use crate::layers::predicate::Predicate;
 use crate::layers::{Feature, Layer};
 use crate::store::{StoreError, TileFilter, Transaction};
 use crate::tiles::counts::{self, LEVELS};
-use crate::tiles::features::MARGIN;
+use crate::tiles::features::{self, MARGIN};
 use crate::tiles::points::{self, Point};
 use crate::tiles::{COUNTED_ZOOM, MvtError, STRUCTURES_ZOOM, TILE_FEATURES, Tile};
 
 /// A tile that somebody asks for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
     /// Of which layer.
     pub layer: Layer,
     /// Which tile.
     pub tile: Tile,
-    /// Which of its hazards; of the other layers everything that is seen.
+    /// Which of its hazards, by what counts tell apart.
     pub filter: TileFilter,
-    /// What whoever asks sees.
-    pub sight: Sight,
+    /// Which of its features, by anything else, and what whoever asks sees.
+    pub selection: Selection,
+}
+
+impl Wanted {
+    /// Everything in a tile that is seen.
+    pub fn all(layer: Layer, tile: Tile, sight: Sight) -> Self {
+        Self { layer, tile, filter: TileFilter::default(), selection: Selection::seen_by(sight) }
+    }
+
+    /// Whether it is narrowed by what counts do not tell apart.
+    pub const fn is_narrowed(&self) -> bool {
+        let Selection { predicate, bbox, at, since: _, sight: _ } = &self.selection;
+        predicate.is_some() || bbox.is_some() || at.is_some()
+    }
 }
 
 /// What a tile holds.
@@ -113,12 +123,21 @@ pub async fn made_within(
         let needed = format!("zoom {}", first_zoom(wanted.layer));
         return Err(SyncError::RefusedFor(Code::TileNeedsZoom, needed));
     }
-    if wanted.layer == Layer::Hazards {
+    if wanted.layer == Layer::Hazards && !wanted.is_narrowed() {
         return hazards(engine, district, wanted, limit).await;
     }
-    let found = features(engine, district, wanted, limit).await?;
-    let layer = wanted.layer;
-    let make = move || crate::tiles::features::encode(tile, layer, &found);
+    if wanted.layer == Layer::Hazards && tile.zoom() <= COUNTED_ZOOM {
+        return Err(SyncError::RefusedFor(Code::TileNeedsZoom, format!("zoom {}", COUNTED_ZOOM + 1)));
+    }
+    let found = selected(engine, district, wanted, limit).await?;
+    let (layer, filter) = (wanted.layer, wanted.filter.clone());
+    let make = move || match layer {
+        Layer::Hazards => {
+            let points = found.iter().filter_map(Point::of).filter(|point| tile.holds(point.place));
+            points::encode(tile, points.filter(|point| filter.shows(&point.key())))
+        }
+        layer => features::encode(tile, layer, &found),
+    };
     Ok(Made { bytes: encoded(make).await?, is_counted: false })
 }
 
@@ -130,7 +149,7 @@ async fn hazards(
 ) -> Result<Made, SyncError> {
     let (tile, key) = (wanted.tile, district.key);
     let mut filter = wanted.filter.clone();
-    if let Sight::Units(units) = &wanted.sight {
+    if let Sight::Units(units) = &wanted.selection.sight {
         filter.units = Some(units.iter().copied().collect());
     }
     let mut reading = engine.store.glance().await?;
@@ -147,7 +166,7 @@ async fn hazards(
         reading.tile_groups(key, tile, &filter).await?
     } else {
         let mut kept = reading.tile_counts(key, tile).await?;
-        kept.retain(|count| filter.shows(count));
+        kept.retain(|count| filter.shows(&count.key));
         kept
     };
     drop(reading);
@@ -155,15 +174,21 @@ async fn hazards(
     Ok(Made { bytes: encoded(make).await?, is_counted: true })
 }
 
-/// The features of another layer in a tile and its margin.
-async fn features(
+/// The features that are asked for in a tile and its margin.
+async fn selected(
     engine: &Arc<Engine>,
     district: &District,
     wanted: &Wanted,
     limit: u32,
 ) -> Result<Vec<Feature>, SyncError> {
-    let bbox = Some(wanted.tile.bounds(MARGIN));
-    let selection = Selection { bbox, ..Selection::seen_by(wanted.sight.clone()) };
+    let mut selection = wanted.selection.clone();
+    if let Some([west, south, east, north]) = selection.bbox.replace(wanted.tile.bounds(MARGIN)) {
+        let within = Predicate::Intersects(Box::new(Rect::new((west, south), (east, north)).into()));
+        selection.predicate = Some(match selection.predicate.take() {
+            Some(predicate) => Predicate::And(vec![predicate, within]),
+            None => within,
+        });
+    }
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found: Vec<Feature> = Vec::new();
     // Not the first page, which would wait for what has come to be derived: a tile shows what is there.
@@ -213,40 +238,4 @@ async fn encoded(
 ) -> Result<Option<Vec<u8>>, SyncError> {
     let made = tokio::task::spawn_blocking(make).await.map_err(|_source| SyncError::Gone)?;
     made.map_err(|error| SyncError::RefusedFor(Code::Internal, error.to_string()))
-}
-
-/// What of the map was read by whom, so that the audit log tells it once an hour and not once a tile.
-#[derive(Debug, Default)]
-pub struct MapReads(Mutex<BTreeMap<(DistrictKey, PersonId, &'static str, Layer), i64>>);
-
-/// How long one row of the audit log stands for whatever else is read of the same layer.
-const TOLD_FOR_MS: i64 = 3_600_000;
-/// Reads that are remembered: beyond them, those that are past are forgotten.
-const REMEMBERED: usize = 4_096;
-
-impl Engine {
-    /// Notes in the audit log that somebody reads a layer of the map, unless that was noted within the hour.
-    ///
-    /// # Errors
-    /// The store's: then nothing may be read.
-    pub async fn note_map_read(
-        &self,
-        district: &District,
-        person: PersonId,
-        action: &'static str,
-        layer: Layer,
-    ) -> Result<(), SyncError> {
-        let now_ms = self.clock.now_ms();
-        let key = (district.key, person, action, layer);
-        let mut reads = self.map_reads.0.lock().await;
-        if reads.get(&key).is_some_and(|told_ms| now_ms - told_ms < TOLD_FOR_MS) {
-            return Ok(());
-        }
-        self.audit_alone(district, Entry::of(person, action, layer.name(), json!({}))).await?;
-        if reads.len() >= REMEMBERED {
-            reads.retain(|_, told_ms| now_ms - *told_ms < TOLD_FOR_MS);
-        }
-        reads.insert(key, now_ms);
-        Ok(())
-    }
 }

@@ -12,7 +12,9 @@ use sync_protocol::field::CATEGORIES;
 use super::{HAZARD_COUNTS, Tile, severity};
 
 /// The zooms whose cells are kept, deepest first: each but the first is made of the one before it.
-pub const LEVELS: [u8; 4] = [14, 12, 10, 8];
+pub const LEVELS: [u8; 4] = [DEEPEST, 12, 10, 8];
+/// The deepest of them.
+pub const DEEPEST: u8 = 14;
 /// A tile shows cells of a zoom that is so much deeper: 32 by 32 of them.
 const CELLS_DEEPER: u8 = 5;
 /// Features of a tile of counts, at most: where there are more, its cells are taken together by fours. They take 38

@@ -181,7 +181,7 @@ fn ring(ring: &LineString<f64>) -> Option<Vec<(i32, i32)>> {
 
 /// Degrees × 1e7, nearest: positions of layers are such numbers.
 #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "degrees × 1e7 fit by far")]
-fn e7(degrees: f64) -> i64 {
+pub(super) fn e7(degrees: f64) -> i64 {
     (degrees * 1e7).round() as i64
 }
 

@@ -4,8 +4,13 @@
 //! database. Start at [`Point`].
 
 use fast_mvt::{MvtCoord, MvtGeomType, MvtLayerBuilder, MvtResult, MvtValueRef};
+use geo::Geometry;
 
-use super::{HAZARDS, Tile, severity};
+use super::counts::{Counted, DEEPEST, Key};
+use super::features::e7;
+use super::{HAZARDS, SEVERITIES, Tile, severity};
+use crate::geometry::place;
+use crate::layers::{Feature, Layer, Value};
 
 /// Between the fields of a line.
 const FIELD: char = '\u{1f}';
@@ -78,6 +83,48 @@ impl<'t> Point<'t> {
     }
 }
 
+impl<'t> Point<'t> {
+    /// The hazard of a feature of its layer; none where it has no place.
+    pub fn of(feature: &'t Feature) -> Option<Self> {
+        let Some(Geometry::Point(at)) = &feature.geometry else { return None };
+        let value = |name: &str| {
+            let columns = Layer::Hazards.columns().iter();
+            columns.zip(&feature.values).find(|(column, _)| column.name == name).map(|(_, value)| value)
+        };
+        let text = |name: &str| match value(name) {
+            Some(Value::Text(text)) => text.as_str(),
+            _ => "",
+        };
+        let rank = SEVERITIES.iter().position(|known| *known == text("severity"));
+        Some(Self {
+            id: feature.id,
+            place: place(e7(at.y()), e7(at.x())),
+            severity_rank: rank.and_then(|rank| i64::try_from(rank).ok()).unwrap_or(0),
+            is_open: value("open") == Some(&Value::Boolean(true)),
+            due_ms: match value("due") {
+                Some(Value::Time(due_ms)) => Some(*due_ms),
+                _ => None,
+            },
+            category: text("category"),
+            kind: text("kind"),
+            state: text("state"),
+            number: text("number"),
+        })
+    }
+
+    /// What it is counted by in the deepest cells that are kept.
+    pub fn key(&self) -> Key {
+        let counted = Counted {
+            place: self.place,
+            severity_rank: self.severity_rank,
+            category: self.category.to_owned(),
+            is_open: self.is_open,
+            due_ms: self.due_ms,
+        };
+        counted.key(DEEPEST)
+    }
+}
+
 /// The tile of hazards; none where there are none. Every hazard must lie in the tile.
 ///
 /// # Errors
@@ -113,7 +160,6 @@ mod tests {
     use fast_mvt::{MvtGeometry, MvtReaderRef};
 
     use super::*;
-    use crate::geometry::place;
 
     fn point() -> Point<'static> {
         Point {
@@ -149,6 +195,25 @@ mod tests {
         assert!(!line.contains(LINE));
         let read = Point::parse(&line).unwrap();
         assert_eq!((read.kind, read.number), ("a b  c", &long["树".len()..]));
+    }
+
+    #[test]
+    fn a_feature_of_the_layer_is_the_same_hazard_as_its_line() {
+        let columns = Layer::Hazards.columns().iter();
+        let values = columns.map(|column| match column.name {
+            "severity" => Value::Text("critical".to_owned()),
+            "open" => Value::Boolean(true),
+            "due" => Value::Time(1_790_000_000_000),
+            "category" => Value::Text("corridor".to_owned()),
+            "kind" => Value::Text("tree".to_owned()),
+            "state" => Value::Text("confirmed".to_owned()),
+            "number" => Value::Text("FB-2026-000042".to_owned()),
+            _ => Value::Null,
+        });
+        let geometry = Some(Geometry::Point(geo::Point::new(103.0, 29.98)));
+        let feature = Feature { id: 4_211, record: None, geometry, values: values.collect() };
+        assert_eq!(Point::of(&feature), Some(point()));
+        assert_eq!(Point::of(&Feature { geometry: None, ..feature }), None);
     }
 
     #[test]

@@ -53,6 +53,12 @@ impl Tile {
         self.cells(PLACE_ZOOM)
     }
 
+    /// Whether a place lies in it.
+    pub fn holds(self, place: i64) -> bool {
+        let (first, last) = self.places();
+        (first..=last).contains(&place)
+    }
+
     /// The cells of a zoom in it, first and last, each by its Morton number among the cells of that zoom; of a zoom that
     /// is not deeper, the number of the tile itself.
     pub fn cells(self, zoom: u8) -> (i64, i64) {

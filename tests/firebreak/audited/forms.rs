@@ -76,7 +76,7 @@ async fn people(office: &mut Office<'_>, here: &mut Browser) -> Result<()> {
     let added = form(here, "/units", &[("name", "供电所"), ("kind", "owner")]).await?;
     office.took("POST /units", &added, &["unit.add"]).await?;
     let change = [("act", "change"), ("name", "供电分所"), ("kind", "owner")];
-    for (fields, row) in [(&change[..], "unit.change"), (&[("act", "retire")], "unit.retire")] {
+    for (fields, row) in [(&change[..], "unit.change"), (&[("act", "retire")][..], "unit.retire")] {
         let reply = form(here, &added.location, fields).await?;
         office.took("POST /units/{unit}", &reply, &[row]).await?;
     }

@@ -255,13 +255,26 @@ async fn photos(server: &Server, office: &mut Office<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Forms of pages, signing in and out.
-async fn pages(server: &Server, office: &mut Office<'_>) -> Result<()> {
+/// A form of a page that must lead on and leave these rows; gives where it leads.
+async fn fills(
+    (browser, office): (&mut Browser, &mut Office<'_>),
+    (route, path): (&str, &str),
+    fields: &[(&str, &str)],
+    rows: &[&str],
+) -> Result<Reply> {
+    let csrf = browser.csrf.clone();
+    let form = [&[("csrf", csrf.as_str())][..], fields].concat();
+    let reply = browser.form(path, &form).await?;
+    office.took(route, &reply, rows).await?;
+    Ok(reply)
+}
+
+/// A browser of an administrator who has just come in, and out, and in.
+async fn signed_in(server: &Server, office: &mut Office<'_>) -> Result<Browser> {
     let person = server.add_person("admin").await?;
     let link = ["user", "link", "--district", DISTRICT, "--person", &person];
     let link = server.command_text(&link, "link").await?;
     let link = link.get(link.find("/link/").context("no link")?..).unwrap_or_default().to_owned();
-    let phone = Phone::enrol(server).await?;
     office.watch.new_rows().await?;
     let mut browser = Browser::new(server)?;
     let reply = browser.form(&link, &[("login", "guanli"), ("password", PASSWORD)]).await?;
@@ -276,20 +289,57 @@ async fn pages(server: &Server, office: &mut Office<'_>) -> Result<()> {
     office.took("POST /logout", &reply, &["logout"]).await?;
     let reply = browser.try_sign_in("guanli", PASSWORD).await?;
     office.took("POST /v1/session", &reply, &["login"]).await?;
-    let csrf = browser.csrf.clone();
-    let form = [("csrf", csrf.as_str()), ("act", "rename"), ("name", "二号机")];
-    let reply = browser.form(&format!("/devices/{}", phone.device), &form).await?;
-    office.took("POST /devices/{device}", &reply, &["device.rename"]).await?;
-    let form = [("csrf", csrf.as_str()), ("person", person.as_str())];
-    let reply = browser.form("/enrol-code", &form).await?;
-    office.took("POST /enrol-code", &reply, &["device.enrol-code"]).await?;
-    let body = json!({"login": "guanli", "password": PASSWORD, "new_password": "Vq2-松坪镇的路口"});
-    let nobody = office.client.with_token("");
-    let reply = nobody.post("/v1/session", &body).await?;
-    office.took("POST /v1/session", &reply, &["account.password", "login"]).await?;
-    browser.sign_in("guanli", "Vq2-松坪镇的路口").await?;
+    Ok(browser)
+}
+
+/// Forms of pages, signing in and out.
+async fn pages(server: &Server, office: &mut Office<'_>) -> Result<()> {
+    let mut phone = Phone::enrol(server).await?;
+    let report = phone.report("general").with("forest", &false);
+    send(&mut phone, std::slice::from_ref(&report)).await?;
+    let mut browser = signed_in(server, office).await?;
+    let (device, person) = (format!("/devices/{}", phone.device), phone.person.to_string());
+    let renamed = [("act", "rename"), ("name", "二号机")];
+    let at = ("POST /devices/{device}", device.as_str());
+    fills((&mut browser, office), at, &renamed, &["device.rename"]).await?;
+    let at = ("POST /enrol-code", "/enrol-code");
+    fills((&mut browser, office), at, &[("person", &person)], &["device.enrol-code"]).await?;
+
+    let filled = [("name", "甲"), ("role-clerk", "on")];
+    let reply = fills((&mut browser, office), ("POST /people", "/people"), &filled, &["person.add"]).await?;
+    let changed = [("act", "change"), ("name", "乙"), ("role-clerk", "on")];
+    let at = ("POST /people/{person}", reply.location.as_str());
+    fills((&mut browser, office), at, &changed, &["person.change"]).await?;
+    fills((&mut browser, office), at, &[("act", "link")], &["person.link"]).await?;
+    fills((&mut browser, office), at, &[("act", "remove")], &["person.remove"]).await?;
+    let filled = [("name", "供电所"), ("kind", "owner")];
+    let reply = fills((&mut browser, office), ("POST /units", "/units"), &filled, &["unit.add"]).await?;
+    let at = ("POST /units/{unit}", reply.location.as_str());
+    fills((&mut browser, office), at, &[("act", "retire")], &["unit.retire"]).await?;
+    let grade = format!("/hazards/{}/commands/grade", report.record);
+    let at = ("POST /hazards/{record}/commands/{command}", grade.as_str());
+    fills((&mut browser, office), at, &[("severity", "general")], &["command.grade"]).await?;
+
+    let at = ("POST /account/tokens", "/account/tokens");
+    fills((&mut browser, office), at, &[("name", "程序"), ("scope-read", "on")], &["token.make"]).await?;
+    let tokens = browser.get("/v1/tokens").await?.json("tokens")?;
+    let tokens = tokens["tokens"].as_array().context("no tokens")?;
+    let made = tokens.iter().find(|token| token["label"] == "程序").context("no such token")?;
+    let path = format!("/account/tokens/{}", text(made, "id")?);
+    let at = ("POST /account/tokens/{token}", path.as_str());
+    fills((&mut browser, office), at, &[], &["token.revoke"]).await?;
+    Browser::new(server)?.sign_in("guanli", PASSWORD).await?;
+    office.watch.new_rows().await?;
+    let shown = browser.get("/account").await?.text();
+    let path = shown.split('"').find(|part| part.starts_with("/account/sessions/")).context("no session")?;
+    let at = ("POST /account/sessions/{session}", path);
+    fills((&mut browser, office), at, &[], &["logout.other"]).await?;
+    let again = "Vq2-松坪镇的路口";
+    let form = [("password", PASSWORD), ("new_password", again), ("again", again)];
+    let rows = ["account.password", "login"];
+    fills((&mut browser, office), ("POST /password", "/password"), &form, &rows).await?;
+    browser.sign_in("guanli", again).await?;
     office.watch.new_rows().await?;
     let reply = browser.call("DELETE", "/v1/session", &json!({})).await?;
-    office.took("DELETE /v1/session", &reply, &["logout"]).await?;
-    Ok(())
+    office.took("DELETE /v1/session", &reply, &["logout"]).await
 }

@@ -140,11 +140,9 @@ async fn a_tile_with_too_many_hazards_counts_them_and_a_unit_is_counted_its_own(
         let tile = |zoom| {
             Tile::of_place(place(299_800_000, 1_030_000_000), zoom).unwrap_or_else(|| panic!("{zoom}"))
         };
-        let wanted = |zoom, units: Option<Uuid>| Wanted {
-            layer: Layer::Hazards,
-            tile: tile(zoom),
-            filter: TileFilter { units: units.map(|unit| vec![unit]), ..TileFilter::default() },
-            sight: Sight::District,
+        let wanted = |zoom, units: Option<Uuid>| {
+            let filter = TileFilter { units: units.map(|unit| vec![unit]), ..TileFilter::default() };
+            Wanted { filter, ..Wanted::all(Layer::Hazards, tile(zoom), Sight::District) }
         };
         let most = u32::try_from(MANY)?;
         let whole = tiles::made_within(&engine, &district, &wanted(10, None), most).await?;
@@ -163,10 +161,8 @@ async fn a_tile_with_too_many_hazards_counts_them_and_a_unit_is_counted_its_own(
         drop(reading);
         let own = tiles::made_within(&engine, &district, &wanted(10, Some(unit)), 3).await?;
         ensure!(!own.is_counted && own.bytes.is_some(), "a unit's three are shown as themselves");
-        let fewer = Wanted {
-            filter: TileFilter { is_open: Some(false), ..TileFilter::default() },
-            ..wanted(10, None)
-        };
+        let closed = TileFilter { is_open: Some(false), ..TileFilter::default() };
+        let fewer = Wanted { filter: closed, ..wanted(10, None) };
         ensure!(tiles::made(&engine, &district, &fewer).await?.bytes.is_none(), "none of them is closed");
     }
     Ok(())

@@ -233,3 +233,96 @@ async fn every_format_is_read_by_two_gdals_as_the_ledger_has_it() -> Result<()> 
     }
     Ok(())
 }
+
+/// Where Debian's `python3-gdal` keeps the validator of GeoPackages.
+const VALIDATOR: &str = "/usr/lib/python3/dist-packages/osgeo_utils/samples/validate_gpkg.py";
+
+async fn validated(path: &Path) -> Result<()> {
+    if !Path::new(VALIDATOR).exists() {
+        println!("skipped: validate_gpkg (Debian package python3-gdal) is not installed");
+        return Ok(());
+    }
+    let arguments = [VALIDATOR, "--extra", "--warning-as-error"];
+    let done =
+        Command::new("/usr/bin/python3").args(arguments).arg(path).stdin(Stdio::null()).output().await?;
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    ensure!(done.status.success() && said.trim().is_empty(), "{}: {said}", path.display());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_geopackage_has_every_layer_whole_and_the_validator_finds_no_fault() -> Result<()> {
+    for backend in Backend::ALL {
+        let scene = Scene::of(backend).await?;
+        let table = "线路名称,杆号,经度,纬度\n青杠线,N1,103.0,30.0\n青杠线,N2,103.02,30.02\n";
+        let csv = [("content-type", "text/csv")];
+        let imported = scene.office.post_bytes("/v1/grid/lines", table.as_bytes().to_vec(), &csv).await?;
+        ensure!(imported.status == 200, "{}", imported.text());
+        for query in ["", "?datum=epsg:4543&headings=zh", "?datum=bd09"] {
+            let path = scene.fetch("all.gpkg", query).await?;
+            validated(&path).await?;
+            let read = python::program("files.py", &[opened(&path)]).await?;
+            let read = read.as_object().context("no layers")?;
+            let suffix = if query.contains("bd09") { "_bd09" } else { "" };
+            for layer in firebreak::layers::Layer::ALL {
+                let name = layer.name();
+                let alone = scene.office.json(&format!("/v1/exports/{name}.geojson")).await?;
+                let alone = alone["features"].as_array().map(Vec::len);
+                let found = read.get(&format!("{name}{suffix}")).with_context(|| format!("no {name}"))?;
+                assert_eq!(
+                    found["count"].as_u64(),
+                    alone.and_then(|count| u64::try_from(count).ok()),
+                    "{name}"
+                );
+                let system = found["crs"].as_str().unwrap_or_default();
+                let expected = match query {
+                    "" => "EPSG:4326",
+                    "?datum=bd09" => "",
+                    _ => "EPSG:4543",
+                };
+                let is_named = system.is_empty() == expected.is_empty();
+                ensure!(system.contains(expected) && is_named, "{name} in {system}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_moment_gives_the_same_bytes_from_the_server_and_from_the_shell() -> Result<()> {
+    let scene = Scene::of(Backend::Sqlite).await?;
+    for format in firebreak::exports::Format::ALL {
+        let served = std::fs::read(scene.fetch(&format!("hazards.{}", format.name()), "").await?)?;
+        for run in 0..2 {
+            let out = scene.folder.path().join(format!("{run}.{}", format.extension()));
+            let out = out.display().to_string();
+            let arguments = ["export", "--layer", "hazards", "--format", format.name(), "--out", &out];
+            let (succeeded, made) = scene.server.command(&arguments).await?;
+            ensure!(succeeded, "{made}");
+            ensure!(std::fs::read(&out)? == served, "{} differs", format.name());
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_of_tiles_has_every_hazard_with_a_place_once() -> Result<()> {
+    let scene = Scene::of(Backend::Sqlite).await?;
+    let path = scene.fetch("hazards.pmtiles", "").await?;
+    let read = python::program("files.py", &[opened(&path), "number".to_owned()]).await?;
+    let layer = &read["hazards"];
+    let numbers = layer["columns"]["number"].as_array().with_context(|| format!("no numbers: {read}"))?;
+    let places = layer["middles"].as_array().context("no places")?;
+    let wanted = scene.ledger.values().filter(|(place, _)| place.is_some()).count();
+    let distinct: BTreeSet<&str> = numbers.iter().filter_map(Value::as_str).collect();
+    assert_eq!((distinct.len(), numbers.len()), (wanted, wanted));
+    for (number, place) in numbers.iter().zip(places) {
+        let (x, y) = place[0].as_f64().zip(place[1].as_f64()).context("no place")?;
+        let (lon, lat) = scene.ledger[number.as_str().context("no number")?].0.context("it has no place")?;
+        // A unit of a tile is 0.6 m at zoom 14.
+        ensure!((x - lon).abs() < 2e-5 && (y - lat).abs() < 2e-5, "{number}: {x} {y}, not {lon} {lat}");
+    }
+    let refused = scene.office.get("/v1/exports/hazards.pmtiles?open=true").await?;
+    assert_eq!((refused.status, refused.code().as_deref()), (400, Some("bad-parameter")));
+    Ok(())
+}

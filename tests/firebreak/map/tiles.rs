@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use firebreak::geometry::place;
 use firebreak::layers::Layer;
-use firebreak::store::TileFilter;
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::{MEDIA_TYPE, Tile, ZOOM_MAX};
@@ -96,8 +95,7 @@ async fn write_tiles(server: &Server, positions: &[(i64, i64)], zooms: &[u8], fo
             .collect::<Result<_>>()?;
         for (y, x) in wanted {
             let tile = Tile::new(*zoom, x, y).context("no such tile")?;
-            let wanted =
-                Wanted { layer: Layer::Hazards, tile, filter: TileFilter::default(), sight: Sight::District };
+            let wanted = Wanted::all(Layer::Hazards, tile, Sight::District);
             let made = tiles::made(&engine, &district, &wanted).await?;
             let bytes = made.bytes.with_context(|| format!("{zoom}/{y}/{x} is empty"))?;
             tokio::fs::write(folder.join(format!("{zoom}-{y}-{x}.mvt")), bytes).await?;
@@ -161,8 +159,7 @@ async fn every_hazard_is_on_every_zoom_exactly_once_as_another_decoder_reads_it(
         // Over HTTP the same bytes come.
         let tile = tile_of(positions[0], 12)?;
         let (reply, _) = get(&server.client()?, &path_of(tile), &[]).await?;
-        let wanted =
-            Wanted { layer: Layer::Hazards, tile, filter: TileFilter::default(), sight: Sight::District };
+        let wanted = Wanted::all(Layer::Hazards, tile, Sight::District);
         assert_eq!(Some(reply.body), tiles::made(&engine, &district, &wanted).await?.bytes);
     }
     Ok(())
@@ -301,6 +298,42 @@ async fn a_small_zoom_narrows_by_what_it_counts_by_and_refuses_the_rest() -> Res
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_zoom_ten_on_a_tile_is_narrowed_as_features_are() -> Result<()> {
+    for backend in Backend::ALL {
+        let (server, _phone) = with_hazards(backend).await?;
+        let client = server.client()?;
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("expected.json"), "{}")?;
+        let tile = tile_of(BEGIN, 12)?;
+        for (query, expected) in [
+            ("", 30),
+            ("filter=severity%20=%20'critical'", 10),
+            ("severity=critical&filter=state%20=%20'reported'", 10),
+            ("severity=critical,serious&kind=tree", 20),
+            ("filter=severity%20IN%20('critical','general')%20AND%20kind%20LIKE%20'tr%25'", 20),
+            ("filter=S_INTERSECTS(geometry,POLYGON((103%2029.9,104%2029.9,104%2030,103%2029.9)))", 30),
+            ("open=false", 0),
+            ("state=closed", 0),
+        ] {
+            let reply = client.get(&format!("{}?{query}", path_of(tile))).await?;
+            let said = if expected == 0 {
+                assert_eq!(reply.status, 204, "{query}: {}", reply.text());
+                continue;
+            } else {
+                assert_eq!(reply.status, 200, "{query}: {}", reply.text());
+                let name = format!("12-{}-{}.mvt", tile.y(), tile.x());
+                std::fs::write(folder.path().join(name), &reply.body)?;
+                python::program("tiles.py", &[folder.path()]).await?
+            };
+            ensure!(said["12"]["features"] == json!(expected), "{query}: {said}");
+        }
+        let reply = client.get(&format!("{}?filter=nothing%20=%201", path_of(tile))).await?;
+        assert_eq!((reply.status, reply.code().as_deref()), (400, Some("filter-bad")));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_of_tiles_leads_to_tiles() -> Result<()> {
     let (server, _phone) = with_hazards(Backend::Sqlite).await?;
     let client = server.client()?;
@@ -389,7 +422,7 @@ async fn a_unit_is_shown_its_own_hazards_alone_and_the_log_tells_who_looked_once
         }
         let rows = office.json("/v1/audit?limit=100").await?;
         let rows = rows["rows"].as_array().context("no rows")?.clone();
-        let looked: Vec<&Value> = rows.iter().filter(|row| row["action"] == "map.tiles").collect();
+        let looked: Vec<&Value> = rows.iter().filter(|row| row["action"] == "map.read").collect();
         assert_eq!(looked.len(), 2, "one row a person: {looked:?}");
         ensure!(looked.iter().all(|row| row["object"] == "hazards"), "{looked:?}");
     }

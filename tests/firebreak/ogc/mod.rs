@@ -39,9 +39,9 @@ pub(super) fn place(nth: usize) -> (i64, i64) {
     (299_800_000 + nth * 1_000, 1_030_000_000 + nth * 3_337)
 }
 
-/// When a hazard was found, milliseconds since 1970: an hour after the one before, from 2026-11-01T00:00:00Z on.
+/// When a hazard was found, milliseconds since 1970: an hour after the one before, from 2025-11-01T00:00:00Z on.
 pub(super) fn found_ms(nth: usize) -> i64 {
-    1_793_491_200_000 + i64::try_from(nth).unwrap_or_default() * 3_600_000
+    1_761_955_200_000 + i64::try_from(nth).unwrap_or_default() * 3_600_000
 }
 
 impl World {
@@ -60,7 +60,7 @@ impl World {
             }],
         });
         let headers = [("content-type", "application/geo+json")];
-        let path = "/v1/grid/regions?level=county";
+        let path = "/v1/grid/regions?level=district";
         let imported = office.post_bytes(path, county.to_string().into_bytes(), &headers).await?;
         ensure!(imported.status == 200, "{}", imported.text());
         let mut phone = Phone::enrol(&server).await?;
@@ -102,7 +102,8 @@ impl World {
     }
 }
 
-/// The hazards: of three severities in turn, every fifth with a township, one hard to write, one nowhere.
+/// The hazards: of three severities in turn, every fifth with a township, one hard to write, one nowhere, which counts as
+/// found when it came.
 fn reports(phone: &mut Phone) -> Vec<Operation> {
     let mut reports: Vec<Operation> = (0..PLACED)
         .map(|nth| {

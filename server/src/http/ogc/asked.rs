@@ -73,7 +73,15 @@ impl Asked {
     pub(super) fn read(uri: &Uri, layer: Layer, account: &Account) -> Result<Self, ApiError> {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
         let Query(pairs) = pairs.map_err(|rejection| bad(rejection.body_text()))?;
-        let said = Said::of(&pairs, layer)?;
+        Self::of(&pairs, layer, account)
+    }
+
+    /// Reads the parameters of a request for features of a layer.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn of(pairs: &[(String, String)], layer: Layer, account: &Account) -> Result<Self, ApiError> {
+        let said = Said::of(pairs, layer)?;
         let zone = TimeZone::get(&account.district.time_zone).unwrap_or(TimeZone::UTC);
         let crs = system("crs", said.crs)?;
         let mut all = Vec::new();

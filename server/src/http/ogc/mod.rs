@@ -13,8 +13,8 @@ pub(super) mod tiles;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use sync_protocol::codes::Code;
@@ -153,6 +153,13 @@ pub(super) fn own_links(address: &str, format: Format, kind: &str) -> Vec<Value>
         link(&format!("{address}?f=json"), json, kind, "JSON"),
         link(&format!("{address}?f=html"), html, "text/html", "HTML"),
     ]
+}
+
+/// Where a path of the map with a slash behind it leads: OWSLib puts one there. None: it is no such path.
+pub(super) fn without_slash(uri: &Uri) -> Option<Response> {
+    let path = uri.path().strip_suffix('/').filter(|path| *path == "/ogc" || path.starts_with("/ogc/"))?;
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    Some(Redirect::permanent(&format!("{path}{query}")).into_response())
 }
 
 /// A document of this media type.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::Path;
 use serde_json::{Map, Value, json};
 
-use super::{Asker, Base, tiles};
+use super::{Asker, Base, layer};
 use crate::http::error::ApiError;
 use crate::layers::{ColumnKind, Layer, Shape};
 use crate::sync::tiles::first_zoom;
@@ -72,7 +72,7 @@ pub(in crate::http) async fn of_layer(
     Path(id): Path<String>,
     Base(base): Base,
 ) -> Result<Json<Value>, ApiError> {
-    let layer = tiles::shown(&account, &id)?;
+    let layer = layer(&account, &id)?;
     let at = Addresses::of(&base, layer);
     Ok(Json(json!({
         "links": [link("self", "application/json", &at.list)],
@@ -90,7 +90,7 @@ pub(in crate::http) async fn set_of_layer(
     Path(id): Path<String>,
     Base(base): Base,
 ) -> Result<Json<Value>, ApiError> {
-    let layer = tiles::shown(&account, &id)?;
+    let layer = layer(&account, &id)?;
     let mut set = tile_set(layer, &Addresses::of(&base, layer));
     if let Some(set) = set.as_object_mut() {
         set.insert("layers".to_owned(), Contained::of(layer).iter().map(Contained::described).collect());
@@ -108,7 +108,7 @@ pub(in crate::http) async fn tile_json(
     Path(id): Path<String>,
     Base(base): Base,
 ) -> Result<Json<Value>, ApiError> {
-    let layer = tiles::shown(&account, &id)?;
+    let layer = layer(&account, &id)?;
     let at = Addresses::of(&base, layer);
     let contained = Contained::of(layer);
     let first = contained.iter().map(|layer| layer.first_zoom).min().unwrap_or(0);

@@ -3,6 +3,7 @@
 //! A reader who has the tile is told so before it is made. What tiles there are is in [`super::tile_sets`]; what they hold
 //! in `sync::tiles`. Start at [`tile`].
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use axum::body::{Body, Bytes};
@@ -14,7 +15,8 @@ use sync_protocol::codes::Code;
 use sync_protocol::field::CATEGORIES;
 use utoipa::IntoParams;
 
-use super::Asker;
+use super::asked::Asked;
+use super::{Asker, layer};
 use crate::http::Shared;
 use crate::http::auth::Account;
 use crate::http::conditional;
@@ -24,7 +26,6 @@ use crate::http::parameters::Parameters;
 use crate::layers::Layer;
 use crate::store::TileFilter;
 use crate::sync::SyncError;
-use crate::sync::layers;
 use crate::sync::tiles::{self, Made, Wanted};
 use crate::tiles::{COUNTED_ZOOM, FORMAT, MEDIA_TYPE, SEVERITIES, Tile};
 
@@ -48,6 +49,8 @@ pub(in crate::http) struct TileParameters {
     /// `line_body`, `corridor`, `forest_fire`, `fire_sighting`, several by commas, or `none`.
     category: Option<String>,
     open: Option<bool>,
+    /// CQL2 text, as of `items`; hazards from zoom 10 on. So too every column by its name, `datetime`, `bbox`.
+    filter: Option<String>,
 }
 
 /// 矢量瓦片 A vector tile of a layer (Mapbox Vector Tile), row before column.
@@ -61,7 +64,7 @@ pub(in crate::http) struct TileParameters {
         (status = 200, description = "The tile", body = Vec<u8>, content_type = "application/vnd.mapbox-vector-tile"),
         (status = 204, description = "Nothing lies in it"),
     ),
-    extensions(("x-codes" = json!(["tile-needs-zoom"]))),
+    extensions(("x-codes" = json!(["tile-needs-zoom", "filter-bad"]))),
 )]
 pub(in crate::http) async fn tile(
     State(shared): State<Shared>,
@@ -70,13 +73,14 @@ pub(in crate::http) async fn tile(
     Parameters(parameters): Parameters<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let layer = shown(&account, &id)?;
+    let layer = layer(&account, &id)?;
     let tile = numbered(&z, &x, &y).ok_or_else(|| ApiError::with(Code::NotFound, "tile"))?;
-    let filter = filter(layer, tile, &parameters)?;
+    let (filter, rest) = filter(layer, tile, parameters)?;
+    let selection = Asked::of(&rest, layer, &account)?.selection;
     let encoding = encoding::accepted(&headers);
-    let wanted = Wanted { layer, tile, filter, sight: account.sight.clone() };
+    let wanted = Wanted { layer, tile, filter, selection };
     let version = tiles::version(&shared.engine, &account.district, layer).await?;
-    shared.engine.note_map_read(&account.district, account.person.id, "map.tiles", layer).await?;
+    shared.engine.note_map_read(&account.district, account.person.id, "map.read", layer).await?;
     let early = version.map(|version| tag(&account, &wanted, version.as_bytes(), encoding));
     if let Some(tag) = early.as_ref().filter(|tag| is_known(&headers, tag)) {
         return Ok((StatusCode::NOT_MODIFIED, told(tag)).into_response());
@@ -91,12 +95,6 @@ pub(in crate::http) async fn tile(
     reply(made, &tag, encoding).await
 }
 
-/// A layer that the account is shown. Any other is for it not there.
-pub(super) fn shown(account: &Account, id: &str) -> Result<Layer, ApiError> {
-    let shown = Layer::parse(id).filter(|layer| layers::is_seen(*layer, &account.sight));
-    shown.ok_or_else(|| ApiError::with(Code::NotFound, "collection"))
-}
-
 fn numbered(z: &str, x: &str, y: &str) -> Option<Tile> {
     // `+5` is read by `parse` and is no number of a tile.
     let is_plain = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -106,32 +104,48 @@ fn numbered(z: &str, x: &str, y: &str) -> Option<Tile> {
     Tile::new(z.parse().ok()?, x.parse().ok()?, y.parse().ok()?)
 }
 
-fn filter(layer: Layer, tile: Tile, parameters: &[(String, String)]) -> Result<TileFilter, ApiError> {
-    let bad = |name: &str| ApiError::with(Code::BadParameter, name);
+/// What narrows a tile by what counts tell apart, and what else was said.
+fn filter(
+    layer: Layer,
+    tile: Tile,
+    parameters: Vec<(String, String)>,
+) -> Result<(TileFilter, Vec<(String, String)>), ApiError> {
     let mut filter = TileFilter::default();
-    for (nth, (name, value)) in parameters.iter().enumerate() {
-        if parameters.iter().take(nth).any(|(other, _)| other == name) {
-            return Err(bad(name));
+    let mut rest = Vec::new();
+    let mut known = BTreeSet::new();
+    for (name, value) in parameters {
+        let bad = || ApiError::with(Code::BadParameter, name.as_str());
+        if !known.insert(name.clone()) {
+            return Err(bad());
         }
-        match name.as_str() {
-            "f" if value == "mvt" => {}
-            other if layer != Layer::Hazards => return Err(bad(other)),
-            "severity" => filter.severity_ranks = Some(ranks(value).ok_or_else(|| bad(name))?),
-            "category" => filter.categories = Some(categories(value).ok_or_else(|| bad(name))?),
-            "open" => filter.is_open = Some(value.parse().map_err(|_source| bad(name))?),
-            other if is_column(other) && tile.zoom() <= COUNTED_ZOOM => {
-                return Err(ApiError::with(Code::TileNeedsZoom, other));
+        match (name.as_str(), layer) {
+            ("f", _) if value == "mvt" => {}
+            ("severity", Layer::Hazards) => {
+                filter.severity_ranks = Some(ranks(&value).ok_or_else(bad)?);
             }
-            other => return Err(bad(other)),
+            ("category", Layer::Hazards) => {
+                filter.categories = Some(categories(&value).ok_or_else(bad)?);
+            }
+            ("open", Layer::Hazards) => {
+                filter.is_open = Some(value.parse().map_err(|_source| bad())?);
+            }
+            (other, layer) if is_narrowing(layer, other) => {
+                if layer == Layer::Hazards && tile.zoom() <= COUNTED_ZOOM {
+                    return Err(ApiError::with(Code::TileNeedsZoom, other));
+                }
+                rest.push((name, value));
+            }
+            _ => return Err(bad()),
         }
     }
-    Ok(filter)
+    Ok((filter, rest))
 }
 
-/// Whether a parameter narrows by what counts do not tell apart.
-fn is_column(name: &str) -> bool {
-    matches!(name, "filter" | "datetime" | "bbox")
-        || Layer::Hazards.columns().iter().any(|column| column.name == name)
+/// Whether a parameter narrows features, as it does those of `items`.
+fn is_narrowing(layer: Layer, name: &str) -> bool {
+    matches!(name, "filter" | "filter-lang" | "filter-crs" | "datetime" | "bbox" | "bbox-crs")
+        || (name == "since" && layer == Layer::NotPatrolled)
+        || layer.columns().iter().any(|column| column.name == name)
 }
 
 fn ranks(value: &str) -> Option<Vec<i64>> {
@@ -234,17 +248,27 @@ mod tests {
         let read = filter(
             Layer::Hazards,
             small,
-            &parameters(&[("severity", "serious,critical"), ("category", "none,corridor"), ("open", "true")]),
+            parameters(&[("severity", "serious,critical"), ("category", "none,corridor"), ("open", "true")]),
         );
-        let read = read.unwrap();
+        let (read, rest) = read.unwrap();
         assert_eq!(read.severity_ranks, Some(vec![2, 3]));
         assert_eq!(read.categories, Some(vec![String::new(), "corridor".to_owned()]));
-        assert_eq!(read.is_open, Some(true));
+        assert_eq!((read.is_open, rest), (Some(true), Vec::new()));
         let refused =
-            |tile, pairs: &[(&str, &str)]| filter(Layer::Hazards, tile, &parameters(pairs)).unwrap_err().code;
+            |tile, pairs: &[(&str, &str)]| filter(Layer::Hazards, tile, parameters(pairs)).unwrap_err().code;
         assert_eq!(refused(small, &[("township", "a")]), Code::TileNeedsZoom);
-        for wrong in [("severity", "worst"), ("category", ""), ("open", "1"), ("f", "png"), ("colour", "red")]
-        {
+        let deep = Tile::new(10, 0, 0).unwrap();
+        let (_, rest) =
+            filter(Layer::Hazards, deep, parameters(&[("township", "a"), ("open", "true")])).unwrap();
+        assert_eq!(rest, parameters(&[("township", "a")]));
+        for wrong in [
+            ("severity", "worst"),
+            ("category", ""),
+            ("open", "1"),
+            ("f", "png"),
+            ("colour", "red"),
+            ("limit", "1"),
+        ] {
             assert_eq!(refused(small, &[wrong]), Code::BadParameter, "{wrong:?}");
         }
         assert_eq!(refused(small, &[("open", "true"), ("open", "false")]), Code::BadParameter);

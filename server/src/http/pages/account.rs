@@ -116,7 +116,7 @@ pub(in crate::http) async fn password_form(
 /// The password now, and from now on.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct NewPassword {
+pub(in crate::http) struct Change {
     password: String,
     new_password: String,
     again: String,
@@ -125,7 +125,7 @@ pub(in crate::http) struct NewPassword {
 pub(in crate::http) async fn set_password(
     State(shared): State<Shared>,
     headers: HeaderMap,
-    form: Result<Signed<NewPassword>, ApiError>,
+    form: Result<Signed<Change>, ApiError>,
 ) -> Result<Response, PageError> {
     let Signed(account, form) = form?;
     match changed(&shared, &headers, &account, &form).await {
@@ -149,7 +149,7 @@ async fn changed(
     shared: &Shared,
     headers: &HeaderMap,
     account: &Account,
-    form: &NewPassword,
+    form: &Change,
 ) -> Result<String, ApiError> {
     let of = account.session.as_ref().and_then(|session| session.account);
     let of =

@@ -201,15 +201,18 @@ fn the_worst_filter_within_the_limits_is_read_in_a_moment_and_on_a_small_stack()
         "a^".repeat(FILTER_OPERATORS) + "1",
         "NOT ".repeat(FILTER_OPERATORS) + "a",
     ];
+    let amount = worst.len();
     // Threads that serve requests have 2 MiB.
+    let (done, read) = std::sync::mpsc::channel();
     let reader = std::thread::Builder::new().stack_size(1 << 20).spawn(move || {
         for text in worst {
-            let started = std::time::Instant::now();
             let _refused = parsed(&text);
-            let took = started.elapsed();
-            println!("{took:?} {}", text.get(..40).unwrap_or(&text));
-            assert!(took.as_secs() < 2, "{took:?}: {text}");
+            done.send(()).unwrap();
         }
     });
+    let within = std::time::Duration::from_secs(5);
+    for nth in 0..amount {
+        read.recv_timeout(within).unwrap_or_else(|error| panic!("text {nth}: {error}"));
+    }
     reader.unwrap().join().unwrap();
 }

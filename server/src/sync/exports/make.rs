@@ -13,7 +13,7 @@ use sync_protocol::codes::Code;
 use tokio::sync::{mpsc, watch};
 
 use super::kept::discard;
-use super::{Job, Ready, Request, State, Subject, ledger};
+use super::{Job, Ready, Request, State, Subject, archive, ledger};
 use crate::domain::District;
 use crate::exports::about::{About, Unsent};
 use crate::exports::{self, Format, Outline, Scratch, Workspace, WriteError, Writer};
@@ -227,6 +227,7 @@ async fn write(
     let mut pages = Pages { engine, district, request, reading, written };
     match request.format {
         Format::GeoPackage => geopackage(&mut pages, &about, path).await?,
+        Format::PmTiles => tiles(&pages, &about, path).await?,
         Format::GeoJson
         | Format::GeoJsonSeq
         | Format::FlatGeobuf
@@ -341,6 +342,14 @@ async fn geopackage(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result
         out.finish().await?;
     }
     Ok(file.finish(about.change_ms).await?)
+}
+
+/// Tiles are read one by one, each by itself: the snapshot is of no use to them.
+async fn tiles(pages: &Pages<'_>, about: &About, path: &Path) -> Result<(), SyncError> {
+    let Pages { engine, district, request, written, .. } = pages;
+    let Some(layer) = request.layers().first().copied() else { return Err(Code::Forbidden.into()) };
+    let outline = outline(request, about, layer);
+    archive::write(engine, district, request, (layer, outline), path, written).await
 }
 
 /// Reads here, writes on a thread that may block.

@@ -4,6 +4,7 @@
 //! a time for a district. What is in a file is in [`make`], what may be asked for in [`filters`], how formats write in
 //! [`crate::exports`]. Start at [`ask`].
 
+mod archive;
 pub mod filters;
 mod kept;
 mod ledger;
@@ -98,7 +99,8 @@ pub const fn usual_headings(format: Format) -> Headings {
         | Format::GeoJson
         | Format::GeoJsonSeq
         | Format::FlatGeobuf
-        | Format::Shapefile => Headings::En,
+        | Format::Shapefile
+        | Format::PmTiles => Headings::En,
     }
 }
 
@@ -111,6 +113,11 @@ impl Request {
         let bad = |detail: &str| SyncError::RefusedFor(Code::BadParameter, detail.to_owned());
         if self.subject == Subject::All && self.format != Format::GeoPackage {
             return Err(bad("layer: all layers fit in a gpkg alone"));
+        }
+        if self.format == Format::PmTiles
+            && !(self.filters.is_empty() && matches!(self.subject, Subject::Layer(_)))
+        {
+            return Err(bad("format: pmtiles holds all of one layer"));
         }
         if let Err(error) = require_reference(self.format, self.reference) {
             return Err(bad(&format!("datum: {error}")));
