@@ -224,15 +224,15 @@ impl Case {
             ..Self::in_state(view.state)
         };
         for past in past.iter().filter(|past| !view.withdrawn.contains(&past.head)) {
+            if past.fields.get("major").and_then(Raw::as_bool) == Some(true) {
+                case.major_ms = case.major_ms.or(Some(past.received_ms));
+            }
             case.take(past);
         }
         case
     }
 
     fn take(&mut self, past: &Past) {
-        if past.fields.get("major").and_then(Raw::as_bool) == Some(true) {
-            self.major_ms = self.major_ms.or(Some(past.received_ms));
-        }
         let is_move = match past.kind {
             Kind::Reported => {
                 self.reporter = Some(past.author);

@@ -54,12 +54,11 @@ impl Standing {
             return Self::Superseded;
         }
         match view.state {
-            State::Verified => Self::Fulfilled,
             // Nothing was found: nothing was rectified.
             State::Closed if view.acts.iter().any(|act| act.standing == Cure::ClosedNotFound) => {
                 Self::Withdrawn
             }
-            State::Closed => Self::Fulfilled,
+            State::Verified | State::Closed => Self::Fulfilled,
             State::Void | State::Duplicate | State::NotOurs => Self::Withdrawn,
             State::Rectified => Self::Received,
             State::Held
