@@ -18,7 +18,6 @@ use crate::exports::pmtiles::{Archive, TileLayer, order};
 use crate::exports::{Outline, WriteError};
 use crate::geometry::{Degrees, place};
 use crate::layers::{Layer, Shape};
-use crate::store::TileFilter;
 use crate::sync::layers::{self, PAGE_MOST, Selection};
 use crate::sync::tiles::{Wanted, first_zoom, made};
 use crate::sync::{Engine, SyncError};
@@ -78,7 +77,7 @@ pub(super) async fn write(
         }
         archive.finish()
     });
-    let wanted = |tile| Wanted { layer, tile, filter: TileFilter::default(), sight: request.sight.clone() };
+    let wanted = |tile| Wanted::all(layer, tile, request.sight.clone());
     let points = match layer.shape() {
         Shape::Point => Some(occupied(engine, district, layer, request).await?),
         Shape::LineString | Shape::MultiLineString | Shape::MultiPolygon => None,
