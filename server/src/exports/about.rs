@@ -127,7 +127,8 @@ impl Outline {
 
     /// The same as one text.
     pub fn about_text(&self) -> String {
-        self.about_lines().into_iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+        let lines = self.about_lines().into_iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        lines.collect::<Vec<_>>().concat()
     }
 
     /// How much is known to be missing, in a few words.

@@ -85,13 +85,12 @@ fn xml(text: &str) -> String {
 impl<S: Sink> Kml<S> {
     fn new(outline: &Outline, mut out: S) -> Result<Self, WriteError> {
         let name = xml(&outline.layer_name());
-        let title = xml(outline.says(outline.schema.title));
         // What the file is of is a text of ours and of the office's; a viewer may take it for HTML, so it is escaped twice.
         let about = xml(&escape(outline.about_text().as_str()));
         write!(
             out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<kml xmlns=\"http://www.opengis.net/kml/2.2\">\n<Document>\n\
-             <name>{title}</name>\n<description>{about}</description>\n"
+             <name>{name}</name>\n<description>{about}</description>\n"
         )?;
         for (at, class) in style::CLASSES.iter().enumerate() {
             write!(out, "{}", styled(outline, at, class.colour))?;
@@ -108,7 +107,8 @@ impl<S: Sink> Kml<S> {
             };
             writeln!(out, "<SimpleField type=\"{kind}\" name=\"{}\"></SimpleField>", field(outline, column))?;
         }
-        writeln!(out, "</Schema>\n<Folder>\n<name>{name}</name>")?;
+        // Without a folder: of a KMZ readers look the schema up in the document alone.
+        writeln!(out, "</Schema>")?;
         Ok(Self { outline: outline.clone(), out })
     }
 }
@@ -124,7 +124,7 @@ fn field(outline: &Outline, column: &Column) -> &'static str {
 
 fn styled(outline: &Outline, at: usize, [red, green, blue]: [u8; 3]) -> String {
     let colour = format!("{blue:02x}{green:02x}{red:02x}");
-    let balloon: String = outline
+    let balloon = outline
         .schema
         .columns
         .iter()
@@ -133,7 +133,8 @@ fn styled(outline: &Outline, at: usize, [red, green, blue]: [u8; 3]) -> String {
             let name = field(outline, column);
             format!("{}: $[{}/{name}]&lt;br&gt;", outline.heading(column), outline.layer_name())
         })
-        .collect();
+        .collect::<Vec<String>>()
+        .concat();
     let drawn = match outline.schema.shape {
         Shape::Point => format!(
             "<IconStyle><color>ff{colour}</color><scale>0.8</scale></IconStyle><LabelStyle><scale>0</scale></LabelStyle>"
@@ -177,7 +178,7 @@ impl<S: Sink> FeatureWriter for Kml<S> {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), WriteError> {
-        self.out.write_all(b"</Folder>\n</Document>\n</kml>\n")?;
+        self.out.write_all(b"</Document>\n</kml>\n")?;
         self.out.end()
     }
 }

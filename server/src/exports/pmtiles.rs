@@ -34,8 +34,8 @@ impl std::fmt::Debug for Archive {
     }
 }
 
-fn refused(error: PmtError) -> WriteError {
-    WriteError::of(&error)
+fn refused(error: &PmtError) -> WriteError {
+    WriteError::of(error)
 }
 
 impl Archive {
@@ -53,7 +53,12 @@ impl Archive {
             .min_zoom(first)
             .max_zoom(last)
             .metadata(metadata(outline, layers).to_string());
-        Ok(Self { out: writer.create(out).map_err(refused)?, first, deepest: last, bounds: None })
+        Ok(Self {
+            out: writer.create(out).map_err(|error| refused(&error))?,
+            first,
+            deepest: last,
+            bounds: None,
+        })
     }
 
     /// Adds a tile with its bounds (west, south, east, north in degrees); tiles come in the order of [`order`].
@@ -73,7 +78,9 @@ impl Archive {
                     .map_or(bounds, |[w, s, e, n]| [w.min(west), s.min(south), e.max(east), n.max(north)]),
             );
         }
-        self.out.add_tile(TileCoord::new(zoom, x, y).map_err(refused)?, bytes).map_err(refused)
+        self.out
+            .add_tile(TileCoord::new(zoom, x, y).map_err(|error| refused(&error))?, bytes)
+            .map_err(|error| refused(&error))
     }
 
     /// Writes what comes behind the last tile.
@@ -85,7 +92,7 @@ impl Archive {
             self.out.set_bounds(west, south, east, north);
             self.out.set_center((west + east) / 2.0, (south + north) / 2.0, self.first);
         }
-        self.out.finalize().map_err(refused)
+        self.out.finalize().map_err(|error| refused(&error))
     }
 }
 

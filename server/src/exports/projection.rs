@@ -1,6 +1,6 @@
 //! From the ledger's degrees to the numbers of a file.
 
-use geo::{Coord, Geometry, Polygon};
+use geo::{Coord, Geometry, LineString, Polygon};
 
 use super::{Reference, WriteError};
 use crate::geometry::{Converter, Degrees};
@@ -52,7 +52,7 @@ impl Projection {
         let mut placed = || match geometry {
             Geometry::Point(point) => self.all(std::iter::once(&mut point.0)),
             Geometry::LineString(line) => self.all(line.coords_mut()),
-            Geometry::MultiLineString(lines) => self.all(lines.iter_mut().flat_map(|line| line.coords_mut())),
+            Geometry::MultiLineString(lines) => self.all(lines.iter_mut().flat_map(LineString::coords_mut)),
             Geometry::Polygon(polygon) => self.polygon(polygon),
             Geometry::MultiPolygon(polygons) => polygons.iter_mut().try_for_each(|it| self.polygon(it)),
             // No layer has them.
@@ -76,7 +76,7 @@ impl Projection {
         let mut placed = Some(());
         polygon.exterior_mut(|ring| placed = self.all(ring.coords_mut()));
         let mut holes = Some(());
-        polygon.interiors_mut(|rings| holes = self.all(rings.iter_mut().flat_map(|ring| ring.coords_mut())));
+        polygon.interiors_mut(|rings| holes = self.all(rings.iter_mut().flat_map(LineString::coords_mut)));
         placed.and(holes)
     }
 

@@ -49,7 +49,7 @@ pub fn qml(outline: &Outline) -> String {
             symbol(outline.schema.shape, 0, colour_of(outline.schema.name)),
         ),
     };
-    let aliases: String = outline
+    let aliases = outline
         .schema
         .columns
         .iter()
@@ -62,7 +62,8 @@ pub fn qml(outline: &Outline) -> String {
                 column.zh
             )
         })
-        .collect();
+        .collect::<Vec<String>>()
+        .concat();
     format!(
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n<qgis version=\"3.22\" \
          styleCategories=\"Symbology|Fields\">{renderer}<aliases>{aliases}</aliases></qgis>\n"

@@ -202,12 +202,7 @@ fn kml_holds_what_somebody_wrote_as_text_and_shows_it_in_no_balloon() {
     // The office's own words are in an HTML balloon: they are escaped for it too.
     assert!(text.contains("&amp;lt;b&amp;gt;手机"));
     let mut reader = quick_xml::Reader::from_str(&text);
-    loop {
-        match reader.read_event().unwrap() {
-            quick_xml::events::Event::Eof => break,
-            _ => {}
-        }
-    }
+    while reader.read_event().unwrap() != quick_xml::events::Event::Eof {}
 }
 
 #[test]

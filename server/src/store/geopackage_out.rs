@@ -176,12 +176,13 @@ impl GeoPackageOut {
     pub async fn layer(&mut self, outline: &Outline) -> Result<LayerOut<'_>, GeoPackageError> {
         self.add_reference(outline.reference).await?;
         let name = outline.layer_name();
-        let columns: String = outline
+        let columns = outline
             .schema
             .columns
             .iter()
             .map(|column| format!(", \"{}\" {}", outline.field(column), column_type(column.kind)))
-            .collect();
+            .collect::<Vec<String>>()
+            .concat();
         let shape = geometry_type(outline.schema.shape);
         // Names and headings are ours: nothing in them needs quoting twice.
         let tables = format!(
@@ -189,8 +190,13 @@ impl GeoPackageOut {
              CREATE VIRTUAL TABLE \"rtree_{name}_geom\" USING rtree(id, minx, maxx, miny, maxy);"
         );
         sqlx::raw_sql(AssertSqlSafe(tables)).execute(&mut self.connection).await?;
-        let names: String =
-            outline.schema.columns.iter().map(|column| format!(", \"{}\"", outline.field(column))).collect();
+        let names = outline
+            .schema
+            .columns
+            .iter()
+            .map(|column| format!(", \"{}\"", outline.field(column)))
+            .collect::<Vec<String>>()
+            .concat();
         let rows = (VALUES / (outline.schema.columns.len() + 2)).clamp(1, ROWS);
         let layer = Layer {
             projection: Projection::new(outline.reference)?,

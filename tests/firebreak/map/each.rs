@@ -166,7 +166,8 @@ async fn works_stand_where_they_were_found_and_a_phone_that_owes_shows_where_the
         import(&server, &line(1, "青杠线", "110000", 29.98, 11)).await?;
         let fields = json!({"work_type": "corridor_felling", "line_name": "青杠线", "structure_from": "N002",
             "structure_to": "004#", "completed_at_ms": MORNING_MS, "township": "青杠镇"});
-        let nowhere = json!({"work_type": "relocation_power", "completed_at_ms": MORNING_MS, "length_dm": 1_200});
+        let nowhere =
+            json!({"work_type": "relocation_power", "completed_at_ms": MORNING_MS, "length_dm": 1_200});
         for fields in [fields, nowhere] {
             let reply = server.client()?.post("/v1/works", &json!({"fields": fields})).await?;
             ensure!(reply.status == 200, "{} {}", reply.status, reply.text());

@@ -243,7 +243,8 @@ async fn validated(path: &Path) -> Result<()> {
         return Ok(());
     }
     let arguments = [VALIDATOR, "--extra", "--warning-as-error"];
-    let done = Command::new("/usr/bin/python3").args(arguments).arg(path).stdin(Stdio::null()).output().await?;
+    let done =
+        Command::new("/usr/bin/python3").args(arguments).arg(path).stdin(Stdio::null()).output().await?;
     let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     ensure!(done.status.success() && said.trim().is_empty(), "{}: {said}", path.display());
     Ok(())
@@ -268,7 +269,11 @@ async fn one_geopackage_has_every_layer_whole_and_the_validator_finds_no_fault()
                 let alone = scene.office.json(&format!("/v1/exports/{name}.geojson")).await?;
                 let alone = alone["features"].as_array().map(Vec::len);
                 let found = read.get(&format!("{name}{suffix}")).with_context(|| format!("no {name}"))?;
-                assert_eq!(found["count"].as_u64(), alone.and_then(|count| u64::try_from(count).ok()), "{name}");
+                assert_eq!(
+                    found["count"].as_u64(),
+                    alone.and_then(|count| u64::try_from(count).ok()),
+                    "{name}"
+                );
                 let system = found["crs"].as_str().unwrap_or_default();
                 let expected = match query {
                     "" => "EPSG:4326",

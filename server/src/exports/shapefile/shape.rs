@@ -118,7 +118,7 @@ fn parts(kind: i32, lines: &[LineString<f64>]) -> Vec<u8> {
     let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX).to_le_bytes();
     let mut extent = Extent::default();
     for line in lines {
-        extent.take(line.bounding_rect().map(|bounds| Geometry::Rect(bounds)).as_ref());
+        extent.take(line.bounding_rect().map(Geometry::Rect).as_ref());
     }
     let mut bytes = kind.to_le_bytes().to_vec();
     bytes.extend(extent.0.unwrap_or_default().into_iter().flat_map(f64::to_le_bytes));

@@ -152,9 +152,9 @@ impl Exports {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(turns.entry(district).or_insert_with(|| Arc::new(Semaphore::new(1))))
         };
-        let _of_district = of_district.acquire_owned().await.map_err(|_closed| SyncError::Gone)?;
-        let _of_all = Arc::clone(&self.at_once).acquire_owned().await.map_err(|_closed| SyncError::Gone)?;
-        Ok(Turn { _of_district, _of_all })
+        let of_district = of_district.acquire_owned().await.map_err(|_closed| SyncError::Gone)?;
+        let of_all = Arc::clone(&self.at_once).acquire_owned().await.map_err(|_closed| SyncError::Gone)?;
+        Ok(Turn { _of_district: of_district, _of_all: of_all })
     }
 
     /// Throws away what is older than a day, while it is not being made.
