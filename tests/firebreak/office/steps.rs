@@ -43,6 +43,48 @@ async fn does(browser: &mut Browser, hazard: &str, command: &str, fields: &[(&st
     Ok(page.text())
 }
 
+/// What may be done, what it needs, and what may not and why.
+async fn before_it_is_graded(reviewer: &mut Browser, clerk: &Browser, hazard: &str) -> Result<()> {
+    let page = reviewer.get(&format!("/hazards/{hazard}")).await?.text();
+    for wanted in [
+        "可执行的操作",
+        &format!("/hazards/{hazard}/commands/grade"),
+        "须填：隐患等级",
+        "现在不能执行的操作",
+        "当前为「待审核」，不能销号",
+    ] {
+        ensure!(page.contains(wanted), "{wanted}: {page}");
+    }
+    ensure!(!page.contains("/commands/order\""), "another role's command is offered: {page}");
+    let early = clerk.get(&format!("/hazards/{hazard}/commands/order")).await?;
+    ensure!(
+        early.status == 200
+            && early.text().contains("须处于：已定级")
+            && !early.text().contains("name=\"heads\"")
+    );
+    // What is missing is said, and what was typed stays.
+    let refused = gives(reviewer, hazard, "grade", &[("remarks", "<看过>")]).await?;
+    ensure!(refused.status == 409, "{}", refused.status);
+    for wanted in ["请填写「隐患等级」", "&lt;看过&gt;"] {
+        ensure!(refused.text().contains(wanted), "{wanted}: {}", refused.text());
+    }
+    Ok(())
+}
+
+/// A person of a unit, signed in.
+async fn chief(server: &Server, unit: &str) -> Result<Browser> {
+    let arguments =
+        ["person", "add", "--district", DISTRICT, "--name", "所长", "--role", "unit", "--unit", unit];
+    let person = server.command_text(&arguments, "person").await?;
+    let link =
+        server.command_text(&["user", "link", "--district", DISTRICT, "--person", &person], "link").await?;
+    let at = link.find("/link/").context("no link")?;
+    let mut chief = Browser::new(server)?;
+    chief.form(link.get(at..).unwrap_or_default(), &[("login", "suozhang"), ("password", PASSWORD)]).await?;
+    chief.sign_in("suozhang", PASSWORD).await?;
+    Ok(chief)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hazard_is_graded_ordered_receipted_verified_and_closed_on_its_page() -> Result<()> {
     for backend in Backend::ALL {
@@ -59,30 +101,7 @@ async fn a_hazard_is_graded_ordered_receipted_verified_and_closed_on_its_page() 
         let hazard = report.record.to_string();
         let (mut reviewer, mut clerk) =
             (signed_in(&server, "reviewer").await?, signed_in(&server, "clerk").await?);
-        // What may be done, what it needs, and what may not and why.
-        let page = reviewer.get(&format!("/hazards/{hazard}")).await?.text();
-        for wanted in [
-            "可执行的操作",
-            &format!("/hazards/{hazard}/commands/grade"),
-            "须填：隐患等级",
-            "现在不能执行的操作",
-            "当前为「待审核」，不能销号",
-        ] {
-            ensure!(page.contains(wanted), "{wanted}: {page}");
-        }
-        ensure!(!page.contains("/commands/order\""), "another role's command is offered: {page}");
-        let early = clerk.get(&format!("/hazards/{hazard}/commands/order")).await?;
-        ensure!(
-            early.status == 200
-                && early.text().contains("须处于：已定级")
-                && !early.text().contains("name=\"heads\"")
-        );
-        // What is missing is said, and what was typed stays.
-        let refused = gives(&mut reviewer, &hazard, "grade", &[("remarks", "<看过>")]).await?;
-        ensure!(refused.status == 409, "{}", refused.status);
-        for wanted in ["请填写「隐患等级」", "&lt;看过&gt;"] {
-            ensure!(refused.text().contains(wanted), "{wanted}: {}", refused.text());
-        }
+        before_it_is_graded(&mut reviewer, &clerk, &hazard).await?;
         let page = does(&mut reviewer, &hazard, "grade", &[("severity", "serious"), ("major", "")]).await?;
         ensure!(page.contains("已执行：定级"), "{page}");
         let fields = [
@@ -106,28 +125,7 @@ async fn a_hazard_is_graded_ordered_receipted_verified_and_closed_on_its_page() 
         let bad = clerk.get("/orders?year=all").await?;
         ensure!(bad.status == 400, "{}", bad.status);
         // The unit itself takes it.
-        let arguments = [
-            "person",
-            "add",
-            "--district",
-            DISTRICT,
-            "--name",
-            "所长",
-            "--role",
-            "unit",
-            "--unit",
-            unit.as_str(),
-        ];
-        let person = server.command_text(&arguments, "person").await?;
-        let link = server
-            .command_text(&["user", "link", "--district", DISTRICT, "--person", &person], "link")
-            .await?;
-        let at = link.find("/link/").context("no link")?;
-        let mut chief = Browser::new(&server)?;
-        chief
-            .form(link.get(at..).unwrap_or_default(), &[("login", "suozhang"), ("password", PASSWORD)])
-            .await?;
-        chief.sign_in("suozhang", PASSWORD).await?;
+        let mut chief = chief(&server, &unit).await?;
         let page = does(&mut chief, &hazard, "receipt", &[("responsible_person", "所长")]).await?;
         ensure!(
             page.contains("整改中") && page.contains("报整改完成") && page.contains("由手机或接口提交"),
