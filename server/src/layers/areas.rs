@@ -40,12 +40,12 @@ impl Predicate {
 /// The box that a polygon is, where it is one.
 fn box_of(polygon: &Polygon<f64>) -> Option<Rect<f64>> {
     let bounds = polygon.bounding_rect().filter(|_| polygon.interiors().is_empty())?;
-    let [a, b, c, d, e] = polygon.exterior().0.as_slice() else { return None };
+    let [a, b, c, d, last] = polygon.exterior().0.as_slice() else { return None };
     let is_corner = |at: &Coord<f64>| {
         (same(at.x, bounds.min().x) || same(at.x, bounds.max().x))
             && (same(at.y, bounds.min().y) || same(at.y, bounds.max().y))
     };
-    let are_corners = [a, b, c, d].into_iter().all(is_corner) && a == e;
+    let are_corners = [a, b, c, d].into_iter().all(is_corner) && a == last;
     let turns = [(a, b), (b, c), (c, d), (d, a)];
     let is_side = |(one, other): (&Coord<f64>, &Coord<f64>)| (same(one.x, other.x)) != (same(one.y, other.y));
     let crosses = (!same(a.x, c.x) && !same(a.y, c.y)) && (!same(b.x, d.x) && !same(b.y, d.y));

@@ -209,15 +209,13 @@ impl Predicate {
             }
             Self::In(column, wanted) => {
                 let value = value(column);
-                let outcomes = wanted.iter().map(|wanted| order(value, wanted).map(|order| order.is_ne()));
+                let outcomes = wanted.iter().map(|wanted| order(value, wanted).map(Ordering::is_ne));
                 all_of(outcomes).map(|none| !none)
             }
             Self::Between(column, least, most) => {
                 let value = value(column);
-                let outcomes = [
-                    order(value, least).map(|order| order.is_ge()),
-                    order(value, most).map(|order| order.is_le()),
-                ];
+                let outcomes =
+                    [order(value, least).map(Ordering::is_ge), order(value, most).map(Ordering::is_le)];
                 all_of(outcomes)
             }
             Self::IsNull(column) => Some(matches!(value(column), Value::Null)),

@@ -152,20 +152,20 @@ async fn note_failure(
     let now_ms = engine.clock.now_ms();
     let locked_ms = lockout::locked_for_ms(failures, now_ms, now_ms);
     let action = if locked_ms > 0 { "login.locked" } else { "login.failed" };
-    let (object, row) = match account {
-        Some(account) => (account.id.to_string(), Strangers::NOTED),
-        None => {
-            let shown = login_hash.get(..LOGIN_HASH_BYTES).unwrap_or(login_hash);
-            let mut strangers = engine.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-            (format!("login:{}", hex::encode(shown)), strangers.take(now_ms))
-        }
+    let (object, row) = if let Some(account) = account {
+        (account.id.to_string(), Strangers::NOTED)
+    } else {
+        let shown = login_hash.get(..LOGIN_HASH_BYTES).unwrap_or(login_hash);
+        let mut strangers = engine.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        (format!("login:{}", hex::encode(shown)), strangers.take(now_ms))
     };
     let mut transaction = engine.store.begin().await?;
     if let Some(left_out) = row {
-        let mut detail = json!({ "failures": failures, "locked_ms": locked_ms });
-        if left_out > 0 {
-            detail["left_out"] = json!(left_out);
-        }
+        let detail = if left_out > 0 {
+            json!({ "failures": failures, "locked_ms": locked_ms, "left_out": left_out })
+        } else {
+            json!({ "failures": failures, "locked_ms": locked_ms })
+        };
         let entry = Entry::by(Actor::Nobody, action, object, detail);
         engine.audit_deployment(&mut transaction, entry).await?;
     } else {

@@ -295,10 +295,13 @@ impl Page {
         text.push_str("\n],\"links\":");
         text.push_str(&serde_json::Value::Array(links).to_string());
         if let Some(matched) = matched {
-            text.push_str(&format!(",\"numberMatched\":{matched}"));
+            text.push_str(",\"numberMatched\":");
+            text.push_str(&matched.to_string());
         }
         let at = geojson::moment(self.engine.clock.now_ms()).unwrap_or_default();
-        text.push_str(&format!(",\"numberReturned\":{},\"timeStamp\":\"{at}\"}}\n", written.features));
+        let returned = written.features;
+        let end = format!(",\"numberReturned\":{returned},\"timeStamp\":\"{at}\"}}\n");
+        text.push_str(&end);
     }
 }
 

@@ -155,7 +155,7 @@ pub(super) fn own_links(address: &str, format: Format, kind: &str) -> Vec<Value>
     ]
 }
 
-/// Where a path of the map with a slash behind it leads: OWSLib puts one there. None: it is no such path.
+/// Where a path of the map with a slash behind it leads: `OWSLib` puts one there. None: it is no such path.
 pub(super) fn without_slash(uri: &Uri) -> Option<Response> {
     let path = uri.path().strip_suffix('/').filter(|path| *path == "/ogc" || path.starts_with("/ogc/"))?;
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));

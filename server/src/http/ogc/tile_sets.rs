@@ -1,4 +1,4 @@
-//! What tiles there are (OGC API Tiles, TileJSON 3): the one tile matrix set, and the tiles of each layer in it.
+//! What tiles there are (OGC API Tiles, `TileJSON` 3): the one tile matrix set, and the tiles of each layer in it.
 //!
 //! The tiles themselves are in [`super::tiles`].
 
@@ -98,7 +98,7 @@ pub(in crate::http) async fn set_of_layer(
     Ok(Json(set))
 }
 
-/// 瓦片说明 TileJSON 3 of a layer, for maps in browsers.
+/// 瓦片说明 `TileJSON` 3 of a layer, for maps in browsers.
 #[utoipa::path(
     get, path = "/ogc/collections/{collection}/tiles/WebMercatorQuad/tilejson.json", tag = "map",
     responses((status = 200, description = "TileJSON", body = Object)),

@@ -1,4 +1,4 @@
-//! The document in the words of OpenAPI 3.0, for programs that show maps: OWSLib, QGIS and GDAL look for no other.
+//! The document in the words of OpenAPI 3.0, for programs that show maps: `OWSLib`, QGIS and GDAL look for no other.
 //!
 //! What 3.1 says by JSON Schema and 3.0 cannot say is said less exactly, never wrongly. Start at [`older`].
 

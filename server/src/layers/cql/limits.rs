@@ -46,7 +46,7 @@ pub(super) fn hold(text: &str) -> Result<(), FilterError> {
         }
         let goes_on = characters.peek().is_some_and(|(_, next)| *next == '(' || next.is_whitespace());
         // Between a word and its parenthesis there may be room.
-        if !is_word && !(character.is_whitespace() && goes_on) {
+        if !(is_word || character.is_whitespace() && goes_on) {
             word.clear();
         }
     }
