@@ -105,7 +105,7 @@ async fn what_no_file_can_be_is_refused_with_the_parameter_that_is_wrong() -> Re
         ("all.gpkg?open=true", 400, Code::BadParameter),
         ("hazards.kml?datum=gcj02", 400, Code::BadParameter),
         ("hazards.geojson?datum=epsg:9999", 400, Code::BadParameter),
-        ("hazards.geojson?datum=epsg:4538", 200, Code::BadParameter),
+        ("hazards.geojson?datum=epsg:4543", 200, Code::BadParameter),
         ("hazards.geojson?datum=epsg:4554", 400, Code::BadParameter),
         ("hazards.geojson?encoding=gbk", 400, Code::BadParameter),
         ("hazards.shp?encoding=latin1", 400, Code::BadParameter),
@@ -200,7 +200,9 @@ async fn after_a_redaction_no_file_that_was_made_before_it_is_given_out() -> Res
     let resumed = [("range", "bytes=0-"), ("if-range", tag.as_str())];
     for headers in [&resumed[..], &resumed[..1], &[]] {
         let (after, told) = get(&office, path, headers).await?;
-        ensure!(after.status == 200 && told.get("etag") != Some(&tag), "{}", after.status);
+        // A range without the tag is of the file that is there now.
+        let is_given = matches!(after.status, 200 | 206);
+        ensure!(is_given && told.get("etag") != Some(&tag), "{headers:?}: {}", after.status);
         ensure!(!after.text().contains("王老五"), "{headers:?}");
     }
     ensure!(server.data().join("exports").is_dir());
