@@ -20,6 +20,7 @@ use firebreak_tests::map::{fill, thrown};
 use firebreak_tests::python::{self, project};
 use firebreak_tests::server::{Backend, DISTRICT, Server};
 use fixtures::dice::Dice;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tokio::process::{Child, Command};
 

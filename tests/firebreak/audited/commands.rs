@@ -62,6 +62,9 @@ impl Shell<'_> {
     }
 }
 
+/// Which district a command is for.
+const HERE: [&str; 2] = ["--district", DISTRICT];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
     for backend in Backend::ALL {
@@ -74,8 +77,7 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         };
         let (mut phone, mut lost) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
         let mut shell = Shell { server: &server, watch: Watch::new(&server).await? };
-        let here = ["--district", DISTRICT];
-        let with = |rest: &[&'static str]| -> Vec<&'static str> { [&here[..], rest].concat() };
+        let with = |rest: &[&'static str]| -> Vec<&'static str> { [&HERE[..], rest].concat() };
 
         shell
             .runs("district add", &["--code", "two", "--name", "二区"], &["district.add"], "district")
@@ -84,16 +86,16 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         let person = shell.runs("person add", &with(&["--name", "甲"]), &["person.add"], "person").await?;
         let admin = server.add_person("admin").await?;
         shell.watch.new_rows().await?;
-        let of_person = [&here[..], &["--person", &person]].concat();
-        let of_admin = [&here[..], &["--person", &admin]].concat();
+        let of_person = [&HERE[..], &["--person", &person]].concat();
+        let of_admin = [&HERE[..], &["--person", &admin]].concat();
         shell.runs("area set", &of_person, &["person.area"], "").await?;
         shell.runs("enrol-code", &of_person, &["device.enrol-code"], "code").await?;
         shell.runs("token create", &of_admin, &["token.make"], "token").await?;
         shell.runs("token revoke", &of_admin, &["token.revoke"], "").await?;
         let unit = shell.runs("unit set", &with(&["--name", "供电所"]), &["unit.add"], "unit").await?;
-        let again = [&here[..], &["--name", "供电所", "--unit", &unit]].concat();
+        let again = [&HERE[..], &["--name", "供电所", "--unit", &unit]].concat();
         shell.runs("unit set", &again, &["unit.change"], "unit").await?;
-        shell.runs("unit retire", &[&here[..], &["--unit", &unit]].concat(), &["unit.retire"], "").await?;
+        shell.runs("unit retire", &[&HERE[..], &["--unit", &unit]].concat(), &["unit.retire"], "").await?;
 
         shell
             .runs("user add", &["--login", "shengting", "--name", "省厅"], &["account.add"], "account")
@@ -110,41 +112,41 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         let mut stick = Vec::new();
         sync_protocol::cbor::write_byte_string(&mut stick, &bundle);
         let bundle = file("one.bundles", &stick)?;
-        shell.runs("import bundle", &[&here[..], &[&bundle]].concat(), &["import.bundle"], "").await?;
+        shell.runs("import bundle", &[&HERE[..], &[&bundle]].concat(), &["import.bundle"], "").await?;
         let track = file("one.gpx", GPX.as_bytes())?;
-        let track = [&here[..], &["--person", &person, &track]].concat();
+        let track = [&HERE[..], &["--person", &person, &track]].concat();
         let rows = ["act.patrol_started", "act.patrol_track", "act.patrol_finished", "import.gpx"];
         shell.runs("import gpx", &track, &rows, "").await?;
         let lines = "线路名称,杆号,经度,纬度\n青杠线,N1,103.01,29.98\n青杠线,N2,103.02,29.99\n";
         let lines = file("lines.csv", lines.as_bytes())?;
-        shell.runs("import lines", &[&here[..], &[&lines]].concat(), &["grid.import"], "").await?;
+        shell.runs("import lines", &[&HERE[..], &[&lines]].concat(), &["grid.import"], "").await?;
         let regions = file("regions.geojson", REGION.as_bytes())?;
-        let regions = [&here[..], &["--level", "township", &regions]].concat();
+        let regions = [&HERE[..], &["--level", "township", &regions]].concat();
         shell.runs("import regions", &regions, &["grid.import"], "").await?;
 
         let rules =
             firebreak::rules::DEFAULT.replacen("days = 30\nmark = \"R\"", "days = 20\nmark = \"ours\"", 1);
         let rules = file("rules.toml", rules.as_bytes())?;
-        shell.runs("rules set", &[&here[..], &[&rules]].concat(), &["rules.set"], "").await?;
+        shell.runs("rules set", &[&HERE[..], &[&rules]].concat(), &["rules.set"], "").await?;
         let out = file("report.txt", b"")?;
         let days = ["--from", "2026-11-01", "--to", "2026-11-30", "--out", &out];
-        shell.runs("report", &[&here[..], &days].concat(), &["export.report"], "").await?;
+        shell.runs("report", &[&HERE[..], &days].concat(), &["export.report"], "").await?;
         let (layer, map) =
             (["--layer", "hazards", "--format", "geojson", "--out"], file("map.geojson", b"")?);
-        shell.runs("export", &[&here[..], &layer, &[map.as_str()]].concat(), &["export.file"], "").await?;
-        let issued = [&here[..], &days, &["--issue"]].concat();
+        shell.runs("export", &[&HERE[..], &layer, &[map.as_str()]].concat(), &["export.file"], "").await?;
+        let issued = [&HERE[..], &days, &["--issue"]].concat();
         shell.runs("report", &issued, &["report.issue", "export.report"], "").await?;
         let next = ["--number", "12", "--reason", "纸质编号已用到 11"];
-        shell.runs("order next", &[&here[..], &next].concat(), &["order.gap"], "").await?;
+        shell.runs("order next", &[&HERE[..], &next].concat(), &["order.gap"], "").await?;
 
         let device = phone.device.to_string();
         shell
-            .runs("device lost", &[&here[..], &["--device", &device]].concat(), &["device.lose"], "")
+            .runs("device lost", &[&HERE[..], &["--device", &device]].concat(), &["device.lose"], "")
             .await?;
         let report = lost.reports(1);
         lost.sync(&[report]).await?;
         let device = lost.device.to_string();
-        let revoked = [&here[..], &["--device", &device]].concat();
+        let revoked = [&HERE[..], &["--device", &device]].concat();
         shell.runs("device revoke", &revoked, &["device.revoke"], "").await?;
         shell.runs("person remove", &of_person, &["person.remove"], "").await?;
 
@@ -154,7 +156,7 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
 }
 
 /// Every command was run or has no row to leave, each row says who it was, and the log is whole.
-async fn looked_at(server: &Server, watch: &Watch) -> Result<()> {
+async fn looked_at(server: &Server, watch: &Watch<'_>) -> Result<()> {
     for leaf in leaves() {
         let exempt = WITHOUT_ROWS.iter().any(|(name, _)| *name == leaf);
         ensure!(exempt != watch.done.contains(&leaf), "`firebreak {leaf}`: say what rows it leaves");
