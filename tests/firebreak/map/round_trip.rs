@@ -37,7 +37,11 @@ async fn exported(server: &Server, to: &TempDir, layer: &str, format: &str) -> R
 async fn translated(path: &Path) -> Result<Option<PathBuf>> {
     let out = path.with_extension("geojson");
     let shown = path.display().to_string();
-    let from = if shown.ends_with(".shp") { format!("/vsizip/{{{shown}}}") } else { shown };
+    let from = if path.extension().is_some_and(|ending| ending == "shp") {
+        format!("/vsizip/{{{shown}}}")
+    } else {
+        shown
+    };
     let mut command = Command::new("ogr2ogr");
     command.args(["-f", "GeoJSON", "-lco", "COORDINATE_PRECISION=12"]).arg(&out).arg(&from);
     let Ok(done) = command.stdin(Stdio::null()).output().await else {
