@@ -1,4 +1,4 @@
-//! Tiles: how many a second beside tipg on PostGIS, with the same points and the same features in each; what a small zoom
+//! Tiles: how many a second beside tipg on `PostGIS`, with the same points and the same features in each; what a small zoom
 //! costs beside the raw tile; what keeping the counts costs.
 
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ const TAKEN: Duration = Duration::from_secs(5);
 /// Askers at a time: as many as there are cores.
 const ASKERS: usize = 2;
 /// How long tipg may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 fn hazards(points: u64) -> Vec<MapHazardRow> {
     let mut dice = Dice::named(7, "tiles");
@@ -170,22 +170,23 @@ async fn same_features(ours: &[String], theirs: &[String], token: &str) -> Resul
     }
     let said = python::program("tile_features.py", &[folder.path()]).await?;
     for nth in 0..ours.len().min(10) {
-        let (own, their) = (&said[format!("{nth}-ours")], &said[format!("{nth}-theirs")]);
+        let features = |whose: &str| said.get(format!("{nth}-{whose}")).and_then(Value::as_f64);
+        let (own, their) = (features("ours"), features("theirs"));
         // They round to the nearest unit and we do not: a point on the edge of a tile is in another of theirs.
-        let apart = own.as_f64().zip(their.as_f64()).map(|(own, their)| (own - their).abs());
-        ensure!(apart.is_some_and(|apart| apart <= 2.0), "tile {nth}: {own} features, {their} of tipg");
+        let apart = own.zip(their).map(|(own, their)| (own - their).abs());
+        ensure!(apart.is_some_and(|apart| apart <= 2.0), "tile {nth}: {own:?} features, {their:?} of tipg");
     }
     Ok(())
 }
 
-/// tipg on a PostGIS of its own.
+/// tipg on a `PostGIS` of its own.
 struct Tipg {
     url: String,
     _process: Child,
 }
 
 impl Tipg {
-    /// None where tipg or PostGIS is not there.
+    /// None where tipg or `PostGIS` is not there.
     async fn start(rows: &[MapHazardRow]) -> Result<Option<Self>> {
         let Some(python) = tipg_python() else { return Ok(None) };
         let address = firebreak_tests::postgres::database().await?;
@@ -231,7 +232,7 @@ fn tipg_python() -> Option<PathBuf> {
     Path::new(&path).exists().then_some(path)
 }
 
-/// The same points with what our tiles say of them, and the index that PostGIS wants.
+/// The same points with what our tiles say of them, and the index that `PostGIS` wants.
 async fn write_points(connection: &mut PgConnection, rows: &[MapHazardRow]) -> Result<()> {
     sqlx::raw_sql(
         "CREATE TABLE points (id BIGINT PRIMARY KEY, severity TEXT, open BOOLEAN, category TEXT, kind TEXT, state TEXT, \

@@ -308,7 +308,7 @@ async fn a_unit_beside_a_record_that_its_view_does_not_say_is_found() -> Result<
         server.stop().await?;
         match backend {
             Backend::Sqlite => {
-                server.execute("UPDATE records SET unit = x'00112233445566778899aabbccddeeff'").await?
+                server.execute("UPDATE records SET unit = x'00112233445566778899aabbccddeeff'").await?;
             }
             Backend::Postgres => {
                 server.execute("UPDATE records SET unit = '00112233-4455-6677-8899-aabbccddeeff'").await?;

@@ -99,8 +99,8 @@ impl Office {
         let told = self.reads()?.json(&format!("/v1/hazards/{record}")).await?;
         let step = told["deadlines"].as_array().and_then(|steps| steps.last()).context("no deadline")?;
         let kind = step["kind"].as_str().context("no kind")?.to_owned();
-        let operations = told["operations"].as_array().into_iter().flatten();
-        let reason = operations.filter(|it| it["kind"] == step["kind"]).last();
+        let mut operations = told["operations"].as_array().into_iter().flatten();
+        let reason = operations.rfind(|it| it["kind"] == step["kind"]);
         let reason = reason.map(|it| it["fields"]["reason"].clone()).unwrap_or_default();
         Ok((step["at_ms"].as_i64().context("no moment")?, kind, reason))
     }

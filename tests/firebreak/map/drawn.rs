@@ -1,4 +1,4 @@
-//! MapLibre GL in a real browser draws the tiles under a strict content security policy.
+//! `MapLibre` GL in a real browser draws the tiles under a strict content security policy.
 
 use std::path::PathBuf;
 use std::process::Stdio;

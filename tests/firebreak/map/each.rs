@@ -56,9 +56,9 @@ async fn a_state_that_was_told_stays_told_whatever_comes_late() -> Result<()> {
         }
         // At the moment of the report it was reported and nothing else.
         let graded = before.iter().find(|it| state_of(it) == "graded").context("not graded")?;
-        let reported = before.iter().find(|it| state_of(it) == "reported").context("not reported")?;
+        let first = before.iter().find(|it| state_of(it) == "reported").context("not reported")?;
         let at = |feature: &Feature| column(Layer::HazardStates, feature, "valid_from").as_i64();
-        for (feature, other) in [(reported, graded), (graded, reported)] {
+        for (feature, other) in [(first, graded), (graded, first)] {
             let at = at(feature).context("no moment")?;
             let selection = Selection { at: Some((at, at)), ..Selection::seen_by(Sight::District) };
             let then = map.selected(Layer::HazardStates, &selection, 10).await?;

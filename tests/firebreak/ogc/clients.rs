@@ -1,4 +1,4 @@
-//! Programs that others wrote read the map: OWSLib, Debian's GDAL, the newer GDAL inside pyogrio.
+//! Programs that others wrote read the map: `OWSLib`, Debian's GDAL, the newer GDAL inside pyogrio.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
