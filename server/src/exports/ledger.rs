@@ -1,7 +1,7 @@
 //! The ledger (台账) as offices keep it: one row a hazard, the columns of domain §7 in their order.
 //!
 //! Its rows are features like those of the map's layers, so that every format writes it. Three of its columns say the
-//! place in the coordinates of the file; [`PlaceColumns`] fills them once a feature has them.
+//! place in the coordinates of the file; `PlaceColumns` fills them once a feature has them.
 
 use geo::Geometry;
 

@@ -1,7 +1,7 @@
 //! Files of the map and of the ledger: made once at the state that the ledger is in, kept for a day, given out in parts.
 //!
 //! A file is one moment of the ledger: its features are read in one transaction, which no writer waits for. One is made at
-//! a time for a district. What is in a file is in [`make`], what may be asked for in [`filters`], how formats write in
+//! a time for a district. What is in a file is in `make`, what may be asked for in [`filters`], how formats write in
 //! [`crate::exports`]. Start at [`ask`].
 
 mod archive;
