@@ -244,7 +244,7 @@ impl Listed {
 const LOOKED_AT: usize = 5_000;
 
 /// A page of the deployment's log, the newest first: all of it, or what is told of accounts that are let into a district,
-/// as far as [`LOOKED_AT`] rows go: a page may be short, or empty, and not be the last.
+/// as far as `LOOKED_AT` rows go: a page may be short, or empty, and not be the last.
 ///
 /// # Errors
 /// The cursor's, the store's.

@@ -2,7 +2,7 @@
 //!
 //! A number that an order on paper has must never be given twice. After a backup was put back, the database does not know
 //! which numbers were given since; the numbers that may have been are left out, once, and named in the audit log and in
-//! `firebreak check`. Start at [`leave_out`]; where a restore is found out is [`super::rollback`].
+//! `firebreak check`. Start at `leave_out`; where a restore is found out is [`super::rollback`].
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //! words of the field; and the form that gives one.
 //!
 //! Pure. Whether a command may be given is [`crate::lifecycle`]'s to say; the form only asks for what belongs to it.
-//! Start at [`section`].
+//! Start at `section`.
 
 use std::collections::BTreeMap;
 

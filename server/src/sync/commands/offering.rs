@@ -48,7 +48,7 @@ pub struct Needed {
 /// Every command on a hazard: whether an account may give it now, and what it needs.
 ///
 /// # Errors
-/// [`Code::NotFound`], the store's.
+/// `not-found`, the store's.
 pub async fn offered(
     engine: &Arc<Engine>,
     district: &District,

@@ -2,7 +2,7 @@
 //!
 //! A page is a snapshot of its own. Ids never change, so a reader that goes on after the last id it has sees every feature
 //! that was there throughout once, whatever syncs meanwhile. Hazards and their states are read from the tables that
-//! [`super::derive`] keeps ([`kept`]); the others are few and are put together of the grid in memory, of what was
+//! [`super::derive`] keeps (`kept`); the others are few and are put together of the grid in memory, of what was
 //! walked and done, and of devices. How an id comes to be stands in `docs/maps.md`. Start at [`page`].
 
 mod kept;

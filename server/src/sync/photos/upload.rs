@@ -137,7 +137,7 @@ impl Upload {
 
     /// Lets an upload begin, or go on: of a photo that some record of the district names, or of so many that none
     /// names yet. Says nothing of other districts. The first to begin claims its length; who says another is told that
-    /// one, unless a record says theirs, or nobody went on with it for [`CLAIM_HOLDS_MS`].
+    /// one, unless a record says theirs, or nobody went on with it for `CLAIM_HOLDS_MS`.
     ///
     /// # Errors
     /// [`Code::PhotoFileTooLarge`], [`Code::PhotosUnnamed`]; the store's.
