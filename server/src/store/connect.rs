@@ -56,7 +56,12 @@ pub enum Store {
         glances: Arc<Glances<sqlx::Sqlite>>,
     },
     /// PostgreSQL.
-    Postgres(PgPool),
+    Postgres {
+        /// Every connection.
+        pool: PgPool,
+        /// Some of them, kept for glances.
+        glances: Arc<Glances<sqlx::Postgres>>,
+    },
 }
 
 impl Store {
@@ -79,7 +84,7 @@ impl Store {
             Self::Sqlite { writer, .. } => {
                 Transaction::Sqlite(Held::Transaction(writer.begin_with("BEGIN IMMEDIATE").await?))
             }
-            Self::Postgres(pool) => Transaction::Postgres(Held::Transaction(pool.begin().await?)),
+            Self::Postgres { pool, .. } => Transaction::Postgres(Held::Transaction(pool.begin().await?)),
         })
     }
 
@@ -87,7 +92,7 @@ impl Store {
     pub async fn read(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => Transaction::Sqlite(Held::Transaction(readers.begin().await?)),
-            Self::Postgres(pool) => Transaction::Postgres(Held::Transaction(
+            Self::Postgres { pool, .. } => Transaction::Postgres(Held::Transaction(
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
             )),
         })
@@ -98,7 +103,7 @@ impl Store {
     pub async fn glance(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
             Self::Sqlite { glances, .. } => Transaction::Sqlite(Held::Lent(glances.lend().await?)),
-            Self::Postgres(pool) => Transaction::Postgres(Held::Connection(pool.acquire().await?)),
+            Self::Postgres { glances, .. } => Transaction::Postgres(Held::Lent(glances.lend().await?)),
         })
     }
 
@@ -106,7 +111,7 @@ impl Store {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Sqlite { .. } => "sqlite",
-            Self::Postgres(_) => "postgres",
+            Self::Postgres { .. } => "postgres",
         }
     }
 
@@ -118,7 +123,10 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, glances } => {
+                glances.close().await;
+                pool.close().await;
+            }
         }
     }
 
@@ -131,7 +139,7 @@ impl Store {
                     return Err(StoreError::Unfit(format!("SQLite {version} is older than 3.51.3")));
                 }
             }
-            Self::Postgres(_) => {
+            Self::Postgres { .. } => {
                 let mut transaction = self.read().await?;
                 for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
                     let row =
@@ -171,9 +179,10 @@ async fn open_sqlite(path: &std::path::Path, max_bytes: Option<u64>) -> Result<S
     }
     let writer = sqlite_pool(1).connect_with(write).await?;
     SQLITE_MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
-    let readers =
-        sqlite_pool(SNAPSHOTS + glances::KEPT).connect_with(base.pragma("cache_size", READER_CACHE)).await?;
-    let glances = Arc::new(Glances::of(&readers));
+    let readers = sqlite_pool(SNAPSHOTS + glances::SQLITE_KEPT)
+        .connect_with(base.pragma("cache_size", READER_CACHE))
+        .await?;
+    let glances = Arc::new(Glances::of(&readers, glances::SQLITE_KEPT));
     Ok(Store::Sqlite { writer, readers, glances })
 }
 
@@ -225,5 +234,6 @@ async fn open_postgres(address: &str) -> Result<Store, StoreError> {
         .connect_with(options)
         .await?;
     POSTGRES_MIGRATIONS.run(&pool).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
-    Ok(Store::Postgres(pool))
+    let glances = Arc::new(Glances::of(&pool, glances::POSTGRES_KEPT));
+    Ok(Store::Postgres { pool, glances })
 }

@@ -1,11 +1,12 @@
 //! Connections that are lent for glances and put back without the pool.
 //!
 //! The pool tries each connection that comes back: a turn to the thread that owns it, and a task to wait for that,
-//! after every reply. These are tried now and then. They hold no transaction, so there is nothing to undo where
+//! after every reply; on PostgreSQL each is tried before it is lent as well. These are tried once a second. They hold no transaction, so there is nothing to undo where
 //! whoever held one goes away; what still comes of its statement is thrown away by the driver.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Database, Pool};
@@ -13,13 +14,15 @@ use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, OwnedSemaphoreP
 
 use super::StoreError;
 
-/// Connections kept.
-pub(super) const KEPT: u32 = 3;
-/// Glances after which a connection is tried, and another taken in its place where it does not answer.
-const TRIED_EVERY: u32 = 1_024;
+/// Connections kept of SQLite, which reads on so many threads.
+pub(super) const SQLITE_KEPT: u32 = 3;
+/// Connections kept of PostgreSQL.
+pub(super) const POSTGRES_KEPT: u32 = 6;
+/// How long a connection is lent without being tried; another is taken in its place where it does not answer.
+const TRIED_EVERY: Duration = Duration::from_secs(1);
 
-/// A connection, and how often it was lent since it was tried; none before it is needed.
-type Place<D> = Option<(PoolConnection<D>, u32)>;
+/// A connection, and when it was tried; none before it is needed.
+type Place<D> = Option<(PoolConnection<D>, Instant)>;
 
 /// Connections of a pool, kept for glances.
 #[derive(Debug)]
@@ -38,8 +41,8 @@ pub struct Lent<D: Database> {
 }
 
 impl<D: Database> Glances<D> {
-    pub(super) fn of(pool: &Pool<D>) -> Self {
-        let places: Vec<Arc<Mutex<Place<D>>>> = (0..KEPT).map(|_| Arc::default()).collect();
+    pub(super) fn of(pool: &Pool<D>, kept: u32) -> Self {
+        let places: Vec<Arc<Mutex<Place<D>>>> = (0..kept).map(|_| Arc::default()).collect();
         Self { pool: pool.clone(), free: Arc::new(Semaphore::new(places.len())), places }
     }
 
@@ -59,16 +62,18 @@ impl<D: Database> Glances<D> {
 
     /// Fills an empty place, and tries a connection that was lent often.
     async fn renew(&self, place: &mut Place<D>) -> Result<(), StoreError> {
-        if let Some((connection, lent)) = place {
-            *lent += 1;
-            if *lent < TRIED_EVERY || connection.ping().await.is_ok() {
-                *lent %= TRIED_EVERY;
+        if let Some((connection, tried)) = place {
+            if tried.elapsed() < TRIED_EVERY {
+                return Ok(());
+            }
+            if connection.ping().await.is_ok() {
+                *tried = Instant::now();
                 return Ok(());
             }
         }
         // What does not answer goes back to the pool, which closes it.
         *place = None;
-        *place = Some((self.pool.acquire().await?, 0));
+        *place = Some((self.pool.acquire().await?, Instant::now()));
         Ok(())
     }
 
@@ -101,11 +106,13 @@ mod tests {
 
     use super::*;
 
+    const KEPT: u32 = 3;
+
     #[tokio::test]
     async fn what_is_put_back_is_lent_again_and_a_closed_keeper_lends_no_more() {
         let pool = SqlitePoolOptions::new().max_connections(KEPT).connect("sqlite::memory:").await.unwrap();
-        let glances = Glances::of(&pool);
-        for _ in 0..2 * TRIED_EVERY {
+        let glances = Glances::of(&pool, KEPT);
+        for _ in 0..KEPT * 2 {
             let mut lent = glances.lend().await.unwrap();
             sqlx::query("SELECT 1").execute(&mut *lent).await.unwrap();
         }

@@ -7,7 +7,7 @@ use sqlx::{Database, Postgres, QueryBuilder, Sqlite};
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
-use super::map::COLUMNS;
+use super::map_rows::{COLUMNS, Hazards, SELECT_AS_TEXT};
 use super::map_states::STATE_COLUMNS;
 use super::predicates::push_predicate;
 use super::rows::Keys as _;
@@ -171,6 +171,50 @@ macro_rules! push_rows {
     }};
 }
 
+/// How the hazards of a page are handed over.
+trait Given: Database + Sized {
+    /// What stands before their columns.
+    const BEFORE_HAZARDS: &'static str;
+    /// What stands behind everything else.
+    const AFTER_HAZARDS: &'static str;
+
+    /// Runs the statement, kept or not.
+    async fn hazards(
+        query: QueryBuilder<Self>,
+        is_kept: bool,
+        connection: &mut Self::Connection,
+    ) -> Result<Vec<MapHazardRow>, StoreError>;
+}
+
+/// As one text, for reasons that [`super::map_rows`] tells.
+impl Given for Sqlite {
+    const BEFORE_HAZARDS: &'static str = SELECT_AS_TEXT;
+    const AFTER_HAZARDS: &'static str = ") AS page";
+
+    async fn hazards(
+        mut query: QueryBuilder<Self>,
+        is_kept: bool,
+        connection: &mut Self::Connection,
+    ) -> Result<Vec<MapHazardRow>, StoreError> {
+        let query = query.build_query_as().persistent(is_kept);
+        let (text,): (Option<String>,) = query.fetch_one(connection).await?;
+        Hazards(text.as_deref().unwrap_or_default()).collect()
+    }
+}
+
+impl Given for Postgres {
+    const BEFORE_HAZARDS: &'static str = "SELECT ";
+    const AFTER_HAZARDS: &'static str = "";
+
+    async fn hazards(
+        mut query: QueryBuilder<Self>,
+        is_kept: bool,
+        connection: &mut Self::Connection,
+    ) -> Result<Vec<MapHazardRow>, StoreError> {
+        Ok(query.build_query_as().persistent(is_kept).fetch_all(connection).await?)
+    }
+}
+
 impl Transaction {
     /// Hazards after an id, ascending by id.
     pub async fn map_hazards(
@@ -183,13 +227,13 @@ impl Transaction {
         if is_empty(filter) {
             return Ok(Vec::new());
         }
-        Ok(each_backend!(self, connection => {
-            let mut query = QueryBuilder::<Db>::new("SELECT ");
+        each_backend!(self, connection => {
+            let mut query = QueryBuilder::<Db>::new(Db::BEFORE_HAZARDS);
             query.push(COLUMNS);
             push_rows!(query, MapTable::Hazards, district, filter, after);
-            query.push(filter.order()).push_bind(i64::from(limit));
-            query.build_query_as().persistent(filter.is_common()).fetch_all(connection).await?
-        }))
+            query.push(filter.order()).push_bind(i64::from(limit)).push(Db::AFTER_HAZARDS);
+            Db::hazards(query, filter.is_common(), connection).await
+        })
     }
 
     /// States of hazards after an id, ascending by id.

@@ -1,5 +1,6 @@
 //! Hazards as maps show them: one row each, clustered by place, replaced as they are derived. What stands in a row is
-//! decided in `sync::derive::map`; reading them for a layer is in `store::layers`.
+//! decided in `sync::derive::map`; reading them for a layer is in `store::layers`, how they are handed over in
+//! `store::map_rows`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +18,9 @@ use crate::tiles::points::Point;
 pub const UNNUMBERED: i64 = 1 << 52;
 
 /// A row of `map_hazards`. Flags are 1 or 0.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapHazardRow {
     /// The hazard.
-    #[sqlx(try_from = "Uuid")]
     pub record: RecordId,
     /// The number of its record; from [`UNNUMBERED`] on where it has none.
     pub id: i64,
@@ -128,11 +128,6 @@ impl From<&MapHazardRow> for Shown {
     }
 }
 
-/// Every column behind the district, in the order of [`MapHazardRow`].
-pub(super) const COLUMNS: &str = "record, id, place, lat_e7, lon_e7, number, found, county, township, line_name, line, \
-     voltage_v, structure_from, structure_to, chainage_mm, offset_mm, in_zone, accuracy_mm, category, kind, \
-     description, severity_rank, severity, major, state, open, conflict, provisional, unit, unit_id, order_number, \
-     due, turn, updated, change";
 const SELECT_SHOWN: &str =
     "SELECT record, id, place, severity_rank, category, open, due FROM map_hazards WHERE district = ";
 const SELECT_NAMES: &str = "SELECT unit, name FROM units WHERE district = ";

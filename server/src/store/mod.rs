@@ -26,6 +26,7 @@ mod layers;
 mod ledger;
 mod listing;
 mod map;
+mod map_rows;
 mod map_states;
 mod notices;
 mod orders;
@@ -84,7 +85,7 @@ pub use reach::reach;
 pub use reports::{RedactedFile, ReportRow};
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use sessions::{SessionOf, SessionRow};
-pub use tiles::TileFilter;
+pub use tiles::{TileFilter, TileLines};
 pub use traits::{Near, TraitRow};
 pub use units::{UnitCount, UnitRow};
 pub use values::{
@@ -165,8 +166,6 @@ pub enum Transaction {
 pub enum Held<D: sqlx::Database> {
     /// A transaction, undone where it is dropped.
     Transaction(sqlx::Transaction<'static, D>),
-    /// A connection of the pool.
-    Connection(sqlx::pool::PoolConnection<D>),
     /// A connection that is kept for glances.
     Lent(glances::Lent<D>),
 }
@@ -177,7 +176,6 @@ impl<D: sqlx::Database> Deref for Held<D> {
     fn deref(&self) -> &D::Connection {
         match self {
             Self::Transaction(transaction) => transaction,
-            Self::Connection(connection) => connection,
             Self::Lent(connection) => connection,
         }
     }
@@ -187,7 +185,6 @@ impl<D: sqlx::Database> DerefMut for Held<D> {
     fn deref_mut(&mut self) -> &mut D::Connection {
         match self {
             Self::Transaction(transaction) => transaction,
-            Self::Connection(connection) => connection,
             Self::Lent(connection) => connection,
         }
     }
@@ -255,8 +252,7 @@ impl Transaction {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.commit().await?,
             Self::Postgres(Held::Transaction(transaction)) => transaction.commit().await?,
-            Self::Sqlite(Held::Connection(_) | Held::Lent(_))
-            | Self::Postgres(Held::Connection(_) | Held::Lent(_)) => {}
+            Self::Sqlite(Held::Lent(_)) | Self::Postgres(Held::Lent(_)) => {}
         }
         Ok(())
     }
@@ -266,8 +262,7 @@ impl Transaction {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.rollback().await?,
             Self::Postgres(Held::Transaction(transaction)) => transaction.rollback().await?,
-            Self::Sqlite(Held::Connection(_) | Held::Lent(_))
-            | Self::Postgres(Held::Connection(_) | Held::Lent(_)) => {}
+            Self::Sqlite(Held::Lent(_)) | Self::Postgres(Held::Lent(_)) => {}
         }
         Ok(())
     }

@@ -25,7 +25,21 @@ pub struct TileFilter {
     pub is_open: Option<bool>,
 }
 
-const SELECT_LINES: &str = "SELECT count(*), string_agg(tile, ";
+/// What a tile of hazards is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TileLines {
+    /// What [`Transaction::map_version`] says, of the same moment.
+    pub version: (Vec<u8>, i64),
+    /// How many they are.
+    pub amount: i64,
+    /// One behind the other.
+    pub text: String,
+}
+
+const SELECT_LINES: &str = "SELECT (SELECT d.epoch FROM districts d WHERE d.district = lines.district), \
+     (SELECT v.version FROM map_versions v WHERE v.district = lines.district), amount, text \
+     FROM (SELECT CAST(";
+const OF_LINES: &str = " AS BIGINT) AS district, count(*) AS amount, string_agg(tile, ";
 const OF_PLACES: &str = ") FROM (SELECT tile FROM map_hazards WHERE district = ";
 const SELECT_GROUPS: &str = "SELECT place >> CAST(";
 const OF_GROUPS: &str = concat!(
@@ -67,24 +81,26 @@ macro_rules! push_filter {
 }
 
 impl Transaction {
-    /// The lines of the hazards in a tile, by place and id, [`LINE`] between them, and how many they are: at most so many.
+    /// The lines of the hazards in a tile, by place and id, [`LINE`] between them, at most so many.
     pub async fn tile_lines(
         &mut self,
         district: DistrictKey,
         tile: Tile,
         filter: &TileFilter,
         limit: u32,
-    ) -> Result<(i64, String), StoreError> {
+    ) -> Result<TileLines, StoreError> {
+        type Row = (Option<Vec<u8>>, Option<i64>, i64, Option<String>);
         let (first, last) = tile.places();
-        let (amount, lines): (i64, Option<String>) = each_backend!(self, connection => {
+        let (epoch, version, amount, text): Row = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_LINES);
-            query.push_bind(LINE).push(OF_PLACES).push_bind(district.0);
+            query.push_bind(district.0).push(OF_LINES).push_bind(LINE).push(OF_PLACES).push_bind(district.0);
             query.push(" AND place >= ").push_bind(first).push(" AND place <= ").push_bind(last);
             push_filter!(query, filter);
-            query.push(" ORDER BY place, tile LIMIT 0 + ").push_bind(i64::from(limit)).push(") AS shown");
+            query.push(" ORDER BY place, tile LIMIT 0 + ").push_bind(i64::from(limit)).push(") AS shown) AS lines");
             query.build_query_as().fetch_one(connection).await?
         });
-        Ok((amount, lines.unwrap_or_default()))
+        let epoch = epoch.ok_or(StoreError::Damaged("no such district"))?;
+        Ok(TileLines { version: (epoch, version.unwrap_or(0)), amount, text: text.unwrap_or_default() })
     }
 
     /// The hazards in a tile counted in the cells that it shows, from the hazards themselves.

@@ -13,7 +13,7 @@ use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
 use crate::layers::predicate::Predicate;
 use crate::layers::{Feature, Layer};
-use crate::store::{StoreError, TileFilter, Transaction};
+use crate::store::{StoreError, TileFilter, TileLines, Transaction};
 use crate::tiles::counts::{self, LEVELS};
 use crate::tiles::features::{self, MARGIN};
 use crate::tiles::points::{self, Point};
@@ -52,7 +52,12 @@ pub struct Made {
     pub bytes: Option<Vec<u8>>,
     /// It holds counts of hazards and not the hazards.
     pub is_counted: bool,
+    /// As [`version`], of hazards: read with what the tile is made of, or before it.
+    pub version: Option<String>,
 }
+
+/// Bytes of lines that are encoded where they were read: to hand them over would take longer.
+const AT_ONCE_BYTES: usize = 32 << 10;
 
 /// The first zoom that shows a layer.
 pub const fn first_zoom(layer: Layer) -> u8 {
@@ -81,10 +86,7 @@ pub async fn version(
     layer: Layer,
 ) -> Result<Option<String>, SyncError> {
     match layer {
-        Layer::Hazards => {
-            let (epoch, version) = engine.store.glance().await?.map_version(district.key).await?;
-            Ok(Some(format!("{}.{version}", hex::encode(epoch))))
-        }
+        Layer::Hazards => Ok(Some(said(engine.store.glance().await?.map_version(district.key).await?))),
         Layer::Lines | Layer::Structures => {
             let (epoch, _) = engine.store.glance().await?.map_version(district.key).await?;
             let (grid, regions) = engine.grid(district).await?.basis;
@@ -97,6 +99,10 @@ pub async fn version(
         | Layer::Regions
         | Layer::Unsent => Ok(None),
     }
+}
+
+fn said((epoch, version): (Vec<u8>, i64)) -> String {
+    format!("{}.{version}", hex::encode(epoch))
 }
 
 /// Makes a tile of [`TILE_FEATURES`] features at most.
@@ -134,11 +140,11 @@ pub async fn made_within(
     let make = move || match layer {
         Layer::Hazards => {
             let points = found.iter().filter_map(Point::of).filter(|point| tile.holds(point.place));
-            points::encode(tile, points.filter(|point| filter.shows(&point.key())))
+            Ok(points::encode(tile, points.filter(|point| filter.shows(&point.key()))))
         }
         layer => features::encode(tile, layer, &found),
     };
-    Ok(Made { bytes: encoded(make).await?, is_counted: false })
+    Ok(Made { bytes: encoded(make).await?, is_counted: false, version: None })
 }
 
 async fn hazards(
@@ -153,14 +159,21 @@ async fn hazards(
         filter.units = Some(units.iter().copied().collect());
     }
     let mut reading = engine.store.glance().await?;
-    if tile.zoom() > COUNTED_ZOOM {
-        let (amount, lines) = reading.tile_lines(key, tile, &filter, limit.saturating_add(1)).await?;
+    let version = if tile.zoom() > COUNTED_ZOOM {
+        let TileLines { version, amount, text } =
+            reading.tile_lines(key, tile, &filter, limit.saturating_add(1)).await?;
+        let version = Some(said(version));
         if amount <= i64::from(limit) {
             drop(reading);
-            let make = move || points::encode(tile, lines.split(points::LINE).filter_map(Point::parse));
-            return Ok(Made { bytes: encoded(make).await?, is_counted: false });
+            let is_small = text.len() <= AT_ONCE_BYTES;
+            let make = move || points::encode(tile, text.split(points::LINE).filter_map(Point::parse));
+            let bytes = if is_small { make() } else { encoded(move || Ok(make())).await? };
+            return Ok(Made { bytes, is_counted: false, version });
         }
-    }
+        version
+    } else {
+        Some(said(reading.map_version(key).await?))
+    };
     // A unit's hazards are few, and what too many hazards come to is counted when it is asked for.
     let counted = if tile.zoom() > COUNTED_ZOOM || filter.units.is_some() {
         reading.tile_groups(key, tile, &filter).await?
@@ -171,7 +184,7 @@ async fn hazards(
     };
     drop(reading);
     let make = move || counts::encode(tile, &counted);
-    Ok(Made { bytes: encoded(make).await?, is_counted: true })
+    Ok(Made { bytes: encoded(make).await?, is_counted: true, version })
 }
 
 /// The features that are asked for in a tile and its margin.

@@ -33,6 +33,8 @@ use crate::tiles::{COUNTED_ZOOM, FORMAT, MEDIA_TYPE, SEVERITIES, Tile};
 pub(in crate::http) const TILES_AT_ONCE: usize = 8;
 /// Bytes of the hash in a tag.
 const HASH_BYTES: usize = 16;
+/// Bytes of a tile that are squeezed where they are: to hand them over would take longer.
+const AT_ONCE_BYTES: usize = 16 << 10;
 /// How a tile of counts is told from one of hazards: `counts` or `features`.
 const CONTENT: &str = "firebreak-tile";
 
@@ -79,7 +81,13 @@ pub(in crate::http) async fn tile(
     let selection = Asked::of(&rest, layer, &account)?.selection;
     let encoding = encoding::accepted(&headers);
     let wanted = Wanted { layer, tile, filter, selection };
-    let version = tiles::version(&shared.engine, &account.district, layer).await?;
+    // Who has none of its tags is not told whether it is the same; hazards then say their version themselves.
+    let is_asked = headers.contains_key(header::IF_NONE_MATCH);
+    let version = if layer == Layer::Hazards && !wanted.is_narrowed() && !is_asked {
+        None
+    } else {
+        tiles::version(&shared.engine, &account.district, layer).await?
+    };
     shared.engine.note_map_read(&account.district, account.person.id, "map.read", layer).await?;
     let early = version.map(|version| tag(&account, &wanted, version.as_bytes(), encoding));
     if let Some(tag) = early.as_ref().filter(|tag| is_known(&headers, tag)) {
@@ -87,8 +95,10 @@ pub(in crate::http) async fn tile(
     }
     let _turn = shared.tiles.acquire().await.map_err(|_closed| ApiError::from(Code::Internal))?;
     let made = tiles::made(&shared.engine, &account.district, &wanted).await?;
-    let tag =
-        early.unwrap_or_else(|| tag(&account, &wanted, made.bytes.as_deref().unwrap_or_default(), encoding));
+    let tag = early.unwrap_or_else(|| {
+        let version = made.version.as_deref().map(str::as_bytes);
+        tag(&account, &wanted, version.or(made.bytes.as_deref()).unwrap_or_default(), encoding)
+    });
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, told(&tag)).into_response());
     }
@@ -206,21 +216,26 @@ async fn reply(made: Made, tag: &str, encoding: Encoding) -> Result<Response, Ap
     if let Some(name) = encoding.name() {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     }
-    let squeezed = tokio::task::spawn_blocking(move || squeezed(&bytes, encoding)).await;
-    let bytes = squeezed.map_err(|_source| SyncError::Gone)?.map_err(|_source| SyncError::Gone)?;
+    let bytes = if encoding == Encoding::Identity || bytes.len() <= AT_ONCE_BYTES {
+        squeezed(bytes, encoding)
+    } else {
+        let squeezed = tokio::task::spawn_blocking(move || squeezed(bytes, encoding)).await;
+        squeezed.map_err(|_source| SyncError::Gone)?
+    };
+    let bytes = bytes.map_err(|_source| SyncError::Gone)?;
     Ok((StatusCode::OK, headers, Body::from(bytes)).into_response())
 }
 
 /// A tile is asked for once and looked at: it is squeezed fast rather than small.
-fn squeezed(tile: &[u8], encoding: Encoding) -> std::io::Result<Bytes> {
+fn squeezed(tile: Vec<u8>, encoding: Encoding) -> std::io::Result<Bytes> {
     Ok(match encoding {
-        Encoding::Identity => Bytes::copy_from_slice(tile),
+        Encoding::Identity => tile.into(),
         Encoding::Gzip => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            encoder.write_all(tile)?;
+            encoder.write_all(&tile)?;
             encoder.finish()?.into()
         }
-        Encoding::Zstd => zstd::bulk::compress(tile, 1)?.into(),
+        Encoding::Zstd => zstd::bulk::compress(&tile, 1)?.into(),
     })
 }
 

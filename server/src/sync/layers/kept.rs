@@ -28,7 +28,9 @@ pub(super) async fn page(
     after: Option<i64>,
     limit: u32,
 ) -> Result<Vec<Feature>, SyncError> {
-    let mut reading = engine.store.read().await?;
+    let is_one_statement = selection.bbox.is_none() && selection.predicate.is_none();
+    let mut reading =
+        if is_one_statement { engine.store.glance().await? } else { engine.store.read().await? };
     page_in(&mut reading, district, layer, selection, after, limit).await
 }
 
@@ -68,11 +70,11 @@ pub(super) async fn count(
     layer: Layer,
     selection: &Selection,
 ) -> Result<Option<u64>, SyncError> {
+    if selection.is_whole() && selection.sight == Sight::District {
+        return Ok(Some(engine.store.glance().await?.map_total(district.key, layer).await?));
+    }
     let mut reading = engine.store.read().await?;
     let total = reading.map_total(district.key, layer).await?;
-    if selection.is_whole() && selection.sight == Sight::District {
-        return Ok(Some(total));
-    }
     let Some(filter) = filter(&mut reading, district, layer, selection).await? else { return Ok(Some(0)) };
     let is_cheap = filter.ranges.is_some() || filter.units.is_some() || total <= LOOKED_AT;
     if !is_cheap {

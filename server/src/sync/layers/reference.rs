@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use geo::{Geometry, MultiPolygon, Point};
+use geo::{BoundingRect as _, Geometry, Intersects as _, MultiPolygon, Point, Rect};
 use jiff::tz::TimeZone;
 use sync_protocol::ids::RecordId;
 use sync_protocol::reference::RegionView;
@@ -28,7 +28,7 @@ pub(super) async fn page(
     let grid = engine.grid(district).await?;
     let in_force = in_force(engine, district, selection);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let found = features(&grid, layer, in_force, after);
+    let found = features(&grid, layer, in_force, after, selection.bbox);
     Ok(found.filter(|feature| selection.takes(layer, feature)).take(limit).collect())
 }
 
@@ -46,7 +46,8 @@ pub(super) async fn count(
         Layer::Lines if is_all => ids.lines.len(),
         Layer::Structures if is_all => ids.structures.len(),
         _ => {
-            let found = features(&grid, layer, in_force(engine, district, selection), None);
+            let in_force = in_force(engine, district, selection);
+            let found = features(&grid, layer, in_force, None, selection.bbox);
             found.filter(|feature| selection.takes(layer, feature)).count()
         }
     };
@@ -63,26 +64,37 @@ fn in_force(engine: &Engine, district: &District, selection: &Selection) -> (i64
     (today, today)
 }
 
-/// The features of a layer of the grid after an id, ascending; none of another layer.
+/// The features of a layer of the grid after an id, ascending; none of another layer. Of a box none but those that may meet
+/// it: to put a feature together costs many times what looking at its place does, and a tile asks for few of them.
 fn features(
     grid: &Grid,
     layer: Layer,
     in_force: (i64, i64),
     after: Option<i64>,
+    bbox: Option<[f64; 4]>,
 ) -> Box<dyn Iterator<Item = Feature> + '_> {
     let ids = grid.ids();
     match layer {
         Layer::Lines => Box::new(
             rest(&ids.lines, after)
                 .iter()
-                .filter_map(move |(id, nth)| Some(line(*id, grid.lines.get(*nth)?))),
+                .filter_map(move |(id, nth)| Some((*id, grid.lines.get(*nth)?)))
+                .filter(move |(_, row)| may_meet(bbox, row.line.vertices()))
+                .map(|(id, row)| line(id, row)),
         ),
         Layer::Structures => Box::new(
-            rest(&ids.structures, after).iter().filter_map(move |(id, at)| structure(*id, grid, *at)),
+            rest(&ids.structures, after)
+                .iter()
+                .filter(move |(_, at)| bbox.is_none() || may_meet(bbox, position(grid, *at).as_slice()))
+                .filter_map(move |(id, at)| structure(*id, grid, *at)),
         ),
         Layer::Regions => Box::new(rest(&ids.regions, after).iter().filter_map(move |(id, nth)| {
             let (record, view, shape) = grid.region_at(*nth)?;
-            overlaps(view, in_force).then(|| region(*id, record, view, shape))
+            let is_near = bbox.is_none_or(|[west, south, east, north]| {
+                let within = Rect::new((west, south), (east, north));
+                shape.bounding_rect().is_some_and(|bounds| bounds.intersects(&within))
+            });
+            (is_near && overlaps(view, in_force)).then(|| region(*id, record, view, shape))
         })),
         Layer::Hazards
         | Layer::HazardStates
@@ -90,6 +102,30 @@ fn features(
         | Layer::NotPatrolled
         | Layer::Works
         | Layer::Unsent => Box::new(std::iter::empty()),
+    }
+}
+
+/// Whether the box of these positions meets this one: west, south, east, north in degrees.
+fn may_meet(bbox: Option<[f64; 4]>, positions: &[Vertex]) -> bool {
+    let Some([west, south, east, north]) = bbox else { return true };
+    let Some(first) = positions.first() else { return false };
+    let (mut low, mut high) = (*first, *first);
+    for (lat, lon) in positions {
+        low = (low.0.min(*lat), low.1.min(*lon));
+        high = (high.0.max(*lat), high.1.max(*lon));
+    }
+    degrees(low.0) <= north && degrees(high.0) >= south && degrees(low.1) <= east && degrees(high.1) >= west
+}
+
+/// Where a structure stands.
+fn position(grid: &Grid, at: StructureAt) -> Option<Vertex> {
+    match at {
+        StructureAt::OnLine(nth, ordinal) => {
+            let row = grid.lines.get(nth)?;
+            let vertex = usize::try_from(row.view.structures.get(ordinal)?.vertex).ok()?;
+            row.line.vertices().get(vertex).copied()
+        }
+        StructureAt::Alone(nth) => grid.structures.get(nth).map(|(_, view)| view.position),
     }
 }
 
@@ -126,17 +162,16 @@ fn line(id: i64, row: &GridRow) -> Feature {
 }
 
 fn structure(id: i64, grid: &Grid, at: StructureAt) -> Option<Feature> {
-    let point = |(lat, lon): Vertex| Some(Point::new(degrees(lon), degrees(lat)).into());
+    let geometry = position(grid, at).map(|(lat, lon)| Point::new(degrees(lon), degrees(lat)).into());
     match at {
         StructureAt::OnLine(nth, ordinal) => {
             let row = grid.lines.get(nth)?;
             let structure = row.view.structures.get(ordinal)?;
-            let vertex = usize::try_from(structure.vertex).ok()?;
             let number = structure.number.as_deref().or(structure.external_id.as_deref());
             Some(Feature {
                 id,
                 record: None,
-                geometry: row.line.vertices().get(vertex).copied().and_then(point),
+                geometry,
                 values: vec![
                     Value::Text(row.record.to_string()),
                     text(row.view.name.as_deref()),
@@ -154,7 +189,7 @@ fn structure(id: i64, grid: &Grid, at: StructureAt) -> Option<Feature> {
             Some(Feature {
                 id,
                 record: Some(record.0),
-                geometry: point(view.position),
+                geometry,
                 values: vec![
                     Value::Null,
                     Value::Null,

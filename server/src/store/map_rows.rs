@@ -1,0 +1,143 @@
+//! How hazards of the map are handed over: by PostgreSQL as rows, whose columns are read by their places; by SQLite as one
+//! text.
+//!
+//! SQLite's driver owns each connection on a thread and hands every row over by itself, each value in memory of its own: of a page
+//! of some thousand hazards that took more time than everything else. As one value they are handed over once. A number ends
+//! with `;`, and so does the length of a text in bytes, which stands before it: whatever a text holds, it is read back. A
+//! number or length that is not there is a value that is not known. PostgreSQL takes longer to put a text together than to
+//! send rows. Start at [`Hazards`].
+
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row as _};
+use sync_protocol::ids::RecordId;
+use uuid::Uuid;
+
+use super::{MapHazardRow, StoreError};
+
+macro_rules! hazards {
+    (numbers: $($number:ident)*; numbers_or_none: $($may_number:ident)*; text: $text:ident; texts_or_none: $($may_text:ident)*;) => {
+        /// Every column behind the district.
+        pub(super) const COLUMNS: &str = concat!(
+            "record, unit_id",
+            $(", ", stringify!($number),)*
+            $(", ", stringify!($may_number),)*
+            ", ", stringify!($text),
+            $(", ", stringify!($may_text),)*
+        );
+
+        /// Begins a statement of one value; what the rows are selected from follows, and a parenthesis.
+        pub(super) const SELECT_AS_TEXT: &str = concat!(
+            "SELECT string_agg(concat(hex(record), ';', hex(unit_id), ';'",
+            $(", ", stringify!($number), ", ';'",)*
+            $(", ", stringify!($may_number), ", ';'",)*
+            ", octet_length(", stringify!($text), "), ';', ", stringify!($text),
+            $(", octet_length(", stringify!($may_text), "), ';', ", stringify!($may_text),)*
+            "), '') FROM (SELECT "
+        );
+
+        /// Of [`COLUMNS`].
+        impl FromRow<'_, PgRow> for MapHazardRow {
+            fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+                let mut places = 0_usize..;
+                let mut place = || places.next().unwrap_or_default();
+                let record = RecordId(row.try_get(place())?);
+                let unit_id = row.try_get(place())?;
+                $(let $number = row.try_get(place())?;)*
+                $(let $may_number = row.try_get(place())?;)*
+                let $text = row.try_get(place())?;
+                $(let $may_text = row.try_get(place())?;)*
+                Ok(Self { record, unit_id, $($number,)* $($may_number,)* $text, $($may_text,)* })
+            }
+        }
+
+        impl Hazards<'_> {
+            fn row(&mut self) -> Option<MapHazardRow> {
+                let record = RecordId(Uuid::try_parse(self.upto_end()?).ok()?);
+                let unit_id = match self.upto_end()? {
+                    "" => None,
+                    id => Some(Uuid::try_parse(id).ok()?),
+                };
+                $(let $number = self.number()??;)*
+                $(let $may_number = self.number()?;)*
+                let $text = self.text()??;
+                $(let $may_text = self.text()?;)*
+                Some(MapHazardRow { record, unit_id, $($number,)* $($may_number,)* $text, $($may_text,)* })
+            }
+        }
+    };
+}
+
+hazards! {
+    numbers: id place severity_rank major open conflict provisional updated change;
+    numbers_or_none: lat_e7 lon_e7 found voltage_v chainage_mm offset_mm in_zone accuracy_mm due;
+    text: state;
+    texts_or_none: number county township line_name line structure_from structure_to category kind description severity
+        unit order_number turn;
+}
+
+/// Hazards that are read out of a text, in its order.
+#[derive(Debug)]
+pub(super) struct Hazards<'t>(pub(super) &'t str);
+
+impl<'t> Hazards<'t> {
+    fn upto_end(&mut self) -> Option<&'t str> {
+        let (value, rest) = self.0.split_once(';')?;
+        self.0 = rest;
+        Some(value)
+    }
+
+    /// A number that may not be known.
+    fn number(&mut self) -> Option<Option<i64>> {
+        match self.upto_end()? {
+            "" => Some(None),
+            number => number.parse().ok().map(Some),
+        }
+    }
+
+    /// A text that may not be known.
+    fn text(&mut self) -> Option<Option<String>> {
+        let Some(bytes) = self.number()? else { return Some(None) };
+        let (text, rest) = self.0.split_at_checked(usize::try_from(bytes).ok()?)?;
+        self.0 = rest;
+        Some(Some(text.to_owned()))
+    }
+}
+
+impl Iterator for Hazards<'_> {
+    type Item = Result<MapHazardRow, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let row = self.row();
+        if row.is_none() {
+            self.0 = "";
+        }
+        Some(row.ok_or(StoreError::Damaged("a hazard of the map")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_ends_early_or_holds_no_number_is_damaged_and_read_no_further() {
+        for text in ["x", ";", "00000000000000000000000000000001;;1;", "0;;", ";;;;;;;;;;;;"] {
+            let read: Vec<_> = Hazards(text).collect();
+            assert!(matches!(read.as_slice(), [Err(StoreError::Damaged(_))]), "{text}");
+        }
+        assert_eq!(Hazards("").count(), 0);
+    }
+
+    #[test]
+    fn a_text_may_hold_what_ends_a_number_and_is_told_from_one_that_is_not_known() {
+        let mut fields = Hazards("5;a;b;树;0;;7;");
+        assert_eq!(fields.text(), None, "it would end inside a character");
+        fields = Hazards("7;a;b;树0;;-7;");
+        assert_eq!(fields.text(), Some(Some("a;b;树".to_owned())));
+        assert_eq!((fields.text(), fields.number()), (Some(Some(String::new())), Some(None)));
+        assert_eq!(fields.number(), Some(Some(-7)));
+    }
+}
