@@ -67,7 +67,9 @@ pub(crate) async fn measure(figures: &mut Figures, most: usize) -> Result<()> {
 /// What the server holds while it makes the file of every format that could hold much.
 async fn memory(figures: &mut Figures, server: &Server, most: usize) -> Result<()> {
     Figures::say(&format!("export_memory: {most} hazards"));
+    let began = Instant::now();
     fill(server, RACED, most).await?;
+    Figures::say(&format!("filled in {:.0} s", began.elapsed().as_secs_f64()));
     let office = server.client()?;
     let mut peak: f64 = 0.0;
     for format in ["fgb", "gpkg", "geojson", "shp", "xlsx"] {
@@ -121,14 +123,20 @@ fn resident_mib(server: &Server) -> Result<f64> {
     Ok(kib / 1_024.0)
 }
 
-/// Writes hazards of these numbers into the map's table.
+/// Writes hazards of these numbers into the map's table: what is raced without an order, what only fills in the order of
+/// its places, which a table takes much faster.
 async fn fill(server: &Server, from: usize, to: usize) -> Result<()> {
     let engine = firebreak::app::open(&server.settings()).await?;
     let district = engine.district(DISTRICT).await?;
     // What is derived is current: nothing is derived anew while the clock runs.
     engine.follow_until_current(&district).await?;
-    for first in (from..to).step_by(ROWS) {
-        let rows: Vec<MapHazardRow> = (first..to.min(first + ROWS)).map(row).collect::<Result<_>>()?;
+    let mut positions = (from..to).map(position).collect::<Result<Vec<_>>>()?;
+    if from >= RACED {
+        positions.sort_by_cached_key(|(lat_e7, lon_e7)| geometry::place(*lat_e7, *lon_e7));
+    }
+    let numbered: Vec<(usize, (i64, i64))> = (from..to).zip(positions).collect();
+    for some in numbered.chunks(ROWS) {
+        let rows: Vec<MapHazardRow> = some.iter().map(|(nth, at)| row(*nth, *at)).collect::<Result<_>>()?;
         let mut transaction = engine.store.begin().await?;
         transaction.take_counter(district.key, 0).await?;
         transaction.replace_map_hazards(district.key, &rows).await?;
@@ -138,11 +146,14 @@ async fn fill(server: &Server, from: usize, to: usize) -> Result<()> {
     Ok(())
 }
 
-fn row(nth: usize) -> Result<MapHazardRow> {
+fn position(nth: usize) -> Result<(i64, i64)> {
+    let id = i64::try_from(nth)? + 1;
+    Ok((299_000_000 + (id * 7_919) % 3_000_000, 1_029_000_000 + (id * 104_729) % 3_000_000))
+}
+
+fn row(nth: usize, (lat_e7, lon_e7): (i64, i64)) -> Result<MapHazardRow> {
     let id = i64::try_from(nth)? + 1;
     let severity = ["critical", "serious", "general"].get(nth % 3).copied().unwrap_or("general");
-    let (lat_e7, lon_e7) =
-        (299_000_000 + (id * 7_919) % 3_000_000, 1_029_000_000 + (id * 104_729) % 3_000_000);
     let text = |text: &str| Some(text.to_owned());
     Ok(MapHazardRow {
         record: RecordId(Uuid::from_u128((1 << 96) | u128::try_from(nth)?)),

@@ -1,4 +1,4 @@
-//! One open connection to the server: the least that a request can cost its sender, whose processor time is also the
+//! One open connection to a server: the least that a request can cost its sender, whose processor time is also the
 //! server's.
 
 use anyhow::{Context as _, Result, ensure};
@@ -17,7 +17,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects to `http://host:port`.
+    /// Connects to `http://host:port`; where the token is empty, nobody asks.
     pub(crate) async fn open(url: &str, token: &str) -> Result<Self> {
         let host = url.trim_end_matches('/').strip_prefix("http://").context("not a plain address")?;
         let stream = TcpStream::connect(host).await?;
@@ -42,5 +42,19 @@ impl Link {
             frame?;
         }
         Ok(())
+    }
+
+    /// What is there, as it is, without being squeezed.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Bytes> {
+        let request = Request::get(path).header(header::HOST, &self.host);
+        let request = if self.token == "Bearer " {
+            request
+        } else {
+            request.header(header::AUTHORIZATION, &self.token)
+        };
+        let request = request.header(header::ACCEPT_ENCODING, "identity").body(Full::default())?;
+        let reply = self.sender.send_request(request).await?;
+        ensure!(reply.status() == 200, "{path}: {}", reply.status());
+        Ok(reply.into_body().collect().await?.to_bytes())
     }
 }

@@ -21,7 +21,9 @@ mod refold;
 mod report;
 mod rival;
 mod same_rows;
+mod small_zooms;
 mod tiles;
+mod tipg;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -60,8 +62,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "tiles",
         &[
-            "tile_z10", "tile_z12", "tile_z14", "tile_z10_postgres", "tile_z12_postgres",
-            "tile_z14_postgres", "tile_small_bytes", "tile_small_cpu", "tile_select_cpu", "counts_kept",
+            "tile_z10", "tile_z12", "tile_z14", "items", "tile_z10_postgres", "tile_z12_postgres",
+            "tile_z14_postgres", "items_postgres", "tile_small_bytes", "tile_small_cpu", "tile_select_cpu",
+            "counts_kept",
         ],
     ),
     ("exports", &["export_geojson", "export_fgb", "export_gpkg", "export_memory"]),

@@ -10,6 +10,7 @@ use firebreak::geometry::place;
 use firebreak::store::MapHazardRow;
 use firebreak::sync::Engine;
 use firebreak::tiles::counts::Deltas;
+use firebreak::tiles::severity;
 use fixtures::dice::Dice;
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
@@ -58,17 +59,35 @@ pub fn row(number: u64, (lat_e7, lon_e7): (i64, i64)) -> MapHazardRow {
     }
 }
 
+/// The middle of the district that hazards are thrown into, degrees × 1e7: latitude, longitude.
+pub const MIDDLE: (i64, i64) = (299_800_000, 1_030_000_000);
+
 /// A hazard of a district of some hundred kilometres, as a season leaves them: most are closed, most are trees.
 pub fn thrown(dice: &mut Dice, number: u64) -> MapHazardRow {
-    let at = (
-        299_800_000 + dice.between(-5_000_000, 5_000_000),
-        1_030_000_000 + dice.between(-5_500_000, 5_500_000),
-    );
+    let at = position(dice);
+    thrown_at(dice, number, at)
+}
+
+/// So many of them, numbered in the order of their places: a table of them is written from its beginning to its end.
+pub fn thrown_by_place(dice: &mut Dice, amount: u64) -> impl Iterator<Item = MapHazardRow> {
+    let mut positions: Vec<(i64, i64)> = (0..amount).map(|_| position(dice)).collect();
+    positions.sort_by_cached_key(|(lat_e7, lon_e7)| place(*lat_e7, *lon_e7));
+    (1..).zip(positions).map(|(number, at)| thrown_at(dice, number, at))
+}
+
+fn position(dice: &mut Dice) -> (i64, i64) {
+    let (lat_e7, lon_e7) = MIDDLE;
+    (lat_e7 + dice.between(-5_000_000, 5_000_000), lon_e7 + dice.between(-5_500_000, 5_500_000))
+}
+
+fn thrown_at(dice: &mut Dice, number: u64, at: (i64, i64)) -> MapHazardRow {
     let is_open = dice.chance(35);
     let category =
         dice.word(&["corridor", "corridor", "corridor", "line_body", "forest_fire", "fire_sighting"]);
+    let severity_rank = dice.between(1, 3);
     MapHazardRow {
-        severity_rank: dice.between(1, 3),
+        severity_rank,
+        severity: Some(severity(severity_rank).to_owned()),
         category: Some(category.to_owned()),
         kind: Some(dice.word(&["tree", "tree", "bamboo", "stacked_material"]).to_owned()),
         description: Some("线下树木距导线不足".to_owned()),
@@ -80,14 +99,26 @@ pub fn thrown(dice: &mut Dice, number: u64) -> MapHazardRow {
     }
 }
 
-/// Writes rows as the deriver does, with their counts.
-pub async fn fill(engine: &Arc<Engine>, district: &District, rows: &[MapHazardRow]) -> Result<()> {
-    for rows in rows.chunks(ROWS) {
+/// Writes rows as the deriver does, and what they come to in counts once behind them.
+pub async fn fill(
+    engine: &Arc<Engine>,
+    district: &District,
+    rows: impl IntoIterator<Item = MapHazardRow>,
+) -> Result<()> {
+    let mut rows = rows.into_iter();
+    let mut changed = Vec::new();
+    loop {
+        let some: Vec<MapHazardRow> = rows.by_ref().take(ROWS).collect();
         let mut transaction = engine.store.begin().await?;
         transaction.take_counter(district.key, 0).await?;
-        let changes = transaction.replace_map_hazards(district.key, rows).await?;
-        transaction.keep_tile_counts(district.key, &Deltas::from(changes.as_slice())).await?;
+        changed.append(&mut transaction.replace_map_hazards(district.key, &some).await?);
+        let is_last = some.len() < ROWS;
+        if is_last {
+            transaction.keep_tile_counts(district.key, &Deltas::from(changed.as_slice())).await?;
+        }
         transaction.commit().await?;
+        if is_last {
+            return Ok(());
+        }
     }
-    Ok(())
 }

@@ -136,7 +136,7 @@ async fn a_tile_with_too_many_hazards_counts_them_and_a_unit_is_counted_its_own(
         let rows = (1..=MANY)
             .map(|number| MapHazardRow { unit_id: (number <= 3).then_some(unit), ..row(number, at(number)) });
         let rows: Vec<MapHazardRow> = rows.collect();
-        fill(&engine, &district, &rows).await?;
+        fill(&engine, &district, rows.iter().cloned()).await?;
         let tile = |zoom| {
             Tile::of_place(place(299_800_000, 1_030_000_000), zoom).unwrap_or_else(|| panic!("{zoom}"))
         };
