@@ -40,7 +40,7 @@ const SELECT_LINES: &str = "SELECT (SELECT d.epoch FROM districts d WHERE d.dist
      (SELECT v.version FROM map_versions v WHERE v.district = lines.district), amount, text \
      FROM (SELECT CAST(";
 const OF_LINES: &str = " AS BIGINT) AS district, count(*) AS amount, string_agg(tile, ";
-const OF_PLACES: &str = ") FROM (SELECT tile FROM map_hazards WHERE district = ";
+const OF_PLACES: &str = ") AS text FROM (SELECT tile FROM map_hazards WHERE district = ";
 const SELECT_GROUPS: &str = "SELECT place >> CAST(";
 const OF_GROUPS: &str = concat!(
     " AS INTEGER), severity_rank, ",
