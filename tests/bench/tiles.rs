@@ -89,11 +89,15 @@ async fn filled(backend: Backend, rows: &[MapHazardRow]) -> Result<Server> {
     let district = engine.district(DISTRICT).await?;
     // What is derived is current: no first page waits for it.
     engine.follow_until_current(&district).await?;
-    fill(&engine, &district, rows.iter().cloned()).await?;
-    engine.store.close().await;
-    if let Some(address) = server.database() {
-        settle(address, "map_hazards").await?;
+    // PostgreSQL plans for an empty table what then reads all of it for each key: it is told early what has come.
+    let (first, rest) = rows.split_at(rows.len().min(PAGE));
+    for rows in [first, rest] {
+        fill(&engine, &district, rows.iter().cloned()).await?;
+        if let Some(address) = server.database() {
+            settle(address, "map_hazards").await?;
+        }
     }
+    engine.store.close().await;
     Ok(server)
 }
 
