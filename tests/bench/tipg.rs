@@ -52,6 +52,8 @@ impl Tipg {
             .args(["-m", "uvicorn", "tipg.main:app", "--host", "127.0.0.1", "--port", &port])
             .args(["--workers", "2", "--log-level", "warning", "--no-access-log"])
             .args(["--loop", "uvloop", "--http", "httptools"])
+            // A worker that is busy is no dead one, and a connection that waits for the other side's turn is not idle.
+            .args(["--timeout-worker-healthcheck", "120", "--timeout-keep-alive", "75"])
             .env("DATABASE_URL", address.replacen("postgres://", "postgresql://", 1))
             .env("TIPG_MAX_FEATURES_PER_TILE", "100000")
             .env("TIPG_TILE_BUFFER", "0")
