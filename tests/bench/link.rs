@@ -53,6 +53,8 @@ impl Link {
             request.header(header::AUTHORIZATION, &self.token)
         };
         let request = request.header(header::ACCEPT_ENCODING, "identity").body(Full::default())?;
+        // The end of a large reply may be here before its connection is free again.
+        self.sender.ready().await?;
         let reply = self.sender.send_request(request).await?;
         ensure!(reply.status() == 200, "{path}: {}", reply.status());
         Ok(reply.into_body().collect().await?.to_bytes())
