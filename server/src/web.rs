@@ -12,6 +12,7 @@ pub mod commands;
 mod detail;
 mod device;
 mod districts;
+pub mod evidence;
 mod forms;
 mod grid;
 mod guide;
