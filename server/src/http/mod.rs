@@ -307,6 +307,7 @@ fn pages() -> Router<Shared> {
             get(sign_in::link).post(sign_in::use_link).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
         .route("/style.css", get(pages::style))
+        .route("/icon.svg", get(pages::icon))
         // Operators.
         .route("/healthz", get(health::healthy))
         .route("/readyz", get(health::ready))

@@ -54,14 +54,14 @@ pub const fn asked(command: Command) -> &'static [&'static str] {
         }
         Command::Close => &["reason", "closed_at_ms", "remarks"],
         Command::Resubmit => &[
-            "description", "township", "village", "structure_from", "structure_to", "position", "species", "count",
-            "tree_height_dm", "vertical_dm", "horizontal_dm", "remarks",
+            "description", "township", "village", "structure_from", "structure_to", "position", "species",
+            "count", "tree_height_dm", "vertical_dm", "horizontal_dm", "remarks",
         ],
         Command::MakeSafe => &["measures", "position", "remarks"],
         Command::NotFound => &["position", "reason", "remarks"],
         Command::Rectify => &[
-            "completed_at_ms", "quantity", "measures", "funds_fen", "responsible_person", "phone", "felling_permit",
-            "remarks",
+            "completed_at_ms", "quantity", "measures", "funds_fen", "responsible_person", "phone",
+            "felling_permit", "remarks",
         ],
         Command::WriteOff => &["photo", "reason", "remarks"],
         Command::Redact => &["photo", "operation", "reason", "remarks"],

@@ -137,6 +137,8 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         let issued = [&HERE[..], &days, &["--issue"]].concat();
         shell.runs("report", &issued, &["report.issue", "export.report"], "").await?;
         let next = ["--number", "12", "--reason", "纸质编号已用到 11"];
+        let of_report = ["--next-number", "9", "--reason", "纸质编号已用到 8"];
+        shell.runs("report", &[&HERE[..], &of_report].concat(), &["report.gap"], "").await?;
         shell.runs("order next", &[&HERE[..], &next].concat(), &["order.gap"], "").await?;
 
         let device = phone.device.to_string();

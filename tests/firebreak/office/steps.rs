@@ -253,7 +253,8 @@ async fn a_file_of_a_form_is_taken_from_nobody_but_its_page() -> Result<()> {
     // More photos than a form takes.
     let many: Vec<File> = (0..9).map(|seed| File::new(700 + seed, 3_000)).collect();
     let files: Vec<&[u8]> = many.iter().map(|file| file.bytes.as_slice()).collect();
-    let reply = gives_with(&mut clerk, &report.record.to_string(), "rectify", &[("quantity", "1")], &files).await?;
+    let reply =
+        gives_with(&mut clerk, &report.record.to_string(), "rectify", &[("quantity", "1")], &files).await?;
     ensure!(reply.status == 400 && reply.text().contains("至多 8 张"), "{} {}", reply.status, reply.text());
     Ok(())
 }
@@ -274,7 +275,8 @@ async fn what_the_field_saw_is_entered_written_off_and_redacted_on_pages() -> Re
         // Sent back, and sent in again with a second photo.
         does(&mut reviewer, &hazard, "return", &[("reason", "照片不清")]).await?;
         let second = File::new(65, 9_000);
-        let again = [("photo_role", "before"), ("description", "树冠距导线约两米"), ("position", "29.98, 103.01")];
+        let again =
+            [("photo_role", "before"), ("description", "树冠距导线约两米"), ("position", "29.98, 103.01")];
         let page = does_with(&mut reviewer, &hazard, "resubmit", &again, &[&second.bytes]).await?;
         ensure!(page.contains("待审核") && page.contains(&second.hash.to_string()), "{page}");
         // Made safe with a photo that the hazard has; not found with a new one, at a place.
@@ -301,7 +303,8 @@ async fn what_the_field_saw_is_entered_written_off_and_redacted_on_pages() -> Re
         let said = format!("{}.remarks", Identity::of(&report.encode()));
         let form = leader.get(&format!("/hazards/{hazard}/commands/redact")).await?.text();
         ensure!(form.contains(&said) && form.contains("户主王老五"), "{form}");
-        let page = does(&mut leader, &hazard, "redact", &[("operation", &said), ("reason", "当事人要求")]).await?;
+        let page =
+            does(&mut leader, &hazard, "redact", &[("operation", &said), ("reason", "当事人要求")]).await?;
         ensure!(!page.contains("户主王老五") && page.contains("〔已脱敏〕"), "{page}");
         let hash = shown.hash.to_string();
         let page = does(&mut leader, &hazard, "redact", &[("photo", &hash), ("reason", "拍到行人")]).await?;

@@ -137,15 +137,17 @@ async fn done(
 fn photos(command: Command, form: &BTreeMap<String, String>) -> Result<Vec<api::NamedPhoto>, ApiError> {
     let roles = evidence::roles(command);
     let role = match form.get(evidence::ROLE) {
-        Some(said) => roles.iter().find(|role| *role == said).ok_or_else(|| {
-            one_of(evidence::ROLE, roles.iter().copied())
-        })?,
+        Some(said) => roles
+            .iter()
+            .find(|role| *role == said)
+            .ok_or_else(|| one_of(evidence::ROLE, roles.iter().copied()))?,
         None => roles.first().unwrap_or(&""),
     };
     let chosen = form.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(evidence::CHOSEN)?, bytes)));
     chosen
         .map(|(hash, bytes)| {
-            let bytes = bytes.parse().map_err(|_source| wrong(evidence::CHOSEN, "字节数 (a number of bytes)"))?;
+            let bytes =
+                bytes.parse().map_err(|_source| wrong(evidence::CHOSEN, "字节数 (a number of bytes)"))?;
             Ok(api::NamedPhoto { sha256: hash.to_owned(), bytes, role: (*role).to_owned() })
         })
         .collect()
@@ -209,7 +211,9 @@ fn value(name: &str, text: &str, zone: &TimeZone) -> Result<Value, ApiError> {
     Ok(match web::typed(name).ok_or_else(|| bad("不在表单中 (no form asks for it)"))? {
         Typed::Text | Typed::Term(_) | Typed::Unit | Typed::Photo => text.into(),
         Typed::Said => return Err(bad("操作编码.字段 (an operation, a point, a field)")),
-        Typed::Place => place(text).ok_or_else(|| bad("纬度, 经度，例如 29.98, 103.01 (latitude, longitude)"))?,
+        Typed::Place => {
+            place(text).ok_or_else(|| bad("纬度, 经度，例如 29.98, 103.01 (latitude, longitude)"))?
+        }
         Typed::Truth => (text == "true").into(),
         Typed::Day => end_of_day(date(name, text)?, zone)?.into(),
         Typed::Minute => {
