@@ -79,7 +79,7 @@ pub(super) fn section(shown: &CommandShown<'_>, viewer: &Viewer) -> Markup {
             } @else { p class="quiet" { (roles.first().map_or("", |role| term(role))) "照片" } }
             @for photo in &held {
                 @if let Some(bytes) = photo.bytes {
-                    (tick(&photo.sha256, &bytes.to_string(), chosen(&photo.sha256), html! {
+                    (tick(&photo.sha256, &bytes.to_string(), chosen(&photo.sha256), &html! {
                         (photo.role.as_deref().map_or("", term)) " · " (photo.state_zh)
                         @if photo.state == "verified" && viewer.may("GET", "/v1/photos/{sha256}") {
                             " " img src=(format!("/v1/photos/{}?thumbnail=160", photo.sha256)) loading="lazy" alt="";
@@ -88,7 +88,7 @@ pub(super) fn section(shown: &CommandShown<'_>, viewer: &Viewer) -> Markup {
                 }
             }
             @for (hash, bytes) in &brought {
-                (tick(hash, bytes, true, html! { "刚上传，" (bytes) " 字节" span class="en" { "just uploaded" } }))
+                (tick(hash, bytes, true, &html! { "刚上传，" (bytes) " 字节" span class="en" { "just uploaded" } }))
             }
             label for=(FILE) { "上传照片（可多选）" span class="en" { "bring photos" } }
             input id=(FILE) name=(FILE) type="file" multiple accept="image/jpeg,image/png,image/webp,image/heif,image/heic"
@@ -101,7 +101,7 @@ pub(super) fn section(shown: &CommandShown<'_>, viewer: &Viewer) -> Markup {
 }
 
 /// A photo that may be chosen.
-fn tick(hash: &str, bytes: &str, is_on: bool, told: Markup) -> Markup {
+fn tick(hash: &str, bytes: &str, is_on: bool, told: &Markup) -> Markup {
     let name = format!("{CHOSEN}{hash}");
     html! {
         label class="tick" for=(name) {

@@ -47,13 +47,11 @@ impl FromRequest<Shared> for Sent {
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
         let said = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        match said.and_then(|said| multer::parse_boundary(said).ok()) {
-            Some(boundary) => with_files(request, shared, boundary).await,
-            None => {
-                let Signed(account, fields) = Signed::from_request(request, shared).await?;
-                Ok(Self { account, fields, refused: None })
-            }
+        if let Some(boundary) = said.and_then(|said| multer::parse_boundary(said).ok()) {
+            return with_files(request, shared, boundary).await;
         }
+        let Signed(account, fields) = Signed::from_request(request, shared).await?;
+        Ok(Self { account, fields, refused: None })
     }
 }
 
