@@ -12,6 +12,7 @@ pub mod commands;
 mod detail;
 mod device;
 mod districts;
+pub mod evidence;
 mod forms;
 mod grid;
 mod guide;
@@ -39,6 +40,9 @@ pub use layout::{Viewer, Wrong, problem};
 pub use overview::{Overview, overview};
 pub use proposals::proposals;
 pub use reports::{Reports, reports};
+
+/// What stands beside the title of every page: a flame before a break.
+pub const ICON: &str = include_str!("web/icon.svg");
 
 /// The style sheet of every page.
 pub const STYLE: &str = include_str!("web/style.css");

@@ -275,7 +275,7 @@ async fn no_order_gets_a_number_that_one_on_paper_has_after_a_restore() -> Resul
     let gap = &check["order_gaps"][0];
     assert_eq!((&gap["first"], &gap["last"]), (&json!(3), &json!(last_left_out)), "{check}");
     let log = server.client()?.json("/v1/audit").await?;
-    for action in ["order.gap", "restore.detected"] {
+    for action in ["order.gap", "report.gap", "restore.detected"] {
         let rows = log["rows"].as_array().context("no rows")?;
         let row = rows.iter().find(|row| row["action"] == action).with_context(|| format!("no {action}"))?;
         assert_eq!(row["actor"], "server");
@@ -317,5 +317,53 @@ async fn a_unit_beside_a_record_that_its_view_does_not_say_is_found() -> Result<
         let (succeeded, check) = server.command(&["check"]).await?;
         ensure!(!succeeded && check["faults"].to_string().contains("differs from its view"), "{check}");
     }
+    Ok(())
+}
+
+/// Issues a report of these days of November and gives its number within the year.
+async fn issued(server: &Server, to: u8) -> Result<i64> {
+    let to = format!("2026-11-{to:02}");
+    let days = ["report", "--from", "2026-11-01", "--to", &to, "--issue", "--out"];
+    let file = server.data().join("report.txt");
+    let out = file.to_str().context("a folder whose name is no text")?;
+    let number = server.command_text(&[&days[..], &[out]].concat(), "number").await?;
+    Ok(number.rsplit('-').next().context("no number")?.parse()?)
+}
+
+#[tokio::test]
+async fn no_report_gets_a_number_that_one_on_paper_has_after_a_restore() -> Result<()> {
+    let backup = TempDir::with_prefix("firebreak-backup")?;
+    let mut server = Server::start(Backend::Sqlite).await?;
+    let mut keeper = Keeper::enrol(&server).await?;
+    keeper.report("serious").await?;
+    assert_eq!((issued(&server, 1).await?, issued(&server, 2).await?), (1, 2));
+    back_up(&mut server, backup.path()).await?;
+    keeper.moved_to(&server);
+    keeper.report("serious").await?;
+    assert_eq!(issued(&server, 3).await?, 3);
+    keeper.phone.sync(&NOTHING).await?;
+
+    put_back(&mut server, backup.path()).await?;
+    keeper.moved_to(&server);
+    keeper.phone.sync(&NOTHING).await?;
+    let last_left_out = 2 + firebreak::sync::numbers::REPORTS_AFTER_RESTORE;
+    assert_eq!(issued(&server, 4).await?, last_left_out + 1);
+    let check = server.check().await?;
+    let gap = &check["report_gaps"][0];
+    assert_eq!((&gap["first"], &gap["last"]), (&json!(3), &json!(last_left_out)), "{check}");
+    // The operator says it exactly, and then nothing more is left out.
+    put_back(&mut server, backup.path()).await?;
+    keeper.moved_to(&server);
+    let next = |number: &'static str| ["report", "--next-number", number, "--reason", "纸质编号已用到 3"];
+    let (done, told) = server.command(&next("4")).await?;
+    ensure!(done && told["left_out"]["last"] == 3, "{told}");
+    keeper.phone.sync(&NOTHING).await?;
+    assert_eq!(issued(&server, 5).await?, 4);
+    ensure!(server.command_lines(&next("4")).await.is_err(), "a number is given twice");
+    server.check().await?;
+    server.stop().await?;
+    server.execute("DELETE FROM reports WHERE ordinal = 2").await?;
+    let (succeeded, check) = server.command(&["check"]).await?;
+    ensure!(!succeeded && check["faults"].to_string().contains("report numbers"), "{check}");
     Ok(())
 }

@@ -69,6 +69,41 @@ impl Browser {
         Ok(reply)
     }
 
+    /// A form of one of our pages with files in it: `(name of the field, name of the file, its bytes)`.
+    pub async fn form_with_files(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &str, &[u8])],
+    ) -> Result<Reply> {
+        let boundary = "----FirebreakFormBoundary";
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+            body.extend_from_slice(format!("{head}{value}\r\n").as_bytes());
+        }
+        for (name, file, bytes) in files {
+            let head = format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n"
+            );
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(bytes);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        let own = self.client.base().to_owned();
+        let media_type = format!("multipart/form-data; boundary={boundary}");
+        let headers = [
+            ("cookie", self.cookie.as_str()),
+            ("origin", own.as_str()),
+            ("content-type", media_type.as_str()),
+        ];
+        let reply = self.send("POST", path, &headers, body).await?;
+        self.keep(&reply);
+        Ok(reply)
+    }
+
     /// Tries to sign in.
     pub async fn try_sign_in(&mut self, login: &str, password: &str) -> Result<Reply> {
         let body = json!({"login": login, "password": password});

@@ -7,6 +7,7 @@
 
 pub mod behind;
 pub mod browser;
+pub mod chromium;
 pub mod district;
 pub mod http;
 pub mod map;

@@ -98,6 +98,28 @@ impl Server {
         Ok(server)
     }
 
+    /// Another server on the same database with the same keys, and a folder of its own. PostgreSQL.
+    pub async fn beside(&self) -> Result<Self> {
+        let database = self.database.clone().context("it has no PostgreSQL")?;
+        let keys = self.data().join("keys");
+        let mut server = Self {
+            url: String::new(),
+            district: self.district.clone(),
+            person: self.person.clone(),
+            token: self.token.clone(),
+            folder: TempDir::with_prefix("firebreak-beside")?,
+            logs: TempDir::with_prefix("firebreak-log")?,
+            database: Some(database),
+            settings: self.settings.clone(),
+            certificate: None,
+            wrapper: Vec::new(),
+            child: None,
+        };
+        server.set("FIREBREAK_KEYS", keys.to_str().context("a folder whose name is no text")?);
+        server.resume().await?;
+        Ok(server)
+    }
+
     /// Runs the server under another program, such as `strace …`, from the next start on.
     pub fn set_wrapper(&mut self, wrapper: Vec<String>) {
         self.wrapper = wrapper;

@@ -6,7 +6,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{DistrictArg, find, print_json};
-use crate::sync::{Engine, numbers};
+use crate::sync::Engine;
+use crate::sync::numbers::{self, Series};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OrderCommand {
@@ -30,6 +31,6 @@ pub(super) enum OrderCommand {
 pub(super) async fn run(engine: &Arc<Engine>, command: OrderCommand) -> anyhow::Result<()> {
     let OrderCommand::Next { number, year, reason, district } = command;
     let district = find(engine, district).await?;
-    let gap = numbers::set_next(engine, &district, (year, number), &reason).await?;
+    let gap = numbers::set_next(engine, &district, Series::Orders, (year, number), &reason).await?;
     print_json(&json!({ "next": number, "left_out": gap }))
 }

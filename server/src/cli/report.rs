@@ -14,6 +14,7 @@ use crate::domain::District;
 use crate::report::period::Period;
 use crate::report::render::{Format, render};
 use crate::sync::audit::{Actor, Entry};
+use crate::sync::numbers::{self, Series};
 use crate::sync::{Engine, reports};
 
 /// In which form.
@@ -43,10 +44,10 @@ pub(super) struct ReportArgs {
     #[command(flatten)]
     district: DistrictArg,
     /// The first day, local to the district: YYYY-MM-DD.
-    #[arg(long, required_unless_present = "number")]
+    #[arg(long, required_unless_present_any = ["number", "next_number"])]
     from: Option<Date>,
     /// The last day, included.
-    #[arg(long, required_unless_present = "number")]
+    #[arg(long, required_unless_present_any = ["number", "next_number"])]
     to: Option<Date>,
     /// The form.
     #[arg(long, value_enum, default_value_t)]
@@ -57,14 +58,26 @@ pub(super) struct ReportArgs {
     /// Give an issued report again, as it was.
     #[arg(long, conflicts_with_all = ["from", "to", "issue"])]
     number: Option<String>,
+    /// Give the next report of this year this number; the numbers before it that no report has are left out, which the
+    /// audit log and `check` say. For a restored server: the highest number on paper, and one more.
+    #[arg(long, conflicts_with_all = ["from", "to", "issue", "number"], requires = "reason")]
+    next_number: Option<i64>,
+    /// Why numbers are left out.
+    #[arg(long, requires = "next_number")]
+    reason: Option<String>,
     /// Write it to this file instead of standard output.
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
 pub(super) async fn run(engine: &Arc<Engine>, arguments: ReportArgs) -> anyhow::Result<()> {
-    let ReportArgs { district, from, to, format, issue, number, out } = arguments;
+    let ReportArgs { district, from, to, format, issue, number, next_number, reason, out } = arguments;
     let district = find(engine, district).await?;
+    if let Some(next) = next_number {
+        let reason = reason.unwrap_or_default();
+        let gap = numbers::set_next(engine, &district, Series::Reports, (None, next), &reason).await?;
+        return print_json(&json!({ "next": next, "left_out": gap }));
+    }
     let format = format.format();
     let number = match (number, from.zip(to)) {
         (Some(number), _) => Some(number),

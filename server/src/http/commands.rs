@@ -36,11 +36,11 @@ const PHOTOS: usize = 32;
 pub(super) struct NamedPhoto {
     /// SHA-256 of the file, hexadecimal.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
-    sha256: String,
+    pub(super) sha256: String,
     /// Bytes of the file.
-    bytes: u64,
+    pub(super) bytes: u64,
     /// `site`, `before`, `after` and the like.
-    role: String,
+    pub(super) role: String,
 }
 
 /// A command.

@@ -164,16 +164,18 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Ok(known) = name.parse::<ExportId>() {
-        let job = find(&shared, &account, known)?;
+        let job = find(&shared, &account, known).await?;
         return Ok(told(StatusCode::OK, &job));
     }
     let request = request(&shared, &account, &name, &asked)?;
-    let resumed = headers.contains_key(header::RANGE).then(|| {
+    let resumed = if headers.contains_key(header::RANGE) {
         let tag = headers.get(header::IF_RANGE).map(|tag| tag.to_str().unwrap_or_default());
         let tag = tag.and_then(|tag| tags(tag).next());
-        exports::resumed(&shared.engine, &account.district, &request, tag)
-    });
-    let job = match resumed.flatten() {
+        exports::resumed(&shared.engine, &account.district, &request, tag).await?
+    } else {
+        None
+    };
+    let job = match resumed {
         Some(job) => job,
         None => exports::ask(&shared.engine, &account.district, request).await?,
     };
@@ -218,12 +220,12 @@ pub(super) async fn file(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let known = name.parse().map_err(|_source| Code::NotFound)?;
-    let job = find(&shared, &account, known)?;
+    let job = find(&shared, &account, known).await?;
     give(&shared, &account, &job, &headers).await
 }
 
-fn find(shared: &Shared, account: &Account, known: ExportId) -> Result<std::sync::Arc<Job>, ApiError> {
-    let job = exports::find(&shared.engine, &account.district, &account.sight, known);
+async fn find(shared: &Shared, account: &Account, known: ExportId) -> Result<std::sync::Arc<Job>, ApiError> {
+    let job = exports::find(&shared.engine, &account.district, &account.sight, known).await?;
     job.ok_or_else(|| ApiError::with(Code::NotFound, "export"))
 }
 

@@ -82,6 +82,8 @@ pub struct Shared {
     imports: Arc<Semaphore>,
     /// Photos that are read at a time.
     uploads: Arc<Semaphore>,
+    /// Forms with photos that are read at a time.
+    forms: Arc<Semaphore>,
     /// Tiles that are made at a time.
     tiles: Arc<Semaphore>,
     timeout: Duration,
@@ -139,6 +141,7 @@ pub fn router(
         readers: Arc::default(),
         imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
+        forms: Arc::new(Semaphore::new(pages::sent::FORMS_AT_ONCE)),
         tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
@@ -304,6 +307,7 @@ fn pages() -> Router<Shared> {
             get(sign_in::link).post(sign_in::use_link).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
         .route("/style.css", get(pages::style))
+        .route("/icon.svg", get(pages::icon))
         // Operators.
         .route("/healthz", get(health::healthy))
         .route("/readyz", get(health::ready))

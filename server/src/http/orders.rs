@@ -45,7 +45,7 @@ pub(super) struct Orders {
     next: Option<String>,
 }
 
-/// 整改通知书列表 Orders, the newest first.
+/// 整改通知书列表 Orders, the newest first. To units, their own.
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders",
     params(Wanted),
@@ -57,8 +57,8 @@ pub(super) async fn list(
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<Orders>, ApiError> {
     let limit = page_size(wanted.limit)?;
-    let (engine, district) = (&shared.engine, &account.district);
-    let page = orders::page(engine, district, wanted.year, wanted.cursor.as_deref(), limit).await?;
+    let seen = (&account.district, &account.sight);
+    let page = orders::page(&shared.engine, seen, wanted.year, wanted.cursor.as_deref(), limit).await?;
     Ok(Json(Orders { orders: page.rows, next: page.next }))
 }
 

@@ -12,6 +12,7 @@ pub(super) mod devices;
 pub(super) mod districts;
 pub(super) mod orders;
 pub(super) mod people;
+pub(super) mod sent;
 pub(super) mod units;
 
 use axum::extract::{FromRequestParts, Path, State};
@@ -173,6 +174,15 @@ pub(super) struct Entry {
 
 pub(super) async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")], web::STYLE)
+}
+
+pub(super) async fn icon() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "image/svg+xml"),
+        (header::CACHE_CONTROL, "max-age=86400"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+    ];
+    (headers, web::ICON)
 }
 
 pub(super) async fn overview(

@@ -101,6 +101,70 @@ fn every_command_is_decided_in_every_state_for_every_role_as_the_table_says() {
     assert!(allowed_pairs > 200, "{allowed_pairs}");
 }
 
+/// What a command must say of a hazard in the corridor, and the photo that it rests on: written anew from domain §5.
+const NEEDS: &[(Command, &[&str], Option<&str>)] = &[
+    (Command::Grade, &["severity"], None),
+    (Command::Return, &["reason"], None),
+    (Command::Void, &["reason"], None),
+    (Command::Duplicate, &["duplicate_of", "reason"], None),
+    (Command::NotOurs, &["reason"], None),
+    (Command::ConfirmMajor, &["supervision_level"], None),
+    (Command::Order, &["responsible_unit", "measures", "deadline_ms"], None),
+    (Command::Reorder, &["responsible_unit", "measures", "deadline_ms", "reason"], None),
+    (Command::Receipt, &[], None),
+    (Command::Dispute, &["reason"], None),
+    (Command::AskExtension, &["deadline_ms", "reason"], None),
+    (Command::GrantExtension, &["deadline_ms"], None),
+    (Command::RefuseExtension, &["reason"], None),
+    (Command::Carry, &["plan", "review_at_ms"], None),
+    (Command::ReviewCarried, &["reason"], None),
+    (Command::MakeSafe, &["measures"], Some("site")),
+    (Command::NotFound, &["position"], Some("site")),
+    (Command::Rectify, &["completed_at_ms", "quantity"], Some("after")),
+    (Command::Verify, &["verified_at_ms", "verdict", "measured_dm"], None),
+    (Command::Uphold, &["reason"], None),
+    (Command::FailVerification, &["verified_at_ms", "verdict", "measured_dm"], None),
+    (Command::Close, &[], None),
+    (Command::Reopen, &["reason"], None),
+    (Command::WriteOff, &["reason"], None),
+    (Command::Redact, &["reason"], None),
+];
+
+#[test]
+fn each_command_needs_what_the_bureau_asks_for_and_nothing_else() {
+    let (all, photos) = everything();
+    for command in Command::ALL {
+        // Any field will do for these.
+        if matches!(command, Command::Resubmit | Command::PlanMajor) {
+            continue;
+        }
+        let (_, names, photo) = NEEDS.iter().find(|(known, ..)| known == command).unwrap();
+        let rule = table::rule(*command);
+        let case = Case { is_clearance: true, ..ready(*rule.from.first().unwrap(), *command) };
+        let codes = |fields: &BTreeMap<String, Raw>, photos: &[Photo]| -> Vec<Reason> {
+            let found = allowed(&case, *command, &giving(*rule.who.first().unwrap(), fields, photos));
+            found.err().unwrap_or_default().iter().map(|it| it.code).collect()
+        };
+        let only: BTreeMap<String, Raw> = all
+            .iter()
+            .filter(|(name, _)| names.contains(&name.as_str()))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect();
+        let of_role: Vec<Photo> =
+            photos.iter().filter(|it| Some(it.role.as_str()) == *photo).cloned().collect();
+        assert!(codes(&only, &of_role).is_empty(), "{command:?} needs more: {:?}", codes(&only, &of_role));
+        for name in *names {
+            let mut less = only.clone();
+            less.remove(*name);
+            assert_eq!(codes(&less, &of_role), [Reason::Needed], "{command:?} without {name}");
+        }
+        let others: Vec<Photo> =
+            photos.iter().filter(|it| Some(it.role.as_str()) != *photo).cloned().collect();
+        let expected: &[Reason] = if photo.is_some() { &[Reason::Needed] } else { &[] };
+        assert_eq!(codes(&only, &others), expected, "{command:?} with other photos");
+    }
+}
+
 #[test]
 fn nothing_happens_to_what_has_ended_but_closing_again_reopening_and_tidying() {
     for state in [State::Closed, State::Void, State::Duplicate, State::NotOurs, State::Recorded] {

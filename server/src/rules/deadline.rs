@@ -1,7 +1,8 @@
 //! Until when a hazard must be gone: by severity and network, tightened in forest by season and danger level.
 //!
 //! [`deadline`] is a function of what is known, the rules and a calendar. Hours are exact; days end at 24:00 local. What
-//! tightens counts from the day on which it was raised; a deadline that people were told is never lengthened. Not here:
+//! tightens counts from the day on which it was raised, and so do rules that were set since people were told; a deadline
+//! that people were told is never lengthened. Not here:
 //! who is told, and overdue, which is the clock's.
 
 mod words;
@@ -48,6 +49,9 @@ pub struct Situation<'a> {
     pub notified_ms: Option<i64>,
     /// Terms that whoever told it knew of: none of them tightens it any more.
     pub known: &'a [DeadlineReason],
+    /// When the rules were set, where people were told the deadline under others: no term of theirs ends earlier than if
+    /// it had begun then. Milliseconds since 1970.
+    pub rules_since_ms: Option<i64>,
 }
 
 /// Until when, and why.
@@ -142,7 +146,28 @@ impl From<Period> for Count {
     }
 }
 
+impl From<Count> for Period {
+    fn from(count: Count) -> Self {
+        match count {
+            Count::Hours(hours) => Self::Hours(hours),
+            Count::Days(days) => Self::Days(days),
+        }
+    }
+}
+
 impl DeadlineReason {
+    /// The same, ending no earlier than if its term had begun at a time.
+    fn begun_at_least(mut self, from_ms: i64, zone: &TimeZone) -> Option<Self> {
+        match &mut self {
+            Self::NetworkAssumed { .. } | Self::ForestAssumed | Self::Notified { .. } => {}
+            Self::Severity { term, at_ms, .. }
+            | Self::Major { term, at_ms }
+            | Self::Season { term, at_ms, .. }
+            | Self::Danger { term, at_ms, .. } => *at_ms = end(from_ms, (*term).into(), zone)?.max(*at_ms),
+        }
+        Some(self)
+    }
+
     const fn at_ms(&self) -> Option<i64> {
         match self {
             Self::NetworkAssumed { .. } | Self::ForestAssumed => None,
@@ -178,6 +203,9 @@ pub fn deadline(rules: &Rules, situation: &Situation<'_>, zone: &TimeZone) -> Op
         terms.extend(tightened);
     }
     terms.retain(|term| !situation.known.contains(term));
+    if let Some(since_ms) = situation.rules_since_ms {
+        terms = terms.into_iter().map(|term| term.begun_at_least(since_ms, zone)).collect::<Option<_>>()?;
+    }
     terms.extend(situation.notified_ms.map(|at_ms| DeadlineReason::Notified { at_ms }));
     // A stable order: of equal terms the one named first stays last, and so decides.
     terms.reverse();

@@ -33,6 +33,8 @@ pub struct Lineage {
 /// The counter row is the first statement of every write: it orders writers and numbers on both databases.
 const TAKE_COUNTER: &str =
     "UPDATE districts SET change = change + $2 WHERE district = $1 RETURNING change, number";
+const COUNT_REDACTION: &str = "UPDATE districts SET redactions = redactions + 1 WHERE district = $1";
+const SELECT_REDACTIONS: &str = "SELECT redactions FROM districts WHERE district = $1";
 const SET_NUMBER: &str = "UPDATE districts SET number = $2 WHERE district = $1";
 const SELECT_LINEAGE: &str = "SELECT change, epoch, lineage, \
      (SELECT coalesce(max(change), 0) FROM records WHERE district = $1 AND class = 0), \
@@ -81,6 +83,18 @@ impl Transaction {
         let (last, number) = row.ok_or(StoreError::Damaged("no such district"))?;
         let last = unsigned(last);
         Ok(Counter { before: last - changes, last, number: unsigned(number) })
+    }
+
+    /// Counts a redaction of a text.
+    pub async fn count_redaction(&mut self, district: DistrictKey) -> Result<(), StoreError> {
+        execute!(self, COUNT_REDACTION, district.0);
+        Ok(())
+    }
+
+    /// Redactions of texts so far.
+    pub async fn redactions(&mut self, district: DistrictKey) -> Result<i64, StoreError> {
+        let row = fetch_optional!(self, (i64,), SELECT_REDACTIONS, district.0);
+        row.map(|(redactions,)| redactions).ok_or(StoreError::Damaged("no such district"))
     }
 
     /// Stores the last 编号 given.

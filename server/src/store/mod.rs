@@ -73,7 +73,7 @@ pub use listing::{
 };
 pub use map::{Changed, MapHazardRow, Shown, UNNUMBERED};
 pub use map_states::MapStateRow;
-pub use orders::{OrderGap, OrderRow};
+pub use orders::{NumberGap, OrderRow};
 pub use people::{TokenBounds, TokenHolder, TokenRow};
 pub use photo_files::{OutstandingAt, OutstandingRow, PhotoFileRow};
 pub use placements::{OnLine, PlacementRow};

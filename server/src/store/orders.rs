@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sqlx::QueryBuilder;
 use sync_protocol::ids::{Identity, PersonId, RecordId};
 use uuid::Uuid;
 
@@ -41,9 +42,9 @@ pub struct OrderRow {
     pub shown: String,
 }
 
-/// Numbers that no order has, and why.
+/// Numbers that no order, or no work report, has, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OrderGap {
+pub struct NumberGap {
     /// The local year.
     pub year: i64,
     /// The first number that is left out.
@@ -78,8 +79,7 @@ const SELECT_NUMBERS: &str = "SELECT record, year, ordinal, number FROM orders W
 const SELECT_ONE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
      issued_ms, issued_by, ordered_ms, shown FROM orders WHERE district = $1 AND year = $2 AND ordinal = $3";
 const SELECT_BEFORE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
-     issued_ms, issued_by, ordered_ms, shown FROM orders WHERE district = $1 AND (year, ordinal) < ($2, $3) \
-     ORDER BY year DESC, ordinal DESC LIMIT $4 + 0";
+     issued_ms, issued_by, ordered_ms, shown FROM orders WHERE district = ";
 const SELECT_OF_RECORD: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
      issued_ms, issued_by, ordered_ms, shown FROM orders WHERE district = $1 AND record = $2 ORDER BY year, ordinal";
 
@@ -114,16 +114,16 @@ impl Transaction {
     }
 
     /// Leaves numbers out.
-    pub async fn add_order_gap(&mut self, district: DistrictKey, gap: &OrderGap) -> Result<(), StoreError> {
+    pub async fn add_order_gap(&mut self, district: DistrictKey, gap: &NumberGap) -> Result<(), StoreError> {
         let reason = gap.reason.as_str();
         execute!(self, INSERT_GAP, district.0, gap.year, gap.first, gap.last, reason, gap.at_ms);
         Ok(())
     }
 
     /// Every number that was left out.
-    pub async fn order_gaps(&mut self, district: DistrictKey) -> Result<Vec<OrderGap>, StoreError> {
+    pub async fn order_gaps(&mut self, district: DistrictKey) -> Result<Vec<NumberGap>, StoreError> {
         let rows = fetch_all!(self, (i64, i64, i64, String, i64), SELECT_GAPS, district.0);
-        let gap = |(year, first, last, reason, at_ms)| OrderGap { year, first, last, reason, at_ms };
+        let gap = |(year, first, last, reason, at_ms)| NumberGap { year, first, last, reason, at_ms };
         Ok(rows.into_iter().map(gap).collect())
     }
 
@@ -205,15 +205,25 @@ impl Transaction {
         fetch_optional!(self, Tuple, SELECT_ONE, district.0, year, ordinal).map(order_row).transpose()
     }
 
-    /// Orders before this year and ordinal, newest first.
+    /// Orders before this year and ordinal, newest first; of these units, where some are named.
     pub async fn orders(
         &mut self,
         district: DistrictKey,
+        units: Option<&[Uuid]>,
         (year, ordinal): (i64, i64),
         limit: u32,
     ) -> Result<Vec<OrderRow>, StoreError> {
-        let limit = i64::from(limit);
-        let rows = fetch_all!(self, Tuple, SELECT_BEFORE, district.0, year, ordinal, limit);
+        let rows: Vec<Tuple> = each_backend!(self, connection => {
+            let mut query = QueryBuilder::<Db>::new(SELECT_BEFORE);
+            query.push_bind(district.0).push(" AND (year, ordinal) < (");
+            query.push_bind(year).push(", ").push_bind(ordinal).push(")");
+            if let Some(units) = units {
+                query.push(" AND unit IS NOT NULL AND unit");
+                Db::push_ids(&mut query, units.iter().copied());
+            }
+            query.push(" ORDER BY year DESC, ordinal DESC LIMIT 0 + ").push_bind(i64::from(limit));
+            query.build_query_as().fetch_all(connection).await?
+        });
         rows.into_iter().map(order_row).collect()
     }
 

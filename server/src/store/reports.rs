@@ -3,7 +3,7 @@
 use sync_protocol::ids::{PersonId, RecordId, sha256};
 use uuid::Uuid;
 
-use super::{StoreError, Transaction, execute, fetch_all, fetch_optional, signed, unsigned};
+use super::{NumberGap, StoreError, Transaction, execute, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::DistrictKey;
 
 /// An issued report without its records and bytes.
@@ -27,8 +27,15 @@ pub struct ReportRow {
 
 type ReportTuple = (i64, i64, String, i64, i64, i64, i64, Option<Uuid>);
 
-const SELECT_LAST: &str =
-    "SELECT CAST(coalesce(max(ordinal), 0) AS BIGINT) FROM reports WHERE district = $1 AND year = $2";
+const SELECT_LAST: &str = "SELECT CAST(coalesce(max(number), 0) AS BIGINT) FROM ( \
+     SELECT ordinal AS number FROM reports WHERE district = $1 AND year = $2 \
+     UNION ALL SELECT last_ordinal FROM report_gaps WHERE district = $1 AND year = $2) AS numbers";
+const SELECT_COUNTS: &str =
+    "SELECT year, count(*), max(ordinal) FROM reports WHERE district = $1 GROUP BY year ORDER BY year";
+const INSERT_GAP: &str = "INSERT INTO report_gaps (district, year, first_ordinal, last_ordinal, reason, at_ms) \
+     VALUES ($1, $2, $3, $4, $5, $6)";
+const SELECT_GAPS: &str = "SELECT year, first_ordinal, last_ordinal, reason, at_ms FROM report_gaps \
+     WHERE district = $1 ORDER BY year, first_ordinal";
 const INSERT_REPORT: &str = "INSERT INTO reports (district, year, ordinal, number, from_day, to_day, cut_off_change, \
      issued_ms, issued_by, records) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const INSERT_FILE: &str =
@@ -78,7 +85,26 @@ fn report_row(row: ReportTuple) -> ReportRow {
 }
 
 impl Transaction {
-    /// The last number given in a year; 0 where none was.
+    /// Leaves numbers out.
+    pub async fn add_report_gap(&mut self, district: DistrictKey, gap: &NumberGap) -> Result<(), StoreError> {
+        let reason = gap.reason.as_str();
+        execute!(self, INSERT_GAP, district.0, gap.year, gap.first, gap.last, reason, gap.at_ms);
+        Ok(())
+    }
+
+    /// Every number that was left out.
+    pub async fn report_gaps(&mut self, district: DistrictKey) -> Result<Vec<NumberGap>, StoreError> {
+        let rows = fetch_all!(self, (i64, i64, i64, String, i64), SELECT_GAPS, district.0);
+        let gap = |(year, first, last, reason, at_ms)| NumberGap { year, first, last, reason, at_ms };
+        Ok(rows.into_iter().map(gap).collect())
+    }
+
+    /// How many reports each year has, and their highest number.
+    pub async fn report_counts(&mut self, district: DistrictKey) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        Ok(fetch_all!(self, (i64, i64, i64), SELECT_COUNTS, district.0))
+    }
+
+    /// The last number given or left out in a year; 0 where none was.
     pub async fn last_report(&mut self, district: DistrictKey, year: i64) -> Result<i64, StoreError> {
         Ok(fetch_optional!(self, (i64,), SELECT_LAST, district.0, year).map_or(0, |(last,)| last))
     }

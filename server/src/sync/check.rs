@@ -14,7 +14,7 @@ use sync_protocol::view::{Disposition, View};
 use super::{Engine, SyncError, tiles};
 use crate::domain::{Collection, District, disposition_of};
 use crate::reconcile;
-use crate::store::{CheckedRecord, OrderGap, Restore, StoredOperation};
+use crate::store::{CheckedRecord, NumberGap, Restore, StoredOperation};
 
 /// Lines of a list in the report.
 const LISTED: usize = 100;
@@ -48,7 +48,10 @@ pub struct Report {
     pub restores: Vec<Restore>,
     /// Numbers of orders that no order has, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub order_gaps: Vec<OrderGap>,
+    pub order_gaps: Vec<NumberGap>,
+    /// Numbers of work reports that no report has, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub report_gaps: Vec<NumberGap>,
 }
 
 /// An operation that others name and the ledger does not hold.
@@ -120,8 +123,12 @@ pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, 
     let released = transaction.released(district.key).await?;
     let tallies = transaction.tallies(district.key).await?;
     checker.report.restores = transaction.restores(district.key).await?;
-    checker
-        .orders(&transaction.order_counts(district.key).await?, transaction.order_gaps(district.key).await?);
+    let gaps = transaction.order_gaps(district.key).await?;
+    checker.numbers("order", &transaction.order_counts(district.key).await?, &gaps);
+    checker.report.order_gaps = gaps;
+    let gaps = transaction.report_gaps(district.key).await?;
+    checker.numbers("report", &transaction.report_counts(district.key).await?, &gaps);
+    checker.report.report_gaps = gaps;
 
     for fault in tiles::faults(&mut transaction, district.key).await? {
         checker.report.fault(fault);
@@ -198,8 +205,8 @@ impl Checker {
         }
     }
 
-    /// Numbers of orders have no gap but those that are named.
-    fn orders(&mut self, counts: &[(i64, i64, i64)], gaps: Vec<OrderGap>) {
+    /// Numbers have no gap but those that are named.
+    fn numbers(&mut self, series: &str, counts: &[(i64, i64, i64)], gaps: &[NumberGap]) {
         let years: BTreeSet<i64> =
             counts.iter().map(|(year, ..)| *year).chain(gaps.iter().map(|gap| gap.year)).collect();
         for year in years {
@@ -210,11 +217,10 @@ impl Checker {
             let last = of_year().map(|gap| gap.last).fold(last, i64::max);
             if given + left_out != last {
                 self.report.fault(format!(
-                    "of the order numbers of {year} up to {last}, {given} are given and {left_out} left out with a reason"
+                    "of the {series} numbers of {year} up to {last}, {given} are given and {left_out} left out with a reason"
                 ));
             }
         }
-        self.report.order_gaps = gaps;
     }
 
     /// What stands beside a view in its row follows from it, and is counted in the tallies.

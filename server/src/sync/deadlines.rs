@@ -246,7 +246,8 @@ async fn look(engine: &Arc<Engine>, district: &District, after: RecordId) -> Res
         if then.version() != context.rules_version() && told.0 <= now_ms {
             continue;
         }
-        let deadline = derive::tightened(&context, &then, (row, view, case), None, now_ms);
+        let since_ms = rules.since_ms(&then, context.rules_version());
+        let deadline = derive::tightened(&context, (&then, since_ms), (row, view, case), None, now_ms);
         if let Some(deadline) = deadline {
             looked.acts.push(tightening(record, &deadline, view.heads.clone(), context.zone()));
         }
@@ -265,6 +266,12 @@ impl Versions {
     async fn of(reading: &mut Transaction, district: &District) -> Result<Self, SyncError> {
         let versions = reading.reference_versions(district.key, ReferenceKind::Rules, VERSIONS).await?;
         Ok(Self { versions, read: BTreeMap::new() })
+    }
+
+    /// When these were set, where they are others than those of a time.
+    fn since_ms(&self, then: &Rules, now: &str) -> Option<i64> {
+        let set = self.versions.iter().find(|version| version.version == now);
+        set.map(|version| version.imported_ms).filter(|_| then.version() != now)
     }
 
     /// Those of a moment; `now`: the ones in force, which stand in for what cannot be read any more.

@@ -150,21 +150,26 @@ impl Behind {
     }
 }
 
-/// A page of orders, the newest first; of one year, where it is named.
+/// A page of orders, the newest first, as far as somebody sees their units; of one year, where it is named.
 ///
 /// # Errors
 /// The cursor's, the store's.
 pub async fn page(
     engine: &Engine,
-    district: &District,
+    (district, sight): (&District, &Sight),
     of: Option<i64>,
     from: Option<&str>,
     limit: u32,
 ) -> Result<Page<Order>, SyncError> {
+    let units: Option<Vec<Uuid>> = match sight {
+        Sight::District => None,
+        Sight::Units(units) => Some(units.iter().copied().collect()),
+    };
     let first = At(of.map_or(i64::MAX, |year| year.saturating_add(1)), 0);
     let At(year, ordinal) = from.map_or(Ok(first), read_cursor)?;
     let mut reading = engine.store.read().await?;
-    let mut rows = reading.orders(district.key, (year, ordinal), limit.saturating_add(1)).await?;
+    let most = limit.saturating_add(1);
+    let mut rows = reading.orders(district.key, units.as_deref(), (year, ordinal), most).await?;
     rows.retain(|row| of.is_none_or(|year| row.year == year));
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > wanted;

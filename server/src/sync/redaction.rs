@@ -84,6 +84,8 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
             if let Some(secret) = said.as_deref() {
                 blank_orders(batch, draft.record, secret).await?;
             }
+            batch.transaction.count_redaction(key).await?;
+            batch.engine.exports.expect_redaction();
         }
     }
     Ok(())
@@ -99,7 +101,6 @@ async fn blank_orders(batch: &mut Batch<'_>, record: RecordId, secret: &str) -> 
             batch.transaction.rewrite_shown(key, &order).await?;
         }
     }
-    batch.engine.exports.expect_redaction();
     Ok(())
 }
 

@@ -99,7 +99,7 @@ fn operation(document: &Value, method: &str, path: &str, it: &Value) -> Markup {
             summary { (both(text(it, "summary"))) " " code { (method.to_uppercase()) " " (path) } }
             p class="en" lang="en" { (text(it, "description")) }
             @if items(it, "parameters").next().is_some() {
-                div class="scroll" { table {
+                div class="scroll" role="region" tabindex="0" aria-label="表 Table" { table {
                     caption { "参数 Parameters" }
                     thead { tr { th { "名称 Name" } th { "位置 In" } th { "类型 Type" } th { "说明 What" } } }
                     tbody { @for parameter in items(it, "parameters").map(|it| resolved(document, it)) {
@@ -122,7 +122,7 @@ fn operation(document: &Value, method: &str, path: &str, it: &Value) -> Markup {
 
 fn replies(document: &Value, it: &Value) -> Markup {
     html! {
-        div class="scroll" { table {
+        div class="scroll" role="region" tabindex="0" aria-label="表 Table" { table {
             caption { "答复 Replies" }
             thead { tr { th { "状态 Status" } th { "类型 Type" } th { "说明 What" } } }
             tbody { @for (status, reply) in entries(it, "responses") {
@@ -148,7 +148,7 @@ fn schema_block(name: &str, schema: &Value) -> Markup {
     html! {
         details id={"schema-" (name)} {
             summary { (words::structure(name)) " " code { (name) } " " span class="en" lang="en" { (text(schema, "description")) } }
-            div class="scroll" { table { tbody {
+            div class="scroll" role="region" tabindex="0" aria-label="表 Table" { table { tbody {
                 @for part in parts {
                     @if part.get("properties").is_none() { tr { td colspan="3" { (kind(part)) } } }
                     @for (field, it) in entries(part, "properties") {
@@ -196,7 +196,7 @@ fn kind(schema: &Value) -> Markup {
 pub fn errors(status: impl Fn(Code) -> u16, viewer: &Viewer) -> String {
     let body = html! {
         h1 { "错误代码" small { "Codes of errors" } }
-        section { div class="scroll" { table {
+        section { div class="scroll" role="region" tabindex="0" aria-label="表 Table" { table {
             thead { tr { th { "代码 Code" } th { "状态 Status" } th { "说明" } th { "In English" } } }
             tbody { @for code in Code::ALL.iter().filter(|code| code.scope() == Scope::Request) {
                 tr id=(code.as_str()) {

@@ -46,6 +46,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("report.issue", "签发报告"),
     ("report.redact", "报告脱敏"),
     ("order.gap", "通知书编号空缺"),
+    ("report.gap", "报告编号空缺"),
     ("proposal.dismiss", "判为两处"),
     ("proposal.undo", "撤回重复判定"),
     ("danger.set", "设定火险等级"),

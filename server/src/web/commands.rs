@@ -9,18 +9,19 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use sync_protocol::field::{self, FieldType};
 
+use super::evidence;
 use super::forms::{Field, choice, input, line, lines};
 use super::layout::{Tab, Viewer, Wrong, told};
 use super::lists::titled;
 use super::words::term;
 use crate::lifecycle::{Command, Reason};
 use crate::sync::commands::{Needed, Offered};
+use crate::sync::listing::record::Record;
 use crate::sync::units::UnitListed;
 
-/// The fields that the form of a command asks for, in its order; none where a command has no form: what it needs comes
-/// with a phone (photos, a position) or names operations.
-pub const fn asked(command: Command) -> Option<&'static [&'static str]> {
-    Some(match command {
+/// The fields that the form of a command asks for, in its order.
+pub const fn asked(command: Command) -> &'static [&'static str] {
+    match command {
         Command::Grade => &["severity", "major", "reason", "remarks"],
         Command::Return
         | Command::Void
@@ -52,13 +53,19 @@ pub const fn asked(command: Command) -> Option<&'static [&'static str]> {
             &["verdict", "verified_at_ms", "measured_dm", "vertical_dm", "horizontal_dm", "reason", "remarks"]
         }
         Command::Close => &["reason", "closed_at_ms", "remarks"],
-        Command::Resubmit
-        | Command::MakeSafe
-        | Command::NotFound
-        | Command::Rectify
-        | Command::WriteOff
-        | Command::Redact => return None,
-    })
+        Command::Resubmit => &[
+            "description", "township", "village", "structure_from", "structure_to", "position", "species",
+            "count", "tree_height_dm", "vertical_dm", "horizontal_dm", "remarks",
+        ],
+        Command::MakeSafe => &["measures", "position", "remarks"],
+        Command::NotFound => &["position", "reason", "remarks"],
+        Command::Rectify => &[
+            "completed_at_ms", "quantity", "measures", "funds_fen", "responsible_person", "phone",
+            "felling_permit", "remarks",
+        ],
+        Command::WriteOff => &["photo", "reason", "remarks"],
+        Command::Redact => &["photo", "operation", "reason", "remarks"],
+    }
 }
 
 /// How a field is typed.
@@ -80,6 +87,12 @@ pub enum Typed {
     Record,
     /// A unit of the district.
     Unit,
+    /// Latitude and longitude in WGS-84 degrees, with a comma between them.
+    Place,
+    /// A photo of the hazard.
+    Photo,
+    /// A text of an operation: its identity, a point, the name of the field.
+    Said,
 }
 
 /// Moments that are days to people: a deadline ends with its day.
@@ -90,8 +103,11 @@ const DAYS: &[&str] = &[
 
 /// How a field is typed; none of one that no form asks for.
 pub fn typed(name: &str) -> Option<Typed> {
-    if name == "responsible_unit_id" {
-        return Some(Typed::Unit);
+    match name {
+        "responsible_unit_id" => return Some(Typed::Unit),
+        "photo" => return Some(Typed::Photo),
+        "operation" => return Some(Typed::Said),
+        _ => {}
     }
     let known = field::find(name)?;
     Some(match known.value {
@@ -106,9 +122,8 @@ pub fn typed(name: &str) -> Option<Typed> {
             Some("fen") => Typed::Decimal(2),
             _ => Typed::Decimal(0),
         },
-        FieldType::Hash | FieldType::Position | FieldType::Track | FieldType::Path | FieldType::Any => {
-            return None;
-        }
+        FieldType::Position => Typed::Place,
+        FieldType::Hash | FieldType::Track | FieldType::Path | FieldType::Any => return None,
     })
 }
 
@@ -140,17 +155,11 @@ pub(super) fn section(record: &str, offered: &[Offered], viewer: &Viewer) -> Mar
 }
 
 fn open(record: &str, offered: &Offered) -> Markup {
-    let has_form = Command::parse(offered.command).is_some_and(|command| asked(command).is_some());
     html! {
         li {
-            @if has_form {
-                a href=(format!("/hazards/{record}/commands/{}", offered.command)) { (offered.zh) }
-            } @else { b { (offered.zh) } }
+            a href=(format!("/hazards/{record}/commands/{}", offered.command)) { (offered.zh) }
             span class="en" { (offered.en) }
             @if !offered.needs.is_empty() { " " span class="quiet" { "须填：" (needed(&offered.needs)) } }
-            @if !has_form {
-                " " span class="quiet" { "由手机或接口提交" span class="en" { "by a phone or the API" } }
-            }
         }
     }
 }
@@ -166,12 +175,8 @@ fn needed(needs: &[Needed]) -> String {
 /// The form of one command.
 #[derive(Debug)]
 pub struct CommandShown<'a> {
-    /// The hazard.
-    pub record: &'a str,
-    /// Its 编号, or its id.
-    pub called: &'a str,
-    /// Where it stands.
-    pub state_zh: &'a str,
+    /// The hazard, with its photos and what was said of it.
+    pub hazard: &'a Record,
     /// Which command.
     pub command: Command,
     /// Whether it may be given now, what it needs, what stands against it.
@@ -188,11 +193,12 @@ pub struct CommandShown<'a> {
 
 /// The page of one command.
 pub fn command(shown: &CommandShown<'_>, viewer: &Viewer) -> String {
-    let path = format!("/hazards/{}/commands/{}", shown.record, shown.command.as_str());
-    let back = format!("/hazards/{}", shown.record);
+    let line = &shown.hazard.line;
+    let path = format!("/hazards/{}/commands/{}", line.id, shown.command.as_str());
+    let back = format!("/hazards/{}", line.id);
     let body = html! {
         section {
-            p { a href=(back) { (shown.called) } " · " b { (shown.state_zh) } }
+            p { a href=(back) { (line.number.as_deref().unwrap_or(&line.id)) } " · " b { (line.state_zh) } }
             (told(shown.wrong.as_ref()))
             @if shown.offered.allowed { (form(shown, &path, viewer)) }
             @else if shown.wrong.is_none() {
@@ -207,12 +213,16 @@ pub fn command(shown: &CommandShown<'_>, viewer: &Viewer) -> String {
 
 fn form(shown: &CommandShown<'_>, path: &str, viewer: &Viewer) -> Markup {
     let is_needed = |name: &str| shown.offered.needs.iter().any(|need| need.field == Some(name));
+    let takes_photos = !evidence::roles(shown.command).is_empty();
     html! {
-        form class="login" method="post" action=(path) {
+        form class="login" method="post" action=(path) enctype=[takes_photos.then_some("multipart/form-data")] {
+            // Who sends it is known before a file is read.
             (viewer.seal())
             input type="hidden" name="heads" value=(shown.heads.join(" "));
-            @for name in asked(shown.command).unwrap_or_default() {
-                (row(name, is_needed(name), shown))
+            @for name in asked(shown.command) { (row(name, is_needed(name), shown)) }
+            @if takes_photos { (evidence::section(shown, viewer)) }
+            @if shown.command == Command::Redact {
+                p class="quiet" { "脱敏后不能恢复" span class="en" { "what is redacted does not come back" } }
             }
             button type="submit" { (shown.command.zh()) " " (shown.command.en()) }
         }
@@ -251,6 +261,11 @@ fn row(name: &'static str, is_needed: bool, shown: &CommandShown<'_>) -> Markup 
             Some(Typed::Record) => {
                 (line(Field { zh: &format!("{zh}（其页面地址或编码）"), en: &format!("{en}: the address of its page, or its id"), ..field }, value))
             }
+            Some(Typed::Place) => {
+                (line(Field { zh: &format!("{zh}（纬度, 经度；WGS-84 度）"), en: &format!("{en}: latitude, longitude in degrees"), ..field }, value))
+            }
+            Some(Typed::Photo) => { (evidence::photo(shown, field, value)) }
+            Some(Typed::Said) => { (evidence::said(shown.hazard, field, value)) }
             Some(Typed::Unit) => {
                 (choice(
                     Field { zh: "责任单位", en: "responsible unit", required: false, ..field },
@@ -293,7 +308,7 @@ mod tests {
     fn a_form_asks_for_all_that_its_command_needs_and_for_nothing_that_it_may_not_say() {
         let case = Case { is_clearance: true, ..Case::in_state(sync_protocol::view::State::NotFound) };
         for command in Command::ALL {
-            let Some(fields) = asked(*command) else { continue };
+            let fields = asked(*command);
             for name in fields {
                 assert!(table::may_say(*command, name), "{command:?} may not say {name}");
                 assert!(typed(name).is_some(), "{command:?}: nobody can type {name}");
@@ -301,21 +316,11 @@ mod tests {
             for need in table::needs(*command, &case) {
                 let is_asked = match need {
                     Need::Field(name) => fields.contains(&name),
-                    Need::Photo(_) => false,
+                    Need::Photo(role) => evidence::roles(*command).contains(&role),
                     Need::Anything => true,
                 };
                 assert!(is_asked, "{command:?} needs {need:?}");
             }
-        }
-    }
-
-    #[test]
-    fn what_needs_a_photo_or_a_position_has_no_form() {
-        for command in Command::ALL {
-            let needs = table::needs(*command, &Case::in_state(sync_protocol::view::State::Rectifying));
-            let is_of_the_field =
-                needs.iter().any(|need| matches!(need, Need::Photo(_) | Need::Field("position")));
-            assert!(!(is_of_the_field && asked(*command).is_some()), "{command:?}");
         }
     }
 }

@@ -132,6 +132,7 @@ pub(super) fn frame(title: &str, viewer: &Viewer, navigation: &Markup, body: &Ma
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · Firebreak" }
                 link rel="stylesheet" href="/style.css";
+                link rel="icon" href="/icon.svg" type="image/svg+xml";
             }
             body {
                 a class="skip" href="#main" { "跳到正文 Skip to content" }

@@ -65,6 +65,8 @@ impl Shell<'_> {
 /// Which district a command is for.
 const HERE: [&str; 2] = ["--district", DISTRICT];
 
+const LINES: &str = "线路名称,杆号,经度,纬度\n青杠线,N1,103.01,29.98\n青杠线,N2,103.02,29.99\n";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
     for backend in Backend::ALL {
@@ -117,8 +119,7 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         let track = [&HERE[..], &["--person", &person, &track]].concat();
         let rows = ["act.patrol_started", "act.patrol_track", "act.patrol_finished", "import.gpx"];
         shell.runs("import gpx", &track, &rows, "").await?;
-        let lines = "线路名称,杆号,经度,纬度\n青杠线,N1,103.01,29.98\n青杠线,N2,103.02,29.99\n";
-        let lines = file("lines.csv", lines.as_bytes())?;
+        let lines = file("lines.csv", LINES.as_bytes())?;
         shell.runs("import lines", &[&HERE[..], &[&lines]].concat(), &["grid.import"], "").await?;
         let regions = file("regions.geojson", REGION.as_bytes())?;
         let regions = [&HERE[..], &["--level", "township", &regions]].concat();
@@ -136,8 +137,9 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         shell.runs("export", &[&HERE[..], &layer, &[map.as_str()]].concat(), &["export.file"], "").await?;
         let issued = [&HERE[..], &days, &["--issue"]].concat();
         shell.runs("report", &issued, &["report.issue", "export.report"], "").await?;
-        let next = ["--number", "12", "--reason", "纸质编号已用到 11"];
-        shell.runs("order next", &[&HERE[..], &next].concat(), &["order.gap"], "").await?;
+        let next = |flag, next| [&HERE[..], &[flag, next, "--reason", "纸质编号"]].concat();
+        shell.runs("report", &next("--next-number", "9"), &["report.gap"], "").await?;
+        shell.runs("order next", &next("--number", "12"), &["order.gap"], "").await?;
 
         let device = phone.device.to_string();
         shell

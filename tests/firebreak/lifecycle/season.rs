@@ -151,3 +151,35 @@ async fn a_season_that_began_while_no_server_ran_tightens_from_its_first_day_and
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_that_are_set_later_tighten_from_the_day_on_which_they_were_set() -> Result<()> {
+    for backend in Backend::ALL {
+        let autumn = autumn()?;
+        let day = |days: i32| autumn.checked_add(days.days());
+        let mut office = Office::on(backend, autumn).await?;
+        let report = office.phone.report("general").with("forest", &false);
+        let bundle = office.phone.seal(std::slice::from_ref(&report));
+        office.phone.sync(&[bundle]).await?;
+        let record = report.record;
+        office.desk.does("reviewer", record, "grade", &json!({"fields": {"severity": "general"}})).await?;
+        office.desk.does("clerk", record, "order", &order()).await?;
+        // A hundred days of the hundred and eighty are over when general hazards get thirty.
+        office.go_to(day(100)?).await?;
+        let source = firebreak::rules::DEFAULT.replacen("days = 180", "days = 30", 1);
+        ensure!(source != firebreak::rules::DEFAULT, "the text was not edited");
+        let admin = office.desk.of("admin")?;
+        admin.call("PUT", "/v1/rules", &json!({ "source": source })).await?.json("rules")?;
+        office.ordered(Some(at_ms(day(101)?, 8)?)).await?;
+        office.go_to(day(101)?).await?;
+        office.looked().await?;
+        let (told_ms, kind, reason) = office.last(record).await?;
+        assert_eq!(
+            (told_ms, kind.as_str()),
+            (at_ms(day(131)?, 0)?, "deadline_tightened"),
+            "{backend:?} {reason}"
+        );
+        office.server.check().await?;
+    }
+    Ok(())
+}

@@ -209,6 +209,44 @@ async fn after_a_redaction_no_file_that_was_made_before_it_is_given_out() -> Res
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_server_redacts_is_in_no_file_that_this_one_made_before() -> Result<()> {
+    let (server, mut phone, office) = with_hazards(Backend::Postgres, 3).await?;
+    let report = phone.report("serious").with("description", &"王老五住在三组十二号");
+    let (record, identity) = (report.record, Identity::of(&report.encode()).to_string());
+    let bundle = phone.seal(&[report]);
+    phone.sync(&[&bundle]).await?;
+    let beside = server.beside().await?;
+    let there = beside.client()?;
+    let path = "/v1/exports/hazards.geojson";
+    let (before, told) = get(&there, path, &[]).await?;
+    ensure!(before.text().contains("王老五"), "the text is in the file");
+    let tag = told.get("etag").context("no tag")?.clone();
+    let begun = there.post(path, &json!({})).await?.json("begin")?;
+    let id = format!("/v1/exports/{}", begun["id"].as_str().context("no id")?);
+    assert_eq!((begun["state"].as_str(), get(&there, &id, &[]).await?.0.status), (Some("ready"), 200));
+    let redact =
+        json!({ "fields": { "operation": identity, "field": "description", "reason": "当事人要求" } });
+    office.post(&format!("/v1/hazards/{record}/commands/redact"), &redact).await?.json("redact")?;
+    let resumed = [("range", "bytes=0-"), ("if-range", tag.as_str())];
+    for headers in [&resumed[..], &resumed[..1], &[]] {
+        let (after, told) = get(&there, path, headers).await?;
+        ensure!(matches!(after.status, 200 | 206) && told.get("etag") != Some(&tag), "{}", after.status);
+        ensure!(!after.text().contains("王老五"), "{headers:?}");
+    }
+    for path in [id.clone(), format!("{id}/file")] {
+        let (after, _) = get(&there, &path, &[]).await?;
+        assert_eq!((after.status, after.code().as_deref()), (404, Some("not-found")), "{path}");
+    }
+    // Nor does it lie about any longer.
+    let mut kept = Vec::new();
+    for entry in std::fs::read_dir(beside.data().join("exports"))? {
+        kept.push(std::fs::read_to_string(entry?.path())?);
+    }
+    ensure!(!kept.is_empty() && kept.iter().all(|text| !text.contains("王老五")), "{} files", kept.len());
+    Ok(())
+}
+
 /// Codes of files, for the catalogue.
 pub(crate) async fn codes(backend: Backend) -> Result<()> {
     let (_server, _phone, office) = with_hazards(backend, 1).await?;

@@ -1,37 +1,17 @@
 //! `MapLibre` GL in a real browser draws the tiles under a strict content security policy.
 
-use std::path::PathBuf;
-use std::process::Stdio;
-
 use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::chromium;
 use firebreak_tests::phone::Phone;
-use firebreak_tests::python::project;
 use firebreak_tests::server::{Backend, Server};
-use serde_json::Value;
-use tokio::process::Command;
 
 use super::beside;
 
-/// The program of the browser, where everything that it needs is there; else nothing and a line that says so.
-fn program() -> Option<PathBuf> {
-    let folder = project("tests/browser");
-    let chromium = std::env::var("FIREBREAK_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
-    for needed in [
-        folder.join("node_modules/maplibre-gl"),
-        folder.join("node_modules/playwright-core"),
-        chromium.into(),
-    ] {
-        if !needed.exists() {
-            eprintln!("skipped: the map in a browser, there is no {}", needed.display());
-            return None;
-        }
-    }
-    Some(folder.join("map.mjs"))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn maplibre_draws_the_tiles_under_a_strict_policy() -> Result<()> {
-    let Some(program) = program() else { return Ok(()) };
+    if !chromium::is_there("the map in a browser", &["maplibre-gl"]) {
+        return Ok(());
+    }
     let server = Server::start(Backend::Sqlite).await?;
     let mut phone = Phone::enrol(&server).await?;
     let bundle = phone.reports(40);
@@ -39,18 +19,8 @@ async fn maplibre_draws_the_tiles_under_a_strict_policy() -> Result<()> {
     let (engine, district) = beside(&server).await?;
     engine.follow_until_current(&district).await?;
     let zooms = ["6", "9", "13", "16"];
-    let output = Command::new("node")
-        .arg(program)
-        .args([server.url.as_str(), server.token.as_str(), "103.01", "29.98"])
-        .args(zooms)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await?;
-    let (printed, errors) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{printed} {errors}");
-    let said: Value = serde_json::from_str(printed.trim()).with_context(|| format!("{printed} {errors}"))?;
+    let arguments = [&[server.url.as_str(), server.token.as_str(), "103.01", "29.98"][..], &zooms].concat();
+    let said = chromium::program("map.mjs", &arguments, "").await?;
     println!("{said}");
     assert_eq!(said["violations"], serde_json::json!([]), "{said}");
     let views = said["views"].as_array().context("no views")?;

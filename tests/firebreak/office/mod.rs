@@ -1,6 +1,7 @@
 //! What the office reads and decides, against the real server on both databases; a module a noun. Here is what they
 //! share: reading lists page by page, and two inspectors who say two things.
 
+mod chromium;
 mod commands;
 mod conflicts;
 mod devices;

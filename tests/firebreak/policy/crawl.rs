@@ -111,6 +111,7 @@ async fn no_role_is_shown_a_link_or_a_form_that_would_keep_it_out() -> Result<()
     }
     let (clerk, unit) = (of(Role::Clerk)?, of(Role::Unit)?);
     ensure!(clerk.contains("/orders") && !clerk.contains("/audit"), "{clerk:?}");
+    ensure!(unit.contains("/orders"), "a unit finds no list of its orders: {unit:?}");
     let leads_to_print = unit.iter().any(|path| path.starts_with("/v1/orders/") && path.ends_with("/html"));
     ensure!(leads_to_print, "a unit finds no order of its own: {unit:?}");
     let leads_to_receipt = unit.iter().any(|path| path.ends_with("/commands/receipt"));

@@ -9,17 +9,18 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::RecordId;
 
 use super::super::Shared;
-use super::super::auth::{Account, Signed};
+use super::super::auth::Account;
 use super::super::commands as api;
 use super::super::error::{ApiError, status_of};
 use super::super::hazards::parse;
-use super::super::parameters::{Body, IfMatch, date, wrong};
+use super::super::parameters::{Body, IfMatch, date, one_of, wrong};
 use super::super::policy;
+use super::sent::Sent;
 use super::{PageError, Viewer, page, see_other, shown};
 use crate::lifecycle::Command;
 use crate::sync::commands::Offered;
@@ -27,6 +28,7 @@ use crate::sync::listing::record;
 use crate::sync::units;
 use crate::web::Wrong;
 use crate::web::commands::{self as web, CommandShown, Typed};
+use crate::web::evidence;
 
 /// The heads of a hazard, and every command on it with what stands against it; nothing of what is no hazard, or where
 /// the account gives no commands.
@@ -57,13 +59,12 @@ pub(in crate::http) async fn form(
     told(&shared, &account, record, command_of(&command)?, &BTreeMap::new(), None).await
 }
 
-/// A command that has a form.
+/// A command by its name.
 ///
 /// # Errors
 /// `not-found`.
 fn command_of(name: &str) -> Result<Command, ApiError> {
-    let command = Command::parse(name).filter(|command| web::asked(*command).is_some());
-    command.ok_or(Code::NotFound.into())
+    Command::parse(name).ok_or(Code::NotFound.into())
 }
 
 async fn told(
@@ -78,13 +79,11 @@ async fn told(
     let (heads, offered) = offered(shared, account, record).await?;
     let offered = offered.into_iter().find(|offered| offered.command == command.as_str());
     let offered = offered.ok_or(Code::NotFound)?;
-    let line = record::record(engine, district, record).await?.line;
+    let hazard = record::record(engine, district, record).await?;
     let units = if command.issues_order() { units::list(engine, district).await? } else { Vec::new() };
     let status = error.as_ref().map_or(StatusCode::OK, |error| status_of(error.code));
     let command_shown = CommandShown {
-        record: &line.id,
-        called: line.number.as_deref().unwrap_or(&line.id),
-        state_zh: line.state_zh,
+        hazard: &hazard,
         command,
         offered: &offered,
         heads: &heads,
@@ -98,26 +97,20 @@ async fn told(
 pub(in crate::http) async fn give(
     State(shared): State<Shared>,
     Path((record, command)): Path<(String, String)>,
-    form: Result<Signed<BTreeMap<String, String>>, ApiError>,
+    form: Result<Sent, ApiError>,
 ) -> Result<Response, PageError> {
-    let Signed(account, mut form) = form?;
+    let Sent { account, fields: mut form, refused } = form?;
     let (id, command) = (parse(&record)?, command_of(&command)?);
     account.must_see(&shared, id).await?;
     let heads = form.remove("heads").unwrap_or_default();
     let heads: Vec<String> = heads.split_whitespace().map(str::to_owned).collect();
     form.retain(|_, text| !text.trim().is_empty());
-    let done = match said(&shared, &account, &form).await {
-        Ok(fields) => {
-            let heads = Some(heads).filter(|heads| !heads.is_empty());
-            let given = api::Given { fields, photos: Vec::new(), heads, beside: false };
-            let path = Path((id.to_string(), command.as_str().to_owned()));
-            let state = State(shared.clone());
-            api::command(state, account.clone(), path, IfMatch(None), Body(given)).await
-        }
-        Err(error) => Err(error),
+    let done = match refused {
+        Some(error) => Err(error),
+        None => done(&shared, &account, (id, command), (&form, heads)).await,
     };
     match done {
-        Ok(_reply) => Ok(see_other(&format!("/hazards/{id}?done={}", command.as_str()))),
+        Ok(()) => Ok(see_other(&format!("/hazards/{id}?done={}", command.as_str()))),
         Err(error) if is_about_the_form(error.code) => {
             told(&shared, &account, id, command, &form, Some(error)).await
         }
@@ -125,9 +118,57 @@ pub(in crate::http) async fn give(
     }
 }
 
+/// Gives the command that a form is.
+async fn done(
+    shared: &Shared,
+    account: &Account,
+    (id, command): (RecordId, Command),
+    (form, heads): (&BTreeMap<String, String>, Vec<String>),
+) -> Result<(), ApiError> {
+    let fields = said(shared, account, form).await?;
+    let heads = Some(heads).filter(|heads| !heads.is_empty());
+    let given = api::Given { fields, photos: photos(command, form)?, heads, beside: false };
+    let path = Path((id.to_string(), command.as_str().to_owned()));
+    let state = State(shared.clone());
+    api::command(state, account.clone(), path, IfMatch(None), Body(given)).await.map(drop)
+}
+
+/// The photos that a form names.
+fn photos(command: Command, form: &BTreeMap<String, String>) -> Result<Vec<api::NamedPhoto>, ApiError> {
+    let roles = evidence::roles(command);
+    let role = match form.get(evidence::ROLE) {
+        Some(said) => roles
+            .iter()
+            .find(|role| *role == said)
+            .ok_or_else(|| one_of(evidence::ROLE, roles.iter().copied()))?,
+        None => roles.first().unwrap_or(&""),
+    };
+    let chosen = form.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(evidence::CHOSEN)?, bytes)));
+    chosen
+        .map(|(hash, bytes)| {
+            let bytes =
+                bytes.parse().map_err(|_source| wrong(evidence::CHOSEN, "字节数 (a number of bytes)"))?;
+            Ok(api::NamedPhoto { sha256: hash.to_owned(), bytes, role: (*role).to_owned() })
+        })
+        .collect()
+}
+
 /// Whether the form is shown again with what was typed, and what is wrong with it.
 const fn is_about_the_form(code: Code) -> bool {
-    matches!(code, Code::BadParameter | Code::CommandRefused | Code::MovedOn | Code::Forbidden)
+    matches!(
+        code,
+        Code::BadParameter
+            | Code::CommandRefused
+            | Code::MovedOn
+            | Code::Forbidden
+            | Code::PhotoFileTooLarge
+            | Code::PhotoNotImage
+            | Code::PhotoTooManyPixels
+            | Code::PhotoRedacted
+            | Code::PhotosUnnamed
+            | Code::TooManyRequests
+            | Code::BodyTooLarge
+    )
 }
 
 /// What a form says, as the API takes it. A unit that was chosen brings its name.
@@ -139,6 +180,17 @@ async fn said(
     let zone = TimeZone::get(&account.district.time_zone).unwrap_or(TimeZone::UTC);
     let mut fields = BTreeMap::new();
     for (name, text) in form {
+        if name.starts_with(evidence::CHOSEN) || name == evidence::ROLE {
+            continue;
+        }
+        // A text that is to be redacted is named by its operation and its field.
+        if web::typed(name) == Some(Typed::Said)
+            && let Some((operation, field)) = text.trim().split_once('.')
+        {
+            fields.insert("field".to_owned(), field.into());
+            fields.insert(name.clone(), operation.into());
+            continue;
+        }
         fields.insert(name.clone(), value(name, text.trim(), &zone)?);
     }
     if let Some(id) = form.get("responsible_unit_id") {
@@ -157,7 +209,11 @@ async fn said(
 fn value(name: &str, text: &str, zone: &TimeZone) -> Result<Value, ApiError> {
     let bad = |takes: &str| wrong(name, takes);
     Ok(match web::typed(name).ok_or_else(|| bad("不在表单中 (no form asks for it)"))? {
-        Typed::Text | Typed::Term(_) | Typed::Unit => text.into(),
+        Typed::Text | Typed::Term(_) | Typed::Unit | Typed::Photo => text.into(),
+        Typed::Said => return Err(bad("操作编码.字段 (an operation, a point, a field)")),
+        Typed::Place => {
+            place(text).ok_or_else(|| bad("纬度, 经度，例如 29.98, 103.01 (latitude, longitude)"))?
+        }
         Typed::Truth => (text == "true").into(),
         Typed::Day => end_of_day(date(name, text)?, zone)?.into(),
         Typed::Minute => {
@@ -171,6 +227,14 @@ fn value(name: &str, text: &str, zone: &TimeZone) -> Result<Value, ApiError> {
         // The address of a page ends with the id of what is on it.
         Typed::Record => text.trim_end_matches('/').rsplit('/').next().unwrap_or(text).into(),
     })
+}
+
+/// A place in degrees: latitude, longitude.
+fn place(text: &str) -> Option<Value> {
+    let (lat, lon) = text.split_once([',', '，', ' '])?;
+    let within = |text: &str, most: i64| scaled(text, 7).filter(|e7| e7.abs() <= most);
+    let (lat, lon) = (within(lat, 900_000_000)?, within(lon, 1_800_000_000)?);
+    Some(json!({ "lat_e7": lat, "lon_e7": lon }))
 }
 
 /// The end of a local day: its 24:00.
@@ -233,12 +297,13 @@ mod tests {
             ("verified_at_ms", "2026-12-27T00:00", Value::from(1_798_300_800_000_i64)),
             ("measured_dm", "4.5", Value::from(45)),
             ("funds_fen", "1000", Value::from(100_000)),
+            ("position", "29.98, 103.0100001", json!({"lat_e7": 299_800_000, "lon_e7": 1_030_100_001})),
             ("duplicate_of", &format!("https://firebreak.example/hazards/{id}"), Value::from(id)),
         ] {
             assert_eq!(value(name, text, &zone).unwrap(), expected, "{name}");
         }
         for (name, text) in
-            [("deadline_ms", "tomorrow"), ("measured_dm", "x"), ("position", "1,2"), ("nonsense", "1")]
+            [("deadline_ms", "tomorrow"), ("measured_dm", "x"), ("position", "91,2"), ("nonsense", "1")]
         {
             let error = value(name, text, &zone).unwrap_err();
             assert_eq!(error.code, Code::BadParameter, "{name}");

@@ -28,7 +28,7 @@ pub(in crate::http) async fn list(
     let year = wanted.year.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let bad = |_source| wrong("year", "2026");
     let year: Option<i64> = year.map(str::parse).transpose().map_err(bad)?;
-    let (engine, district) = (&shared.engine, &account.district);
-    let rows = orders::page(engine, district, year, wanted.cursor.as_deref(), ROWS).await?;
-    Ok(page(StatusCode::OK, web::orders(&rows, year, &shown(&account), &Calendar::of(district))))
+    let seen = (&account.district, &account.sight);
+    let rows = orders::page(&shared.engine, seen, year, wanted.cursor.as_deref(), ROWS).await?;
+    Ok(page(StatusCode::OK, web::orders(&rows, year, &shown(&account), &Calendar::of(&account.district))))
 }

@@ -29,6 +29,7 @@ fn found(zone: &TimeZone, month: i8, day: i8) -> Situation<'static> {
         as_of_ms: from_ms,
         notified_ms: None,
         known: &[],
+        rules_since_ms: None,
     }
 }
 
@@ -231,4 +232,37 @@ fn an_extension_stands_against_the_terms_that_it_extends_and_not_against_what_is
     assert_eq!(until(&later, &zone), "02-17 00:00");
     let forgetful = Situation { known: &[], ..extended };
     assert_eq!(until(&forgetful, &zone), "02-10 00:00");
+}
+
+#[test]
+fn rules_that_were_set_since_people_were_told_count_from_the_day_on_which_they_were_set() {
+    let zone = shanghai();
+    // Serious on a 10 kV line: 30 days by the rules, of which people were told; then other rules of 10 days.
+    let other = super::super::DEFAULT.replacen("days = 30\nmark = \"R\"", "days = 10\nmark = \"ours\"", 1);
+    let other = Rules::parse(&other).unwrap();
+    let told = Situation { notified_ms: Some(at(&zone, 8, 1, 0, 0)), ..found(&zone, 7, 1) };
+    let known = deadline(Rules::standard(), &Situation { notified_ms: None, ..told.clone() }, &zone).unwrap();
+    let set = |day: i8| Situation {
+        known: &known.reasons,
+        rules_since_ms: Some(at(&zone, 7, day, 9, 0)),
+        as_of_ms: at(&zone, 7, day, 9, 0),
+        ..told.clone()
+    };
+    for (day, expected) in [
+        // From the finding they would have ended on the 11th.
+        (2, Some((7, 13))),
+        (15, Some((7, 26))),
+        (20, Some((7, 31))),
+        // From here on the term that people were told ends first.
+        (21, None),
+        (30, None),
+    ] {
+        let found = deadline(&other, &set(day), &zone).unwrap();
+        let tightened = found.is_tightened.then_some(found.at_ms);
+        assert_eq!(tightened, expected.map(|(month, day)| at(&zone, month, day, 0, 0)), "set on the {day}th");
+        assert!(found.at_ms > at(&zone, 7, day, 9, 0), "to a day that is past");
+    }
+    // A term that has not changed was known: it does not begin anew over an extension.
+    let extended = Situation { notified_ms: Some(at(&zone, 12, 1, 0, 0)), ..set(15) };
+    assert!(!deadline(Rules::standard(), &extended, &zone).unwrap().is_tightened);
 }

@@ -127,7 +127,9 @@ fn tighten(fields: &mut BTreeMap<String, Raw>, judged: &Judged, context: &Contex
     fields.remove("deadline_ms");
     let case = Case { graded_ms: Some(now_ms), ..judged.case.clone() };
     let hazard = (&judged.row, &judged.view, &case);
-    if let Some(deadline) = derive::tightened(context, context.rules(), hazard, Some(severity), now_ms) {
+    if let Some(deadline) =
+        derive::tightened(context, (context.rules(), None), hazard, Some(severity), now_ms)
+    {
         fields.insert("deadline_ms".to_owned(), Raw::of(&deadline.at_ms));
     }
 }

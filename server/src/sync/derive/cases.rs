@@ -90,6 +90,8 @@ struct Standing {
     dangers: Vec<Danger>,
     /// The lower bound of its time.
     from_ms: i64,
+    /// When the rules were set, where people were told its deadline under others.
+    rules_since_ms: Option<i64>,
 }
 
 impl Standing {
@@ -106,7 +108,7 @@ impl Standing {
         areas.retain(|area| !area.is_empty());
         let class = hazards::class(context, row, view);
         let dangers = dangers_since(&context.dangers, &areas, from_ms);
-        Self { class, areas, dangers, from_ms }
+        Self { class, areas, dangers, from_ms, rules_since_ms: None }
     }
 
     /// Its deadline by some rules.
@@ -132,6 +134,7 @@ impl Standing {
             as_of_ms,
             notified_ms: case.deadline_ms,
             known,
+            rules_since_ms: self.rules_since_ms,
         };
         deadline::deadline(rules, &situation, zone)
     }
@@ -162,10 +165,11 @@ pub(in crate::sync) fn fresh_ms(
 
 /// The deadline of a hazard by the rules, where it is earlier than the one that people were told by what came since: a
 /// season or a danger level that was raised, a worse severity, other rules than those of `then`. What was known to whoever
-/// told it tightens nothing: an extension stands against the term that it extends.
+/// told it tightens nothing: an extension stands against the term that it extends. `then`: the rules when it was told, and
+/// since when there are others, whose terms do not begin before that.
 pub(in crate::sync) fn tightened(
     context: &Context,
-    then: &Rules,
+    (then, rules_since_ms): (&Rules, Option<i64>),
     (row, view, case): (&RecordRow, &View, &Case),
     severity: Option<Severity>,
     as_of_ms: i64,
@@ -182,6 +186,7 @@ pub(in crate::sync) fn tightened(
     let known = standing.deadline((then, &context.zone), told, &[], told_ms);
     let known = known.map(|known| known.reasons).unwrap_or_default();
     let now = (view, case, severity);
+    let standing = Standing { rules_since_ms, ..standing };
     let deadline = standing.deadline((&context.rules, &context.zone), now, &known, as_of_ms)?;
     deadline.is_tightened.then_some(deadline)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::DistrictId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ExportId, Job, KEPT, Parameters, Ready, State, WAITING};
+use super::{ExportId, Job, KEPT, Parameters, State, WAITING};
 use crate::sync::{Engine, SyncError};
 
 /// How often files are looked for that are to go.
@@ -26,10 +26,8 @@ pub struct Exports {
     jobs: Mutex<Vec<Arc<Job>>>,
     turns: Mutex<HashMap<DistrictId, Arc<Semaphore>>>,
     at_once: Arc<Semaphore>,
-    /// A redaction is being committed: files may hold what it puts out.
+    /// A redaction is being committed by this server: files may hold what it puts out.
     is_redacting: AtomicBool,
-    /// Redactions that were committed. Counted with `jobs` held.
-    redactions: AtomicU64,
 }
 
 /// Allows the making of one file.
@@ -48,11 +46,11 @@ impl Exports {
             turns: Mutex::default(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             is_redacting: AtomicBool::new(false),
-            redactions: AtomicU64::new(0),
         }
     }
 
-    /// No file that is there now is given out once what is being written is committed.
+    /// No file that is there now stays once what is being written is committed. What another server redacts is noticed
+    /// where a file is given out: see [`super::find`].
     pub(in crate::sync) fn expect_redaction(&self) {
         self.is_redacting.store(true, Ordering::Release);
     }
@@ -63,7 +61,6 @@ impl Exports {
             return;
         }
         self.with(|jobs| {
-            self.redactions.fetch_add(1, Ordering::AcqRel);
             jobs.retain(|job| {
                 let is_busy = matches!(job.state(), State::Waiting | State::Making);
                 if !is_busy {
@@ -74,20 +71,10 @@ impl Exports {
         });
     }
 
-    /// Redactions so far: what was read before a later one is not given out.
-    pub(super) fn redactions(&self) -> u64 {
-        self.redactions.load(Ordering::Acquire)
-    }
-
-    /// Gives a file out, unless something was redacted since it was begun.
-    pub(super) fn publish(&self, job: &Job, begun_at: u64, ready: Ready) -> bool {
-        self.with(|_jobs| {
-            let is_sound = self.redactions() == begun_at;
-            if is_sound {
-                job.state.send_replace(State::Ready(ready));
-            }
-            is_sound
-        })
+    /// Throws a file away.
+    pub(super) fn drop_file(&self, job: &Arc<Job>) {
+        self.with(|jobs| jobs.retain(|known| !Arc::ptr_eq(known, job)));
+        discard(&job.path);
     }
 
     /// The folder.
@@ -213,7 +200,7 @@ mod tests {
     use tokio::sync::watch;
     use uuid::Uuid;
 
-    use super::super::KEPT_MS;
+    use super::super::{KEPT_MS, Ready};
     use super::*;
     use crate::sync::sessions::Sight;
 
@@ -238,7 +225,7 @@ mod tests {
 
     fn ready(job: &Job, tag: &str) {
         std::fs::write(&job.path, b"x").unwrap();
-        let ready = Ready { bytes: 1, change: 7, tag: tag.to_owned() };
+        let ready = Ready { bytes: 1, change: 7, tag: tag.to_owned(), redactions: 0 };
         job.state.send_replace(State::Ready(ready));
     }
 
@@ -279,16 +266,11 @@ mod tests {
         let exports = Exports::new(folder.path());
         let (given, _) = begin(&exports, 1, 0).unwrap();
         ready(&given, "a");
-        let (making, _) = begin(&exports, 2, 0).unwrap();
-        let before = exports.redactions();
         exports.committed();
         assert!(given.path.exists(), "nothing was redacted");
         exports.expect_redaction();
         exports.committed();
         assert!(exports.get(given.id, 0).is_none() && !given.path.exists());
-        let late = Ready { bytes: 1, change: 7, tag: "b".to_owned() };
-        assert!(!exports.publish(&making, before, late.clone()));
-        assert!(exports.publish(&making, exports.redactions(), late));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use sync_protocol::codes::Code;
 use tokio::sync::{mpsc, watch};
 
 use super::kept::discard;
-use super::{Job, Ready, Request, State, Subject, archive, ledger};
+use super::{Job, Ready, Request, State, Subject, archive, ledger, redactions};
 use crate::domain::District;
 use crate::exports::about::{About, Unsent};
 use crate::exports::{self, Format, Outline, Scratch, Workspace, WriteError, Writer};
@@ -77,15 +77,13 @@ pub struct Made {
 /// Makes the file of a job when it is its turn.
 pub(super) async fn make(engine: &Arc<Engine>, district: &District, job: &Arc<Job>, request: &Request) {
     for _ in 0..ATTEMPTS {
-        let begun_at = engine.exports.redactions();
         match making(engine, district, job, request).await {
-            Ok(ready) => {
-                if engine.exports.publish(job, begun_at, ready) {
-                    return;
-                }
-                // What it holds was redacted since.
-                discard(&job.path);
+            Ok(Some(ready)) => {
+                job.state.send_replace(State::Ready(ready));
+                return;
             }
+            // What it holds was redacted since.
+            Ok(None) => discard(&job.path),
             Err(error) => {
                 discard(&job.path);
                 tracing::warn!(export = %job.id, error = %error, "export {} failed: {error}", job.id);
@@ -110,13 +108,15 @@ fn failed(error: SyncError) -> State {
     }
 }
 
+/// Makes it; none where something was redacted meanwhile.
 async fn making(
     engine: &Arc<Engine>,
     district: &District,
     job: &Arc<Job>,
     request: &Request,
-) -> Result<Ready, SyncError> {
+) -> Result<Option<Ready>, SyncError> {
     let _turn = engine.exports.turn(district.id).await?;
+    let before = redactions(engine, district).await?;
     job.state.send_replace(State::Making);
     job.written.store(0, Ordering::Relaxed);
     let total = count(engine, district, request).await?;
@@ -124,12 +124,13 @@ async fn making(
         *known = total;
     }
     // A task of its own: a writer that panics fails the file, not whoever waits for it.
-    let (of, district) = (Arc::clone(engine), district.clone());
+    let (of, district_of) = (Arc::clone(engine), district.clone());
     let (path, written, request) = (job.path.clone(), Arc::clone(&job.written), request.clone());
-    let writing = tokio::spawn(async move { write(&of, &district, &request, &path, &written).await });
+    let writing = tokio::spawn(async move { write(&of, &district_of, &request, &path, &written).await });
     let made = writing.await.unwrap_or(Err(SyncError::Gone))?;
     let bytes = tokio::fs::metadata(&job.path).await.map_err(of_io)?.len();
-    Ok(Ready { bytes, change: made.change, tag: made.tag })
+    let is_sound = redactions(engine, district).await? == before;
+    Ok(is_sound.then_some(Ready { bytes, change: made.change, tag: made.tag, redactions: before }))
 }
 
 async fn count(

@@ -217,6 +217,8 @@ pub struct Ready {
     pub change: u64,
     /// Names its bytes: the same moment, parameters, rules and grid have the same.
     pub tag: String,
+    /// Redactions of the district when it was read.
+    pub redactions: i64,
 }
 
 /// A file that was asked for.
@@ -334,17 +336,49 @@ pub async fn ask(engine: &Arc<Engine>, district: &District, request: Request) ->
 }
 
 /// A file that was asked for; none where there is none that this account may have.
-pub fn find(engine: &Engine, district: &District, sight: &Sight, id: ExportId) -> Option<Arc<Job>> {
-    let job = engine.exports.get(id, engine.clock.now_ms())?;
-    job.is_for(district.id, sight).then_some(job)
+///
+/// # Errors
+/// The store's.
+pub async fn find(
+    engine: &Engine,
+    district: &District,
+    sight: &Sight,
+    id: ExportId,
+) -> Result<Option<Arc<Job>>, SyncError> {
+    let job = engine.exports.get(id, engine.clock.now_ms()).filter(|job| job.is_for(district.id, sight));
+    sound(engine, district, job).await
 }
 
 /// The file whose bytes somebody already has a part of: that of a tag, else the newest with these parameters.
-pub fn resumed(
+///
+/// # Errors
+/// The store's.
+pub async fn resumed(
     engine: &Engine,
     district: &District,
     request: &Request,
     tag: Option<&str>,
-) -> Option<Arc<Job>> {
-    engine.exports.newest(request.parameters(district.id), tag, engine.clock.now_ms())
+) -> Result<Option<Arc<Job>>, SyncError> {
+    let job = engine.exports.newest(request.parameters(district.id), tag, engine.clock.now_ms());
+    sound(engine, district, job).await
+}
+
+/// A file that was read before the last redaction, whichever server made that, is there no more.
+async fn sound(
+    engine: &Engine,
+    district: &District,
+    job: Option<Arc<Job>>,
+) -> Result<Option<Arc<Job>>, SyncError> {
+    let Some(job) = job else { return Ok(None) };
+    let State::Ready(ready) = job.state() else { return Ok(Some(job)) };
+    if ready.redactions == redactions(engine, district).await? {
+        return Ok(Some(job));
+    }
+    engine.exports.drop_file(&job);
+    Ok(None)
+}
+
+/// Redactions of a district so far, by any server.
+async fn redactions(engine: &Engine, district: &District) -> Result<i64, SyncError> {
+    Ok(engine.store.glance().await?.redactions(district.key).await?)
 }

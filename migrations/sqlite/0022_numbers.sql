@@ -1,0 +1,14 @@
+-- Numbers of work reports that no report has, and why: those that may have been given after a backup that was put back.
+CREATE TABLE report_gaps (
+    district INTEGER NOT NULL,
+    year INTEGER NOT NULL,
+    -- The first and the last number that is left out.
+    first_ordinal INTEGER NOT NULL,
+    last_ordinal INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (district, year, first_ordinal)
+) STRICT, WITHOUT ROWID;
+
+-- Redactions of texts so far: what was read before the last one is given out by no server.
+ALTER TABLE districts ADD COLUMN redactions INTEGER NOT NULL DEFAULT 0;
