@@ -88,9 +88,30 @@ struct FilterArgs {
     /// Major hazards, or others.
     #[arg(long)]
     major: Option<bool>,
-    /// Of `not_patrolled`: since this day; else for 30 days.
+    /// Of hazards: changed after this change number. Of `not_patrolled`: since this day; else for 30 days.
     #[arg(long)]
-    since: Option<Date>,
+    since: Option<String>,
+    /// Without their report, or with it.
+    #[arg(long)]
+    provisional: Option<bool>,
+    /// With an open conflict, or without.
+    #[arg(long)]
+    conflict: Option<bool>,
+    /// This role must act.
+    #[arg(long)]
+    turn: Option<String>,
+    /// Due before this moment, milliseconds since 1970.
+    #[arg(long)]
+    due_before: Option<i64>,
+    /// Operations of it are named that the ledger does not hold, or none are.
+    #[arg(long)]
+    missing: Option<bool>,
+    /// Found by a supervisory inspection, or otherwise.
+    #[arg(long)]
+    supervised: Option<bool>,
+    /// `hazard`, which is what files have.
+    #[arg(long = "type")]
+    record_type: Option<String>,
 }
 
 impl FilterArgs {
@@ -111,7 +132,13 @@ impl FilterArgs {
             unit: self.unit,
             major: self.major,
             since: self.since,
-            ..Filters::default()
+            provisional: self.provisional,
+            conflict: self.conflict,
+            turn: self.turn,
+            due_before: self.due_before,
+            missing: self.missing,
+            supervised: self.supervised,
+            record_type: self.record_type,
         })
     }
 }

@@ -6,11 +6,18 @@
 use ::flatgeobuf::geozero::{self, ColumnValue, GeomProcessor, GeozeroGeometry, PropertyProcessor as _};
 use ::flatgeobuf::{ColumnType, FgbCrs, FgbWriter, FgbWriterOptions, GeometryType};
 use geo::{Coord, Geometry, LineString, Polygon};
+use serde_json::json;
 
 use std::io::{BufWriter, Write as _};
 
 use super::{FeatureWriter, Outline, Output, WriteError, text};
-use crate::layers::{ColumnKind, Feature, Shape, Value};
+use crate::layers::{ColumnKind, Feature, Shape, Value, Words};
+
+/// What a reader must know of a file.
+const LEFT_OUT: Words = Words {
+    zh: "没有位置的要素不在此文件内。",
+    en: "Features without a place are not in this file.",
+};
 
 /// A file that is written at its end.
 pub(super) struct FlatGeobuf {
@@ -45,8 +52,12 @@ fn begun(outline: &Outline, index: Index) -> Result<FgbWriter<'static>, WriteErr
     let wkt = outline.reference.wkt();
     let title = outline.reference.title();
     let code = outline.reference.epsg().map_or(0, i32::from);
-    let metadata = outline.about_json().to_string();
-    let description = outline.about_text();
+    let mut metadata = outline.about_json();
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert("left_out".to_owned(), json!({ "zh": LEFT_OUT.zh, "en": LEFT_OUT.en }));
+    }
+    let metadata = metadata.to_string();
+    let description = format!("{}{}\r\n", outline.about_text(), outline.says(LEFT_OUT));
     let options = FgbWriterOptions {
         crs: FgbCrs {
             org: outline.reference.epsg().map(|_| "EPSG"),

@@ -77,8 +77,15 @@ pub(super) struct Asked {
     unit: Option<String>,
     due_before: Option<i64>,
     major: Option<bool>,
-    /// Of `not_patrolled`: since this local day, `YYYY-MM-DD`; else for 30 days.
+    /// Of hazards: a change number, what changed after it. Of `not_patrolled`: since this local day, `YYYY-MM-DD`; else for 30 days.
     since: Option<String>,
+    /// Operations of it are named that the ledger does not hold.
+    missing: Option<bool>,
+    /// Found by a supervisory inspection.
+    supervised: Option<bool>,
+    /// `hazard`, which is what files have.
+    #[serde(rename = "type")]
+    record_type: Option<String>,
 }
 
 /// How far a file is.
@@ -277,7 +284,10 @@ fn filters(asked: &Asked) -> Result<Filters, ApiError> {
         unit: id("unit", asked.unit.as_deref())?,
         due_before: asked.due_before,
         major: asked.major,
-        since: day("since", &asked.since)?,
+        since: asked.since.clone(),
+        missing: asked.missing,
+        supervised: asked.supervised,
+        record_type: asked.record_type.clone(),
     })
 }
 

@@ -206,11 +206,13 @@ async fn write(
     written: &AtomicU64,
 ) -> Result<Made, SyncError> {
     settle(engine, district).await?;
-    let (rules, grid) = versions(engine, district).await?;
-    let mut reading = engine.store.read().await?;
+    let rules = engine.rules(district).await?.version().to_owned();
+    let (mut reading, moment) = layers::snapshot(engine, district).await?;
     let (change, epoch) = cursor(&mut reading, district).await?;
     let change_ms = reading.moment_of_change(district.key, change).await?;
-    let unsent = unsent(engine, district, &request.sight).await?;
+    let unsent = unsent(&mut reading, &moment, district, &request.sight).await?;
+    let (lines, regions) = moment.grid();
+    let grid = format!("{lines}/{regions}");
     let about = About {
         district: district.name.clone(),
         code: district.code.clone(),
@@ -224,7 +226,7 @@ async fn write(
     };
     let parameters = request.parameters(district.id);
     let tag = Sha256::new().chain_update(parameters.0).chain_update(format!("{epoch} {about:?}")).finalize();
-    let mut pages = Pages { engine, district, request, reading, written };
+    let mut pages = Pages { engine, district, request, reading, moment, written };
     match request.format {
         Format::GeoPackage => geopackage(&mut pages, &about, path).await?,
         Format::PmTiles => tiles(&pages, &about, path).await?,
@@ -242,8 +244,14 @@ async fn write(
 }
 
 /// What is not sent yet. A unit's people are told how much it is, not whose.
-async fn unsent(engine: &Arc<Engine>, district: &District, sight: &Sight) -> Result<Vec<Unsent>, SyncError> {
-    let features = layers::page(engine, district, Layer::Unsent, &everything(), None, DEVICES).await?;
+async fn unsent(
+    reading: &mut Transaction,
+    moment: &layers::Moment,
+    district: &District,
+    sight: &Sight,
+) -> Result<Vec<Unsent>, SyncError> {
+    let all = everything();
+    let features = layers::page_in(reading, moment, district, Layer::Unsent, &all, None, DEVICES).await?;
     let mut unsent: Vec<Unsent> = features.iter().map(told).collect();
     if matches!(sight, Sight::Units(_)) {
         for it in &mut unsent {
@@ -298,6 +306,7 @@ struct Pages<'p> {
     district: &'p District,
     request: &'p Request,
     reading: Transaction,
+    moment: layers::Moment,
     written: &'p AtomicU64,
 }
 
@@ -309,9 +318,9 @@ impl Pages<'_> {
         after: &mut Option<i64>,
     ) -> Result<Option<Vec<Feature>>, SyncError> {
         let selection = &self.request.selection;
-        let (engine, district) = (self.engine, self.district);
+        let (moment, district) = (&self.moment, self.district);
         let page =
-            layers::page_in(&mut self.reading, engine, district, layer, selection, *after, PAGE).await?;
+            layers::page_in(&mut self.reading, moment, district, layer, selection, *after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         *after = Some(last.id);
         match self.request.subject {

@@ -114,10 +114,8 @@ impl Request {
         if self.subject == Subject::All && self.format != Format::GeoPackage {
             return Err(bad("layer: all layers fit in a gpkg alone"));
         }
-        if self.format == Format::PmTiles
-            && !(self.filters.is_empty() && matches!(self.subject, Subject::Layer(_)))
-        {
-            return Err(bad("format: pmtiles holds all of one layer"));
+        if self.format == Format::PmTiles && !matches!(self.subject, Subject::Layer(_)) {
+            return Err(bad("format: pmtiles holds one layer"));
         }
         if let Err(error) = require_reference(self.format, self.reference) {
             return Err(bad(&format!("datum: {error}")));
