@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use firebreak::domain::District;
+use firebreak::domain::{District, DistrictKey};
 use firebreak::geometry::place;
-use firebreak::store::MapHazardRow;
+use firebreak::layers::Layer;
+use firebreak::store::{Changed, MapHazardRow, Transaction};
 use firebreak::sync::Engine;
 use firebreak::tiles::counts::Deltas;
 use fixtures::dice::Dice;
@@ -86,8 +87,16 @@ pub async fn fill(engine: &Arc<Engine>, district: &District, rows: &[MapHazardRo
         let mut transaction = engine.store.begin().await?;
         transaction.take_counter(district.key, 0).await?;
         let changes = transaction.replace_map_hazards(district.key, rows).await?;
-        transaction.keep_tile_counts(district.key, &Deltas::from(changes.as_slice())).await?;
+        keep(&mut transaction, district.key, &changes).await?;
         transaction.commit().await?;
     }
     Ok(())
+}
+
+/// Counts what changed, as the deriver does.
+pub async fn keep(transaction: &mut Transaction, district: DistrictKey, changes: &[Changed]) -> Result<()> {
+    transaction.keep_tile_counts(district, &Deltas::from(changes)).await?;
+    let one = |is_there: bool| i64::from(is_there);
+    let by = changes.iter().map(|it| one(it.new.is_some()) - one(it.old.is_some())).sum();
+    Ok(transaction.add_to_map_total(district, Layer::Hazards, by).await?)
 }

@@ -15,7 +15,7 @@ use crate::exports::{Encoding, Format, Headings, Reference};
 use crate::sync::Engine;
 use crate::sync::audit::{Actor, Entry};
 use crate::sync::exports::filters::Filters;
-use crate::sync::exports::{Request, Subject, usual_headings, write_to};
+use crate::sync::exports::{PhotosShown, Request, Subject, usual_headings, write_to};
 use crate::sync::sessions::Sight;
 
 /// Which file.
@@ -42,6 +42,9 @@ pub(super) struct ExportArgs {
     /// Of a shapefile: `utf-8` or `gbk`.
     #[arg(long)]
     encoding: Option<String>,
+    /// Of `hazards` as `kmz`: thumbnails of one photo of each hazard, 300 at most.
+    #[arg(long)]
+    thumbnails: bool,
     #[command(flatten)]
     filters: FilterArgs,
 }
@@ -144,8 +147,17 @@ impl FilterArgs {
 }
 
 pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::Result<()> {
-    let ExportArgs { district, layer, format, out, datum: reference, headings, encoding, filters } =
-        arguments;
+    let ExportArgs {
+        district,
+        layer,
+        format,
+        out,
+        datum: reference,
+        headings,
+        encoding,
+        thumbnails,
+        filters,
+    } = arguments;
     let district = find(engine, district).await?;
     let subject = Subject::parse(&layer).with_context(|| format!("there is no layer {layer}"))?;
     let format = Format::parse(&format).with_context(|| format!("there is no format {format}"))?;
@@ -161,7 +173,9 @@ pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::
     let (filters, now_ms) = (filters.read()?, engine.clock.now_ms());
     let selection = filters.selection(subject, &zone, now_ms, Sight::District)?;
     let (filters, sight) = (filters.query(now_ms), Sight::District);
-    let request = Request { subject, format, headings, reference, encoding, selection, sight, filters };
+    let photos = if thumbnails { PhotosShown::Thumbnails } else { PhotosShown::None };
+    let request =
+        Request { subject, format, headings, reference, encoding, selection, sight, filters, photos };
     let detail = json!({ "filters": request.filters });
     let entry = Entry::by(Actor::Operator, "export.file", request.file_name(), detail);
     engine.audit_alone(&district, entry).await?;

@@ -5,7 +5,7 @@
 
 use ::flatgeobuf::geozero::{self, ColumnValue, GeomProcessor, GeozeroGeometry, PropertyProcessor as _};
 use ::flatgeobuf::{ColumnType, FgbCrs, FgbWriter, FgbWriterOptions, GeometryType};
-use geo::{Coord, Geometry, LineString, Polygon};
+use geo::{Coord, Geometry, LineString, MultiLineString, Polygon};
 use serde_json::json;
 
 use std::io::{BufWriter, Write as _};
@@ -67,6 +67,7 @@ fn begun(outline: &Outline, index: Index) -> Result<FgbWriter<'static>, WriteErr
             ..FgbCrs::default()
         },
         detect_type: false,
+        promote_to_multi: false,
         write_index: index == Index::Yes,
         title: Some(outline.says(outline.schema.title)),
         description: Some(&description),
@@ -76,7 +77,8 @@ fn begun(outline: &Outline, index: Index) -> Result<FgbWriter<'static>, WriteErr
     let shape = match outline.schema.shape {
         Shape::Point => GeometryType::Point,
         Shape::LineString => GeometryType::LineString,
-        Shape::MultiLineString => GeometryType::MultiLineString,
+        // Each feature names its own: see where they are written.
+        Shape::MultiLineString => GeometryType::Unknown,
         Shape::MultiPolygon => GeometryType::MultiPolygon,
     };
     let mut writer =
@@ -149,6 +151,10 @@ impl GeozeroGeometry for Shown<'_> {
                 to.point_end(0)
             }
             Geometry::LineString(line) => chain(to, line, Tagged::Yes, 0),
+            // GDAL before 3.7 reads no chains of one: it is written as that one.
+            Geometry::MultiLineString(MultiLineString(lines)) if lines.len() == 1 => {
+                lines.iter().try_for_each(|line| chain(to, line, Tagged::Yes, 0))
+            }
             Geometry::MultiLineString(lines) => {
                 to.multilinestring_begin(lines.0.len(), 0)?;
                 for (at, line) in lines.iter().enumerate() {

@@ -235,12 +235,17 @@ impl Filters {
         asked.compare("found_from", "found", Comparison::AtLeast, from)?;
         asked.compare("found_to", "found", Comparison::Less, to)?;
         asked.compare("due_before", "due", Comparison::Less, self.due_before.map(Value::Time))?;
-        if self.due_before.is_some() {
+        // What is asked of who must act is asked of open hazards, as in the list.
+        let is_of_case = self.due_before.is_some()
+            || self.overdue.is_some()
+            || self.turn.is_some()
+            || self.unit.is_some()
+            || self.major.is_some();
+        if is_of_case {
             asked.equal("open", Some(Value::Boolean(true)))?;
         }
         if let Some(overdue) = self.overdue {
             let column = asked.column("overdue", "due")?;
-            asked.equal("open", Some(Value::Boolean(true)))?;
             let late = Predicate::Compare(column, Comparison::AtMost, Value::Time(now_ms));
             asked.all.push(if overdue {
                 late

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use geo::BoundingRect as _;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,8 @@ use sync_protocol::codes::Code;
 use tokio::sync::{mpsc, watch};
 
 use super::kept::discard;
-use super::{Job, Ready, Request, State, Subject, archive, ledger};
+use super::pictures::Pictures;
+use super::{Job, PhotosShown, Ready, Request, State, Subject, archive, ledger};
 use crate::domain::District;
 use crate::exports::about::{About, Unsent};
 use crate::exports::{self, Format, Outline, Scratch, Workspace, WriteError, Writer};
@@ -368,7 +370,11 @@ async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(),
     let outline = outline(request, about, layer);
     let (format, path) = (request.format, path.to_owned());
     let workspace: Arc<dyn Workspace> = Arc::new(Beside(pages.engine.exports.folder().to_owned()));
-    let (give, take) = mpsc::channel::<Vec<Feature>>(PAGES_WAITING);
+    let (give, take) = mpsc::channel::<(Vec<Feature>, Vec<(i64, Bytes)>)>(PAGES_WAITING);
+    let mut pictures = match request.photos {
+        PhotosShown::None => None,
+        PhotosShown::Thumbnails => Some(Pictures::new(pages.engine, pages.district, &request.sight)),
+    };
     let (whole, is_whole) = watch::channel(false);
     let writing =
         tokio::task::spawn_blocking(move || write_file(format, &outline, &path, &workspace, take, &is_whole));
@@ -381,8 +387,15 @@ async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(),
             }
             Ok(Some(features)) => {
                 let count = features.len();
+                let of_page = match &mut pictures {
+                    Some(pictures) => match pictures.of(&mut pages.reading, &features).await {
+                        Ok(of_page) => of_page,
+                        Err(error) => break Err(error),
+                    },
+                    None => Vec::new(),
+                };
                 // Where the writer is gone, what it says comes below.
-                if give.send(features).await.is_err() {
+                if give.send((features, of_page)).await.is_err() {
                     break Ok(());
                 }
                 pages.count(count);
@@ -391,9 +404,19 @@ async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(),
         }
     };
     drop(give);
-    let written = writing.await.map_err(|_panicked| SyncError::Gone)?;
+    let written = writing.await.map_err(stopped)?;
     read?;
     Ok(written?)
+}
+
+/// Why a writer stopped in the middle. The library of workbooks panics where the disk is full; its words say so.
+fn stopped(error: tokio::task::JoinError) -> SyncError {
+    let Ok(said) = error.try_into_panic() else { return SyncError::Gone };
+    let said = said.downcast_ref::<String>().map(String::as_str).unwrap_or_default();
+    if said.contains("StorageFull") || said.contains("QuotaExceeded") {
+        return of_io(std::io::ErrorKind::StorageFull.into());
+    }
+    SyncError::Gone
 }
 
 fn write_file(
@@ -401,11 +424,12 @@ fn write_file(
     outline: &Outline,
     path: &Path,
     workspace: &Arc<dyn Workspace>,
-    mut features: mpsc::Receiver<Vec<Feature>>,
+    mut pages: mpsc::Receiver<(Vec<Feature>, Vec<(i64, Bytes)>)>,
     is_whole: &watch::Receiver<bool>,
 ) -> Result<(), WriteError> {
     let mut writer = Writer::new(format, outline, Box::new(File::create(path)?), workspace)?;
-    while let Some(page) = features.blocking_recv() {
+    while let Some((page, pictures)) = pages.blocking_recv() {
+        pictures.into_iter().for_each(|(id, picture)| writer.picture(id, picture));
         page.into_iter().try_for_each(|feature| writer.feature(feature))?;
     }
     if *is_whole.borrow() { writer.finish() } else { Ok(()) }

@@ -9,7 +9,7 @@ use geo::{BoundingRect as _, Geometry};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{Moment, require, unsent};
+use super::{Moment, require, settle, unsent};
 use crate::domain::District;
 use crate::geometry::{GeoBox, degrees};
 use crate::layers::{Feature, Layer, geojson};
@@ -32,7 +32,7 @@ pub struct Extent {
     pub interval: Option<(i64, Option<i64>)>,
 }
 
-/// The extent of a layer. People of a unit are told none of the hazards': it would tell of others'.
+/// The extent of a layer, once what has come is derived, as of a first page. People of a unit are told none of the hazards': it would tell of others'.
 ///
 /// # Errors
 /// [`sync_protocol::codes::Code::Forbidden`] where the layer is not seen; the store's.
@@ -46,6 +46,7 @@ pub async fn extent(
     if layer == Layer::Hazards && *sight != Sight::District {
         return Ok(Extent::default());
     }
+    settle(engine, district).await?;
     let moment = Moment::of(engine, district).await?;
     let mut reading = engine.store.read().await?;
     let bbox = match layer {
