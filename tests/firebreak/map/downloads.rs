@@ -191,8 +191,11 @@ async fn a_kmz_shows_a_photo_of_each_hazard_to_those_who_see_it_until_it_is_reda
     Ok(())
 }
 
-/// The document of a KMZ, and the pictures beside it by their names.
-fn members(reply: &Reply) -> Result<(String, Vec<(String, Vec<u8>)>)> {
+/// A picture with its name.
+type Picture = (String, Vec<u8>);
+
+/// The document of a KMZ, and the pictures beside it.
+fn members(reply: &Reply) -> Result<(String, Vec<Picture>)> {
     ensure!(reply.status == 200, "{}", reply.text());
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("hazards.kmz");

@@ -157,7 +157,7 @@ fn compare(layer: Layer, format: Format, features: &[Feature], told: &Value) -> 
                 is_same(format, column, value, row.get(begin + nth).unwrap_or(&Value::Null))
             })
         };
-        let Some(at) = left.iter().position(|row| is_it(row)) else {
+        let Some(at) = left.iter().position(is_it) else {
             bail!("{feature:?} is not among {left:#?} of {fields:?}");
         };
         left.swap_remove(at);

@@ -181,7 +181,9 @@ pub(super) fn bounds_of(features: &[Value]) -> Option<[f64; 4]> {
         }
     }
     let mut found = Vec::new();
-    features.iter().for_each(|feature| positions(&feature["geometry"]["coordinates"], &mut found));
+    for feature in features {
+        positions(&feature["geometry"]["coordinates"], &mut found);
+    }
     let boxes = found.into_iter().map(|(x, y)| [x, y, x, y]);
     boxes.reduce(|[w, s, e, n], [west, south, east, north]| {
         [w.min(west), s.min(south), e.max(east), n.max(north)]

@@ -363,6 +363,9 @@ async fn tiles(pages: &Pages<'_>, about: &About, path: &Path) -> Result<(), Sync
     archive::write(engine, district, request, (layer, outline), path, written).await
 }
 
+/// Features on their way to a writer, and the pictures of some of them by their ids.
+type Read = (Vec<Feature>, Vec<(i64, Bytes)>);
+
 /// Reads here, writes on a thread that may block.
 async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(), SyncError> {
     let request = pages.request;
@@ -370,7 +373,7 @@ async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(),
     let outline = outline(request, about, layer);
     let (format, path) = (request.format, path.to_owned());
     let workspace: Arc<dyn Workspace> = Arc::new(Beside(pages.engine.exports.folder().to_owned()));
-    let (give, take) = mpsc::channel::<(Vec<Feature>, Vec<(i64, Bytes)>)>(PAGES_WAITING);
+    let (give, take) = mpsc::channel::<Read>(PAGES_WAITING);
     let mut pictures = match request.photos {
         PhotosShown::None => None,
         PhotosShown::Thumbnails => Some(Pictures::new(pages.engine, pages.district, &request.sight)),
@@ -424,12 +427,14 @@ fn write_file(
     outline: &Outline,
     path: &Path,
     workspace: &Arc<dyn Workspace>,
-    mut pages: mpsc::Receiver<(Vec<Feature>, Vec<(i64, Bytes)>)>,
+    mut pages: mpsc::Receiver<Read>,
     is_whole: &watch::Receiver<bool>,
 ) -> Result<(), WriteError> {
     let mut writer = Writer::new(format, outline, Box::new(File::create(path)?), workspace)?;
     while let Some((page, pictures)) = pages.blocking_recv() {
-        pictures.into_iter().for_each(|(id, picture)| writer.picture(id, picture));
+        for (id, picture) in pictures {
+            writer.picture(id, picture);
+        }
         page.into_iter().try_for_each(|feature| writer.feature(feature))?;
     }
     if *is_whole.borrow() { writer.finish() } else { Ok(()) }
