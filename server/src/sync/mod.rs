@@ -135,6 +135,8 @@ pub struct Engine {
     pub map_reads: map_reads::MapReads,
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
+    /// Held while what is beside the records of a district is derived: who waits for it derives nothing twice.
+    deriving: Mutex<HashMap<DistrictKey, Arc<Mutex<()>>>>,
     /// The grid of each district as it was last asked for.
     grids: Mutex<HashMap<DistrictKey, Arc<Grid>>>,
     /// The rules of each district as they were last asked for.
@@ -183,6 +185,7 @@ impl Engine {
             map_reads: map_reads::MapReads::default(),
             districts: RwLock::new(districts),
             writers: Mutex::new(HashMap::new()),
+            deriving: Mutex::new(HashMap::new()),
             grids: Mutex::new(HashMap::new()),
             rules: Mutex::new(HashMap::new()),
         }))

@@ -107,6 +107,19 @@ pub enum Act {
 pub const SERVER_AUTHOR: PersonId = PersonId(Uuid::nil());
 
 impl Act {
+    /// Whether a person at a desk waits for it. What the server does of its own accord, and for phones, waits with bundles.
+    pub(super) fn is_from_a_desk(&self) -> bool {
+        match self {
+            Self::Operation { author, .. } => *author != SERVER_AUTHOR,
+            Self::Command(_)
+            | Self::Release { .. }
+            | Self::WriteOff { .. }
+            | Self::Revoke { .. }
+            | Self::Lose { .. } => true,
+            Self::HoldPhoto { .. } | Self::Enrol { .. } => false,
+        }
+    }
+
     /// The server's note that a device's chain is forked.
     pub fn device_forked(device: DeviceId) -> Self {
         Self::of_device(Kind::DeviceForked, device, BTreeMap::new())

@@ -9,8 +9,8 @@ use sync_protocol::view::View;
 use super::facts::{amounts, fact, fact_in, fact_type, is_supervised, is_withdrawn, opener, subtype, text};
 use super::pairs::Pairs;
 use super::stretches::Walk;
-use super::{Context, cases, guarded, hazards, map, states, stretches};
-use crate::domain::{Collection, DistrictKey};
+use super::{Context, Seen, cases, guarded, map, states, stretches};
+use crate::domain::DistrictKey;
 use crate::layers::Layer;
 use crate::store::{
     CaseRow, FactRow, FactType, MapHazardRow, MapStateRow, PastOperation, PlacementRow, RecordRow,
@@ -39,63 +39,62 @@ impl Derived {
     /// Derives a window.
     pub(super) fn of(
         context: &Context,
-        rows: &[RecordRow],
+        rows: Vec<Seen>,
         mut walks: BTreeMap<RecordId, Walk>,
         mut behind: BTreeMap<RecordId, Vec<PastOperation>>,
         pairs: Pairs,
     ) -> Self {
         let mut derived = Self { pairs, ..Self::default() };
-        for row in rows {
+        for Seen { row, view, placement } in rows {
             if row.is_gone() {
                 derived.gone.push(row.record);
                 continue;
             }
-            if row.collection != Collection::Records.number() {
-                continue;
-            }
-            let Some(view) = View::decode(&row.view) else { continue };
+            let Some(view) = view else { continue };
             let walk = walks.remove(&row.record);
             let is_walked = view.record_type != Some(RecordType::Patrol) || walk.is_some();
             let behind = behind.remove(&row.record).unwrap_or_default();
-            let whole = || Self::of_record(context, row, &view, walk.unwrap_or_default(), &behind);
+            let whole = || {
+                let walk = walk.unwrap_or_default();
+                Self::of_record(context, (&row, &view, placement), walk, &behind)
+            };
             // What cannot be placed still counts.
-            let unplaced = || Self::unplaced(context, row, &view, &behind);
-            let one = if is_walked { guarded(row.record, whole) } else { None };
+            let unplaced = || Self::unplaced(context, &row, &view, &behind);
+            let one = if is_walked { guarded(row.record, whole).flatten() } else { None };
             derived.append(one.or_else(|| guarded(row.record, unplaced)).unwrap_or_default());
         }
         derived
     }
 
-    /// Derives one record; of a patrol, with what it walked.
+    /// Derives one record; of a patrol, with what it walked. None of a hazard of which nobody could tell where it stands.
     fn of_record(
         context: &Context,
-        row: &RecordRow,
-        view: &View,
+        (row, view, placement): (&RecordRow, &View, Option<PlacementRow>),
         walk: Walk,
         behind: &[PastOperation],
-    ) -> Self {
+    ) -> Option<Self> {
         let mut derived = Self::default();
         let Some(fact_type) = fact_type(view.record_type) else {
             // What was said of it before it was known to be one made it look like a hazard.
             derived.gone.push(row.record);
-            return derived;
+            return Some(derived);
         };
         let walk = match fact_type {
             FactType::Hazard => {
-                derived.hazard(context, row, view, behind);
-                return derived;
+                derived.hazard(context, row, view, placement?, behind);
+                return Some(derived);
             }
             // The office has no act on these: what its author took back counts nowhere.
             _ if is_withdrawn(view) => {
                 derived.gone.push(row.record);
-                return derived;
+                return Some(derived);
             }
             FactType::Patrol => walk,
             FactType::Work => stretches::work(context, row, view),
             FactType::Inspection | FactType::Activity => Walk::default(),
         };
         derived.walk(context, row, view, fact_type, walk);
-        derived
+        Some(derived)
     }
 
     /// Where on the grid it is cannot be told.
@@ -129,8 +128,14 @@ impl Derived {
         self.gone.extend(one.gone);
     }
 
-    fn hazard(&mut self, context: &Context, row: &RecordRow, view: &View, behind: &[PastOperation]) {
-        let placement = hazards::placement(context, row, view);
+    fn hazard(
+        &mut self,
+        context: &Context,
+        row: &RecordRow,
+        view: &View,
+        placement: PlacementRow,
+        behind: &[PastOperation],
+    ) {
         let fact = FactRow {
             line: placement.on_line.as_ref().map(|at| at.line),
             subtype: subtype(view, FactType::Hazard),

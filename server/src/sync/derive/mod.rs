@@ -3,8 +3,9 @@
 //!
 //! A step reads a window of changes without a lock, derives on the blocking pool, and writes under the counter row,
 //! where nobody else has written that window meanwhile. What changed while it derived has a later change number and comes with a later
-//! step. Start at `step`; what is derived of one record is in `facts`, `hazards`, `map`, `states`, `stretches` and `pairs`,
-//! all but the reading of the last pure. Nothing here enters a view.
+//! step. In a process one at a time derives a district; others who wait for it take their turn and find it done. Start at
+//! `step`; what is derived of one record is in `facts`, `hazards`, `map`, `states`, `stretches` and `pairs`, all but the
+//! reading of the last pure. Nothing here enters a view.
 
 mod cases;
 mod derived;
@@ -31,7 +32,7 @@ use super::{Engine, SyncError};
 use crate::domain::{Class, Collection, District, DistrictKey, record_flags};
 use crate::grid::snapshot::{Grid, GridRow};
 use crate::rules::Rules;
-use crate::store::{DangerRow, Derivation, PastOperation, RecordRow, Transaction};
+use crate::store::{DangerRow, Derivation, FactType, PastOperation, PlacementRow, RecordRow, Transaction};
 
 pub(super) use cases::{case_of, fresh_ms, past, row_of, tightened};
 use derived::Derived;
@@ -201,8 +202,10 @@ impl Engine {
     }
 }
 
-/// Derives one window of changes.
+/// Derives one window of changes, unless somebody else of this process does: then what is left behind them.
 async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncError> {
+    let turn = Arc::clone(engine.deriving.lock().await.entry(district.key).or_default());
+    let _turn = turn.lock().await;
     let context = Arc::new(Context::of(engine, district).await?);
     let mut reading = engine.store.read().await?;
     let Some(window) = read(&mut reading, district, &context).await? else { return Ok(Step::Current) };
@@ -244,7 +247,7 @@ pub(super) async fn catch_up(
 
 async fn derive(context: Arc<Context>, window: Window) -> Result<Derived, SyncError> {
     let Window { rows, walks, behind, pairs, .. } = window;
-    let deriving = move || Derived::of(&context, &rows, walks, behind, pairs);
+    let deriving = move || Derived::of(&context, rows, walks, behind, pairs);
     tokio::task::spawn_blocking(deriving).await.map_err(|_source| SyncError::Gone)
 }
 
@@ -254,7 +257,7 @@ struct Window {
     after: Derivation,
     /// The last change of the district when it was read.
     last: u64,
-    rows: Vec<RecordRow>,
+    rows: Vec<Seen>,
     /// What patrols walked: their tracks are not in their views.
     walks: BTreeMap<RecordId, Walk>,
     /// The operations behind hazards that have several.
@@ -289,10 +292,38 @@ async fn read(
     for class in Class::ALL {
         rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
     }
+    let rows = seen(context, rows).await?;
     let walks = walks(transaction, key, context, &rows).await?;
     let behind = behind(transaction, key, &rows).await?;
     let pairs = pairs::of_window(transaction, key, context, &rows).await?;
     Ok(Some(Window { before, after: after(through), last, rows, walks, behind, pairs }))
+}
+
+/// A record of a window, with what several look at.
+struct Seen {
+    row: RecordRow,
+    /// None where it is gone or of another collection.
+    view: Option<View>,
+    /// Where a hazard stands; none of what is none, or where that could not be told.
+    placement: Option<PlacementRow>,
+}
+
+impl Seen {
+    fn of(context: &Context, row: RecordRow) -> Self {
+        let is_record = row.collection == Collection::Records.number() && !row.is_gone();
+        let view = if is_record { View::decode(&row.view) } else { None };
+        let hazard =
+            view.as_ref().filter(|view| facts::fact_type(view.record_type) == Some(FactType::Hazard));
+        let placement =
+            hazard.and_then(|view| guarded(row.record, || hazards::placement(context, &row, view)));
+        Self { row, view, placement }
+    }
+}
+
+async fn seen(context: &Arc<Context>, rows: Vec<RecordRow>) -> Result<Vec<Seen>, SyncError> {
+    let context = Arc::clone(context);
+    let seeing = move || rows.into_iter().map(|row| Seen::of(&context, row)).collect();
+    tokio::task::spawn_blocking(seeing).await.map_err(|_source| SyncError::Gone)
 }
 
 /// What the patrols of a window walked. The operations of one patrol are held at a time: a track may be long.
@@ -300,16 +331,16 @@ async fn walks(
     transaction: &mut Transaction,
     district: DistrictKey,
     context: &Arc<Context>,
-    rows: &[RecordRow],
+    rows: &[Seen],
 ) -> Result<BTreeMap<RecordId, Walk>, SyncError> {
     let mut walks = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.collection == Collection::Records.number()) {
-        let Some(view) = View::decode(&row.view) else { continue };
+    for Seen { row, view, .. } in rows {
+        let Some(view) = view else { continue };
         if view.record_type != Some(RecordType::Patrol) {
             continue;
         }
         let operations = transaction.operation_sets(district, &[row.record]).await?.remove(&row.record);
-        let (context, row) = (Arc::clone(context), row.clone());
+        let (context, row, view) = (Arc::clone(context), row.clone(), view.clone());
         let record = row.record;
         let walk = move || {
             let operations = operations.unwrap_or_default();
@@ -325,12 +356,11 @@ async fn walks(
 async fn behind(
     transaction: &mut Transaction,
     district: DistrictKey,
-    rows: &[RecordRow],
+    rows: &[Seen],
 ) -> Result<BTreeMap<RecordId, Vec<PastOperation>>, SyncError> {
-    let hazards = rows.iter().filter(|row| row.collection == Collection::Records.number());
-    let hazards = hazards.filter(|row| row.flags & record_flags::NOT_HAZARD == 0);
-    let several = hazards.filter(|row| View::decode(&row.view).is_some_and(|view| map::has_several(&view)));
-    let records: Vec<RecordId> = several.map(|row| row.record).collect();
+    let hazards = rows.iter().filter(|seen| seen.row.flags & record_flags::NOT_HAZARD == 0);
+    let several = hazards.filter(|seen| seen.view.as_ref().is_some_and(map::has_several));
+    let records: Vec<RecordId> = several.map(|seen| seen.row.record).collect();
     Ok(transaction.past_operations(district, &records).await?)
 }
 

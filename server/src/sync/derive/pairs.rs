@@ -8,16 +8,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use sync_protocol::ids::{DeviceId, PhotoHash, RecordId, sha256};
-use sync_protocol::kind::RecordType;
-use sync_protocol::view::View;
 
 use super::facts::{found_ms, text};
 use super::hazards;
-use super::{Context, guarded};
-use crate::domain::{Collection, DistrictKey};
+use super::{Context, Seen, guarded};
+use crate::domain::DistrictKey;
 use crate::duplicates::{self, Block, Candidate, Spot};
 use crate::geometry::{Certainty, place};
-use crate::store::{Near, ProposalRow, RecordRow, StoreError, TraitRow, Transaction};
+use crate::store::{Near, ProposalRow, StoreError, TraitRow, Transaction};
 use crate::sync::SyncError;
 
 /// Hazards near one that are compared with it, at most. In a heap of more at one place and in one month it is not
@@ -46,11 +44,11 @@ pub(super) async fn of_window(
     transaction: &mut Transaction,
     district: DistrictKey,
     context: &Context,
-    rows: &[RecordRow],
+    rows: &[Seen],
 ) -> Result<Pairs, SyncError> {
-    let compared: Vec<RecordId> = rows.iter().map(|row| row.record).collect();
+    let compared: Vec<RecordId> = rows.iter().map(|seen| seen.row.record).collect();
     let devices = transaction.openers(district, &compared).await?;
-    let read = |row: &RecordRow| candidate(context, row, devices.get(&row.record).copied());
+    let read = |seen: &Seen| candidate(context, seen, devices.get(&seen.row.record).copied());
     // Without a category and a place a hazard is compared with none.
     let window: Vec<(Candidate, Block, TraitRow)> = rows
         .iter()
@@ -143,21 +141,15 @@ fn proposal_row(proposal: &duplicates::Proposal) -> ProposalRow {
     }
 }
 
-/// What is compared of a hazard; none of what is no hazard or gone.
-fn candidate(context: &Context, row: &RecordRow, device: Option<DeviceId>) -> Option<Candidate> {
-    guarded(row.record, || read(context, row, device)).flatten()
+/// What is compared of a hazard; none of what is no hazard or gone, or where nobody could tell where it stands.
+fn candidate(context: &Context, seen: &Seen, device: Option<DeviceId>) -> Option<Candidate> {
+    guarded(seen.row.record, || read(context, seen, device)).flatten()
 }
 
-fn read(context: &Context, row: &RecordRow, device: Option<DeviceId>) -> Option<Candidate> {
-    if row.collection != Collection::Records.number() {
-        return None;
-    }
-    let view = View::decode(&row.view)?;
-    if !matches!(view.record_type, None | Some(RecordType::Hazard)) {
-        return None;
-    }
+fn read(context: &Context, seen: &Seen, device: Option<DeviceId>) -> Option<Candidate> {
+    let Seen { row, view: Some(view), placement: Some(placement) } = seen else { return None };
     let some = |text: String| Some(text).filter(|text| !text.is_empty());
-    let position = hazards::position(context, &view);
+    let position = hazards::position(context, view);
     let is_known = |at: &&sync_protocol::operation::Position| {
         duplicates::is_place_known(at.lat_e7, at.lon_e7, &context.default_positions)
     };
@@ -166,17 +158,18 @@ fn read(context: &Context, row: &RecordRow, device: Option<DeviceId>) -> Option<
         lon_e7: at.lon_e7,
         accuracy_dm: at.accuracy_dm,
     });
-    let line = hazards::placement(context, row, &view)
+    let line = placement
         .on_line
+        .as_ref()
         .filter(|at| at.certainty >= Certainty::Probable.number())
         .map(|at| (at.line, at.chainage_mm));
-    let (kind, description) = (text(&view, "type"), text(&view, "description"));
+    let (kind, description) = (text(view, "type"), text(view, "description"));
     let says_more = !description.trim().is_empty() && description != kind;
     Some(Candidate {
         record: row.record,
-        category: some(text(&view, "category")),
+        category: some(text(view, "category")),
         kind: some(kind),
-        found_ms: found_ms(&view, row.received_ms),
+        found_ms: found_ms(view, row.received_ms),
         spot,
         line,
         device,
