@@ -167,3 +167,81 @@ async fn a_photo_meets_a_full_disk_and_goes_on_where_it_was_once_there_is_room()
     assert_eq!(state(&server, record, &file).await?.as_deref(), Some("verified"));
     server.stop().await
 }
+
+/// Room that is left for the log of the audit, bytes: less than any of the files takes.
+const LITTLE_ROOM: u64 = 90_000;
+/// Hazards of a file that has no room.
+const FILED: usize = 4_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_for_which_there_is_no_room_is_refused_and_leaves_nothing_behind() -> Result<()> {
+    let Some(disk) = Disk::mount(96)? else {
+        println!("SKIPPED: no small disk can be mounted here (needs root)");
+        return Ok(());
+    };
+    let mut server = Server::prepare(Backend::Sqlite, TempDir::new_in(disk.folder.path())?).await?;
+    server.resume().await?;
+    let mut phone = Phone::enrol(&server).await?;
+    for _ in 0..FILED / 500 {
+        let bundle = phone.reports(500);
+        phone.sync(&[bundle]).await?;
+    }
+    phone.cursor = None;
+    let office = server.client()?;
+    let whole = office.get("/v1/exports/hazards.geojson?severity=general").await?;
+    ensure!(whole.status == 200, "with room it is made: {}", whole.text());
+    let exports = exports_of(&server)?;
+    let kept = names(&exports)?;
+    let ballast = disk.fill()?;
+    let file = std::fs::OpenOptions::new().write(true).open(&ballast)?;
+    file.set_len(file.metadata()?.len().saturating_sub(LITTLE_ROOM))?;
+    // As long as it is open, its room is not given back.
+    drop(file);
+    for format in ["geojson", "gpkg", "fgb", "shp", "kml", "kmz", "csv", "xlsx", "geojsonseq"] {
+        let path = format!("/v1/exports/hazards.{format}");
+        let asked = office.post(&path, &serde_json::json!({})).await?;
+        ensure!(asked.status == 202, "{format}: {}", asked.text());
+        let refused = office.get(&format!("{}/file", asked.location)).await?;
+        let code = refused.code();
+        ensure!(
+            (refused.status, code.as_deref()) == (507, Some("storage-full")),
+            "{format}: {} {code:?}",
+            refused.status
+        );
+        let told = office.json(&asked.location).await?;
+        ensure!(told["state"] == "failed" && told["code"] == "storage-full", "{format}: {told}");
+        assert_eq!(names(&exports)?, kept, "{format}: something is left behind");
+    }
+    // The rest goes on.
+    reads_go_on(&server, &phone).await?;
+    let again = office.get("/v1/exports/hazards.geojson?severity=general").await?;
+    ensure!(again.status == 200 && again.body == whole.body, "the file that is there is given");
+    std::fs::remove_file(ballast)?;
+    let made = office.get("/v1/exports/hazards.geojson").await?;
+    ensure!(
+        made.status == 200 && made.body.len() > whole.body.len(),
+        "with room again it is made: {} {} bytes, {}",
+        made.status,
+        made.body.len(),
+        made.code().unwrap_or_default()
+    );
+    assert!(server.is_running(), "it needed no restart");
+    server.check().await?;
+    server.stop().await
+}
+
+/// Where a server keeps its files.
+fn exports_of(server: &Server) -> Result<PathBuf> {
+    let ledger = server.ledger()?;
+    let folder = ledger.parent().map(|data| data.join("exports")).filter(|folder| folder.is_dir());
+    folder.ok_or_else(|| anyhow::anyhow!("no folder of exports beside {}", ledger.display()))
+}
+
+/// What is in a folder.
+fn names(folder: &std::path::Path) -> Result<Vec<std::ffi::OsString>> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<Result<_, _>>()?;
+    names.sort_unstable();
+    Ok(names)
+}

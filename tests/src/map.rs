@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use firebreak::domain::District;
+use firebreak::domain::{District, DistrictKey};
 use firebreak::geometry::place;
-use firebreak::store::MapHazardRow;
+use firebreak::layers::Layer;
+use firebreak::store::{Changed, MapHazardRow, Transaction};
 use firebreak::sync::Engine;
 use firebreak::tiles::counts::Deltas;
 use firebreak::tiles::severity;
@@ -114,11 +115,19 @@ pub async fn fill(
         changed.append(&mut transaction.replace_map_hazards(district.key, &some).await?);
         let is_last = some.len() < ROWS;
         if is_last {
-            transaction.keep_tile_counts(district.key, &Deltas::from(changed.as_slice())).await?;
+            keep(&mut transaction, district.key, &changed).await?;
         }
         transaction.commit().await?;
         if is_last {
             return Ok(());
         }
     }
+}
+
+/// Counts what changed, as the deriver does.
+pub async fn keep(transaction: &mut Transaction, district: DistrictKey, changes: &[Changed]) -> Result<()> {
+    transaction.keep_tile_counts(district, &Deltas::from(changes)).await?;
+    let one = |is_there: bool| i64::from(is_there);
+    let by = changes.iter().map(|it| one(it.new.is_some()) - one(it.old.is_some())).sum();
+    Ok(transaction.add_to_map_total(district, Layer::Hazards, by).await?)
 }

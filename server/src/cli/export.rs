@@ -15,7 +15,7 @@ use crate::exports::{Encoding, Format, Headings, Reference};
 use crate::sync::Engine;
 use crate::sync::audit::{Actor, Entry};
 use crate::sync::exports::filters::Filters;
-use crate::sync::exports::{Request, Subject, usual_headings, write_to};
+use crate::sync::exports::{PhotosShown, Request, Subject, usual_headings, write_to};
 use crate::sync::sessions::Sight;
 
 /// Which file.
@@ -42,6 +42,9 @@ pub(super) struct ExportArgs {
     /// Of a shapefile: `utf-8` or `gbk`.
     #[arg(long)]
     encoding: Option<String>,
+    /// Of `hazards` as `kmz`: thumbnails of one photo of each hazard, 300 at most.
+    #[arg(long)]
+    thumbnails: bool,
     #[command(flatten)]
     filters: FilterArgs,
 }
@@ -88,9 +91,30 @@ struct FilterArgs {
     /// Major hazards, or others.
     #[arg(long)]
     major: Option<bool>,
-    /// Of `not_patrolled`: since this day; else for 30 days.
+    /// Of hazards: changed after this change number. Of `not_patrolled`: since this day; else for 30 days.
     #[arg(long)]
-    since: Option<Date>,
+    since: Option<String>,
+    /// Without their report, or with it.
+    #[arg(long)]
+    provisional: Option<bool>,
+    /// With an open conflict, or without.
+    #[arg(long)]
+    conflict: Option<bool>,
+    /// This role must act.
+    #[arg(long)]
+    turn: Option<String>,
+    /// Due before this moment, milliseconds since 1970.
+    #[arg(long)]
+    due_before: Option<i64>,
+    /// Operations of it are named that the ledger does not hold, or none are.
+    #[arg(long)]
+    missing: Option<bool>,
+    /// Found by a supervisory inspection, or otherwise.
+    #[arg(long)]
+    supervised: Option<bool>,
+    /// `hazard`, which is what files have.
+    #[arg(long = "type")]
+    record_type: Option<String>,
 }
 
 impl FilterArgs {
@@ -111,14 +135,29 @@ impl FilterArgs {
             unit: self.unit,
             major: self.major,
             since: self.since,
-            ..Filters::default()
+            provisional: self.provisional,
+            conflict: self.conflict,
+            turn: self.turn,
+            due_before: self.due_before,
+            missing: self.missing,
+            supervised: self.supervised,
+            record_type: self.record_type,
         })
     }
 }
 
 pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::Result<()> {
-    let ExportArgs { district, layer, format, out, datum: reference, headings, encoding, filters } =
-        arguments;
+    let ExportArgs {
+        district,
+        layer,
+        format,
+        out,
+        datum: reference,
+        headings,
+        encoding,
+        thumbnails,
+        filters,
+    } = arguments;
     let district = find(engine, district).await?;
     let subject = Subject::parse(&layer).with_context(|| format!("there is no layer {layer}"))?;
     let format = Format::parse(&format).with_context(|| format!("there is no format {format}"))?;
@@ -134,7 +173,9 @@ pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::
     let (filters, now_ms) = (filters.read()?, engine.clock.now_ms());
     let selection = filters.selection(subject, &zone, now_ms, Sight::District)?;
     let (filters, sight) = (filters.query(now_ms), Sight::District);
-    let request = Request { subject, format, headings, reference, encoding, selection, sight, filters };
+    let photos = if thumbnails { PhotosShown::Thumbnails } else { PhotosShown::None };
+    let request =
+        Request { subject, format, headings, reference, encoding, selection, sight, filters, photos };
     let detail = json!({ "filters": request.filters });
     let entry = Entry::by(Actor::Operator, "export.file", request.file_name(), detail);
     engine.audit_alone(&district, entry).await?;

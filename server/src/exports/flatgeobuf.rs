@@ -5,12 +5,19 @@
 
 use ::flatgeobuf::geozero::{self, ColumnValue, GeomProcessor, GeozeroGeometry, PropertyProcessor as _};
 use ::flatgeobuf::{ColumnType, FgbCrs, FgbWriter, FgbWriterOptions, GeometryType};
-use geo::{Coord, Geometry, LineString, Polygon};
+use geo::{Coord, Geometry, LineString, MultiLineString, Polygon};
+use serde_json::json;
 
 use std::io::{BufWriter, Write as _};
 
 use super::{FeatureWriter, Outline, Output, WriteError, text};
-use crate::layers::{ColumnKind, Feature, Shape, Value};
+use crate::layers::{ColumnKind, Feature, Shape, Value, Words};
+
+/// What a reader must know of a file.
+const LEFT_OUT: Words = Words {
+    zh: "没有位置的要素不在此文件内。",
+    en: "Features without a place are not in this file.",
+};
 
 /// A file that is written at its end.
 pub(super) struct FlatGeobuf {
@@ -45,8 +52,12 @@ fn begun(outline: &Outline, index: Index) -> Result<FgbWriter<'static>, WriteErr
     let wkt = outline.reference.wkt();
     let title = outline.reference.title();
     let code = outline.reference.epsg().map_or(0, i32::from);
-    let metadata = outline.about_json().to_string();
-    let description = outline.about_text();
+    let mut metadata = outline.about_json();
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert("left_out".to_owned(), json!({ "zh": LEFT_OUT.zh, "en": LEFT_OUT.en }));
+    }
+    let metadata = metadata.to_string();
+    let description = format!("{}{}\r\n", outline.about_text(), outline.says(LEFT_OUT));
     let options = FgbWriterOptions {
         crs: FgbCrs {
             org: outline.reference.epsg().map(|_| "EPSG"),
@@ -56,6 +67,7 @@ fn begun(outline: &Outline, index: Index) -> Result<FgbWriter<'static>, WriteErr
             ..FgbCrs::default()
         },
         detect_type: false,
+        promote_to_multi: false,
         write_index: index == Index::Yes,
         title: Some(outline.says(outline.schema.title)),
         description: Some(&description),
@@ -65,7 +77,8 @@ fn begun(outline: &Outline, index: Index) -> Result<FgbWriter<'static>, WriteErr
     let shape = match outline.schema.shape {
         Shape::Point => GeometryType::Point,
         Shape::LineString => GeometryType::LineString,
-        Shape::MultiLineString => GeometryType::MultiLineString,
+        // Each feature names its own: see where they are written.
+        Shape::MultiLineString => GeometryType::Unknown,
         Shape::MultiPolygon => GeometryType::MultiPolygon,
     };
     let mut writer =
@@ -138,6 +151,10 @@ impl GeozeroGeometry for Shown<'_> {
                 to.point_end(0)
             }
             Geometry::LineString(line) => chain(to, line, Tagged::Yes, 0),
+            // GDAL before 3.7 reads no chains of one: it is written as that one.
+            Geometry::MultiLineString(MultiLineString(lines)) if lines.len() == 1 => {
+                lines.iter().try_for_each(|line| chain(to, line, Tagged::Yes, 0))
+            }
             Geometry::MultiLineString(lines) => {
                 to.multilinestring_begin(lines.0.len(), 0)?;
                 for (at, line) in lines.iter().enumerate() {

@@ -3,8 +3,10 @@
 //! Values stand in `ExtendedData`, escaped. A viewer reads the balloon of a place as HTML: ours names only values that are
 //! terms, numbers or times of ours, never a text that somebody wrote.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 
+use bytes::Bytes;
 use geo::{Coord, Geometry, LineString, Polygon};
 use quick_xml::escape::escape;
 use zip::write::SimpleFileOptions;
@@ -20,18 +22,24 @@ const IN_BALLOON: &[&str] = &["number", "state", "severity", "category", "kind",
 
 /// Where a document goes.
 trait Sink: Write + Send {
-    /// Writes what comes behind it.
-    fn end(self) -> Result<(), WriteError>;
+    /// Writes what comes behind it: pictures, each by its name, where it has room for them.
+    fn end(self, pictures: Vec<(String, Bytes)>) -> Result<(), WriteError>;
 }
 
 impl Sink for BufWriter<Box<dyn Output>> {
-    fn end(mut self) -> Result<(), WriteError> {
+    fn end(mut self, _pictures: Vec<(String, Bytes)>) -> Result<(), WriteError> {
         Ok(self.flush()?)
     }
 }
 
 impl Sink for ZipWriter<Box<dyn Output>> {
-    fn end(self) -> Result<(), WriteError> {
+    fn end(mut self, pictures: Vec<(String, Bytes)>) -> Result<(), WriteError> {
+        for (name, picture) in pictures {
+            // They are compressed already.
+            let options = zip_options().compression_method(CompressionMethod::Stored);
+            self.start_file(name, options).map_err(zip_refused)?;
+            self.write_all(&picture)?;
+        }
         self.finish().map_err(zip_refused)?.flush()?;
         Ok(())
     }
@@ -73,6 +81,13 @@ pub(super) fn zipped(
 struct Kml<S> {
     outline: Outline,
     out: S,
+    /// By the id of their feature.
+    pictures: BTreeMap<i64, Bytes>,
+}
+
+/// Where the picture of a feature stands in a KMZ.
+fn picture_name(id: i64) -> String {
+    format!("files/{id}.jpg")
 }
 
 /// A text as XML holds it: characters that XML has not are left out, markup is escaped.
@@ -109,7 +124,7 @@ impl<S: Sink> Kml<S> {
         }
         // Without a folder: of a KMZ readers look the schema up in the document alone.
         writeln!(out, "</Schema>")?;
-        Ok(Self { outline: outline.clone(), out })
+        Ok(Self { outline: outline.clone(), out, pictures: BTreeMap::new() })
     }
 }
 
@@ -147,11 +162,15 @@ fn styled(outline: &Outline, at: usize, [red, green, blue]: [u8; 3]) -> String {
         ),
     };
     format!(
-        "<Style id=\"s{at}\">{drawn}<BalloonStyle><text>$[name]&lt;br&gt;{balloon}</text></BalloonStyle></Style>\n"
+        "<Style id=\"s{at}\">{drawn}<BalloonStyle><text>$[name]&lt;br&gt;$[description]{balloon}</text></BalloonStyle></Style>\n"
     )
 }
 
 impl<S: Sink> FeatureWriter for Kml<S> {
+    fn picture(&mut self, id: i64, picture: Bytes) {
+        self.pictures.insert(id, picture);
+    }
+
     fn feature(&mut self, feature: &Feature) -> Result<(), WriteError> {
         let outline = &self.outline;
         let class = style::class(style::severity(outline, &feature.values));
@@ -159,10 +178,15 @@ impl<S: Sink> FeatureWriter for Kml<S> {
         let layer = xml(&outline.layer_name());
         writeln!(
             self.out,
-            "<Placemark id=\"{layer}.{}\"><name>{}</name><styleUrl>#s{at}</styleUrl>",
+            "<Placemark id=\"{layer}.{}\"><name>{}</name>",
             feature.id,
             xml(&name(outline, feature)),
         )?;
+        if self.pictures.contains_key(&feature.id) {
+            let picture = xml(&format!("<img src=\"{}\"/>", picture_name(feature.id)));
+            writeln!(self.out, "<description>{picture}</description>")?;
+        }
+        writeln!(self.out, "<styleUrl>#s{at}</styleUrl>")?;
         write!(self.out, "<ExtendedData><SchemaData schemaUrl=\"#{layer}\">")?;
         for (column, value) in outline.columns(&feature.values) {
             if let Some(shown) = text::shown(outline, column, value) {
@@ -179,7 +203,8 @@ impl<S: Sink> FeatureWriter for Kml<S> {
 
     fn finish(mut self: Box<Self>) -> Result<(), WriteError> {
         self.out.write_all(b"</Document>\n</kml>\n")?;
-        self.out.end()
+        let pictures = self.pictures.into_iter();
+        self.out.end(pictures.map(|(id, picture)| (picture_name(id), picture)).collect())
     }
 }
 

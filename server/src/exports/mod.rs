@@ -30,6 +30,8 @@ pub use projection::Projection;
 pub use reference::Reference;
 pub use shapefile::Encoding;
 
+use bytes::Bytes;
+
 use crate::layers::Feature;
 
 macro_rules! formats {
@@ -155,6 +157,9 @@ pub trait Workspace: Send + Sync {
 
 /// Writes the features of one layer in one format.
 pub trait FeatureWriter: Send {
+    /// Takes the picture (JPEG) of a feature that comes after it; formats without pictures have no use for it.
+    fn picture(&mut self, _id: i64, _picture: Bytes) {}
+
     /// Writes a feature, whose geometry is in the coordinates of the file.
     ///
     /// # Errors
@@ -212,6 +217,11 @@ impl Writer {
         };
         let place = ledger::PlaceColumns::of(outline);
         Ok(Self { inner, projection: Projection::new(outline.reference)?, place })
+    }
+
+    /// Takes the picture (JPEG) of a feature that comes after it.
+    pub fn picture(&mut self, id: i64, picture: Bytes) {
+        self.inner.picture(id, picture);
     }
 
     /// Writes a feature.

@@ -192,6 +192,17 @@ impl Grid {
         bounds.map(GeoBox)
     }
 
+    /// The box of everything in it: regions, lines and structures that stand alone; none where there is nothing.
+    pub fn reach(&self) -> Option<GeoBox> {
+        let alone = self.structures.iter().map(|(_, structure)| structure.position);
+        let alone = alone.map(|(lat, lon)| [lat, lon, lat, lon]);
+        let whole = self.extent().map(|GeoBox(sides)| sides);
+        let both = |[s, w, n, e]: [i64; 4], [south, west, north, east]: [i64; 4]| {
+            [s.min(south), w.min(west), n.max(north), e.max(east)]
+        };
+        alone.chain(whole).reduce(both).map(GeoBox)
+    }
+
     /// The township of a position (degrees × 1e7) on a local day counted from 1970-01-01. On a border the lower code;
     /// of two versions that overlap, the later.
     pub fn township_of(&self, lat_e7: i64, lon_e7: i64, day: i64) -> Option<&RegionView> {

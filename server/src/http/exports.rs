@@ -30,7 +30,7 @@ use crate::geometry::{GeoBox, degrees};
 use crate::sync::audit::Entry;
 use crate::sync::exports::filters::Filters;
 use crate::sync::exports::{
-    self, ExportId, Job, Ready, Request, State as FileState, Subject, usual_headings,
+    self, ExportId, Job, PhotosShown, Ready, Request, State as FileState, Subject, usual_headings,
 };
 
 /// How long a request waits for its file, before it is told how far that is.
@@ -77,8 +77,17 @@ pub(super) struct Asked {
     unit: Option<String>,
     due_before: Option<i64>,
     major: Option<bool>,
-    /// Of `not_patrolled`: since this local day, `YYYY-MM-DD`; else for 30 days.
+    /// Of `hazards.kmz`: thumbnails of one photo of each hazard, 300 at most.
+    thumbnails: Option<bool>,
+    /// Of hazards: a change number, what changed after it. Of `not_patrolled`: since this local day, `YYYY-MM-DD`; else for 30 days.
     since: Option<String>,
+    /// Operations of it are named that the ledger does not hold.
+    missing: Option<bool>,
+    /// Found by a supervisory inspection.
+    supervised: Option<bool>,
+    /// `hazard`, which is what files have.
+    #[serde(rename = "type")]
+    record_type: Option<String>,
 }
 
 /// How far a file is.
@@ -254,7 +263,8 @@ fn request(shared: &Shared, account: &Account, name: &str, asked: &Asked) -> Res
     let filters = filters(asked)?;
     let selection = filters.selection(subject, &zone, minute_ms, account.sight.clone())?;
     let (filters, sight) = (filters.query(minute_ms), account.sight.clone());
-    Ok(Request { subject, format, headings, reference, encoding, selection, sight, filters })
+    let photos = if asked.thumbnails == Some(true) { PhotosShown::Thumbnails } else { PhotosShown::None };
+    Ok(Request { subject, format, headings, reference, encoding, selection, sight, filters, photos })
 }
 
 fn filters(asked: &Asked) -> Result<Filters, ApiError> {
@@ -279,7 +289,10 @@ fn filters(asked: &Asked) -> Result<Filters, ApiError> {
         unit: id("unit", asked.unit.as_deref())?,
         due_before: asked.due_before,
         major: asked.major,
-        since: day("since", &asked.since)?,
+        since: asked.since.clone(),
+        missing: asked.missing,
+        supervised: asked.supervised,
+        record_type: asked.record_type.clone(),
     })
 }
 

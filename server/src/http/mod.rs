@@ -86,6 +86,8 @@ pub struct Shared {
     forms: Arc<Semaphore>,
     /// Tiles that are made at a time.
     tiles: Arc<Semaphore>,
+    /// Tags of tiles that were made.
+    tile_tags: Arc<ogc::tiles::Tags>,
     timeout: Duration,
     /// What a password must be.
     passwords: Arc<Profile>,
@@ -143,6 +145,7 @@ pub fn router(
         uploads: Arc::new(Semaphore::new(photos::UPLOADS_AT_ONCE)),
         forms: Arc::new(Semaphore::new(pages::sent::FORMS_AT_ONCE)),
         tiles: Arc::new(Semaphore::new(ogc::tiles::TILES_AT_ONCE)),
+        tile_tags: Arc::default(),
         timeout: Duration::from_secs(settings.request_timeout_s),
         passwords: Arc::new(settings.passwords.clone()),
         lasting: Lasting {

@@ -12,9 +12,9 @@ use super::map_states::STATE_COLUMNS;
 use super::predicates::push_predicate;
 use super::rows::Keys as _;
 use super::{
-    FactType, MapHazardRow, MapStateRow, StoreError, Transaction, each_backend, fetch_all, unsigned,
+    FactType, MapHazardRow, MapStateRow, StoreError, Transaction, each_backend, fetch_all, signed, unsigned,
 };
-use crate::domain::DistrictKey;
+use crate::domain::{DistrictKey, record_flags};
 use crate::layers::predicate::Predicate;
 use crate::report::rows::StretchKind;
 
@@ -36,6 +36,27 @@ impl MapTable {
     }
 }
 
+/// What is asked of the records of hazards, as the ledger's list asks it: what is none is not asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfRecord {
+    /// Changed after this change of the ledger.
+    pub changed_after: Option<u64>,
+    /// Operations of it are named that the ledger does not hold, or none are.
+    pub is_missing: Option<bool>,
+    /// Found by a supervisory inspection, or otherwise.
+    pub is_supervised: Option<bool>,
+}
+
+impl OfRecord {
+    /// Nothing is asked.
+    pub const NOTHING: Self = Self { changed_after: None, is_missing: None, is_supervised: None };
+
+    /// Whether nothing is asked.
+    pub const fn is_nothing(&self) -> bool {
+        self.changed_after.is_none() && self.is_missing.is_none() && self.is_supervised.is_none()
+    }
+}
+
 /// Which rows of the map: what is none is not asked.
 #[derive(Clone, Debug, Default)]
 pub struct MapFilter {
@@ -49,6 +70,8 @@ pub struct MapFilter {
     pub units: Option<Vec<Uuid>>,
     /// Of which this may hold: exactly, or as far as [`super::is_exact`] says.
     pub predicate: Option<Predicate>,
+    /// Of hazards: what is asked of their records.
+    pub of_record: OfRecord,
 }
 
 impl MapFilter {
@@ -87,6 +110,12 @@ const SELECT_FACT_RECORDS: &str =
 const SELECT_WORKED: &str = "SELECT record, line, from_mm, to_mm FROM stretches WHERE district = ";
 const COUNT_WALKED: &str =
     "SELECT count(*) FROM stretches WHERE district = $1 AND kind = $2 AND day >= $3 AND day <= $4";
+
+/// An index tells each end at once; asked for together they would be looked for among all rows.
+const SELECT_FACT_DAYS: &str = "SELECT (SELECT min(day) FROM facts WHERE district = $1 AND record_type = $2), \
+     (SELECT max(day) FROM facts WHERE district = $1 AND record_type = $2)";
+const SELECT_STRETCH_DAYS: &str = "SELECT (SELECT min(day) FROM stretches WHERE district = $1 AND kind = $2), \
+     (SELECT max(day) FROM stretches WHERE district = $1 AND kind = $2)";
 
 /// How a database finds the rows of ranges of places, each range by itself.
 trait Near: Database + Sized {
@@ -134,6 +163,27 @@ impl Near for Postgres {
     }
 }
 
+/// Appends what is asked of the records of hazards.
+macro_rules! push_of_record {
+    ($query:expr, $district:expr, $asked:expr) => {{
+        if let Some(change) = $asked.changed_after {
+            $query.push(" AND change > ").push_bind(signed(change));
+        }
+        if let Some(is_missing) = $asked.is_missing {
+            $query
+                .push(" AND record IN (SELECT record FROM records WHERE district = ")
+                .push_bind($district.0);
+            $query.push(" AND (flags & ").push_bind(record_flags::MISSING);
+            $query.push(if is_missing { ") <> 0)" } else { ") = 0)" });
+        }
+        if let Some(is_supervised) = $asked.is_supervised {
+            $query.push(" AND record IN (SELECT record FROM facts WHERE district = ").push_bind($district.0);
+            $query.push(" AND record_type = 0 AND is_supervised = ").push_bind(i64::from(is_supervised));
+            $query.push(")");
+        }
+    }};
+}
+
 /// Begins a query of the rows that a filter names, up to and with every condition.
 macro_rules! push_rows {
     ($query:expr, $table:expr, $district:expr, $filter:expr, $after:expr) => {{
@@ -167,6 +217,9 @@ macro_rules! push_rows {
         if let Some(predicate) = &$filter.predicate {
             $query.push(" AND ");
             push_predicate(&mut $query, predicate);
+        }
+        if $table == MapTable::Hazards {
+            push_of_record!($query, $district, $filter.of_record);
         }
     }};
 }
@@ -315,6 +368,27 @@ impl Transaction {
     ) -> Result<Vec<RecordId>, StoreError> {
         let rows = fetch_all!(self, (Uuid,), SELECT_FACT_RECORDS, district.0, of.number(), from_day, to_day);
         Ok(rows.into_iter().map(|(record,)| RecordId(record)).collect())
+    }
+
+    /// The first and the last day of facts of a type; none where there are none.
+    pub async fn fact_days(
+        &mut self,
+        district: DistrictKey,
+        of: FactType,
+    ) -> Result<Option<(i64, i64)>, StoreError> {
+        let rows = fetch_all!(self, (Option<i64>, Option<i64>), SELECT_FACT_DAYS, district.0, of.number());
+        Ok(rows.first().and_then(|(first, last)| first.zip(*last)))
+    }
+
+    /// The first and the last day of stretches of a kind; none where there are none.
+    pub async fn stretch_days(
+        &mut self,
+        district: DistrictKey,
+        kind: StretchKind,
+    ) -> Result<Option<(i64, i64)>, StoreError> {
+        let rows =
+            fetch_all!(self, (Option<i64>, Option<i64>), SELECT_STRETCH_DAYS, district.0, kind.number());
+        Ok(rows.first().and_then(|(first, last)| first.zip(*last)))
     }
 
     /// What these records come to along lines: record, line, from and to in millimetres; by record, line and place.

@@ -5,7 +5,7 @@ use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
 use super::rows::{KEYS, Keys as _, insert_rows};
-use super::{StoreError, Transaction, each_backend, fetch_optional, signed, unsigned};
+use super::{MapTable, StoreError, Transaction, each_backend, fetch_optional, signed, unsigned};
 use crate::domain::DistrictKey;
 use crate::layers::Layer;
 
@@ -43,6 +43,8 @@ pub struct MapStateRow {
 pub(super) const STATE_COLUMNS: &str =
     "record, id, place, lat_e7, lon_e7, number, category, kind, state, open, valid_from, valid_to";
 const SELECT_TOTAL: &str = "SELECT features FROM map_totals WHERE district = $1 AND layer = $2";
+const COUNT_HAZARDS: &str = "SELECT count(*) FROM map_hazards WHERE district = $1";
+const COUNT_STATES: &str = "SELECT count(*) FROM map_states WHERE district = $1";
 
 impl Transaction {
     /// Writes the states of hazards in the place of those that stood there of these records.
@@ -107,6 +109,20 @@ impl Transaction {
     /// How many rows the map has of hazards or of their states.
     pub async fn map_total(&mut self, district: DistrictKey, layer: Layer) -> Result<u64, StoreError> {
         let row = fetch_optional!(self, (i64,), SELECT_TOTAL, district.0, layer.name());
+        Ok(row.map_or(0, |(features,)| unsigned(features)))
+    }
+
+    /// How many rows there are, counted one by one.
+    pub async fn counted_map_total(
+        &mut self,
+        district: DistrictKey,
+        table: MapTable,
+    ) -> Result<u64, StoreError> {
+        let count = match table {
+            MapTable::Hazards => COUNT_HAZARDS,
+            MapTable::States => COUNT_STATES,
+        };
+        let row = fetch_optional!(self, (i64,), count, district.0);
         Ok(row.map_or(0, |(features,)| unsigned(features)))
     }
 }

@@ -66,7 +66,7 @@ pub use events::{Candidate, EventRow, Waiting};
 pub use facts::{FactFilter, FactListed, FactType, StretchListed, deed};
 pub use grid::{ReferenceKind, ReferenceVersion};
 pub use idempotency::{Answer, KeptRequest, KeyOf};
-pub use layers::{MapFilter, MapTable, WalkedRow};
+pub use layers::{MapFilter, MapTable, OfRecord, WalkedRow};
 pub use listing::{
     Condition, ConflictAt, ConflictListed, LedgerOperation, Order, QuarantineAt, QuarantineListed,
     QuarantinePart,

@@ -29,6 +29,7 @@ const SELECT_VERSION: &str = "SELECT epoch, (SELECT version FROM map_versions v 
 const DELETE_EMPTY: &str = "DELETE FROM tile_counts WHERE district = $1 AND amount = 0";
 const SELECT_KEPT: &str = "SELECT cell, severity_rank, category, open, amount, due FROM tile_counts \
      WHERE district = $1 AND level = $2 ORDER BY cell, severity_rank, category, open";
+const SELECT_CELLS: &str = "SELECT DISTINCT cell FROM tile_counts WHERE district = $1 AND level = $2";
 const SELECT_RECOUNTED: &str = concat!(
     "SELECT place >> CAST($2 AS INTEGER), severity_rank, ",
     category!("category"),
@@ -169,6 +170,12 @@ impl Transaction {
         let row = fetch_optional!(self, (Vec<u8>, Option<i64>), SELECT_VERSION, district.0);
         let (epoch, version) = row.ok_or(StoreError::Damaged("no such district"))?;
         Ok((epoch, version.unwrap_or(0)))
+    }
+
+    /// The cells of a zoom that hold a hazard, in no order.
+    pub async fn hazard_cells(&mut self, district: DistrictKey, level: u8) -> Result<Vec<i64>, StoreError> {
+        let rows = fetch_all!(self, (i64,), SELECT_CELLS, district.0, i64::from(level));
+        Ok(rows.into_iter().map(|(cell,)| cell).collect())
     }
 
     /// The counts that are kept of the cells of a zoom, in the order of their keys.

@@ -11,7 +11,7 @@ use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
 use sync_protocol::view::{Disposition, View};
 
-use super::{Engine, SyncError, tiles};
+use super::{Engine, SyncError, layers, tiles};
 use crate::domain::{Collection, District, disposition_of};
 use crate::reconcile;
 use crate::store::{CheckedRecord, NumberGap, Restore, StoredOperation};
@@ -130,9 +130,9 @@ pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, 
     checker.numbers("report", &transaction.report_counts(district.key).await?, &gaps);
     checker.report.report_gaps = gaps;
 
-    for fault in tiles::faults(&mut transaction, district.key).await? {
-        checker.report.fault(fault);
-    }
+    let counts = tiles::faults(&mut transaction, district.key).await?;
+    let totals = layers::faults(&mut transaction, district.key).await?;
+    counts.into_iter().chain(totals).for_each(|fault| checker.report.fault(fault));
     Ok(checker.finish(stored, quarantined, &released, &tallies))
 }
 

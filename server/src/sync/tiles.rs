@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use geo::Rect;
+use jiff::tz::TimeZone;
 use sync_protocol::codes::Code;
 
+use super::derive::local_day;
 use super::layers::{self, PAGE_MOST, Selection};
 use super::sessions::Sight;
 use super::{Engine, SyncError};
@@ -40,8 +42,7 @@ impl Wanted {
 
     /// Whether it is narrowed by what counts do not tell apart.
     pub const fn is_narrowed(&self) -> bool {
-        let Selection { predicate, bbox, at, since: _, sight: _ } = &self.selection;
-        predicate.is_some() || bbox.is_some() || at.is_some()
+        !self.selection.is_whole()
     }
 }
 
@@ -52,8 +53,17 @@ pub struct Made {
     pub bytes: Option<Vec<u8>>,
     /// It holds counts of hazards and not the hazards.
     pub is_counted: bool,
-    /// As [`version`], of hazards: read with what the tile is made of, or before it.
+    /// Something lies in it or beside it, if perhaps too small to be drawn at its zoom.
+    pub is_met: bool,
+    /// The text of [`version`], of hazards: read with what the tile is made of, or before it.
     pub version: Option<String>,
+}
+
+impl Made {
+    /// A tile of hazards.
+    fn of(bytes: Option<Vec<u8>>, is_counted: bool, version: String) -> Self {
+        Self { is_met: bytes.is_some(), bytes, is_counted, version: Some(version) }
+    }
 }
 
 /// Bytes of lines that are encoded where they were read: to hand them over would take longer.
@@ -74,31 +84,60 @@ pub const fn first_zoom(layer: Layer) -> u8 {
     }
 }
 
-/// The version of what tiles of a layer are made of: the same as long as none of them can change. It is read before what
-/// a tile is made of, so that no tile is older than what its tag says. None of layers that follow more than one thing, or
-/// the clock: their tiles are told apart by their bytes.
+/// What tiles of a layer are made of, in one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// Another one means that tiles may be others: tiles are tagged with it.
+    OfLayer(String),
+    /// It is another with every sync, whatever came: the same one means the same tiles, another means nothing. Tiles are
+    /// tagged with their bytes.
+    OfLedger(String),
+}
+
+impl Version {
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::OfLayer(text) | Self::OfLedger(text) => text.as_bytes(),
+        }
+    }
+}
+
+/// The version of what tiles of a layer are made of: while it is the same, none of them changes. It is read before what a
+/// tile is made of, so that no tile is older than what its tag says.
 ///
 /// # Errors
 /// The store's.
-pub async fn version(
-    engine: &Arc<Engine>,
-    district: &District,
-    layer: Layer,
-) -> Result<Option<String>, SyncError> {
-    match layer {
-        Layer::Hazards => Ok(Some(said(engine.store.glance().await?.map_version(district.key).await?))),
-        Layer::Lines | Layer::Structures => {
-            let (epoch, _) = engine.store.glance().await?.map_version(district.key).await?;
-            let (grid, regions) = engine.grid(district).await?.basis;
-            Ok(Some(format!("{}.{grid}.{regions}", hex::encode(epoch))))
-        }
-        Layer::HazardStates
-        | Layer::Patrolled
-        | Layer::NotPatrolled
-        | Layer::Works
-        | Layer::Regions
-        | Layer::Unsent => Ok(None),
+pub async fn version(engine: &Arc<Engine>, district: &District, layer: Layer) -> Result<Version, SyncError> {
+    let key = district.key;
+    let of_map = engine.store.glance().await?.map_version(key).await?;
+    let (epoch, hazards) = (hex::encode(&of_map.0), of_map.1);
+    if layer == Layer::Hazards {
+        return Ok(Version::OfLayer(said(of_map)));
     }
+    let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
+    let today = local_day(engine.clock.now_ms(), &zone);
+    let derived = async || engine.store.read().await?.derivation(key).await;
+    let (grid, regions) = engine.grid(district).await?.basis;
+    Ok(match layer {
+        Layer::Hazards | Layer::Lines | Layer::Structures => {
+            Version::OfLayer(format!("{epoch}.{grid}.{regions}"))
+        }
+        Layer::Regions => Version::OfLayer(format!("{epoch}.{grid}.{regions}.{today}")),
+        Layer::HazardStates => Version::OfLedger(format!("{epoch}.{hazards}.{:?}", derived().await?)),
+        Layer::Patrolled | Layer::Works => {
+            Version::OfLedger(format!("{epoch}.{grid}.{regions}.{:?}", derived().await?))
+        }
+        Layer::NotPatrolled => {
+            Version::OfLedger(format!("{epoch}.{grid}.{regions}.{today}.{:?}", derived().await?))
+        }
+        // Devices are few, and what is told of them follows the clock.
+        Layer::Unsent => {
+            let all = Selection::seen_by(Sight::District);
+            let devices = layers::page(engine, district, layer, &all, Some(-1), PAGE_MOST).await?;
+            Version::OfLayer(format!("{epoch}.{devices:?}"))
+        }
+    })
 }
 
 fn said((epoch, version): (Vec<u8>, i64)) -> String {
@@ -136,7 +175,7 @@ pub async fn made_within(
         return Err(SyncError::RefusedFor(Code::TileNeedsZoom, format!("zoom {}", COUNTED_ZOOM + 1)));
     }
     let found = selected(engine, district, wanted, limit).await?;
-    let (layer, filter) = (wanted.layer, wanted.filter.clone());
+    let (layer, filter, is_met) = (wanted.layer, wanted.filter.clone(), !found.is_empty());
     let make = move || match layer {
         Layer::Hazards => {
             let points = found.iter().filter_map(Point::of).filter(|point| tile.holds(point.place));
@@ -144,7 +183,7 @@ pub async fn made_within(
         }
         layer => features::encode(tile, layer, &found),
     };
-    Ok(Made { bytes: encoded(make).await?, is_counted: false, version: None })
+    Ok(Made { bytes: encoded(make).await?, is_counted: false, is_met, version: None })
 }
 
 async fn hazards(
@@ -162,17 +201,17 @@ async fn hazards(
     let version = if tile.zoom() > COUNTED_ZOOM {
         let TileLines { version, amount, text } =
             reading.tile_lines(key, tile, &filter, limit.saturating_add(1)).await?;
-        let version = Some(said(version));
+        let version = said(version);
         if amount <= i64::from(limit) {
             drop(reading);
             let is_small = text.len() <= AT_ONCE_BYTES;
             let make = move || points::encode(tile, text.split(points::LINE).filter_map(Point::parse));
             let bytes = if is_small { make() } else { encoded(move || Ok(make())).await? };
-            return Ok(Made { bytes, is_counted: false, version });
+            return Ok(Made::of(bytes, false, version));
         }
         version
     } else {
-        Some(said(reading.map_version(key).await?))
+        said(reading.map_version(key).await?)
     };
     // A unit's hazards are few, and what too many hazards come to is counted when it is asked for.
     let counted = if tile.zoom() > COUNTED_ZOOM || filter.units.is_some() {
@@ -184,7 +223,7 @@ async fn hazards(
     };
     drop(reading);
     let make = move || counts::encode(tile, &counted);
-    Ok(Made { bytes: encoded(make).await?, is_counted: true, version })
+    Ok(Made::of(encoded(make).await?, true, version))
 }
 
 /// The features that are asked for in a tile and its margin.

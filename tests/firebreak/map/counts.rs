@@ -10,8 +10,8 @@ use firebreak::store::{MapHazardRow, TileFilter, Transaction};
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
-use firebreak::tiles::counts::{Count, Deltas, Key, LEVELS};
-use firebreak_tests::map::{fill, row};
+use firebreak::tiles::counts::{Count, Key, LEVELS};
+use firebreak_tests::map::{fill, keep, row};
 use firebreak_tests::server::{Backend, Server};
 use fixtures::dice::Dice;
 use uuid::Uuid;
@@ -97,7 +97,7 @@ async fn counts_follow_hazards_that_come_move_close_and_go() -> Result<()> {
             transaction.take_counter(district.key, 0).await?;
             let mut changes = transaction.remove_map_hazards(district.key, &gone).await?;
             changes.extend(transaction.replace_map_hazards(district.key, &rows).await?);
-            transaction.keep_tile_counts(district.key, &Deltas::from(changes.as_slice())).await?;
+            keep(&mut transaction, district.key, &changes).await?;
             holds(&mut transaction, district.key, &model).await?;
             versions.push(transaction.map_version(district.key).await?.1);
             transaction.commit().await?;
@@ -122,6 +122,7 @@ async fn a_check_finds_a_count_that_is_wrong() -> Result<()> {
         transaction.commit().await?;
         let (succeeded, report) = server.command(&["check"]).await?;
         ensure!(!succeeded && report.to_string().contains("counts of the map"), "{report}");
+        ensure!(report.to_string().contains("the total of hazards on the map is 0, counted 1"), "{report}");
     }
     Ok(())
 }

@@ -6,9 +6,12 @@ use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::http::{Client, Reply};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
+use fixtures::photos::jpeg;
 use serde_json::{Value, json};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::Identity;
+
+use crate::photos::{File, report};
 
 /// A server with so many hazards, and the phone that reported them.
 async fn with_hazards(backend: Backend, count: usize) -> Result<(Server, Phone, Client)> {
@@ -125,64 +128,6 @@ async fn what_no_file_can_be_is_refused_with_the_parameter_that_is_wrong() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn filters_of_files_name_what_the_ledgers_list_names() -> Result<()> {
-    for backend in Backend::ALL {
-        let (_server, mut phone, office) = with_hazards(backend, 31).await?;
-        let mut odd = phone.report("serious");
-        odd.fields.remove("position");
-        odd.fields.remove("severity");
-        let bundle = phone.seal(&[odd]);
-        phone.sync(&[&bundle]).await?;
-        for query in [
-            "",
-            "?severity=critical",
-            "?severity=general",
-            "?severity=none",
-            "?open=true",
-            "?open=false",
-            "?state=reported",
-            "?state=closed",
-            "?counted=true",
-            "?counted=false",
-            "?major=false",
-            "?conflict=false",
-            "?provisional=true",
-            "?category=corridor",
-            "?category=line_body,corridor",
-            "?category=none",
-            "?bbox=103,29.9,103.005,30",
-            "?found_from=2000-01-01",
-            "?found_to=2000-01-01",
-            "?overdue=true",
-            "?overdue=false",
-            "?turn=reviewer",
-        ] {
-            let list = office
-                .json(&format!("/v1/hazards{query}{}limit=500", if query.is_empty() { "?" } else { "&" }))
-                .await?;
-            let listed: Vec<&str> = list["hazards"]
-                .as_array()
-                .context("no list")?
-                .iter()
-                .filter_map(|row| row["id"].as_str())
-                .collect();
-            let file = office.json(&format!("/v1/exports/hazards.geojson{query}")).await?;
-            let mut filed: Vec<&str> = file["features"]
-                .as_array()
-                .context("no features")?
-                .iter()
-                .filter_map(|feature| feature["properties"]["uuid"].as_str())
-                .collect();
-            let mut listed = listed;
-            listed.sort_unstable();
-            filed.sort_unstable();
-            assert_eq!(filed, listed, "{backend:?} {query}");
-        }
-    }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_redaction_no_file_that_was_made_before_it_is_given_out() -> Result<()> {
     let (server, mut phone, office) = with_hazards(Backend::Sqlite, 3).await?;
     let report = phone.report("serious").with("description", &"王老五住在三组十二号");
@@ -253,4 +198,60 @@ pub(crate) async fn codes(backend: Backend) -> Result<()> {
     let (reply, _) = get(&office, "/v1/exports/hazards.csv", &[("range", "bytes=100000000-")]).await?;
     ensure!(reply.code().as_deref() == Some(Code::RangeNotSatisfiable.as_str()), "{}", reply.text());
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kmz_shows_a_photo_of_each_hazard_to_those_who_see_it_until_it_is_redacted() -> Result<()> {
+    for backend in Backend::ALL {
+        let (server, mut phone, office) = with_hazards(backend, 2).await?;
+        let photo = File::of(jpeg(7, 4_000));
+        let record = report(&mut phone, &[photo.named("before")]).await?;
+        photo.put(&phone.client).await?;
+        let path = "/v1/exports/hazards.kmz?thumbnails=true";
+        let (told, pictures) = members(&get(&office, path, &[]).await?.0)?;
+        assert_eq!((pictures.len(), told.matches("&lt;img src=").count()), (1, 1), "{pictures:?}");
+        let (name, bytes) = pictures.first().context("no picture")?;
+        ensure!(told.contains(&format!("&lt;img src=&quot;{name}&quot;/&gt;")), "{told}");
+        ensure!(bytes.starts_with(&[0xff, 0xd8]) && *bytes != photo.bytes, "it is a thumbnail");
+        // Without the word, and in anything else, there is none.
+        let (_, none) = members(&get(&office, "/v1/exports/hazards.kmz", &[]).await?.0)?;
+        ensure!(none.is_empty(), "{none:?}");
+        for other in ["hazards.kml", "lines.kmz", "ledger.kmz"] {
+            let refused = office.get(&format!("/v1/exports/{other}?thumbnails=true")).await?;
+            assert_eq!((refused.status, refused.code().as_deref()), (400, Some("bad-parameter")), "{other}");
+        }
+        let body = json!({"fields": {"photo": photo.hash.to_string(), "reason": "拍到了人"}});
+        office.post(&format!("/v1/hazards/{record}/commands/redact"), &body).await?.json("redact")?;
+        let (_, redacted) = members(&get(&office, path, &[]).await?.0)?;
+        ensure!(redacted.is_empty(), "what was redacted is in no file: {redacted:?}");
+        server.check().await?;
+    }
+    Ok(())
+}
+
+/// A picture with its name.
+type Picture = (String, Vec<u8>);
+
+/// The document of a KMZ, and the pictures beside it.
+fn members(reply: &Reply) -> Result<(String, Vec<Picture>)> {
+    ensure!(reply.status == 200, "{}", reply.text());
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("hazards.kmz");
+    std::fs::write(&path, &reply.body)?;
+    let unzip = "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])";
+    let done =
+        std::process::Command::new("python3").args(["-c", unzip]).arg(&path).arg(folder.path()).status()?;
+    ensure!(done.success(), "it is no zip");
+    let document = std::fs::read_to_string(folder.path().join("doc.kml"))?;
+    let mut pictures = Vec::new();
+    if let Ok(entries) = std::fs::read_dir(folder.path().join("files")) {
+        for entry in entries {
+            let entry = entry?;
+            pictures.push((
+                format!("files/{}", entry.file_name().to_string_lossy()),
+                std::fs::read(entry.path())?,
+            ));
+        }
+    }
+    Ok((document, pictures))
 }

@@ -335,7 +335,7 @@ async fn an_archive_of_tiles_has_every_hazard_with_a_place_once() -> Result<()> 
         // A unit of a tile is 0.6 m at zoom 14.
         ensure!((x - lon).abs() < 2e-5 && (y - lat).abs() < 2e-5, "{number}: {x} {y}, not {lon} {lat}");
     }
-    let refused = scene.office.get("/v1/exports/hazards.pmtiles?open=true").await?;
+    let refused = scene.office.get("/v1/exports/ledger.pmtiles").await?;
     assert_eq!((refused.status, refused.code().as_deref()), (400, Some("bad-parameter")));
     Ok(())
 }

@@ -6,9 +6,11 @@ pub(crate) mod downloads;
 mod drawn;
 mod each;
 mod exports;
+mod filtered;
 mod reading;
 mod round_trip;
 pub(crate) mod tiles;
+pub(crate) mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

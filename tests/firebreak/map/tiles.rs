@@ -19,7 +19,10 @@ use serde_json::{Value, json};
 use sync_protocol::ids::RecordId;
 use sync_protocol::operation::Position;
 
-use super::beside;
+use super::whole::furnish;
+use super::{Map, beside};
+use crate::derived::patrols::{patrol, walk};
+use crate::derived::{import, line};
 
 /// Hazards that are looked for on every zoom.
 const SAMPLED: usize = 2_000;
@@ -458,5 +461,69 @@ async fn the_earliest_deadline_of_a_small_zoom_follows_orders_and_closing() -> R
     office.post(&format!("{path}/void"), &void).await?.json("void")?;
     engine.follow_until_current(&district).await?;
     assert_eq!(earliest().await?, Some(before), "with the hazard goes its deadline");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tile_of_any_layer_is_known_by_its_tag_until_it_changes() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        furnish(&server).await?;
+        let map = Map::open(&server).await?;
+        map.all(Layer::Hazards).await?;
+        let client = server.client()?;
+        let path = |layer: Layer| -> Result<String> {
+            // Everything that is furnished lies in it; phones' areas are the county's.
+            let tile = tile_of((299_850_000, 1_030_150_000), 12)?;
+            Ok(path_of(tile).replace("hazards", layer.name()))
+        };
+        let mut tags = BTreeMap::new();
+        for layer in Layer::ALL {
+            let (first, headers) = get(&client, &path(*layer)?, &[]).await?;
+            assert_eq!(first.status, 200, "{}: {}", layer.name(), first.text());
+            let tag = headers["etag"].clone();
+            let (again, _) = get(&client, &path(*layer)?, &[("if-none-match", &tag)]).await?;
+            assert_eq!((again.status, again.body.len()), (304, 0), "{}", layer.name());
+            tags.insert(*layer, tag);
+        }
+        // A hazard comes: the layers of hazards are others, those of the grid and of what was walked are not.
+        let mut phone = Phone::enrol(&server).await?;
+        let bundle = phone.reports(1);
+        phone.sync(&[bundle]).await?;
+        map.all(Layer::Hazards).await?;
+        let changed = |found: &BTreeMap<Layer, u16>| -> BTreeSet<&'static str> {
+            found.iter().filter(|(_, status)| **status == 200).map(|(layer, _)| layer.name()).collect()
+        };
+        let again = async |tags: &BTreeMap<Layer, String>| -> Result<BTreeMap<Layer, u16>> {
+            let mut found = BTreeMap::new();
+            for (layer, tag) in tags {
+                let (reply, _) = get(&client, &path(*layer)?, &[("if-none-match", tag)]).await?;
+                found.insert(*layer, reply.status);
+            }
+            Ok(found)
+        };
+        assert_eq!(
+            changed(&again(&tags).await?),
+            BTreeSet::from(["hazards", "hazard_states"]),
+            "{backend:?}"
+        );
+        // A walk, a work, another line: each layer is another after what it is made of.
+        let walked = patrol(&mut phone, &[walk(15, 20, MORNING_MS)]);
+        let bundle = phone.seal(&walked);
+        phone.sync(&[bundle]).await?;
+        let work = json!({"fields": {"work_type": "corridor_felling", "line_name": "青杠一线",
+            "structure_from": "N005", "structure_to": "N007", "completed_at_ms": MORNING_MS}});
+        client.post("/v1/works", &work).await?.json("work")?;
+        map.all(Layer::Hazards).await?;
+        let found = changed(&again(&tags).await?);
+        ensure!(["patrolled", "works"].iter().all(|name| found.contains(name)), "{backend:?}: {found:?}");
+        ensure!(!found.contains("lines") && !found.contains("regions"), "{backend:?}: {found:?}");
+        import(&server, &line(1, "青杠一线", "110000", 29.981, 30)).await?;
+        map.all(Layer::Hazards).await?;
+        let found = changed(&again(&tags).await?);
+        for name in ["lines", "structures", "not_patrolled"] {
+            ensure!(found.contains(name), "{backend:?}: {name} is stale: {found:?}");
+        }
+    }
     Ok(())
 }

@@ -7,8 +7,10 @@ use firebreak::layers::Layer;
 use firebreak_tests::server::Backend;
 use serde_json::{Value, json};
 
+use super::clients::bounds_of;
 use super::{HARD, HAZARDS, PLACED, World, features, found_ms, linked, place};
 use crate::derived;
+use crate::map::whole::furnish;
 
 const ITEMS: &str = "/ogc/collections/hazards/items";
 
@@ -79,6 +81,12 @@ async fn the_conformance_page_names_the_classes_that_are_met() -> Result<()> {
         "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
         "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
         "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
+        "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/core",
+        "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/tileset",
+        "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/tilesets-list",
+        "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/geodata-tilesets",
+        "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/mvt",
+        "http://www.opengis.net/spec/tms/2.0/conf/json-tilematrixset",
         "http://www.opengis.net/spec/cql2/1.0/conf/cql2-text",
         "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
     ] {
@@ -416,6 +424,62 @@ async fn links_stay_right_while_devices_sync() -> Result<()> {
         let distinct: BTreeSet<i64> = seen.iter().copied().collect();
         assert_eq!(distinct.len(), seen.len(), "{backend:?}: one came twice");
         ensure!(there.is_subset(&distinct), "{backend:?}: {:?} did not come", there.difference(&distinct));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_extent_of_a_layer_holds_every_feature_of_it() -> Result<()> {
+    for backend in Backend::ALL {
+        let world = World::new(backend).await?;
+        furnish(&world.server).await?;
+        for layer in Layer::ALL {
+            let name = layer.name();
+            let page = world.get(&format!("/ogc/collections/{name}/items?limit=1000")).await?;
+            let extent = world.get(&format!("/ogc/collections/{name}")).await?["extent"].clone();
+            let told: Vec<f64> = extent["spatial"]["bbox"][0]
+                .as_array()
+                .with_context(|| format!("{name} is nowhere: {extent}"))?
+                .iter()
+                .filter_map(Value::as_f64)
+                .collect();
+            let [west, south, east, north] = bounds_of(features(&page)?).context("nothing has a place")?;
+            let holds = told[0] <= west && told[1] <= south && east <= told[2] && north <= told[3];
+            ensure!(holds, "{name}: {told:?} does not hold {west} {south} {east} {north}");
+            // Some tens of kilometres more, not the whole world.
+            ensure!(told[2] - told[0] < 2.0 && told[3] - told[1] < 2.0, "{name}: {told:?}");
+            let time = match layer {
+                Layer::Hazards => "found",
+                Layer::HazardStates => "valid_from",
+                Layer::Patrolled | Layer::Works => "day",
+                Layer::Lines | Layer::Structures | Layer::NotPatrolled | Layer::Regions | Layer::Unsent => {
+                    ensure!(extent["temporal"].is_null(), "{name} has no time: {extent}");
+                    continue;
+                }
+            };
+            let interval = &extent["temporal"]["interval"][0];
+            let moment = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+            let from = moment(&interval[0]).with_context(|| format!("{name}: {extent}"))?;
+            let to = moment(&interval[1]).unwrap_or(jiff::Timestamp::MAX);
+            for feature in features(&page)? {
+                let text = feature["properties"][time].as_str().context("no time")?;
+                let at = match text.len() {
+                    10 => text.parse::<jiff::civil::Date>()?.in_tz("Asia/Shanghai")?.timestamp(),
+                    _ => text.parse()?,
+                };
+                ensure!(from <= at && at <= to, "{name}: {at} is not in {interval}");
+            }
+        }
+        // What one unit sees does not tell where the others' are.
+        let unit = json!({"name": "青山管护队", "kind": "responsible"});
+        let unit = world.office.post("/v1/units", &unit).await?.json("unit")?;
+        let unit = unit["unit"].as_str().context("no unit")?.to_owned();
+        let arguments =
+            ["person", "add", "--district", "test", "--name", "甲", "--role", "unit", "--unit", &unit];
+        let person = world.server.command_text(&arguments, "person").await?;
+        let theirs = world.server.client_of(&world.server.create_token(&person).await?)?;
+        let hazards = theirs.json("/ogc/collections/hazards").await?;
+        ensure!(hazards["extent"].is_null(), "{hazards}");
     }
     Ok(())
 }

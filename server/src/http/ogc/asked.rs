@@ -18,6 +18,7 @@ use crate::layers::cql::{self, FilterError, Reading};
 use crate::layers::crs::{Area, Crs};
 use crate::layers::predicate::Predicate;
 use crate::layers::{Layer, Value};
+use crate::store::OfRecord;
 use crate::sync::layers::Selection;
 
 /// Features of a page where the request does not say.
@@ -111,6 +112,7 @@ impl Asked {
             bbox,
             at: said.datetime.map(|text| interval(text, &zone)).transpose()?,
             since: said.since.map(|text| local_day("since", text)).transpose()?,
+            of_record: OfRecord::NOTHING,
             sight: account.sight.clone(),
         };
         let kept = pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "cursor" | "f"));

@@ -12,7 +12,8 @@ use crate::http::error::ApiError;
 use crate::http::pages;
 use crate::http::parameters::Parameters;
 use crate::layers::crs::{self, Crs};
-use crate::layers::{Column, ColumnKind, Layer, Shape, cql};
+use crate::layers::{Column, ColumnKind, Layer, Shape, cql, geojson};
+use crate::sync::layers::{self, Extent};
 use crate::web;
 
 /// The relation of a collection to what it can be asked by (Part 3).
@@ -22,6 +23,9 @@ const DESCRIBED: &str = "describedBy";
 /// The relation of a collection to its tiles (OGC API – Tiles).
 const TILESETS: &str = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector";
 
+/// The system of times.
+const GREGORIAN: &str = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian";
+
 /// 图层列表 The layers of the district's map.
 #[utoipa::path(
     get, path = "/ogc/collections", tag = "map",
@@ -29,7 +33,7 @@ const TILESETS: &str = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector";
     responses((status = 200, description = "The collections", body = Object)),
 )]
 pub(in crate::http) async fn list(
-    State(_shared): State<Shared>,
+    State(shared): State<Shared>,
     Asker(account): Asker,
     Base(base): Base,
     headers: HeaderMap,
@@ -41,7 +45,11 @@ pub(in crate::http) async fn list(
         return Ok(pages::shown_page(&account, |viewer| web::ogc::collections(&layers, viewer)));
     }
     let links = own_links(&format!("{base}/collections"), format, "application/json");
-    let collections: Vec<Value> = shown(&account).map(|layer| described(&base, layer, format)).collect();
+    let mut collections = Vec::new();
+    for layer in shown(&account) {
+        let extent = layers::extent(&shared.engine, &account.district, layer, &account.sight).await?;
+        collections.push(described(&base, layer, format, extent));
+    }
     let body = json!({ "links": links, "collections": collections, "crs": Crs::names() });
     Ok(document("application/json", body.to_string()))
 }
@@ -53,7 +61,7 @@ pub(in crate::http) async fn list(
     responses((status = 200, description = "The collection", body = Object)),
 )]
 pub(in crate::http) async fn one(
-    State(_shared): State<Shared>,
+    State(shared): State<Shared>,
     Asker(account): Asker,
     Base(base): Base,
     Path(name): Path<String>,
@@ -65,7 +73,8 @@ pub(in crate::http) async fn one(
     if format == Format::Html {
         return Ok(pages::shown_page(&account, |viewer| web::ogc::collection(layer, viewer)));
     }
-    Ok(document("application/json", described(&base, layer, format).to_string()))
+    let extent = layers::extent(&shared.engine, &account.district, layer, &account.sight).await?;
+    Ok(document("application/json", described(&base, layer, format, extent).to_string()))
 }
 
 /// 可查询属性 What the features of a layer can be asked by, as a JSON Schema.
@@ -151,7 +160,7 @@ fn title(layer: Layer) -> String {
     format!("{} {}", title.zh, title.en)
 }
 
-fn described(base: &str, layer: Layer, format: Format) -> Value {
+fn described(base: &str, layer: Layer, format: Format, extent: Extent) -> Value {
     let address = format!("{base}/collections/{}", layer.name());
     let mut links = own_links(&address, format, "application/json");
     links.extend([
@@ -166,14 +175,31 @@ fn described(base: &str, layer: Layer, format: Format) -> Value {
         link(&format!("{address}/schema"), DESCRIBED, "application/schema+json", "结构 Schema"),
         link(&format!("{address}/tiles"), TILESETS, "application/json", "矢量瓦片 Vector tiles"),
     ]);
-    json!({
+    let mut described = json!({
         "id": layer.name(),
         "title": title(layer),
         "itemType": "feature",
         "crs": Crs::names(),
         "storageCrs": crs::STORAGE,
         "links": links,
-    })
+    });
+    if let (Some(described), Some(extent)) = (described.as_object_mut(), extent_of(extent)) {
+        described.insert("extent".to_owned(), extent);
+    }
+    described
+}
+
+/// Where and when the features are, as far as that is told.
+fn extent_of(extent: Extent) -> Option<Value> {
+    let moment = |at_ms: i64| geojson::moment(at_ms).map_or(Value::Null, Value::String);
+    let spatial = extent.bbox.map(|bbox| ("spatial", json!({ "bbox": [bbox], "crs": crs::STORAGE })));
+    let temporal = extent.interval.map(|(from_ms, to_ms)| {
+        let interval = [moment(from_ms), to_ms.map_or(Value::Null, moment)];
+        ("temporal", json!({ "interval": [interval], "trs": GREGORIAN }))
+    });
+    let told: Map<String, Value> =
+        spatial.into_iter().chain(temporal).map(|(name, value)| (name.to_owned(), value)).collect();
+    (!told.is_empty()).then_some(Value::Object(told))
 }
 
 fn geometry_schema(shape: Shape) -> Value {

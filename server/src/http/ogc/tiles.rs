@@ -3,8 +3,9 @@
 //! A reader who has the tile is told so before it is made. What tiles there are is in [`super::tile_sets`]; what they hold
 //! in `sync::tiles`. Start at [`tile`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -26,7 +27,7 @@ use crate::http::parameters::Parameters;
 use crate::layers::Layer;
 use crate::store::TileFilter;
 use crate::sync::SyncError;
-use crate::sync::tiles::{self, Made, Wanted};
+use crate::sync::tiles::{self, Made, Version, Wanted};
 use crate::tiles::{COUNTED_ZOOM, FORMAT, MEDIA_TYPE, SEVERITIES, Tile};
 
 /// Tiles that are made at a time; others wait for their turn.
@@ -86,23 +87,58 @@ pub(in crate::http) async fn tile(
     let version = if layer == Layer::Hazards && !wanted.is_narrowed() && !is_asked {
         None
     } else {
-        tiles::version(&shared.engine, &account.district, layer).await?
+        Some(tiles::version(&shared.engine, &account.district, layer).await?)
     };
     shared.engine.note_map_read(&account.district, account.person.id, "map.read", layer).await?;
-    let early = version.map(|version| tag(&account, &wanted, version.as_bytes(), encoding));
+    let of_version = version.map(|version| {
+        let tag = tag(&account, &wanted, version.as_bytes(), encoding);
+        (version, tag)
+    });
+    let early = match &of_version {
+        Some((Version::OfLayer(_), tag)) => Some(tag.clone()),
+        Some((Version::OfLedger(_), of_version)) => shared.tile_tags.get(of_version),
+        None => None,
+    };
     if let Some(tag) = early.as_ref().filter(|tag| is_known(&headers, tag)) {
         return Ok((StatusCode::NOT_MODIFIED, told(tag)).into_response());
     }
     let _turn = shared.tiles.acquire().await.map_err(|_closed| ApiError::from(Code::Internal))?;
     let made = tiles::made(&shared.engine, &account.district, &wanted).await?;
-    let tag = early.unwrap_or_else(|| {
-        let version = made.version.as_deref().map(str::as_bytes);
-        tag(&account, &wanted, version.or(made.bytes.as_deref()).unwrap_or_default(), encoding)
-    });
+    let tag = match of_version {
+        Some((Version::OfLayer(_), tag)) => tag,
+        Some((Version::OfLedger(_), of_version)) => {
+            let of_bytes = tag(&account, &wanted, made.bytes.as_deref().unwrap_or_default(), encoding);
+            shared.tile_tags.keep(of_version, of_bytes.clone());
+            of_bytes
+        }
+        None => tag(&account, &wanted, made.version.as_deref().unwrap_or_default().as_bytes(), encoding),
+    };
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, told(&tag)).into_response());
     }
     reply(made, &tag, encoding).await
+}
+
+/// Tags of tiles that were made, each by that of the version of the ledger that it was made of: who has the tile is told so
+/// before it is made again.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Tags(Mutex<BTreeMap<String, String>>);
+
+/// Tags that are kept; beyond them all are forgotten.
+const TAGS: usize = 4_096;
+
+impl Tags {
+    fn get(&self, of_version: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(of_version).cloned()
+    }
+
+    fn keep(&self, of_version: String, of_bytes: String) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= TAGS {
+            kept.clear();
+        }
+        kept.insert(of_version, of_bytes);
+    }
 }
 
 fn numbered(z: &str, x: &str, y: &str) -> Option<Tile> {

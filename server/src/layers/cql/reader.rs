@@ -86,6 +86,9 @@ impl Reader<'_> {
                         let column = self.column(&property)?;
                         of_kind(column, ColumnKind::Text).map(Side::Caseless)
                     }
+                    Expr::Literal(text) if has_foreign_case(&text) => {
+                        Err(FilterError::Unsupported("CASEI of letters with case beyond a to z".to_owned()))
+                    }
                     Expr::Literal(text) => Ok(Side::Constant(Constant::Caseless(plain(text)?))),
                     other => Err(FilterError::Unsupported(format!("CASEI of {}", kind_of(&other)))),
                 },
@@ -232,6 +235,11 @@ impl Reader<'_> {
             Side::Constant(_) => Err(FilterError::Unsupported("IN other than of a property".to_owned())),
         }
     }
+}
+
+/// Whether a letter beyond ASCII has another case: the databases fold those of ASCII alone.
+fn has_foreign_case(text: &str) -> bool {
+    text.chars().any(|c| !c.is_ascii() && (c.is_uppercase() || c.is_lowercase()))
 }
 
 /// A part of an expression, for good.

@@ -46,12 +46,22 @@ const HAZARD_FIELDS: &[(&str, &str)] = &[
     ("due", "Number"),
 ];
 
+/// The first zoom of an archive: hazards of a filter are not counted, and so not on small zooms.
+const fn begins(layer: Layer, selection: &Selection) -> u8 {
+    match layer {
+        Layer::Hazards if !selection.is_whole() => COUNTED_ZOOM + 1,
+        layer => first_zoom(layer),
+    }
+}
+
 /// What the tiles of a layer hold.
-fn contained(layer: Layer) -> Vec<TileLayer> {
-    let first_zoom = first_zoom(layer);
+fn contained(layer: Layer, first_zoom: u8) -> Vec<TileLayer> {
     let own = TileLayer { name: layer.name(), fields: None, first_zoom, last_zoom: LAST_ZOOM };
     if layer != Layer::Hazards {
         return vec![own];
+    }
+    if first_zoom > COUNTED_ZOOM {
+        return vec![TileLayer { fields: Some(HAZARD_FIELDS), ..own }];
     }
     let counts =
         TileLayer { name: HAZARD_COUNTS, fields: Some(COUNT_FIELDS), last_zoom: COUNTED_ZOOM, ..own };
@@ -69,15 +79,18 @@ pub(super) async fn write(
 ) -> Result<(), SyncError> {
     let (give, mut take) = mpsc::channel::<(Tile, Vec<u8>)>(TILES_WAITING);
     let path = path.to_owned();
+    let first = begins(layer, &request.selection);
     let writing = tokio::task::spawn_blocking(move || -> Result<(), WriteError> {
-        let zooms = (first_zoom(layer), LAST_ZOOM);
-        let mut archive = Archive::new(&outline, &contained(layer), zooms, Box::new(File::create(path)?))?;
+        let (contained, zooms) = (contained(layer, first), (first, LAST_ZOOM));
+        let mut archive = Archive::new(&outline, &contained, zooms, Box::new(File::create(path)?))?;
         while let Some((tile, bytes)) = take.blocking_recv() {
             archive.tile((tile.zoom(), tile.x(), tile.y()), tile.bounds(0.0), &bytes)?;
         }
         archive.finish()
     });
-    let wanted = |tile| Wanted::all(layer, tile, request.sight.clone());
+    let selection = &request.selection;
+    let wanted =
+        |tile| Wanted { selection: selection.clone(), ..Wanted::all(layer, tile, request.sight.clone()) };
     let points = match layer.shape() {
         Shape::Point => Some(occupied(engine, district, layer, request).await?),
         Shape::LineString | Shape::MultiLineString | Shape::MultiPolygon => None,
@@ -91,14 +104,17 @@ pub(super) async fn write(
         };
         tiles.sort_by_key(|tile| order(tile.zoom(), tile.x(), tile.y()));
         above.clear();
-        if zoom < first_zoom(layer) {
+        if zoom < first {
             continue;
         }
         for tile in tiles {
             match made(engine, district, &wanted(tile)).await {
                 Ok(it) => {
+                    // What is too small to be drawn here is drawn below.
+                    if it.is_met {
+                        above.push(tile);
+                    }
                     let Some(bytes) = it.bytes else { continue };
-                    above.push(tile);
                     // Where the writer is gone, what it says comes below.
                     if give.send((tile, bytes)).await.is_err() {
                         break;
@@ -129,11 +145,11 @@ async fn occupied(
     layer: Layer,
     request: &Request,
 ) -> Result<BTreeMap<u8, Vec<Tile>>, SyncError> {
-    let selection = Selection::seen_by(request.sight.clone());
+    let selection = &request.selection;
     let mut cells = std::collections::BTreeSet::new();
     let mut after = None;
     loop {
-        let page = layers::page(engine, district, layer, &selection, after, PAGE_MOST).await?;
+        let page = layers::page(engine, district, layer, selection, after, PAGE_MOST).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         cells.extend(page.iter().filter_map(|feature| match &feature.geometry {

@@ -12,6 +12,7 @@ use crate::domain::Role;
 use crate::layers::predicate::{Comparison, Predicate};
 use crate::layers::{Column, Layer, Value};
 use crate::report::figures::is_counted;
+use crate::store::OfRecord;
 use crate::sync::SyncError;
 use crate::sync::layers::Selection;
 use crate::sync::sessions::Sight;
@@ -53,8 +54,14 @@ pub struct Filters {
     pub due_before: Option<i64>,
     /// Major hazards, or others.
     pub major: Option<bool>,
-    /// Of stretches: not patrolled since this day.
-    pub since: Option<Date>,
+    /// Of hazards: changed after this change number. Of stretches: not patrolled since this day, `YYYY-MM-DD`.
+    pub since: Option<String>,
+    /// Operations of it are named that the ledger does not hold, or none are.
+    pub missing: Option<bool>,
+    /// Found by a supervisory inspection, or otherwise.
+    pub supervised: Option<bool>,
+    /// `hazard`, which is what files have.
+    pub record_type: Option<String>,
 }
 
 fn bad(detail: impl Into<String>) -> SyncError {
@@ -127,17 +134,44 @@ impl Filters {
             1 => asked.all.pop(),
             _ => Some(Predicate::And(asked.all)),
         };
-        let since = match (self.since, layer) {
-            (Some(day), Layer::NotPatrolled) => Some(day_number(day)),
-            (Some(_), _) => return Err(bad("since: it belongs to not_patrolled")),
+        let since = match (&self.since, layer) {
+            (Some(day), Layer::NotPatrolled) => {
+                let day: Date = day.parse().map_err(|_source| bad("since: a day, YYYY-MM-DD"))?;
+                Some(day_number(day))
+            }
             // The day is told, so that a file of tomorrow is another.
             (None, Layer::NotPatrolled) => {
                 let today = zone_date(zone, now_ms).ok_or_else(|| bad("since"))?;
                 Some(day_number(today) - crate::sync::layers::UNPATROLLED_DAYS)
             }
-            (None, _) => None,
+            _ => None,
         };
-        Ok(Selection { predicate, bbox: self.bbox, at: None, since, sight: self.narrowed(layer, sight)? })
+        let of_record = self.of_record(layer)?;
+        let sight = self.narrowed(layer, sight)?;
+        Ok(Selection { predicate, bbox: self.bbox, at: None, since, of_record, sight })
+    }
+
+    /// What is asked of the records of hazards.
+    fn of_record(&self, layer: Layer) -> Result<OfRecord, SyncError> {
+        let is_asked = self.missing.is_some() || self.supervised.is_some() || self.record_type.is_some();
+        match (layer, &self.since) {
+            (Layer::Hazards, _) => {}
+            (_, _) if is_asked => return Err(bad("missing, supervised, type: they belong to hazards")),
+            (Layer::NotPatrolled, _) | (_, None) => return Ok(OfRecord::NOTHING),
+            (_, Some(_)) => return Err(bad("since: it belongs to hazards and not_patrolled")),
+        }
+        if self.record_type.as_ref().is_some_and(|name| name != "hazard") {
+            return Err(bad("type: files have hazards alone"));
+        }
+        let change = |text: &String| {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|_| is_number).ok_or_else(|| bad("since: a change number"))
+        };
+        Ok(OfRecord {
+            changed_after: self.since.as_ref().map(change).transpose()?,
+            is_missing: self.missing,
+            is_supervised: self.supervised,
+        })
     }
 
     fn ask_terms(&self, asked: &mut Conditions) -> Result<(), SyncError> {
@@ -201,12 +235,17 @@ impl Filters {
         asked.compare("found_from", "found", Comparison::AtLeast, from)?;
         asked.compare("found_to", "found", Comparison::Less, to)?;
         asked.compare("due_before", "due", Comparison::Less, self.due_before.map(Value::Time))?;
-        if self.due_before.is_some() {
+        // What is asked of who must act is asked of open hazards, as in the list.
+        let is_of_case = self.due_before.is_some()
+            || self.overdue.is_some()
+            || self.turn.is_some()
+            || self.unit.is_some()
+            || self.major.is_some();
+        if is_of_case {
             asked.equal("open", Some(Value::Boolean(true)))?;
         }
         if let Some(overdue) = self.overdue {
             let column = asked.column("overdue", "due")?;
-            asked.equal("open", Some(Value::Boolean(true)))?;
             let late = Predicate::Compare(column, Comparison::AtMost, Value::Time(now_ms));
             asked.all.push(if overdue {
                 late
@@ -252,7 +291,10 @@ impl Filters {
             ("unit", id(self.unit)),
             ("due_before", self.due_before.map(|at_ms| at_ms.to_string())),
             ("major", truth(self.major)),
-            ("since", day(self.since)),
+            ("since", self.since.clone()),
+            ("missing", truth(self.missing)),
+            ("supervised", truth(self.supervised)),
+            ("type", self.record_type.clone()),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.map(|value| format!("{name}={value}")))

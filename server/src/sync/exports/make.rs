@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use geo::BoundingRect as _;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,8 @@ use sync_protocol::codes::Code;
 use tokio::sync::{mpsc, watch};
 
 use super::kept::discard;
-use super::{Job, Ready, Request, State, Subject, archive, ledger, redactions};
+use super::pictures::Pictures;
+use super::{Job, PhotosShown, Ready, Request, State, Subject, archive, ledger, redactions};
 use crate::domain::District;
 use crate::exports::about::{About, Unsent};
 use crate::exports::{self, Format, Outline, Scratch, Workspace, WriteError, Writer};
@@ -207,11 +209,13 @@ async fn write(
     written: &AtomicU64,
 ) -> Result<Made, SyncError> {
     settle(engine, district).await?;
-    let (rules, grid) = versions(engine, district).await?;
-    let mut reading = engine.store.read().await?;
+    let rules = engine.rules(district).await?.version().to_owned();
+    let (mut reading, moment) = layers::snapshot(engine, district).await?;
     let (change, epoch) = cursor(&mut reading, district).await?;
     let change_ms = reading.moment_of_change(district.key, change).await?;
-    let unsent = unsent(engine, district, &request.sight).await?;
+    let unsent = unsent(&mut reading, &moment, district, &request.sight).await?;
+    let (lines, regions) = moment.grid();
+    let grid = format!("{lines}/{regions}");
     let about = About {
         district: district.name.clone(),
         code: district.code.clone(),
@@ -225,7 +229,7 @@ async fn write(
     };
     let parameters = request.parameters(district.id);
     let tag = Sha256::new().chain_update(parameters.0).chain_update(format!("{epoch} {about:?}")).finalize();
-    let mut pages = Pages { engine, district, request, reading, written };
+    let mut pages = Pages { engine, district, request, reading, moment, written };
     match request.format {
         Format::GeoPackage => geopackage(&mut pages, &about, path).await?,
         Format::PmTiles => tiles(&pages, &about, path).await?,
@@ -243,8 +247,14 @@ async fn write(
 }
 
 /// What is not sent yet. A unit's people are told how much it is, not whose.
-async fn unsent(engine: &Arc<Engine>, district: &District, sight: &Sight) -> Result<Vec<Unsent>, SyncError> {
-    let features = layers::page(engine, district, Layer::Unsent, &everything(), None, DEVICES).await?;
+async fn unsent(
+    reading: &mut Transaction,
+    moment: &layers::Moment,
+    district: &District,
+    sight: &Sight,
+) -> Result<Vec<Unsent>, SyncError> {
+    let all = everything();
+    let features = layers::page_in(reading, moment, district, Layer::Unsent, &all, None, DEVICES).await?;
     let mut unsent: Vec<Unsent> = features.iter().map(told).collect();
     if matches!(sight, Sight::Units(_)) {
         for it in &mut unsent {
@@ -299,6 +309,7 @@ struct Pages<'p> {
     district: &'p District,
     request: &'p Request,
     reading: Transaction,
+    moment: layers::Moment,
     written: &'p AtomicU64,
 }
 
@@ -310,9 +321,9 @@ impl Pages<'_> {
         after: &mut Option<i64>,
     ) -> Result<Option<Vec<Feature>>, SyncError> {
         let selection = &self.request.selection;
-        let (engine, district) = (self.engine, self.district);
+        let (moment, district) = (&self.moment, self.district);
         let page =
-            layers::page_in(&mut self.reading, engine, district, layer, selection, *after, PAGE).await?;
+            layers::page_in(&mut self.reading, moment, district, layer, selection, *after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         *after = Some(last.id);
         match self.request.subject {
@@ -353,6 +364,9 @@ async fn tiles(pages: &Pages<'_>, about: &About, path: &Path) -> Result<(), Sync
     archive::write(engine, district, request, (layer, outline), path, written).await
 }
 
+/// Features on their way to a writer, and the pictures of some of them by their ids.
+type Read = (Vec<Feature>, Vec<(i64, Bytes)>);
+
 /// Reads here, writes on a thread that may block.
 async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(), SyncError> {
     let request = pages.request;
@@ -360,7 +374,11 @@ async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(),
     let outline = outline(request, about, layer);
     let (format, path) = (request.format, path.to_owned());
     let workspace: Arc<dyn Workspace> = Arc::new(Beside(pages.engine.exports.folder().to_owned()));
-    let (give, take) = mpsc::channel::<Vec<Feature>>(PAGES_WAITING);
+    let (give, take) = mpsc::channel::<Read>(PAGES_WAITING);
+    let mut pictures = match request.photos {
+        PhotosShown::None => None,
+        PhotosShown::Thumbnails => Some(Pictures::new(pages.engine, pages.district, &request.sight)),
+    };
     let (whole, is_whole) = watch::channel(false);
     let writing =
         tokio::task::spawn_blocking(move || write_file(format, &outline, &path, &workspace, take, &is_whole));
@@ -373,8 +391,15 @@ async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(),
             }
             Ok(Some(features)) => {
                 let count = features.len();
+                let of_page = match &mut pictures {
+                    Some(pictures) => match pictures.of(&mut pages.reading, &features).await {
+                        Ok(of_page) => of_page,
+                        Err(error) => break Err(error),
+                    },
+                    None => Vec::new(),
+                };
                 // Where the writer is gone, what it says comes below.
-                if give.send(features).await.is_err() {
+                if give.send((features, of_page)).await.is_err() {
                     break Ok(());
                 }
                 pages.count(count);
@@ -383,9 +408,19 @@ async fn stream(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(),
         }
     };
     drop(give);
-    let written = writing.await.map_err(|_panicked| SyncError::Gone)?;
+    let written = writing.await.map_err(stopped)?;
     read?;
     Ok(written?)
+}
+
+/// Why a writer stopped in the middle. The library of workbooks panics where the disk is full; its words say so.
+fn stopped(error: tokio::task::JoinError) -> SyncError {
+    let Ok(said) = error.try_into_panic() else { return SyncError::Gone };
+    let said = said.downcast_ref::<String>().map(String::as_str).unwrap_or_default();
+    if said.contains("StorageFull") || said.contains("QuotaExceeded") {
+        return of_io(std::io::ErrorKind::StorageFull.into());
+    }
+    SyncError::Gone
 }
 
 fn write_file(
@@ -393,11 +428,14 @@ fn write_file(
     outline: &Outline,
     path: &Path,
     workspace: &Arc<dyn Workspace>,
-    mut features: mpsc::Receiver<Vec<Feature>>,
+    mut pages: mpsc::Receiver<Read>,
     is_whole: &watch::Receiver<bool>,
 ) -> Result<(), WriteError> {
     let mut writer = Writer::new(format, outline, Box::new(File::create(path)?), workspace)?;
-    while let Some(page) = features.blocking_recv() {
+    while let Some((page, pictures)) = pages.blocking_recv() {
+        for (id, picture) in pictures {
+            writer.picture(id, picture);
+        }
         page.into_iter().try_for_each(|feature| writer.feature(feature))?;
     }
     if *is_whole.borrow() { writer.finish() } else { Ok(()) }

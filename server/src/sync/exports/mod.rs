@@ -9,6 +9,7 @@ pub mod filters;
 mod kept;
 mod ledger;
 mod make;
+mod pictures;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 
 pub use kept::{Exports, follow};
 pub use make::{Made, write_to};
+pub use pictures::{PICTURES, PICTURES_BYTES};
 
 use super::layers::{self, Selection};
 use super::sessions::Sight;
@@ -89,6 +91,18 @@ pub struct Request {
     pub sight: Sight,
     /// The same in words: a query string.
     pub filters: String,
+    /// Whether it has pictures.
+    pub photos: PhotosShown,
+}
+
+/// Which photos stand in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PhotosShown {
+    /// None.
+    #[default]
+    None,
+    /// A thumbnail of one photo of each hazard, as many as [`PICTURES`] and [`PICTURES_BYTES`] allow: in a KMZ alone.
+    Thumbnails,
 }
 
 /// Headings where none are asked for: Chinese in what people read, the names of columns in what programs read.
@@ -114,10 +128,12 @@ impl Request {
         if self.subject == Subject::All && self.format != Format::GeoPackage {
             return Err(bad("layer: all layers fit in a gpkg alone"));
         }
-        if self.format == Format::PmTiles
-            && !(self.filters.is_empty() && matches!(self.subject, Subject::Layer(_)))
-        {
-            return Err(bad("format: pmtiles holds all of one layer"));
+        if self.format == Format::PmTiles && !matches!(self.subject, Subject::Layer(_)) {
+            return Err(bad("format: pmtiles holds one layer"));
+        }
+        let has_hazards = self.subject == Subject::Layer(Layer::Hazards);
+        if self.photos == PhotosShown::Thumbnails && !(self.format == Format::Kmz && has_hazards) {
+            return Err(bad("thumbnails: they belong to hazards.kmz"));
         }
         if let Err(error) = require_reference(self.format, self.reference) {
             return Err(bad(&format!("datum: {error}")));
@@ -141,12 +157,13 @@ impl Request {
     /// What makes it another file than others of the same moment.
     fn parameters(&self, district: DistrictId) -> Parameters {
         let text = format!(
-            "{district};{};{};{};{};{};{:?};{:?};{:?};{}",
+            "{district};{};{};{};{};{};{:?};{:?};{:?};{:?};{}",
             self.subject.name(),
             self.format.name(),
             self.headings,
             self.reference,
             self.encoding.name(),
+            self.photos,
             self.sight,
             self.selection.sight,
             self.selection.since,

@@ -3,10 +3,10 @@
 use geo::Point;
 
 use super::{COUNT_MOST, Selection, real, text};
-use crate::domain::District;
+use crate::domain::{District, DistrictKey};
 use crate::geometry::{Area, GeoBox, degrees, metres};
 use crate::layers::{Feature, Layer, Value};
-use crate::store::{MapFilter, MapHazardRow, MapStateRow, MapTable, Transaction, is_exact};
+use crate::store::{MapFilter, MapHazardRow, MapStateRow, MapTable, StoreError, Transaction, is_exact};
 use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError};
 
@@ -89,6 +89,25 @@ pub(super) async fn count(
     Ok(bounded_count(found))
 }
 
+/// Where the totals that are kept are not what the rows come to.
+///
+/// # Errors
+/// The store's.
+pub(in crate::sync) async fn faults(
+    transaction: &mut Transaction,
+    district: DistrictKey,
+) -> Result<Vec<String>, StoreError> {
+    let mut faults = Vec::new();
+    for layer in [Layer::Hazards, Layer::HazardStates] {
+        let kept = transaction.map_total(district, layer).await?;
+        let counted = transaction.counted_map_total(district, table(layer)).await?;
+        if kept != counted {
+            faults.push(format!("the total of {} on the map is {kept}, counted {counted}", layer.name()));
+        }
+    }
+    Ok(faults)
+}
+
 fn bounded_count(found: u64) -> Option<u64> {
     (found <= u64::from(COUNT_MOST)).then_some(found)
 }
@@ -119,7 +138,8 @@ async fn filter(
         Sight::Units(units) => Some(units.iter().copied().collect()),
     };
     let predicate = selection.predicate.clone();
-    let mut filter = MapFilter { at_ms: selection.at, units, predicate, ..MapFilter::default() };
+    let of_record = selection.of_record;
+    let mut filter = MapFilter { at_ms: selection.at, units, predicate, of_record, ..MapFilter::default() };
     // A condition's own box serves as well to find rows by.
     let of_predicate = || {
         let bounds = selection.predicate.as_ref()?.bounds()?;

@@ -5,6 +5,7 @@
 //! [`super::derive`] keeps (`kept`); the others are few and are put together of the grid in memory, of what was
 //! walked and done, and of devices. How an id comes to be stands in `docs/maps.md`. Start at [`page`].
 
+mod extent;
 mod kept;
 mod reference;
 mod unsent;
@@ -18,15 +19,20 @@ use geo::{BoundingRect as _, Coord, Intersects as _, LineString, Rect};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sync_protocol::codes::Code;
+use sync_protocol::ids::DeviceId;
+
+pub use extent::{Extent, extent};
+pub(super) use kept::faults;
 
 use super::derive::{days_since_1970, local_day};
 use super::sessions::Sight;
 use super::{Engine, SyncError};
 use crate::domain::District;
 use crate::geometry::{Vertex, degrees};
+use crate::grid::snapshot::Grid;
 use crate::layers::predicate::Predicate;
 use crate::layers::{Feature, Layer, Value};
-use crate::store::Transaction;
+use crate::store::{OfRecord, ReferenceKind, Transaction};
 
 /// Features of one page, at most.
 pub const PAGE_MOST: u32 = 10_000;
@@ -47,6 +53,8 @@ pub struct Selection {
     pub at: Option<(i64, i64)>,
     /// Of [`Layer::NotPatrolled`]: since this local day, counted from 1970-01-01; none: for [`UNPATROLLED_DAYS`].
     pub since: Option<i64>,
+    /// Of [`Layer::Hazards`]: what is asked of their records.
+    pub of_record: OfRecord,
     /// What whoever asks sees.
     pub sight: Sight,
 }
@@ -57,12 +65,13 @@ pub const UNPATROLLED_DAYS: i64 = 30;
 impl Selection {
     /// Everything that is seen.
     pub const fn seen_by(sight: Sight) -> Self {
-        Self { predicate: None, bbox: None, at: None, since: None, sight }
+        let of_record = OfRecord::NOTHING;
+        Self { predicate: None, bbox: None, at: None, since: None, of_record, sight }
     }
 
     /// Whether nothing is left out but what is not seen.
-    const fn is_whole(&self) -> bool {
-        self.predicate.is_none() && self.bbox.is_none() && self.at.is_none()
+    pub(super) const fn is_whole(&self) -> bool {
+        self.predicate.is_none() && self.bbox.is_none() && self.at.is_none() && self.of_record.is_nothing()
     }
 
     /// Whether a feature is named by box and condition.
@@ -76,6 +85,49 @@ fn meets(feature: &Feature, [west, south, east, north]: [f64; 4]) -> bool {
     let within = Rect::new(Coord { x: west, y: south }, Coord { x: east, y: north });
     let near = |it: &geo::Geometry<f64>| it.bounding_rect().is_some_and(|bounds| bounds.intersects(&within));
     feature.geometry.as_ref().is_some_and(|geometry| near(geometry) && geometry.intersects(&within))
+}
+
+/// What features are put together of besides what is read: the grid in force, the time, the server's own device.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    grid: Arc<Grid>,
+    now_ms: i64,
+    own: DeviceId,
+}
+
+impl Moment {
+    async fn of(engine: &Arc<Engine>, district: &District) -> Result<Self, SyncError> {
+        let grid = engine.grid(district).await?;
+        Ok(Self { grid, now_ms: engine.clock.now_ms(), own: engine.own_device(district) })
+    }
+
+    /// The versions of lines and of regions.
+    pub fn grid(&self) -> (u64, u64) {
+        self.grid.basis
+    }
+
+    /// The local day of it, counted from 1970-01-01.
+    fn today(&self, district: &District) -> i64 {
+        let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
+        days_since_1970(local_day(self.now_ms, &zone))
+    }
+}
+
+/// A snapshot of the store, and the grid that is in force in it.
+///
+/// # Errors
+/// The store's.
+pub async fn snapshot(engine: &Arc<Engine>, district: &District) -> Result<(Transaction, Moment), SyncError> {
+    loop {
+        let moment = Moment::of(engine, district).await?;
+        let mut reading = engine.store.read().await?;
+        let lines = reading.reference_version(district.key, ReferenceKind::Grid).await?;
+        let regions = reading.reference_version(district.key, ReferenceKind::Regions).await?;
+        // Another where something was imported in between: that is rare, and takes seconds.
+        if (lines.unwrap_or_default().0, regions.unwrap_or_default().0) == moment.grid() {
+            return Ok((reading, moment));
+        }
+    }
 }
 
 /// The features after an id, ascending, at most `limit` and at most [`PAGE_MOST`]; fewer only where there are no more.
@@ -95,42 +147,9 @@ pub async fn page(
     if after.is_none() {
         settle(engine, district).await?;
     }
-    let limit = limit.min(PAGE_MOST);
     match layer {
         Layer::Hazards | Layer::HazardStates => {
-            kept::page(engine, district, layer, selection, after, limit).await
-        }
-        Layer::Lines | Layer::Structures | Layer::Regions => {
-            reference::page(engine, district, layer, selection, after, limit).await
-        }
-        Layer::Patrolled => walked::page(engine, district, selection, after, limit).await,
-        Layer::NotPatrolled => {
-            let all = walked::not_patrolled(engine, district, selection).await?;
-            Ok(cut(all, layer, selection, after, limit))
-        }
-        Layer::Works => works::page(engine, district, selection, after, limit).await,
-        Layer::Unsent => Ok(cut(unsent::features(engine, district).await?, layer, selection, after, limit)),
-    }
-}
-
-/// A page of one moment: of what is kept in tables, that of the snapshot that is being read; of what is put together of the
-/// grid in memory and of devices, that in which the page is asked for. Waits for nothing.
-///
-/// # Errors
-/// [`Code::Forbidden`] where the layer is not seen; the store's.
-pub async fn page_in(
-    reading: &mut Transaction,
-    engine: &Arc<Engine>,
-    district: &District,
-    layer: Layer,
-    selection: &Selection,
-    after: Option<i64>,
-    limit: u32,
-) -> Result<Vec<Feature>, SyncError> {
-    require(layer, &selection.sight)?;
-    match layer {
-        Layer::Hazards | Layer::HazardStates => {
-            kept::page_in(reading, district, layer, selection, after, limit.min(PAGE_MOST)).await
+            kept::page(engine, district, layer, selection, after, limit.min(PAGE_MOST)).await
         }
         Layer::Lines
         | Layer::Structures
@@ -138,7 +157,45 @@ pub async fn page_in(
         | Layer::NotPatrolled
         | Layer::Works
         | Layer::Regions
-        | Layer::Unsent => page(engine, district, layer, selection, after.or(Some(i64::MIN)), limit).await,
+        | Layer::Unsent => {
+            let moment = Moment::of(engine, district).await?;
+            let mut reading = engine.store.read().await?;
+            page_in(&mut reading, &moment, district, layer, selection, after, limit).await
+        }
+    }
+}
+
+/// A page of the snapshot that is being read, with the grid of a moment. Waits for nothing.
+///
+/// # Errors
+/// [`Code::Forbidden`] where the layer is not seen; the store's.
+pub async fn page_in(
+    reading: &mut Transaction,
+    moment: &Moment,
+    district: &District,
+    layer: Layer,
+    selection: &Selection,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Feature>, SyncError> {
+    require(layer, &selection.sight)?;
+    let limit = limit.min(PAGE_MOST);
+    match layer {
+        Layer::Hazards | Layer::HazardStates => {
+            kept::page_in(reading, district, layer, selection, after, limit).await
+        }
+        Layer::Lines | Layer::Structures | Layer::Regions => {
+            Ok(reference::page(moment, district, layer, selection, after, limit))
+        }
+        Layer::Patrolled => walked::page(reading, moment, district, selection, after, limit).await,
+        Layer::NotPatrolled => {
+            let all = walked::not_patrolled(reading, moment, district, selection).await?;
+            Ok(cut(all, layer, selection, after, limit))
+        }
+        Layer::Works => works::page(reading, moment, district, selection, after, limit).await,
+        Layer::Unsent => {
+            Ok(cut(unsent::features(reading, moment, district).await?, layer, selection, after, limit))
+        }
     }
 }
 
@@ -171,19 +228,26 @@ pub async fn count(
     selection: &Selection,
 ) -> Result<Option<u64>, SyncError> {
     require(layer, &selection.sight)?;
+    if matches!(layer, Layer::Hazards | Layer::HazardStates) {
+        return kept::count(engine, district, layer, selection).await;
+    }
+    let moment = Moment::of(engine, district).await?;
+    let mut reading = engine.store.read().await?;
     let counted = |features: Vec<Feature>| {
         let found = features.iter().filter(|feature| selection.takes(layer, feature)).count();
         Some(u64::try_from(found).unwrap_or(u64::MAX))
     };
     match layer {
-        Layer::Hazards | Layer::HazardStates => kept::count(engine, district, layer, selection).await,
+        Layer::Hazards | Layer::HazardStates => Ok(None),
         Layer::Lines | Layer::Structures | Layer::Regions => {
-            reference::count(engine, district, layer, selection).await.map(Some)
+            Ok(Some(reference::count(&moment, district, layer, selection)))
         }
-        Layer::Patrolled => walked::count(engine, district, selection).await,
-        Layer::NotPatrolled => Ok(counted(walked::not_patrolled(engine, district, selection).await?)),
-        Layer::Works => works::count(engine, district, selection).await,
-        Layer::Unsent => Ok(counted(unsent::features(engine, district).await?)),
+        Layer::Patrolled => walked::count(&mut reading, &moment, district, selection).await,
+        Layer::NotPatrolled => {
+            Ok(counted(walked::not_patrolled(&mut reading, &moment, district, selection).await?))
+        }
+        Layer::Works => works::count(&mut reading, &moment, district, selection).await,
+        Layer::Unsent => Ok(counted(unsent::features(&mut reading, &moment, district).await?)),
     }
 }
 

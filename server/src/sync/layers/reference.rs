@@ -1,66 +1,53 @@
 //! Lines, structures, districts and townships: of the grid that is in force, in memory.
 
-use std::sync::Arc;
-
 use geo::{BoundingRect as _, Geometry, Intersects as _, MultiPolygon, Point, Rect};
-use jiff::tz::TimeZone;
 use sync_protocol::ids::RecordId;
 use sync_protocol::reference::RegionView;
 
-use super::{Selection, chain, days, kilovolts, real, text};
+use super::{Moment, Selection, chain, days, kilovolts, real, text};
 use crate::domain::District;
 use crate::geometry::{Vertex, degrees, metres};
 use crate::grid::snapshot::{Grid, GridRow, StructureAt, is_in_force};
 use crate::layers::{Feature, Layer, Value};
 use crate::rules::voltage::Assumption;
-use crate::sync::derive::{days_since_1970, local_day};
-use crate::sync::{Engine, SyncError};
 
 /// A page of a layer of the grid.
-pub(super) async fn page(
-    engine: &Arc<Engine>,
+pub(super) fn page(
+    moment: &Moment,
     district: &District,
     layer: Layer,
     selection: &Selection,
     after: Option<i64>,
     limit: u32,
-) -> Result<Vec<Feature>, SyncError> {
-    let grid = engine.grid(district).await?;
-    let in_force = in_force(engine, district, selection);
+) -> Vec<Feature> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let found = features(&grid, layer, in_force, after, selection.bbox);
-    Ok(found.filter(|feature| selection.takes(layer, feature)).take(limit).collect())
+    let in_force = in_force(moment, district, selection);
+    let found = features(&moment.grid, layer, in_force, after, selection.bbox);
+    found.filter(|feature| selection.takes(layer, feature)).take(limit).collect()
 }
 
 /// How many there are.
-pub(super) async fn count(
-    engine: &Arc<Engine>,
-    district: &District,
-    layer: Layer,
-    selection: &Selection,
-) -> Result<u64, SyncError> {
-    let grid = engine.grid(district).await?;
-    let ids = grid.ids();
+pub(super) fn count(moment: &Moment, district: &District, layer: Layer, selection: &Selection) -> u64 {
+    let ids = moment.grid.ids();
     let is_all = selection.predicate.is_none() && selection.bbox.is_none();
     let found = match layer {
         Layer::Lines if is_all => ids.lines.len(),
         Layer::Structures if is_all => ids.structures.len(),
         _ => {
-            let in_force = in_force(engine, district, selection);
-            let found = features(&grid, layer, in_force, None, selection.bbox);
+            let in_force = in_force(moment, district, selection);
+            let found = features(&moment.grid, layer, in_force, None, selection.bbox);
             found.filter(|feature| selection.takes(layer, feature)).count()
         }
     };
-    Ok(u64::try_from(found).unwrap_or(u64::MAX))
+    u64::try_from(found).unwrap_or(u64::MAX)
 }
 
 /// The days on one of which a region must be in force, ends included: those asked for, else today.
-fn in_force(engine: &Engine, district: &District, selection: &Selection) -> (i64, i64) {
+fn in_force(moment: &Moment, district: &District, selection: &Selection) -> (i64, i64) {
     if selection.at.is_some() {
         return days(district, selection.at);
     }
-    let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
-    let today = days_since_1970(local_day(engine.clock.now_ms(), &zone));
+    let today = moment.today(district);
     (today, today)
 }
 

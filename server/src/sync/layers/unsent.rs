@@ -1,19 +1,18 @@
 //! Where the map may be blind: the areas of people whose phones hold what they have not sent, or have been silent.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use geo::{Coord, MultiPolygon, Polygon, Rect, unary_union};
 use sync_protocol::ids::{DeviceId, PersonId};
 
-use super::text;
+use super::{Moment, text};
 use crate::domain::{DeviceRow, DeviceStatus, District};
 use crate::geometry::{GeoBox, degrees};
 use crate::grid::snapshot::Grid;
 use crate::layers::{Feature, Value, apart, id};
 use crate::store::{AreaVersion, Transaction};
 use crate::sync::listing::Names;
-use crate::sync::{Engine, SyncError, pull};
+use crate::sync::{SyncError, pull};
 
 /// A phone that was not heard of for so long may hold anything.
 const SILENT_MS: i64 = 3 * 24 * 3_600 * 1_000;
@@ -21,23 +20,24 @@ const SILENT_MS: i64 = 3 * 24 * 3_600 * 1_000;
 const THIN_E7: i64 = 10_000;
 
 /// Every device in use that owes what it says it recorded, or that has been silent.
-pub(super) async fn features(engine: &Arc<Engine>, district: &District) -> Result<Vec<Feature>, SyncError> {
-    let grid = engine.grid(district).await?;
-    let silent_before_ms = engine.clock.now_ms() - SILENT_MS;
-    let own = engine.own_device(district);
-    let mut reading = engine.store.read().await?;
+pub(super) async fn features(
+    reading: &mut Transaction,
+    moment: &Moment,
+    district: &District,
+) -> Result<Vec<Feature>, SyncError> {
+    let silent_before_ms = moment.now_ms - SILENT_MS;
     let mut ids = reading.device_ids(district.key).await?;
-    ids.retain(|device| *device != own);
+    ids.retain(|device| *device != moment.own);
     let mut devices = reading.devices(district.key, &ids).await?;
     devices.retain(|_, row| {
         row.device.status == DeviceStatus::Active && (owes(row) || heard_ms(row) < silent_before_ms)
     });
     let persons: Vec<PersonId> = devices.values().flat_map(|row| row.device.persons.clone()).collect();
     let areas = reading.areas(district.key, &persons).await?;
-    let names = Names::of(&mut reading, district.key, persons).await?;
+    let names = Names::of(reading, district.key, persons).await?;
     let mut held = BTreeMap::new();
     for (device, row) in &devices {
-        held.insert(*device, outstanding(&mut reading, district, row).await?);
+        held.insert(*device, outstanding(reading, district, row).await?);
     }
     let feature = |(id, device): (i64, DeviceId)| {
         let row = devices.get(&device)?;
@@ -46,7 +46,7 @@ pub(super) async fn features(engine: &Arc<Engine>, district: &District) -> Resul
         Some(Feature {
             id,
             record: None,
-            geometry: place(&grid, holders, &areas).map(Into::into),
+            geometry: place(&moment.grid, holders, &areas).map(Into::into),
             values: vec![
                 Value::Text(if row.name.is_empty() { device.to_string() } else { row.name.clone() }),
                 text((!people.is_empty()).then(|| people.join("、"))),

@@ -1,44 +1,40 @@
 //! What was walked of the lines in force, and what was not.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use geo::Geometry;
-use jiff::tz::TimeZone;
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
-use super::{COUNT_MOST, Selection, UNPATROLLED_DAYS, chain, days, text};
+use super::{COUNT_MOST, Moment, Selection, UNPATROLLED_DAYS, chain, days, text};
 use crate::domain::District;
 use crate::geometry::{Intervals, metres};
 use crate::grid::snapshot::{Grid, GridRow};
 use crate::layers::{Feature, Layer, Value, apart, id};
 use crate::report::rows::StretchKind;
-use crate::store::WalkedRow;
-use crate::sync::derive::{days_since_1970, local_day};
-use crate::sync::{Engine, SyncError};
+use crate::store::{Transaction, WalkedRow};
+use crate::sync::SyncError;
 
 /// Stretches read at a time.
 const BATCH: u32 = 1_000;
 
 /// A page of what was walked.
 pub(super) async fn page(
-    engine: &Arc<Engine>,
+    reading: &mut Transaction,
+    moment: &Moment,
     district: &District,
     selection: &Selection,
     after: Option<i64>,
     limit: u32,
 ) -> Result<Vec<Feature>, SyncError> {
-    let grid = engine.grid(district).await?;
     let days = days(district, selection.at);
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let (mut page, mut after) = (Vec::new(), after);
-    let mut reading = engine.store.read().await?;
     while page.len() < wanted {
         let rows = reading.walked(district.key, days, after, BATCH).await?;
         let is_last = u32::try_from(rows.len()).is_ok_and(|read| read < BATCH);
         after = rows.last().map(|row| row.id).or(after);
-        let features = rows.iter().map(|row| walked(&grid, row));
+        let features = rows.iter().map(|row| walked(&moment.grid, row));
         page.extend(features.filter(|feature| selection.takes(Layer::Patrolled, feature)));
         if is_last {
             break;
@@ -50,18 +46,19 @@ pub(super) async fn page(
 
 /// How many stretches were walked.
 pub(super) async fn count(
-    engine: &Arc<Engine>,
+    reading: &mut Transaction,
+    moment: &Moment,
     district: &District,
     selection: &Selection,
 ) -> Result<Option<u64>, SyncError> {
-    let total = engine.store.read().await?.count_walked(district.key, days(district, selection.at)).await?;
+    let total = reading.count_walked(district.key, days(district, selection.at)).await?;
     if selection.predicate.is_none() && selection.bbox.is_none() {
         return Ok(Some(total));
     }
     if total > u64::from(COUNT_MOST) {
         return Ok(None);
     }
-    let found = page(engine, district, selection, None, COUNT_MOST).await?;
+    let found = page(reading, moment, district, selection, None, COUNT_MOST).await?;
     Ok(u64::try_from(found.len()).ok())
 }
 
@@ -93,19 +90,16 @@ fn along(line: Option<&GridRow>, record: Uuid, day: Value, (from_mm, to_mm): (i6
 
 /// Every stretch of the lines in force that nobody walked since a day.
 pub(super) async fn not_patrolled(
-    engine: &Arc<Engine>,
+    reading: &mut Transaction,
+    moment: &Moment,
     district: &District,
     selection: &Selection,
 ) -> Result<Vec<Feature>, SyncError> {
-    let grid = engine.grid(district).await?;
-    let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
-    let today = days_since_1970(local_day(engine.clock.now_ms(), &zone));
-    let since = selection.since.unwrap_or(today - UNPATROLLED_DAYS);
+    let grid = &moment.grid;
+    let since = selection.since.unwrap_or(moment.today(district) - UNPATROLLED_DAYS);
     let mut walked: HashMap<Uuid, Intervals> = HashMap::new();
-    let mut reading = engine.store.read().await?;
     let rows =
         reading.stretches_of(district.key, StretchKind::Patrol, (since, i64::MAX), (None, None)).await?;
-    drop(reading);
     for row in rows {
         walked.entry(row.stretch.line).or_default().insert(row.stretch.from_mm, row.stretch.to_mm);
     }

@@ -1,34 +1,32 @@
 //! Works along lines: what was done, when, and where as far as it was found on the grid.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use geo::{Geometry, MultiLineString};
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
-use super::{COUNT_MOST, Selection, chain, days, real, text};
+use super::{COUNT_MOST, Moment, Selection, chain, days, real, text};
 use crate::domain::District;
 use crate::geometry::metres;
 use crate::grid::snapshot::Grid;
 use crate::layers::{Feature, Layer, Value, apart, id};
 use crate::store::{FactListed, FactType, Transaction};
-use crate::sync::{Engine, SyncError};
+use crate::sync::SyncError;
 
 /// Works read at a time.
 const BATCH: usize = 500;
 
 /// A page of works.
 pub(super) async fn page(
-    engine: &Arc<Engine>,
+    reading: &mut Transaction,
+    moment: &Moment,
     district: &District,
     selection: &Selection,
     after: Option<i64>,
     limit: u32,
 ) -> Result<Vec<Feature>, SyncError> {
-    let grid = engine.grid(district).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut reading = engine.store.read().await?;
     // All of them: which of two with one hash comes first must not depend on the days that are asked for.
     let all = reading.fact_records(district.key, FactType::Work, (i64::MIN, i64::MAX)).await?;
     let days = days(district, selection.at);
@@ -39,7 +37,7 @@ pub(super) async fn page(
         if page.len() >= wanted {
             break;
         }
-        let features = features(&mut reading, district, &grid, batch, days).await?;
+        let features = features(reading, district, &moment.grid, batch, days).await?;
         page.extend(features.into_iter().filter(|feature| selection.takes(Layer::Works, feature)));
     }
     page.truncate(wanted);
@@ -48,12 +46,13 @@ pub(super) async fn page(
 
 /// How many works there are.
 pub(super) async fn count(
-    engine: &Arc<Engine>,
+    reading: &mut Transaction,
+    moment: &Moment,
     district: &District,
     selection: &Selection,
 ) -> Result<Option<u64>, SyncError> {
     let days = days(district, selection.at);
-    let total = engine.store.read().await?.fact_records(district.key, FactType::Work, days).await?.len();
+    let total = reading.fact_records(district.key, FactType::Work, days).await?.len();
     let total = u64::try_from(total).unwrap_or(u64::MAX);
     if selection.predicate.is_none() && selection.bbox.is_none() {
         return Ok(Some(total));
@@ -61,7 +60,7 @@ pub(super) async fn count(
     if total > u64::from(COUNT_MOST) {
         return Ok(None);
     }
-    let found = page(engine, district, selection, None, COUNT_MOST).await?;
+    let found = page(reading, moment, district, selection, None, COUNT_MOST).await?;
     Ok(u64::try_from(found.len()).ok())
 }
 
