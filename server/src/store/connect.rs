@@ -28,6 +28,8 @@ const STATEMENTS_CACHED: usize = 256;
 /// The page cache of one SQLite connection, KiB (negative: the unit of the pragma).
 const WRITER_CACHE: &str = "-16384";
 const READER_CACHE: &str = "-4096";
+const ANALYZE_DERIVED: &str =
+    "ANALYZE cases, facts, map_hazards, map_states, placements, proposals, stretches, tile_counts, traits";
 
 /// Which database, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +107,21 @@ impl Store {
             Self::Sqlite { glances, .. } => Transaction::Sqlite(Held::Lent(glances.lend().await?)),
             Self::Postgres { glances, .. } => Transaction::Postgres(Held::Lent(glances.lend().await?)),
         })
+    }
+
+    /// Tells PostgreSQL how what is derived is spread, so that what it planned before there was any is planned again:
+    /// it would do so by itself within a minute or two. SQLite plans by the schema alone.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    pub async fn analyze_derived(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { .. } => {}
+            Self::Postgres { pool, .. } => {
+                sqlx::raw_sql(ANALYZE_DERIVED).execute(pool).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The name of the database's kind.

@@ -35,7 +35,7 @@ macro_rules! hazards {
             "), '') FROM (SELECT "
         );
 
-        /// Of [`COLUMNS`].
+        /// Of `COLUMNS`, by their places.
         impl FromRow<'_, PgRow> for MapHazardRow {
             fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
                 let mut places = 0_usize..;
@@ -51,17 +51,14 @@ macro_rules! hazards {
         }
 
         impl Hazards<'_> {
-            fn row(&mut self) -> Option<MapHazardRow> {
-                let record = RecordId(Uuid::try_parse(self.upto_end()?).ok()?);
-                let unit_id = match self.upto_end()? {
-                    "" => None,
-                    id => Some(Uuid::try_parse(id).ok()?),
-                };
-                $(let $number = self.number()??;)*
+            fn row(&mut self) -> Result<MapHazardRow, Torn> {
+                let record = RecordId(self.id()?.ok_or(Torn)?);
+                let unit_id = self.id()?;
+                $(let $number = self.number()?.ok_or(Torn)?;)*
                 $(let $may_number = self.number()?;)*
-                let $text = self.text()??;
+                let $text = self.text()?.ok_or(Torn)?;
                 $(let $may_text = self.text()?;)*
-                Some(MapHazardRow { record, unit_id, $($number,)* $($may_number,)* $text, $($may_text,)* })
+                Ok(MapHazardRow { record, unit_id, $($number,)* $($may_number,)* $text, $($may_text,)* })
             }
         }
     };
@@ -79,27 +76,40 @@ hazards! {
 #[derive(Debug)]
 pub(super) struct Hazards<'t>(pub(super) &'t str);
 
+/// A text that does not hold what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Torn;
+
 impl<'t> Hazards<'t> {
-    fn upto_end(&mut self) -> Option<&'t str> {
-        let (value, rest) = self.0.split_once(';')?;
+    fn upto_end(&mut self) -> Result<&'t str, Torn> {
+        let (value, rest) = self.0.split_once(';').ok_or(Torn)?;
         self.0 = rest;
-        Some(value)
+        Ok(value)
     }
 
-    /// A number that may not be known.
-    fn number(&mut self) -> Option<Option<i64>> {
+    /// An id; none: it is not known.
+    fn id(&mut self) -> Result<Option<Uuid>, Torn> {
         match self.upto_end()? {
-            "" => Some(None),
-            number => number.parse().ok().map(Some),
+            "" => Ok(None),
+            id => Uuid::try_parse(id).map(Some).map_err(|_source| Torn),
         }
     }
 
-    /// A text that may not be known.
-    fn text(&mut self) -> Option<Option<String>> {
-        let Some(bytes) = self.number()? else { return Some(None) };
-        let (text, rest) = self.0.split_at_checked(usize::try_from(bytes).ok()?)?;
+    /// A number; none: it is not known.
+    fn number(&mut self) -> Result<Option<i64>, Torn> {
+        match self.upto_end()? {
+            "" => Ok(None),
+            number => number.parse().map(Some).map_err(|_source| Torn),
+        }
+    }
+
+    /// A text; none: it is not known.
+    fn text(&mut self) -> Result<Option<String>, Torn> {
+        let Some(bytes) = self.number()? else { return Ok(None) };
+        let bytes = usize::try_from(bytes).map_err(|_source| Torn)?;
+        let (text, rest) = self.0.split_at_checked(bytes).ok_or(Torn)?;
         self.0 = rest;
-        Some(Some(text.to_owned()))
+        Ok(Some(text.to_owned()))
     }
 }
 
@@ -111,10 +121,10 @@ impl Iterator for Hazards<'_> {
             return None;
         }
         let row = self.row();
-        if row.is_none() {
+        if row.is_err() {
             self.0 = "";
         }
-        Some(row.ok_or(StoreError::Damaged("a hazard of the map")))
+        Some(row.map_err(|Torn| StoreError::Damaged("a hazard of the map")))
     }
 }
 
@@ -134,10 +144,10 @@ mod tests {
     #[test]
     fn a_text_may_hold_what_ends_a_number_and_is_told_from_one_that_is_not_known() {
         let mut fields = Hazards("5;a;b;树;0;;7;");
-        assert_eq!(fields.text(), None, "it would end inside a character");
+        assert_eq!(fields.text(), Err(Torn), "it would end inside a character");
         fields = Hazards("7;a;b;树0;;-7;");
-        assert_eq!(fields.text(), Some(Some("a;b;树".to_owned())));
-        assert_eq!((fields.text(), fields.number()), (Some(Some(String::new())), Some(None)));
-        assert_eq!(fields.number(), Some(Some(-7)));
+        assert_eq!(fields.text(), Ok(Some("a;b;树".to_owned())));
+        assert_eq!((fields.text(), fields.number()), (Ok(Some(String::new())), Ok(None)));
+        assert_eq!(fields.number(), Ok(Some(-7)));
     }
 }

@@ -136,7 +136,7 @@ pub struct Engine {
     districts: RwLock<Vec<District>>,
     writers: Mutex<HashMap<DistrictKey, group::Writer>>,
     /// Held while what is beside the records of a district is derived: who waits for it derives nothing twice.
-    deriving: Mutex<HashMap<DistrictKey, Arc<Mutex<()>>>>,
+    deriving: Mutex<HashMap<DistrictKey, Arc<Mutex<derive::Windows>>>>,
     /// The grid of each district as it was last asked for.
     grids: Mutex<HashMap<DistrictKey, Arc<Grid>>>,
     /// The rules of each district as they were last asked for.

@@ -96,13 +96,13 @@ impl<'t> PointLayer<'t> {
             Tag::Whole(key, number) => (
                 key,
                 known(wholes, number, values_written, || {
-                    put_value(values, |value| put_int64_field(4, number, value))
+                    put_value(values, |value| put_int64_field(4, number, value));
                 }),
             ),
             Tag::Truth(key, truth) => (
                 key,
                 known(truths, truth, values_written, || {
-                    put_value(values, |value| put_bool_field(7, truth, value))
+                    put_value(values, |value| put_bool_field(7, truth, value));
                 }),
             ),
         }

@@ -121,7 +121,7 @@ fn pages_of(role: &str, hazards: [RecordId; 2], parts: &BTreeMap<&str, String>) 
         let is_printed = path == "/v1/orders/{order}/html";
         let is_plain =
             ["/style.css", "/icon.svg", "/openapi.json", "/healthz", "/readyz", "/metrics"].contains(&path);
-        let is_tile = path.contains("{z}") || path.contains("tilejson");
+        let is_tile = path.contains("{z}") || path.contains("tilejson") || path.contains("{feature}");
         is_printed || !(path.starts_with("/v1/") || is_plain || is_tile)
     };
     let rows = policy::TABLE.iter().filter(|row| row.method == "GET" && may_be_page(row.path));

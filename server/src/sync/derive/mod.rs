@@ -137,6 +137,10 @@ fn guarded<T>(record: RecordId, derive: impl FnOnce() -> T) -> Option<T> {
     derived.ok()
 }
 
+/// Windows of a district that this process has derived.
+#[derive(Debug, Default)]
+pub(super) struct Windows(u64);
+
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -205,7 +209,7 @@ impl Engine {
 /// Derives one window of changes, unless somebody else of this process does: then what is left behind them.
 async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncError> {
     let turn = Arc::clone(engine.deriving.lock().await.entry(district.key).or_default());
-    let _turn = turn.lock().await;
+    let mut windows = turn.lock().await;
     let context = Arc::new(Context::of(engine, district).await?);
     let mut reading = engine.store.read().await?;
     let Some(window) = read(&mut reading, district, &context).await? else { return Ok(Step::Current) };
@@ -221,6 +225,11 @@ async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncErr
     derived.write(&mut transaction, district.key).await?;
     transaction.set_derivation(district.key, &after).await?;
     transaction.commit().await?;
+    windows.0 += 1;
+    if windows.0.is_power_of_two() {
+        // A statement that was planned when its table was empty may read the whole district for each key.
+        engine.store.analyze_derived().await?;
+    }
     Ok(step)
 }
 
