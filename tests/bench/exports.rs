@@ -108,8 +108,11 @@ async fn ours(server: &Server, format: &str, out: &Path) -> Result<Duration> {
 }
 
 async fn ogr2ogr(driver: &str, from: &Path, out: &Path) -> Result<Duration> {
+    // A GeoPackage has its styles beside the layer.
+    let is_package = from.extension().is_some_and(|extension| extension == "gpkg");
+    let layers: &[&str] = if is_package { &["hazards"] } else { &[] };
     let began = Instant::now();
-    let done = Command::new("ogr2ogr").args(["-f", driver]).arg(out).arg(from).output().await?;
+    let done = Command::new("ogr2ogr").args(["-f", driver]).arg(out).arg(from).args(layers).output().await?;
     let took = began.elapsed();
     ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     Ok(took)

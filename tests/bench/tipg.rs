@@ -59,6 +59,8 @@ impl Tipg {
             .env("TIPG_TILE_BUFFER", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // Its database ends before it does, of which it would tell at length.
+            .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
         let tipg = Self { url: format!("http://127.0.0.1:{port}"), _process: process };

@@ -46,6 +46,8 @@ use stretches::Walk;
 const ALGORITHM: u32 = 5;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
+/// The same while phones sync: whoever else writes waits for a step.
+const WINDOW_WHILE_BUSY: u64 = 100;
 /// Windows that are derived while writers wait, at most.
 const WINDOWS_UNDER_LOCK: u32 = 4;
 /// While phones sync, deriving waits until they pause for so long, which is longer than a full group takes to commit…
@@ -155,11 +157,12 @@ pub async fn follow(engine: Arc<Engine>) {
     loop {
         let is_busy = settle(&engine).await;
         let began = Instant::now();
+        let window = if is_busy { WINDOW_WHILE_BUSY } else { WINDOW };
         for district in engine.districts().await {
             loop {
                 let (stepping, of) = (Arc::clone(&engine), district.clone());
                 // In a task of its own, so that a panic ends a step and not the follower.
-                let stepped = tokio::spawn(async move { step(&stepping, &of).await }).await;
+                let stepped = tokio::spawn(async move { step(&stepping, &of, window).await }).await;
                 match stepped.unwrap_or(Err(SyncError::Gone)) {
                     Ok(Step::Current) => break,
                     Ok(Step::More) if is_busy && began.elapsed() > SHARE => break,
@@ -194,7 +197,7 @@ impl Engine {
     /// The store's.
     pub async fn follow_until_current(self: &Arc<Self>, district: &District) -> Result<(), SyncError> {
         let wanted = self.store.read().await?.lineage(district.key).await?.change;
-        while step(self, district).await? == Step::More {
+        while step(self, district, WINDOW).await? == Step::More {
             // What came since may wait; what is derived by an older grid or older rules may not.
             let basis = Context::of(self, district).await?.basis;
             let reached = self.store.read().await?.derivation(district.key).await?;
@@ -207,12 +210,14 @@ impl Engine {
 }
 
 /// Derives one window of changes, unless somebody else of this process does: then what is left behind them.
-async fn step(engine: &Arc<Engine>, district: &District) -> Result<Step, SyncError> {
+async fn step(engine: &Arc<Engine>, district: &District, window: u64) -> Result<Step, SyncError> {
     let turn = Arc::clone(engine.deriving.lock().await.entry(district.key).or_default());
     let mut windows = turn.lock().await;
     let context = Arc::new(Context::of(engine, district).await?);
     let mut reading = engine.store.read().await?;
-    let Some(window) = read(&mut reading, district, &context).await? else { return Ok(Step::Current) };
+    let Some(window) = read(&mut reading, district, &context, window).await? else {
+        return Ok(Step::Current);
+    };
     drop(reading);
     let (before, after, step) = (window.before.clone(), window.after.clone(), window.step());
     let derived = derive(context, window).await?;
@@ -242,7 +247,7 @@ pub(super) async fn catch_up(
 ) -> Result<bool, SyncError> {
     for _ in 0..WINDOWS_UNDER_LOCK {
         let context = Arc::new(Context::of(engine, district).await?);
-        let Some(window) = read(transaction, district, &context).await? else { return Ok(true) };
+        let Some(window) = read(transaction, district, &context, WINDOW).await? else { return Ok(true) };
         let (after, step) = (window.after.clone(), window.step());
         let derived = derive(context, window).await?;
         derived.write(transaction, district.key).await?;
@@ -275,11 +280,12 @@ struct Window {
     pairs: Pairs,
 }
 
-/// Reads the next window; none where everything is derived.
+/// Reads the next window, of so many changes at most; none where everything is derived.
 async fn read(
     transaction: &mut Transaction,
     district: &District,
     context: &Arc<Context>,
+    window: u64,
 ) -> Result<Option<Window>, SyncError> {
     let key = district.key;
     let last = transaction.lineage(key).await?.change;
@@ -296,7 +302,7 @@ async fn read(
         let window = || Window::empty(before.clone(), after.clone(), last);
         return Ok((before != after).then(window));
     };
-    let through = (first + WINDOW - 1).min(last);
+    let through = (first + window - 1).min(last);
     let mut rows = Vec::new();
     for class in Class::ALL {
         rows.extend(transaction.changed(key, class.number(), (first - 1, through)).await?);
