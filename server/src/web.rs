@@ -22,6 +22,7 @@ pub mod ogc;
 pub mod orders;
 mod overview;
 pub mod people;
+pub mod photos;
 mod place;
 mod proposals;
 mod reports;

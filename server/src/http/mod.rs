@@ -285,6 +285,7 @@ fn pages() -> Router<Shared> {
         .route("/conflicts", get(pages::conflict_list))
         .route("/grid", get(pages::grid_list))
         .route("/proposals", get(pages::proposal_list))
+        .route("/photos", get(pages::photos::list))
         .route("/devices", get(pages::devices::list))
         .route("/devices/{device}", get(pages::devices::one).post(pages::devices::manage))
         .route("/enrol-code", post(pages::devices::enrol_code))

@@ -12,6 +12,7 @@ pub(super) mod devices;
 pub(super) mod districts;
 pub(super) mod orders;
 pub(super) mod people;
+pub(super) mod photos;
 pub(super) mod sent;
 pub(super) mod units;
 

@@ -203,6 +203,7 @@ pub const TABLE: &[Row] = &[
     row("GET", "/conflicts", Read, Scope::District, OFFICE),
     row("GET", "/grid", Read, Scope::District, OFFICE),
     row("GET", "/proposals", Read, Scope::District, OFFICE),
+    row("GET", "/photos", Read, Scope::District, OFFICE),
     row("GET", "/devices", Read, Scope::District, OFFICE),
     row("POST", "/devices/{device}", Manage, Scope::District, MANAGE),
     row("GET", "/devices/{device}", Read, Scope::District, OFFICE),

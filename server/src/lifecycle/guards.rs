@@ -30,6 +30,7 @@ pub(super) fn check(case: &Case, command: Command, giving: &Giving<'_>, refusals
         }
         Command::Close => close(case, giving, refusals),
         Command::Grade => major(case, giving, refusals),
+        Command::WriteOff => write_off(giving, refusals),
         Command::Return
         | Command::Void
         | Command::NotOurs
@@ -43,7 +44,6 @@ pub(super) fn check(case: &Case, command: Command, giving: &Giving<'_>, refusals
         | Command::MakeSafe
         | Command::NotFound
         | Command::Reopen
-        | Command::WriteOff
         | Command::Redact => {}
     }
 }
@@ -56,6 +56,19 @@ fn author(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
             Reason::NotAuthor,
             "只有上报人本人可以补充后重新上报",
             "only its author sends a report in again",
+        ));
+    }
+}
+
+/// What is written off is named: otherwise nothing would be.
+fn write_off(giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
+    let names = ["photo", "predecessor", "device"];
+    if names.iter().all(|name| giving.value(name).is_none()) {
+        refusals.push(Refusal::of_field(
+            Reason::Needed,
+            "photo",
+            "要指明核销哪张照片、哪项在前操作或哪台设备的缺号",
+            "what is written off is named: a photo, a predecessor or a device",
         ));
     }
 }

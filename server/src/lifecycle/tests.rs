@@ -40,6 +40,7 @@ fn everything() -> (BTreeMap<String, Raw>, Vec<Photo>) {
     }
     fields.insert("duplicate_of".to_owned(), Raw::of(&PersonId(Uuid::from_u128(9))));
     fields.insert("position".to_owned(), Raw::of(&Position::default()));
+    fields.insert("photo".to_owned(), Raw::of(&PhotoHash([1; 32])));
     let photo = |role: &str| Photo { role: role.to_owned(), bytes: 1, sha256: PhotoHash([1; 32]) };
     (fields, vec![photo("after"), photo("site")])
 }
@@ -126,7 +127,7 @@ const NEEDS: &[(Command, &[&str], Option<&str>)] = &[
     (Command::FailVerification, &["verified_at_ms", "verdict", "measured_dm"], None),
     (Command::Close, &[], None),
     (Command::Reopen, &["reason"], None),
-    (Command::WriteOff, &["reason"], None),
+    (Command::WriteOff, &["reason", "photo"], None),
     (Command::Redact, &["reason"], None),
 ];
 

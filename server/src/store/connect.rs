@@ -22,7 +22,11 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// Readers beside those that are kept for glances.
 const SNAPSHOTS: u32 = 2;
-const POSTGRES_CONNECTIONS: u32 = 12;
+/// Connections to PostgreSQL that write. Each may wait for a counter row, so whoever holds the row never asks for another of
+/// them; what it reads besides, it reads with one of the readers, who wait for nobody.
+const POSTGRES_WRITERS: u32 = 6;
+/// Connections to PostgreSQL that read, beside those that are kept for glances.
+const POSTGRES_SNAPSHOTS: u32 = 6;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENTS_CACHED: usize = 256;
 /// The page cache of one SQLite connection, KiB (negative: the unit of the pragma).
@@ -59,8 +63,10 @@ pub enum Store {
     },
     /// PostgreSQL.
     Postgres {
-        /// Every connection.
-        pool: PgPool,
+        /// Connections that write.
+        writers: PgPool,
+        /// Connections that only read.
+        readers: PgPool,
         /// Some of them, kept for glances.
         glances: Arc<Glances<sqlx::Postgres>>,
     },
@@ -86,7 +92,9 @@ impl Store {
             Self::Sqlite { writer, .. } => {
                 Transaction::Sqlite(Held::Transaction(writer.begin_with("BEGIN IMMEDIATE").await?))
             }
-            Self::Postgres { pool, .. } => Transaction::Postgres(Held::Transaction(pool.begin().await?)),
+            Self::Postgres { writers, .. } => {
+                Transaction::Postgres(Held::Transaction(writers.begin().await?))
+            }
         })
     }
 
@@ -94,8 +102,8 @@ impl Store {
     pub async fn read(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => Transaction::Sqlite(Held::Transaction(readers.begin().await?)),
-            Self::Postgres { pool, .. } => Transaction::Postgres(Held::Transaction(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+            Self::Postgres { readers, .. } => Transaction::Postgres(Held::Transaction(
+                readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
             )),
         })
     }
@@ -117,8 +125,8 @@ impl Store {
     pub async fn analyze_derived(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { .. } => {}
-            Self::Postgres { pool, .. } => {
-                sqlx::raw_sql(ANALYZE_DERIVED).execute(pool).await?;
+            Self::Postgres { writers, .. } => {
+                sqlx::raw_sql(ANALYZE_DERIVED).execute(writers).await?;
             }
         }
         Ok(())
@@ -140,9 +148,10 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres { pool, glances } => {
+            Self::Postgres { writers, readers, glances } => {
                 glances.close().await;
-                pool.close().await;
+                readers.close().await;
+                writers.close().await;
             }
         }
     }
@@ -245,12 +254,10 @@ async fn open_postgres(address: &str) -> Result<Store, StoreError> {
         // Every statement has its index. A plan made for the values at hand, while the statistics know nothing of the
         // table yet, reads a whole district for a thousand keys; and planning costs more than running.
         .options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]);
-    let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(30))
-        .connect_with(options)
-        .await?;
-    POSTGRES_MIGRATIONS.run(&pool).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
-    let glances = Arc::new(Glances::of(&pool, glances::POSTGRES_KEPT));
-    Ok(Store::Postgres { pool, glances })
+    let pool = |most| PgPoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(30));
+    let writers = pool(POSTGRES_WRITERS).connect_with(options.clone()).await?;
+    POSTGRES_MIGRATIONS.run(&writers).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
+    let readers = pool(POSTGRES_SNAPSHOTS + glances::POSTGRES_KEPT).connect_lazy_with(options);
+    let glances = Arc::new(Glances::of(&readers, glances::POSTGRES_KEPT));
+    Ok(Store::Postgres { writers, readers, glances })
 }

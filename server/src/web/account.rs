@@ -53,7 +53,7 @@ pub fn account(shown: &AccountShown, wrong: Option<&Wrong>, viewer: &Viewer, cal
 
 fn session_table(sessions: &[SessionListed], viewer: &Viewer, calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr { (heading("登录", "since")) (heading("最近使用", "last used")) (heading("", "")) } }
             tbody {
                 @for session in sessions {
@@ -79,7 +79,7 @@ fn token_table(tokens: &[TokenListed], viewer: &Viewer, calendar: &Calendar) -> 
         at_ms.map_or_else(|| else_.to_owned(), |at_ms| calendar.minute(at_ms))
     };
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("名称", "name")) (heading("权限", "scopes")) (heading("创建", "made")) (heading("最近使用", "last used"))
                 (heading("到期", "ends")) (heading("", ""))

@@ -177,7 +177,7 @@ fn form(shown: &AuditShown) -> Markup {
 
 fn table(rows: &[Listed], viewer: &Viewer, calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("序号", "sequence")) (heading("时间", "time")) (heading("何人", "who"))
                 (heading("何事", "what")) (heading("对象", "on what")) (heading("详情", "detail"))

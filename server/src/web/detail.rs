@@ -76,7 +76,7 @@ fn who(by: &By) -> &str {
 
 fn field_table(fields: &[Field], calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr { th scope="col" { "字段" } th scope="col" { "值" } th scope="col" { "作者" } th scope="col" { "为何" } } }
             tbody {
                 @for field in fields { @for value in &field.values {
@@ -162,7 +162,7 @@ fn pair_list(pairs: &[Pair]) -> Markup {
 
 fn operation_table(operations: &[Told], calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 th scope="col" { "操作" } th scope="col" { "作者" } th scope="col" { "时间" } th scope="col" { "结果" }
                 th scope="col" { "内容" }

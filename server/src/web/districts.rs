@@ -26,7 +26,7 @@ pub fn districts(districts: &[DistrictShown], viewer: &Viewer) -> String {
         totals.open.iter().find(|(known, _)| *known == class).map_or(0, |(_, amount)| *amount)
     };
     let body = html! {
-        section { div class="scroll" { table class="cards" {
+        section { div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("辖区", "district")) (heading("隐患", "hazards")) (heading("未销号", "open"))
                 (heading("危急", "critical")) (heading("严重", "serious")) (heading("冲突", "conflicts")) (heading("", ""))

@@ -84,7 +84,7 @@ fn imported(version: &Version, calendar: &Calendar) -> Markup {
 
 fn line_table(shown: &GridShown) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("线路", "line")) (heading("电压等级", "voltage")) (heading("长度", "length"))
                 (heading("杆塔", "structures")) (heading("未排查", "not walked")) (heading("备注", "notes"))

@@ -78,7 +78,7 @@ fn table(lines: &[&str]) -> Markup {
         line.trim_matches('|').split('|').map(|cell| inline(cell.trim())).collect()
     };
     html! {
-        div class="scroll" { table {
+        div class="scroll" tabindex="0" { table {
             @if let Some(head) = lines.first() {
                 thead { tr { @for cell in cells(head) { th scope="col" { (cell) } } } }
             }

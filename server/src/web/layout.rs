@@ -24,6 +24,8 @@ pub(super) enum Tab {
     Proposals,
     /// Devices.
     Devices,
+    /// Photos that are waited for.
+    Photos,
     /// Quarantine.
     Quarantine,
     /// Work reports.
@@ -41,7 +43,7 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 15] = [
+    const ALL: [(Self, &'static str, &'static str); 16] = [
         (Self::Overview, "/", "总览"),
         (Self::Hazards, "/hazards", "隐患"),
         (Self::Orders, "/orders", "通知书"),
@@ -50,6 +52,7 @@ impl Tab {
         (Self::Conflicts, "/conflicts", "冲突"),
         (Self::Proposals, "/proposals", "重复"),
         (Self::Devices, "/devices", "设备"),
+        (Self::Photos, "/photos", "照片"),
         (Self::Quarantine, "/quarantine", "隔离"),
         (Self::Reports, "/reports", "报告"),
         (Self::People, "/people", "人员"),

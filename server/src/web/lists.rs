@@ -136,7 +136,7 @@ pub(super) fn span(line: &LineOf) -> String {
 
 pub(super) fn hazard_table(hazards: &[Hazard], placed: &Placed, calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("编号", "number")) (heading("等级", "severity")) (heading("状态", "state"))
                 (heading("类别", "category")) (heading("乡镇 · 线路 · 档", "township, line, span")) (heading("收到", "received"))
@@ -177,7 +177,7 @@ fn side(subject: &str, side: &Side, calendar: &Calendar) -> Markup {
 
 pub(super) fn conflict_table(conflicts: &[OpenConflict], calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("隐患", "hazard")) (heading("争议内容", "subject")) (heading("原因", "reason"))
                 (heading("各方", "sides")) (heading("自", "since"))
@@ -212,7 +212,7 @@ fn ranges(ranges: &[(u64, u64)]) -> String {
 
 pub(super) fn device_table(devices: &[DeviceTold], calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("人员", "persons")) (heading("状态", "status")) (heading("最后联系", "last contact"))
                 (heading("已收序号", "received")) (heading("尚缺", "outstanding")) (heading("时钟偏差", "clock offset"))
@@ -268,7 +268,7 @@ pub(super) fn device_table(devices: &[DeviceTold], calendar: &Calendar) -> Marku
 
 pub(super) fn quarantine_table(quarantine: &[Quarantined], viewer: &Viewer, calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("原因", "reason")) (heading("隐患", "hazard")) (heading("作者", "author"))
                 (heading("收到", "received")) (heading("内容", "content"))

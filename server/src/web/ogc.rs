@@ -76,7 +76,7 @@ pub fn collection(layer: Layer, viewer: &Viewer) -> String {
 /// What the features of a layer are asked by.
 pub fn queryables(layer: Layer, viewer: &Viewer) -> String {
     let body = html! {
-        section { div class="scroll" { table {
+        section { div class="scroll" tabindex="0" { table {
             thead { tr { (heading("属性", "Property")) (heading("含义", "Meaning")) (heading("类型", "Type")) } }
             tbody { @for column in layer.columns() {
                 tr { td { code { (column.name) } } td { (column.zh) " " small { (column.en) } } td { (kind(column.kind)) } }
@@ -98,7 +98,7 @@ pub fn items(
     let address = format!("{COLLECTIONS}/{}/items", layer.name());
     let body = html! {
         @if let Some(matched) = matched { p class="quiet" { "共 " (matched) " 个 features in all" } }
-        section { div class="scroll" { table {
+        section { div class="scroll" tabindex="0" { table {
             thead { tr {
                 (heading("序号", "Number"))
                 @for column in layer.columns() { (heading(column.zh, column.en)) }
@@ -120,7 +120,7 @@ pub fn items(
 /// One feature.
 pub fn item(layer: Layer, feature: &Feature, viewer: &Viewer, calendar: &Calendar) -> String {
     let body = html! {
-        section { div class="scroll" { table { tbody {
+        section { div class="scroll" tabindex="0" { table { tbody {
             @for (column, value) in layer.columns().iter().zip(&feature.values) {
                 tr { th scope="row" { (column.zh) small { (column.en) } } td { (shown(value, calendar)) } }
             }

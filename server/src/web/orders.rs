@@ -49,7 +49,7 @@ enum Case {
 
 fn table(orders: &[Order], case: Case, viewer: &Viewer, calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("编号", "number")) (heading("状态", "state")) (heading("责任单位", "responsible unit"))
                 (heading("整改措施", "measures")) (heading("整改期限", "deadline")) (heading("签发", "issued")) (heading("打开", "open"))

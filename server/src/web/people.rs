@@ -145,7 +145,7 @@ fn unit_name<'u>(unit: Option<&str>, units: &'u [UnitListed]) -> Option<&'u str>
 
 fn table(shown: &PeopleShown<'_>, viewer: &Viewer, calendar: &Calendar) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr { (heading("姓名", "name")) (heading("角色", "roles")) (heading("单位", "unit")) (heading("移除", "removed")) } }
             tbody {
                 @for person in shown.people {

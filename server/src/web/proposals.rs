@@ -32,7 +32,7 @@ fn pair(proposal: &Proposed, placed: &Placed, calendar: &Calendar) -> Markup {
     html! {
         section {
             h2 { "可能性 " (percent(proposal.score)) "%" small { "score " (proposal.score) " of 1000" } }
-            div class="scroll" { table {
+            div class="scroll" tabindex="0" { table {
                 thead { tr {
                     th scope="col" { "" }
                     @for hazard in &proposal.hazards {

@@ -65,7 +65,7 @@ fn page_of(query: &str) -> &str {
 
 fn figures(draft: &Report) -> Markup {
     html! {
-        div class="scroll" { table {
+        div class="scroll" tabindex="0" { table {
             thead { tr { th scope="col" { "指标" } th scope="col" { "本期" } th scope="col" { "上期" } } }
             tbody {
                 @for line in &draft.figures {
@@ -94,7 +94,7 @@ fn against(draft: &Report) -> Markup {
 fn issued(issued: &[Issued], calendar: &Calendar) -> Markup {
     let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
     html! {
-        div class="scroll" { table {
+        div class="scroll" tabindex="0" { table {
             thead { tr {
                 th scope="col" { "编号" } th scope="col" { "统计期" } th scope="col" { "签发" }
                 th scope="col" { "报告后补传" } th scope="col" { "下载" }

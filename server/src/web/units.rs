@@ -136,7 +136,7 @@ fn kind(name: &str) -> &str {
 
 fn table(placed: &[Placed<'_>], viewer: &Viewer) -> Markup {
     html! {
-        div class="scroll" { table class="cards" {
+        div class="scroll" tabindex="0" { table class="cards" {
             thead { tr {
                 (heading("单位", "unit")) (heading("类别", "kind")) (heading("责任人", "contact")) (heading("联系电话", "telephone"))
                 (heading("状态", "status"))

@@ -292,6 +292,11 @@ async fn what_the_field_saw_is_entered_written_off_and_redacted_on_pages() -> Re
             does_with(&mut reviewer, &hazard, "not-found", &[("position", "29.98，103.01")], &[&gone.bytes])
                 .await?;
         ensure!(page.contains("现场未发现"), "{page}");
+        // What does not come is listed, with whom it is waited for.
+        let waited = leader.get("/photos").await?.text();
+        for wanted in [&never.hash.to_string()[..8], "测试员", &format!("/hazards/{hazard}")] {
+            ensure!(waited.contains(wanted), "{wanted}: {waited}");
+        }
         // The leader writes off what does not come, and the page offers no other photo to be.
         let form = leader.get(&format!("/hazards/{hazard}/commands/write-off")).await?.text();
         ensure!(form.contains(&never.hash.to_string()) && !form.contains(&shown.hash.to_string()), "{form}");
@@ -299,6 +304,7 @@ async fn what_the_field_saw_is_entered_written_off_and_redacted_on_pages() -> Re
         let off: Vec<(&str, &str)> = off.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let page = does(&mut leader, &hazard, "write-off", &off).await?;
         ensure!(page.contains("已核销"), "{page}");
+        ensure!(!leader.get("/photos").await?.text().contains(&never.hash.to_string()[..8]));
         // A text and a photo are redacted.
         let said = format!("{}.remarks", Identity::of(&report.encode()));
         let form = leader.get(&format!("/hazards/{hazard}/commands/redact")).await?.text();
