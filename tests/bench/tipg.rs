@@ -31,7 +31,7 @@ const POINTS: &str = "CREATE TABLE points AS SELECT id, severity, open, category
 pub(crate) struct Tipg {
     /// Where it listens.
     pub(crate) url: String,
-    _process: Child,
+    process: Child,
 }
 
 impl Tipg {
@@ -61,9 +61,8 @@ impl Tipg {
             .stdout(Stdio::null())
             // Its database ends before it does, of which it would tell at length.
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()?;
-        let tipg = Self { url: format!("http://127.0.0.1:{port}"), _process: process };
+        let tipg = Self { url: format!("http://127.0.0.1:{port}"), process };
         let began = Instant::now();
         while let Err(error) = tipg.first_page().await {
             ensure!(began.elapsed() < START, "tipg does not answer: {error}");
@@ -85,6 +84,15 @@ impl Tipg {
     /// Its pages begin behind so many features.
     pub(crate) fn items(limit: usize, offset: usize) -> String {
         format!("/collections/public.hazards/items?f=geojson&limit={limit}&offset={offset}")
+    }
+}
+
+impl Drop for Tipg {
+    /// Asks it to end, so that it ends its workers: they would outlive a parent that is killed.
+    fn drop(&mut self) {
+        if let Some(id) = self.process.id() {
+            let _gone = std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status();
+        }
     }
 }
 

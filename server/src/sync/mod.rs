@@ -1,7 +1,7 @@
 //! The life of a bundle: opened and verified, sorted, folded and committed with others, answered.
 //!
-//! [`admit`] opens and verifies (no lock, many cores); [`group`] takes the district's counter row, reads, plans
-//! and applies in one transaction for many bundles; [`pull`] reads the feed. [`office`] and [`enrol`] are the
+//! [`admit`] opens and verifies (no lock, many cores); `waiting` says which jobs make a group; [`group`] takes the
+//! district's counter row, reads, plans and applies in one transaction for many bundles; [`pull`] reads the feed. [`office`] and [`enrol`] are the
 //! other ways in. Nothing here knows HTTP.
 
 pub mod accounts;
@@ -48,6 +48,7 @@ pub mod tokens;
 pub mod trust;
 pub mod units;
 pub mod users;
+mod waiting;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -134,7 +135,7 @@ pub struct Engine {
     /// What of the map was read by whom within the hour.
     pub map_reads: map_reads::MapReads,
     districts: RwLock<Vec<District>>,
-    writers: Mutex<HashMap<DistrictKey, group::Writer>>,
+    writers: Mutex<HashMap<DistrictKey, waiting::Writer>>,
     /// Held while what is beside the records of a district is derived: who waits for it derives nothing twice.
     deriving: Mutex<HashMap<DistrictKey, Arc<Mutex<derive::Windows>>>>,
     /// The grid of each district as it was last asked for.

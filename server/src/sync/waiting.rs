@@ -1,0 +1,230 @@
+//! Who waits for a district's writing task, and which of them make the next group. How a group is written is in
+//! `sync::group`.
+//!
+//! What a person at a desk waits for makes a group of its own, before the bundles that wait, and while desks are busy the
+//! groups of bundles are small: so a command waits for one short group. The two take turns: neither can starve the other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sync_protocol::codes::Code;
+use tokio::sync::{mpsc, oneshot};
+
+use super::delivery::{Delivered, Delivery};
+use super::office::{Act, ActOutcome};
+use super::{Engine, SyncError, group};
+use crate::domain::District;
+
+/// Jobs that may wait for one district. Beyond it a request is answered 429, before anything is read of it.
+const QUEUE: usize = 4_096;
+/// Operations of one group: bounds its memory and how long it holds the lock.
+const GROUP_OPERATIONS: usize = 4_000;
+/// The same while desks are busy: what one of them waits for at most, about 50 ms on two cores.
+const GROUP_OPERATIONS_BESIDE_DESKS: usize = 1_000;
+/// Desks are busy for so long after they asked for something.
+const DESK_TIME: Duration = Duration::from_secs(10);
+/// Jobs of one group.
+const GROUP_JOBS: usize = 512;
+
+pub(super) type DeliveryReply = oneshot::Sender<Result<Delivered, SyncError>>;
+
+/// What is asked of a writing task.
+#[derive(Debug)]
+pub(super) enum Job {
+    Delivery(Delivery, DeliveryReply),
+    Act(Box<Act>, oneshot::Sender<Result<ActOutcome, SyncError>>),
+}
+
+/// The way to a district's writing task.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    /// Bundles, and what the server does of its own accord.
+    jobs: mpsc::Sender<Job>,
+    /// What somebody at a desk waits for.
+    desks: mpsc::Sender<Job>,
+}
+
+/// What waits for a district's writing task.
+struct Waiting {
+    jobs: mpsc::Receiver<Job>,
+    desks: mpsc::Receiver<Job>,
+    /// A job that did not fit into the last group.
+    held_over: Option<Job>,
+    /// When something was last asked for at a desk.
+    desk_asked: Option<Instant>,
+    /// The last group was that of desks.
+    was_of_desks: bool,
+}
+
+impl Engine {
+    async fn writer(self: &Arc<Self>, district: &District) -> Writer {
+        let mut writers = self.writers.lock().await;
+        writers.retain(|_, writer| !writer.jobs.is_closed());
+        writers
+            .entry(district.key)
+            .or_insert_with(|| {
+                let (jobs, of_jobs) = mpsc::channel(QUEUE);
+                let (desks, of_desks) = mpsc::channel(QUEUE);
+                tokio::spawn(write(Arc::clone(self), district.clone(), Waiting::new(of_jobs, of_desks)));
+                Writer { jobs, desks }
+            })
+            .clone()
+    }
+
+    /// Writes a delivery with whatever else waits, and gives its receipts after the commit.
+    ///
+    /// # Errors
+    /// [`Code::TooManyRequests`] where too much waits already; the store's.
+    pub async fn deliver(
+        self: &Arc<Self>,
+        district: &District,
+        delivery: Delivery,
+    ) -> Result<Delivered, SyncError> {
+        let (reply, answer) = oneshot::channel();
+        let writer = self.writer(district).await;
+        writer.jobs.try_send(Job::Delivery(delivery, reply)).map_err(|error| unqueued(&error))?;
+        answer.await.map_err(|_source| SyncError::Gone)?
+    }
+
+    /// Writes an office's or the server's own operation, and answers after the commit.
+    ///
+    /// # Errors
+    /// As [`Engine::deliver`], and where the act does not fit the state it was made from.
+    pub async fn act(self: &Arc<Self>, district: &District, act: Act) -> Result<ActOutcome, SyncError> {
+        let (reply, answer) = oneshot::channel();
+        let writer = self.writer(district).await;
+        let lane = if act.is_from_a_desk() { &writer.desks } else { &writer.jobs };
+        lane.try_send(Job::Act(Box::new(act), reply)).map_err(|error| unqueued(&error))?;
+        answer.await.map_err(|_source| SyncError::Gone)?
+    }
+}
+
+async fn write(engine: Arc<Engine>, district: District, mut waiting: Waiting) {
+    while let Some(jobs) = waiting.group().await {
+        group::run(&engine, &district, jobs).await;
+    }
+}
+
+impl Waiting {
+    const fn new(jobs: mpsc::Receiver<Job>, desks: mpsc::Receiver<Job>) -> Self {
+        Self { jobs, desks, held_over: None, desk_asked: None, was_of_desks: false }
+    }
+
+    /// The jobs of the next group, as soon as there is one; none when nobody can ask for anything any more.
+    async fn group(&mut self) -> Option<Vec<Job>> {
+        let mut group = Vec::with_capacity(GROUP_JOBS);
+        if !self.was_of_desks {
+            self.take_desks(&mut group);
+        }
+        if group.is_empty() {
+            self.take_jobs(&mut group);
+        }
+        if group.is_empty() {
+            tokio::select! {
+                biased;
+                Some(job) = self.desks.recv() => {
+                    group.push(job);
+                    self.take_desks(&mut group);
+                }
+                Some(job) = self.jobs.recv() => {
+                    self.held_over = Some(job);
+                    self.take_jobs(&mut group);
+                }
+                else => return None,
+            }
+        }
+        Some(group)
+    }
+
+    /// Takes what waits at desks.
+    fn take_desks(&mut self, group: &mut Vec<Job>) {
+        while group.len() < GROUP_JOBS
+            && let Ok(job) = self.desks.try_recv()
+        {
+            group.push(job);
+        }
+        if !group.is_empty() {
+            self.desk_asked = Some(Instant::now());
+        }
+        self.was_of_desks = !group.is_empty();
+    }
+
+    /// Takes bundles that wait, and what the server does of its own accord.
+    fn take_jobs(&mut self, group: &mut Vec<Job>) {
+        let is_busy = self.desk_asked.is_some_and(|asked| asked.elapsed() < DESK_TIME);
+        let most = if is_busy { GROUP_OPERATIONS_BESIDE_DESKS } else { GROUP_OPERATIONS };
+        let mut size = 0;
+        while group.len() < GROUP_JOBS
+            && let Some(job) = self.held_over.take().or_else(|| self.jobs.try_recv().ok())
+        {
+            size += weight(&job);
+            // One that is larger alone is a group.
+            if size > most && !group.is_empty() {
+                self.held_over = Some(job);
+                break;
+            }
+            group.push(job);
+        }
+        self.was_of_desks = false;
+    }
+}
+
+/// What a sender is told whose job could not be queued.
+fn unqueued(error: &mpsc::error::TrySendError<Job>) -> SyncError {
+    match error {
+        mpsc::error::TrySendError::Full(_) => SyncError::Refused(Code::TooManyRequests),
+        mpsc::error::TrySendError::Closed(_) => SyncError::Gone,
+    }
+}
+
+fn weight(job: &Job) -> usize {
+    match job {
+        Job::Delivery(delivery, _) => delivery.arrivals.iter().map(|arrival| arrival.operations.len()).sum(),
+        Job::Act(..) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_protocol::ids::DeviceId;
+
+    use super::*;
+    use crate::sync::office::SERVER_AUTHOR;
+
+    fn act(device: u128) -> Job {
+        let (reply, _answer) = oneshot::channel();
+        let device = DeviceId(uuid::Uuid::from_u128(device));
+        Job::Act(Box::new(Act::Revoke { device, trusted: None, author: SERVER_AUTHOR }), reply)
+    }
+
+    fn delivery() -> Job {
+        let (reply, _answer) = oneshot::channel();
+        Job::Delivery(Delivery::default(), reply)
+    }
+
+    fn is_act(job: &Job) -> bool {
+        matches!(job, Job::Act(..))
+    }
+
+    #[tokio::test]
+    async fn what_a_desk_waits_for_comes_before_the_bundles_and_takes_turns_with_them() {
+        let (jobs, of_jobs) = mpsc::channel(QUEUE);
+        let (desks, of_desks) = mpsc::channel(QUEUE);
+        let mut waiting = Waiting::new(of_jobs, of_desks);
+        for nth in 0..3 {
+            jobs.try_send(delivery()).expect("there is room");
+            desks.try_send(act(nth)).expect("there is room");
+        }
+        let first = waiting.group().await.expect("jobs wait");
+        assert!(first.len() == 3 && first.iter().all(is_act), "{first:?}");
+        desks.try_send(act(4)).expect("there is room");
+        let second = waiting.group().await.expect("jobs wait");
+        assert!(second.len() == 3 && !second.iter().any(is_act), "{second:?}");
+        jobs.try_send(delivery()).expect("there is room");
+        let third = waiting.group().await.expect("jobs wait");
+        assert!(third.len() == 1 && third.iter().all(is_act), "{third:?}");
+        assert!(waiting.group().await.is_some_and(|group| !group.iter().any(is_act)));
+        drop((jobs, desks));
+        assert!(waiting.group().await.is_none());
+    }
+}
