@@ -202,7 +202,7 @@ impl Writer {
         let inner: Box<dyn FeatureWriter> = match format {
             Format::GeoJson => Box::new(geojson::Collection::new(outline, out)?),
             Format::GeoJsonSeq => Box::new(geojson::Sequence::new(outline, out)),
-            Format::FlatGeobuf => Box::new(flatgeobuf::FlatGeobuf::new(outline, out)?),
+            Format::FlatGeobuf => Box::new(flatgeobuf::FlatGeobuf::new(outline, out, workspace.as_ref())?),
             Format::Shapefile => Box::new(shapefile::Shapefile::new(outline, out, workspace)?),
             Format::Kml => Box::new(kml::plain(outline, out)?),
             Format::Kmz => Box::new(kml::zipped(outline, out)?),

@@ -1,4 +1,4 @@
-//! Hazards as maps show them: one row each, clustered by place, replaced as they are derived. What stands in a row is
+//! Hazards as maps show them: one row each, clustered by id, replaced as they are derived. What stands in a row is
 //! decided in `sync::derive::map`; reading them for a layer is in `store::layers`, how they are handed over in
 //! `store::map_rows`.
 
@@ -147,11 +147,11 @@ impl Transaction {
         let mut known = self.shown_hazards(district, &records).await?;
         let units = self.unit_names(district, rows.iter().filter_map(|row| row.unit_id)).await?;
         let rows = self.with_own_ids(district, rows).await?;
-        let is_elsewhere = |(row, id): &&(&MapHazardRow, i64)| {
-            known.get(&row.record).is_some_and(|(old_id, old)| old_id != id || old.place != row.place)
+        let is_another = |(row, id): &&(&MapHazardRow, i64)| {
+            known.get(&row.record).is_some_and(|(old_id, _)| old_id != id)
         };
-        let moved: Vec<RecordId> = rows.iter().filter(is_elsewhere).map(|(row, _)| row.record).collect();
-        self.delete_of("DELETE FROM map_hazards WHERE district = ", district, &moved).await?;
+        let renumbered: Vec<RecordId> = rows.iter().filter(is_another).map(|(row, _)| row.record).collect();
+        self.delete_of("DELETE FROM map_hazards WHERE district = ", district, &renumbered).await?;
         self.insert_map_hazards(district, &rows, &units).await?;
         let changed = rows.iter().map(|(row, _)| {
             let old = known.remove(&row.record).map(|(_, old)| old);
@@ -260,7 +260,8 @@ impl Transaction {
              line_name, line, voltage_v, structure_from, structure_to, chainage_mm, offset_mm, in_zone, accuracy_mm, \
              category, kind, description, severity_rank, severity, major, state, open, conflict, provisional, unit, \
              unit_id, order_number, due, turn, updated, change, tile) ",
-            " ON CONFLICT (district, place, id) DO UPDATE SET record = excluded.record, lat_e7 = excluded.lat_e7, \
+            " ON CONFLICT (district, id) DO UPDATE SET record = excluded.record, place = excluded.place, \
+             lat_e7 = excluded.lat_e7, \
              lon_e7 = excluded.lon_e7, number = excluded.number, found = excluded.found, county = excluded.county, \
              township = excluded.township, line_name = excluded.line_name, line = excluded.line, \
              voltage_v = excluded.voltage_v, structure_from = excluded.structure_from, \
