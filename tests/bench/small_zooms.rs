@@ -14,7 +14,7 @@ use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
 use firebreak::tiles::counts::Deltas;
-use firebreak::tiles::points::{self, Point};
+use firebreak::tiles::points;
 use firebreak_tests::map::{fill, thrown, thrown_by_place};
 use firebreak_tests::server::{Backend, DISTRICT, Server};
 use fixtures::dice::Dice;
@@ -81,7 +81,7 @@ async fn zooms(figures: &mut Figures, points: u64) -> Result<()> {
 async fn raw_tile(engine: &Arc<Engine>, district: &District, tile: Tile) -> Result<()> {
     let mut reading = engine.store.glance().await?;
     let lines = reading.tile_lines(district.key, tile, &TileFilter::default(), u32::MAX).await?;
-    let made = points::encode(tile, lines.text.split(points::LINE).filter_map(Point::parse));
+    let made = points::encode_lines(tile, &lines.text);
     ensure!(made.is_some(), "an empty tile");
     Ok(())
 }

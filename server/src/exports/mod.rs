@@ -98,14 +98,6 @@ pub enum WriteError {
     /// It cannot be written: no room, most often.
     #[error("the file cannot be written: {0}")]
     Io(#[from] io::Error),
-    /// A position that the coordinate system of the file does not reach.
-    #[error("feature {id} is nowhere in {reference}")]
-    Nowhere {
-        /// The feature.
-        id: i64,
-        /// The coordinate system.
-        reference: Reference,
-    },
     /// A format that holds other coordinates than those asked for.
     #[error("{format} holds no {reference} coordinates")]
     Reference {
@@ -202,7 +194,7 @@ impl Writer {
         let inner: Box<dyn FeatureWriter> = match format {
             Format::GeoJson => Box::new(geojson::Collection::new(outline, out)?),
             Format::GeoJsonSeq => Box::new(geojson::Sequence::new(outline, out)),
-            Format::FlatGeobuf => Box::new(flatgeobuf::FlatGeobuf::new(outline, out)?),
+            Format::FlatGeobuf => Box::new(flatgeobuf::FlatGeobuf::new(outline, out, workspace.as_ref())?),
             Format::Shapefile => Box::new(shapefile::Shapefile::new(outline, out, workspace)?),
             Format::Kml => Box::new(kml::plain(outline, out)?),
             Format::Kmz => Box::new(kml::zipped(outline, out)?),
@@ -229,7 +221,7 @@ impl Writer {
     /// # Errors
     /// The file is of no use.
     pub fn feature(&mut self, mut feature: Feature) -> Result<(), WriteError> {
-        self.projection.place(&mut feature)?;
+        self.projection.place(&mut feature);
         if let Some(place) = &self.place {
             place.fill(&mut feature);
         }

@@ -39,15 +39,11 @@ impl Projection {
         self.reference
     }
 
-    /// Gives a feature the coordinates of the file.
-    ///
-    /// # Errors
-    /// [`WriteError::Nowhere`].
-    pub fn place(&self, feature: &mut Feature) -> Result<(), WriteError> {
-        let id = feature.id;
-        let Some(geometry) = &mut feature.geometry else { return Ok(()) };
+    /// Gives a feature the coordinates of the file; where these do not reach all of it, it has no place there.
+    pub fn place(&self, feature: &mut Feature) {
+        let Some(geometry) = &mut feature.geometry else { return };
         if self.converter.is_none() && self.reference != Reference::WebMercator {
-            return Ok(());
+            return;
         }
         let mut placed = || match geometry {
             Geometry::Point(point) => self.all(std::iter::once(&mut point.0)),
@@ -62,7 +58,9 @@ impl Projection {
             | Geometry::Rect(_)
             | Geometry::Triangle(_) => None,
         };
-        placed().ok_or(WriteError::Nowhere { id, reference: self.reference })
+        if placed().is_none() {
+            feature.geometry = None;
+        }
     }
 
     fn all<'c>(&self, mut coords: impl Iterator<Item = &'c mut Coord<f64>>) -> Option<()> {
@@ -130,11 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn a_place_beyond_the_zone_is_named_with_its_feature() {
+    fn a_feature_beyond_the_zone_has_no_place_in_the_file() {
         let projection = Projection::new("epsg:4543".parse().unwrap()).unwrap();
         let geometry = Some(Point::new(-30.0, 30.0).into());
         let mut feature = Feature { id: 7, record: None, geometry, values: Vec::new() };
-        assert!(matches!(projection.place(&mut feature), Err(WriteError::Nowhere { id: 7, .. })));
+        projection.place(&mut feature);
+        assert_eq!((feature.id, &feature.geometry), (7, &None));
         let nowhere = Projection::new("epsg:3857".parse().unwrap()).unwrap();
         assert_eq!(nowhere.coord(Coord { x: 0.0, y: 89.0 }), None);
     }

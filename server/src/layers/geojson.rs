@@ -5,18 +5,11 @@
 
 use std::fmt::Write as _;
 
+use super::crs::Crs;
+use super::{Column, Feature, Layer, Value};
 use geo::{Coord, Geometry, LineString, Polygon};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use thiserror::Error;
-
-use super::crs::Crs;
-use super::{Column, Feature, Layer, Value};
-
-/// A feature that the wanted system cannot show.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("feature {0} lies beyond the reach of the coordinate reference system")]
-pub struct OutOfReach(pub i64);
 
 /// Writes the features of one layer.
 #[derive(Debug)]
@@ -31,22 +24,17 @@ impl<'a> Writer<'a> {
         Self { columns: layer.columns(), crs }
     }
 
-    /// Appends one `Feature`; `links` is a JSON array that stands beside it, where there is one.
-    ///
-    /// # Errors
-    /// [`OutOfReach`]; then what was appended is of no use.
-    pub fn feature(
-        &self,
-        out: &mut String,
-        feature: &Feature,
-        links: Option<&str>,
-    ) -> Result<(), OutOfReach> {
+    /// Appends one `Feature`; `links` is a JSON array that stands beside it, where there is one. Where the system does not
+    /// reach all of it, it has no geometry.
+    pub fn feature(&self, out: &mut String, feature: &Feature, links: Option<&str>) {
         out.push_str("{\"type\":\"Feature\",\"id\":");
         push_whole(out, feature.id);
         out.push_str(",\"geometry\":");
-        match &feature.geometry {
-            Some(geometry) => self.geometry(out, geometry).ok_or(OutOfReach(feature.id))?,
-            None => out.push_str("null"),
+        let before = out.len();
+        let placed = feature.geometry.as_ref().and_then(|geometry| self.geometry(out, geometry));
+        if placed.is_none() {
+            out.truncate(before);
+            out.push_str("null");
         }
         out.push_str(",\"properties\":{");
         for (at, (column, value)) in self.columns.iter().zip(&feature.values).enumerate() {
@@ -64,7 +52,6 @@ impl<'a> Writer<'a> {
             out.push_str(links);
         }
         out.push('}');
-        Ok(())
     }
 
     fn geometry(&self, out: &mut String, geometry: &Geometry<f64>) -> Option<()> {
@@ -225,10 +212,10 @@ mod tests {
 
     use super::*;
 
-    fn written(layer: Layer, feature: &Feature, crs: &Crs) -> Result<Json, OutOfReach> {
+    fn written(layer: Layer, feature: &Feature, crs: &Crs) -> Json {
         let mut out = String::new();
-        Writer::new(layer, crs).feature(&mut out, feature, None)?;
-        Ok(serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}")))
+        Writer::new(layer, crs).feature(&mut out, feature, None);
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     }
 
     fn region(name: &str, geometry: Option<Geometry<f64>>) -> Feature {
@@ -240,7 +227,7 @@ mod tests {
     fn every_text_is_read_back_as_it_was() {
         for name in ["青杠镇", "", "\"\\/\u{8}\u{c}\n\r\t\u{0}\u{1f}\u{7f}", "a\u{2028}b😀", "</script>"]
         {
-            let read = written(Layer::Regions, &region(name, None), &Crs::storage()).unwrap();
+            let read = written(Layer::Regions, &region(name, None), &Crs::storage());
             assert_eq!(read["properties"]["name"], name);
             assert_eq!((&read["id"], &read["geometry"]), (&json!(7), &Json::Null));
         }
@@ -256,10 +243,14 @@ mod tests {
             ("EPSG:4490", json!([29.98, 103.01])),
             ("EPSG:4543", json!([3_318_325.681, 597_473.224_2])),
         ] {
-            assert_eq!(of(name).unwrap()["geometry"]["coordinates"], expected, "{name}");
+            assert_eq!(of(name)["geometry"]["coordinates"], expected, "{name}");
         }
         // Zone 45 lies 33 degrees to the east.
-        assert_eq!(of("EPSG:4554"), Err(OutOfReach(7)));
+        let elsewhere = of("EPSG:4554");
+        assert_eq!((&elsewhere["geometry"], &elsewhere["id"]), (&Json::Null, &json!(7)));
+        let chain = geo::LineString::from(vec![(135.0, 45.0), (103.01, 29.98)]);
+        let half = region("x", Some(geo::MultiLineString(vec![chain]).into()));
+        assert_eq!(written(Layer::Regions, &half, &Crs::parse("EPSG:4554").unwrap())["geometry"], Json::Null);
     }
 
     #[test]
@@ -267,7 +258,7 @@ mod tests {
         let square = geo::Rect::new((0.0, 0.0), (1.0, 1.0)).to_polygon();
         let read =
             written(Layer::Regions, &region("x", Some(MultiPolygon(vec![square]).into())), &Crs::storage());
-        let geometry = read.unwrap()["geometry"].clone();
+        let geometry = read["geometry"].clone();
         assert_eq!(geometry["type"], "MultiPolygon");
         assert_eq!(geometry["coordinates"][0][0].as_array().unwrap().len(), 5);
     }

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use sync_protocol::cbor::Raw;
 use sync_protocol::ids::{PersonId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::operation::Photo;
 use sync_protocol::view::{State, View};
 use uuid::Uuid;
 
 use super::past::{Past, moves};
+use super::round::Round;
 use crate::rules::Severity;
 
 /// Two visits of one person are two where so much time lies between them: a night.
@@ -91,14 +93,16 @@ pub struct Case {
     pub rectifiers: BTreeSet<PersonId>,
     /// Everybody who signed that it was verified.
     pub reinspectors: BTreeSet<PersonId>,
-    /// Those of them since it was last found not to be cured.
-    pub round_rectifiers: BTreeSet<PersonId>,
-    /// Who has verified it since then.
-    pub round_reinspectors: BTreeSet<PersonId>,
+    /// What was signed and shown since it was last found not to be cured.
+    pub round: Round,
     /// Each time that it was not found.
     pub visits: Vec<Visit>,
-    /// It names a photo of how it looks after.
-    pub has_after_photo: bool,
+    /// Every photo that it names.
+    pub photos: BTreeSet<PhotoHash>,
+    /// An order was given on it.
+    pub is_ordered: bool,
+    /// Of a major hazard that is rectified, until when it is accepted on site.
+    pub acceptance_ms: Option<i64>,
     /// The deadline that people were told.
     pub deadline_ms: Option<i64>,
     /// When they were told it: what was raised before that was known to whoever set it.
@@ -136,10 +140,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// Where it stands for a command: a hazard that was made safe goes on as it stood before.
+    /// Where it stands for a command: a hazard that was made safe goes on as it stood before, and one that is to be
+    /// rectified though nobody was ordered to is the office's again.
     pub const fn at(&self) -> State {
         match self.state {
             State::MadeSafe => self.stage,
+            State::Rectifying if !self.is_ordered && self.graded_ms.is_some() => State::Graded,
+            State::Rectifying if !self.is_ordered => State::Reported,
             state => state,
         }
     }
@@ -169,10 +176,11 @@ impl Case {
             reporter: None,
             rectifiers: BTreeSet::new(),
             reinspectors: BTreeSet::new(),
-            round_rectifiers: BTreeSet::new(),
-            round_reinspectors: BTreeSet::new(),
+            round: Round::default(),
             visits: Vec::new(),
-            has_after_photo: false,
+            photos: BTreeSet::new(),
+            is_ordered: false,
+            acceptance_ms: None,
             deadline_ms: None,
             told_ms: None,
             told_severity: None,
@@ -212,10 +220,7 @@ impl Case {
             is_major: shown("major").and_then(Raw::as_bool).unwrap_or(false),
             commitments_missing: missing.collect(),
             is_clearance: text("category") == Some("corridor"),
-            has_after_photo: view
-                .photos
-                .values()
-                .any(|photo| photo.named.as_ref().is_some_and(|(role, _)| role == "after")),
+            photos: view.photos.keys().copied().collect(),
             review_at_ms: number("review_at_ms"),
             unit: shown("responsible_unit_id")
                 .and_then(|value| value.as_byte_string().map(<[u8]>::to_vec))
@@ -223,7 +228,10 @@ impl Case {
             order_number: text("order_number").map(str::to_owned),
             ..Self::in_state(view.state)
         };
-        for past in past.iter().filter(|past| !view.withdrawn.contains(&past.head)) {
+        let past: Vec<&Past> = past.iter().filter(|past| !view.withdrawn.contains(&past.head)).collect();
+        case.round = Round::of(&past, case.is_clearance);
+        case.is_ordered = case.order_number.is_some();
+        for past in past {
             if past.fields.get("major").and_then(Raw::as_bool) == Some(true) {
                 case.major_ms = case.major_ms.or(Some(past.received_ms));
             }
@@ -248,6 +256,7 @@ impl Case {
                 true
             }
             Kind::Ordered | Kind::Reordered | Kind::DeadlineTightened => {
+                self.is_ordered |= past.kind != Kind::DeadlineTightened;
                 self.set_deadline(past, past.number("deadline_ms"));
                 past.kind != Kind::DeadlineTightened
             }
@@ -285,21 +294,14 @@ impl Case {
             Kind::Rectified => {
                 self.asked = None;
                 self.rectifiers.insert(past.author);
-                self.round_rectifiers.insert(past.author);
                 true
             }
             Kind::Verified => {
                 self.reinspectors.insert(past.author);
-                self.round_reinspectors.insert(past.author);
-                true
-            }
-            Kind::VerificationFailed | Kind::Reopened => {
-                self.round_rectifiers.clear();
-                self.round_reinspectors.clear();
                 true
             }
             Kind::NotFound => {
-                let (person, at_ms, photos) = (past.author, past.not_before_ms, past.photos.clone());
+                let (person, at_ms, photos) = (past.author, past.not_before_ms, hashes(&past.photos));
                 self.visits.push(Visit { person, at_ms, photos });
                 true
             }
@@ -332,4 +334,8 @@ impl Case {
         let (kind, author, received_ms) = (past.kind, past.author, past.received_ms);
         self.deadlines.push(DeadlineStep { kind, at_ms, author, received_ms });
     }
+}
+
+fn hashes(photos: &[Photo]) -> Vec<PhotoHash> {
+    photos.iter().map(|photo| photo.sha256).collect()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use sync_protocol::cbor::Raw;
-use sync_protocol::ids::{PersonId, RecordId};
+use sync_protocol::ids::{PersonId, PhotoHash, RecordId};
 use sync_protocol::view::State;
 
 use super::{Case, Command, Giving, Reason, Refusal, times};
@@ -24,13 +24,16 @@ pub(super) fn check(case: &Case, command: Command, giving: &Giving<'_>, refusals
             persons(("申请人", "who asked for it"), &asker, giving, refusals);
         }
         Command::RefuseExtension => asked(case, refusals),
-        Command::Rectify => commitments(case, refusals),
+        Command::Rectify => {
+            commitments(case, refusals);
+            after_photo(case, giving, refusals);
+        }
         Command::Verify | Command::FailVerification | Command::Uphold => {
             persons(("整改人", "who rectified it"), &case.rectifiers, giving, refusals);
         }
         Command::Close => close(case, giving, refusals),
         Command::Grade => major(case, giving, refusals),
-        Command::WriteOff => write_off(giving, refusals),
+        Command::WriteOff => write_off(case, giving, refusals),
         Command::Return
         | Command::Void
         | Command::NotOurs
@@ -61,7 +64,7 @@ fn author(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
 }
 
 /// What is written off is named: otherwise nothing would be.
-fn write_off(giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
+fn write_off(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
     let names = ["photo", "predecessor", "device"];
     if names.iter().all(|name| giving.value(name).is_none()) {
         refusals.push(Refusal::of_field(
@@ -69,6 +72,27 @@ fn write_off(giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
             "photo",
             "要指明核销哪张照片、哪项在前操作或哪台设备的缺号",
             "what is written off is named: a photo, a predecessor or a device",
+        ));
+    }
+    let photo: Option<PhotoHash> = giving.value("photo").and_then(Raw::decode);
+    if photo.is_some_and(|photo| !case.photos.contains(&photo)) {
+        refusals.push(Refusal::of_field(
+            Reason::Unknown,
+            "photo",
+            "该隐患没有登记这张照片",
+            "the hazard names no such photo",
+        ));
+    }
+}
+
+/// A photo shows how it looks after: not one that was there before, or was named as something else.
+fn after_photo(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
+    let after = || giving.photos.iter().filter(|photo| photo.role == "after");
+    if after().next().is_some() && after().all(|photo| case.round.spent.contains(&photo.sha256)) {
+        refusals.push(Refusal::new(
+            Reason::Evidence,
+            "整改后照片须为本次整改后拍摄，不能使用该隐患已登记的照片",
+            "a photo of after the work is needed: this one was registered with the hazard before",
         ));
     }
 }
@@ -171,18 +195,25 @@ fn close(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
     }
     if case.state == State::Verified {
         commitments(case, refusals);
-        if case.round_reinspectors.is_subset(&case.round_rectifiers) {
+        if case.round.reinspectors.is_subset(&case.round.rectifiers) {
             refusals.push(Refusal::new(
                 Reason::Evidence,
                 "须由整改人以外的人员复查",
                 "nobody but who rectified it has verified it",
             ));
         }
-        if !case.has_after_photo {
+        if !case.round.has_after_photo() {
             refusals.push(Refusal::new(
                 Reason::Evidence,
                 "缺少整改后照片",
                 "no photo shows it after it was rectified",
+            ));
+        }
+        if !case.round.has_site_record {
+            refusals.push(Refusal::new(
+                Reason::Evidence,
+                "验收缺少复查结论或实测距离，须补充验收",
+                "the verification has no verdict or no measured distance: it is verified again with them",
             ));
         }
     }

@@ -8,6 +8,7 @@ pub mod case;
 mod guards;
 mod past;
 mod refusal;
+mod round;
 pub mod table;
 mod times;
 pub mod turn;
@@ -22,6 +23,7 @@ use sync_protocol::operation::Photo;
 pub use case::Case;
 pub use past::Past;
 pub use refusal::{Reason, Refusal};
+pub use round::Round;
 
 use crate::domain::Roles;
 

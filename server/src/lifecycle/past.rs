@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use sync_protocol::cbor::Raw;
-use sync_protocol::ids::{Head, PersonId, PhotoHash};
+use sync_protocol::ids::{Head, PersonId};
 use sync_protocol::kind::Kind;
+use sync_protocol::operation::Photo;
 
 /// An operation behind a hazard: of a released one, what took effect.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct Past {
     /// What it asserts.
     pub fields: BTreeMap<String, Raw>,
     /// Photos that it names.
-    pub photos: Vec<PhotoHash>,
+    pub photos: Vec<Photo>,
     /// Server time of its first receipt.
     pub received_ms: i64,
     /// When it happened at the earliest, as far as the server knows.

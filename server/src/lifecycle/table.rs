@@ -95,7 +95,8 @@ pub const fn rule(command: Command) -> Rule {
         Command::Rectify => {
             row(&[Reported, Graded, Ordered, Rectifying, Carried], &[Unit, Inspector, Clerk, Leader, Admin])
         }
-        Command::Verify => row(&[Rectified, Disputed], &[Reinspector, Admin]),
+        // What a phone left out of the record of a verification is added by another.
+        Command::Verify => row(&[Rectified, Verified, Disputed], &[Reinspector, Admin]),
         Command::Uphold => row(&[Disputed], REVIEW),
         Command::FailVerification => row(&[Rectified, Verified, Disputed], &[Reinspector, Admin]),
         // Closing what is closed adds a signature.

@@ -58,16 +58,27 @@ fn giving<'a>(role: Role, fields: &'a BTreeMap<String, Raw>, photos: &'a [Photo]
 }
 
 /// A case on which nothing but the state stands against any command.
+/// A round in which one rectified it and these verified it, with all that it needs.
+fn round(rectifier: u128, reinspectors: &[u128]) -> Round {
+    Round {
+        rectifiers: BTreeSet::from([person(rectifier)]),
+        reinspectors: reinspectors.iter().copied().map(person).collect(),
+        after: BTreeSet::from([PhotoHash([8; 32])]),
+        has_site_record: true,
+        ..Round::default()
+    }
+}
+
 fn ready(state: State, command: Command) -> Case {
     let told_days = if command == Command::Reorder { 20 } else { 10 };
     let decides = matches!(command, Command::GrantExtension | Command::RefuseExtension);
     Case {
         reporter: Some(person(1)),
         rectifiers: BTreeSet::from([person(2)]),
-        round_rectifiers: BTreeSet::from([person(2)]),
         reinspectors: BTreeSet::from([person(3)]),
-        round_reinspectors: BTreeSet::from([person(3)]),
-        has_after_photo: true,
+        round: round(2, &[3]),
+        photos: BTreeSet::from([PhotoHash([9; 32])]),
+        is_ordered: true,
         deadline_ms: Some(NOW_MS + told_days * DAY_MS),
         rule_ms: Some(NOW_MS + 30 * DAY_MS),
         asked: decides.then_some(case::Asked { until_ms: None, by: person(4) }),
@@ -225,7 +236,7 @@ fn who_rectified_it_neither_verifies_nor_closes_it_and_who_verified_it_does_not_
     }
     let verifier = Case {
         reinspectors: BTreeSet::from([person(1), person(3)]),
-        round_reinspectors: BTreeSet::from([person(1), person(3)]),
+        round: round(2, &[1, 3]),
         ..ready(State::Verified, Command::Close)
     };
     assert!(refused(&verifier, Command::Close, Role::Reviewer, strict));
@@ -233,9 +244,8 @@ fn who_rectified_it_neither_verifies_nor_closes_it_and_who_verified_it_does_not_
     // Who else rectified and verified in one person is no second pair of eyes.
     let alone = Case {
         rectifiers: BTreeSet::from([person(2)]),
-        round_rectifiers: BTreeSet::from([person(2)]),
         reinspectors: BTreeSet::from([person(2)]),
-        round_reinspectors: BTreeSet::from([person(2)]),
+        round: round(2, &[2]),
         ..ready(State::Verified, Command::Close)
     };
     let refusals = allowed(&alone, Command::Close, &giving(Role::Reviewer, &fields, &photos)).unwrap_err();

@@ -28,10 +28,12 @@ pub fn turn(case: &Case) -> Option<Role> {
     }
 }
 
-/// The moment by which it must be acted on: when a carried hazard is reviewed, else the deadline.
+/// The moment by which it must be acted on: when a carried hazard is reviewed, when a major one that is rectified is
+/// accepted on site, else the deadline.
 pub const fn due_ms(case: &Case) -> Option<i64> {
     match case.at() {
         State::Carried => case.review_at_ms,
+        State::Rectified if case.acceptance_ms.is_some() => case.acceptance_ms,
         State::Closed | State::Void | State::Duplicate | State::NotOurs | State::Recorded => None,
         State::Held
         | State::Reported

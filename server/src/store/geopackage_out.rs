@@ -261,7 +261,7 @@ impl LayerOut<'_> {
         let mut boxes: Vec<(i64, Rect<f64>)> = Vec::with_capacity(features.len());
         let mut rows = Vec::with_capacity(features.len());
         for mut feature in features {
-            self.layer.projection.place(&mut feature)?;
+            self.layer.projection.place(&mut feature);
             let geometry = match &feature.geometry {
                 None => None,
                 Some(geometry) => {

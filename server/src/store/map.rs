@@ -1,4 +1,4 @@
-//! Hazards as maps show them: one row each, clustered by place, replaced as they are derived. What stands in a row is
+//! Hazards as maps show them: one row each, clustered by id, replaced as they are derived. What stands in a row is
 //! decided in `sync::derive::map`; reading them for a layer is in `store::layers`, how they are handed over in
 //! `store::map_rows`.
 
@@ -134,6 +134,16 @@ const SELECT_NAMES: &str = "SELECT unit, name FROM units WHERE district = ";
 const SELECT_OF_ID: &str = "SELECT record FROM map_hazards WHERE district = $1 AND id = $2";
 const RENAME_UNIT: &str = "UPDATE map_hazards SET unit = $3 \
      WHERE district = $1 AND unit_id = $2 AND (unit IS NULL OR unit <> $4)";
+/// Every text that somebody may have written.
+const BLANK_TEXT: &str = "UPDATE map_hazards SET county = CASE WHEN county = $3 THEN $4 ELSE county END, \
+     township = CASE WHEN township = $3 THEN $4 ELSE township END, \
+     line_name = CASE WHEN line_name = $3 THEN $4 ELSE line_name END, \
+     structure_from = CASE WHEN structure_from = $3 THEN $4 ELSE structure_from END, \
+     structure_to = CASE WHEN structure_to = $3 THEN $4 ELSE structure_to END, \
+     kind = CASE WHEN kind = $3 THEN $4 ELSE kind END, \
+     description = CASE WHEN description = $3 THEN $4 ELSE description END, \
+     unit = CASE WHEN unit = $3 THEN $4 ELSE unit END \
+     WHERE district = $1 AND record = $2";
 
 impl Transaction {
     /// Writes hazards of the map in the place of what stood there of them. What changed by it, in the order of `rows`,
@@ -146,12 +156,7 @@ impl Transaction {
         let records: Vec<RecordId> = rows.iter().map(|row| row.record).collect();
         let mut known = self.shown_hazards(district, &records).await?;
         let units = self.unit_names(district, rows.iter().filter_map(|row| row.unit_id)).await?;
-        let rows = self.with_own_ids(district, rows).await?;
-        let is_elsewhere = |(row, id): &&(&MapHazardRow, i64)| {
-            known.get(&row.record).is_some_and(|(old_id, old)| old_id != id || old.place != row.place)
-        };
-        let moved: Vec<RecordId> = rows.iter().filter(is_elsewhere).map(|(row, _)| row.record).collect();
-        self.delete_of("DELETE FROM map_hazards WHERE district = ", district, &moved).await?;
+        let rows = self.with_own_ids(district, rows, &known).await?;
         self.insert_map_hazards(district, &rows, &units).await?;
         let changed = rows.iter().map(|(row, _)| {
             let old = known.remove(&row.record).map(|(_, old)| old);
@@ -181,6 +186,17 @@ impl Transaction {
     ) -> Result<(), StoreError> {
         execute!(self, RENAME_UNIT, district.0, unit.0, name, BLANK);
         // Tiles that are narrowed by the name of a unit are others now.
+        self.keep_tile_counts(district, &Deltas::default()).await
+    }
+
+    /// Blanks a text of a hazard wherever the map shows it, before the hazard is derived anew.
+    pub async fn blank_on_map(
+        &mut self,
+        district: DistrictKey,
+        record: RecordId,
+        text: &str,
+    ) -> Result<(), StoreError> {
+        execute!(self, BLANK_TEXT, district.0, record.0, text, BLANK);
         self.keep_tile_counts(district, &Deltas::default()).await
     }
 
@@ -220,15 +236,21 @@ impl Transaction {
         Ok(names)
     }
 
-    /// Each row with the id under which it is kept: where another record has that of one without a number, the next.
+    /// Each row with the id under which it is kept: that which it has, so that pages find it where it was; where another
+    /// record has that of one without a number, the next.
     async fn with_own_ids<'r>(
         &mut self,
         district: DistrictKey,
         rows: &'r [MapHazardRow],
+        known: &BTreeMap<RecordId, (i64, Shown)>,
     ) -> Result<Vec<(&'r MapHazardRow, i64)>, StoreError> {
         let mut kept = Vec::with_capacity(rows.len());
         let mut given = BTreeSet::new();
         for row in rows {
+            if let Some((id, _)) = known.get(&row.record) {
+                kept.push((row, *id));
+                continue;
+            }
             let mut id = row.id;
             while id >= UNNUMBERED {
                 let found = fetch_optional!(self, (Uuid,), SELECT_OF_ID, district.0, id);
@@ -260,7 +282,8 @@ impl Transaction {
              line_name, line, voltage_v, structure_from, structure_to, chainage_mm, offset_mm, in_zone, accuracy_mm, \
              category, kind, description, severity_rank, severity, major, state, open, conflict, provisional, unit, \
              unit_id, order_number, due, turn, updated, change, tile) ",
-            " ON CONFLICT (district, place, id) DO UPDATE SET record = excluded.record, lat_e7 = excluded.lat_e7, \
+            " ON CONFLICT (district, id) DO UPDATE SET record = excluded.record, place = excluded.place, \
+             lat_e7 = excluded.lat_e7, \
              lon_e7 = excluded.lon_e7, number = excluded.number, found = excluded.found, county = excluded.county, \
              township = excluded.township, line_name = excluded.line_name, line = excluded.line, \
              voltage_v = excluded.voltage_v, structure_from = excluded.structure_from, \

@@ -3,62 +3,71 @@
 //! A sum follows by adding. An earliest deadline that went away is looked for again: of the deepest cells among their
 //! hazards, of the others among the cells below them. Start at [`Transaction::keep_tile_counts`].
 
-use super::rows::{chunks, insert_rows};
+use super::rows::chunks;
 use super::{Changed, Shown, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
-use crate::tiles::counts::{Count, Counted, DEEPEST, Delta, Deltas, Key, LEVELS};
+use crate::tiles::counts::{Count, Counted, DEEPEST, Deltas, Key, LEVELS};
 
-/// The category that a hazard is counted by (`tiles::counts::category`) as SQL says it.
-macro_rules! category {
-    ($column:literal) => {
+/// The kind of a hazard (`tiles::counts::Key::kind`) as SQL says it, of columns behind a prefix.
+macro_rules! kind {
+    ($prefix:literal) => {
         concat!(
-            "CASE WHEN ",
-            $column,
-            " IN ('line_body', 'corridor', 'forest_fire', 'fire_sighting') THEN ",
-            $column,
-            " ELSE '' END"
+            "(",
+            $prefix,
+            "severity_rank * 16 + CASE ",
+            $prefix,
+            "category WHEN 'line_body' THEN 2 WHEN 'corridor' THEN 4 WHEN 'forest_fire' THEN 6 \
+             WHEN 'fire_sighting' THEN 8 ELSE 0 END + ",
+            $prefix,
+            "open)"
         )
     };
 }
-pub(super) use category;
+pub(super) use kind;
 
 const BUMP_VERSION: &str = "INSERT INTO map_versions (district, version) VALUES ($1, 1) \
      ON CONFLICT (district) DO UPDATE SET version = map_versions.version + 1";
 const SELECT_VERSION: &str = "SELECT epoch, (SELECT version FROM map_versions v WHERE v.district = districts.district) \
      FROM districts WHERE district = $1";
 const DELETE_EMPTY: &str = "DELETE FROM tile_counts WHERE district = $1 AND amount = 0";
-const SELECT_KEPT: &str = "SELECT cell, severity_rank, category, open, amount, due FROM tile_counts \
-     WHERE district = $1 AND level = $2 ORDER BY cell, severity_rank, category, open";
+const SELECT_KEPT: &str =
+    "SELECT cell, kind, amount, due FROM tile_counts WHERE district = $1 AND level = $2 ORDER BY cell, kind";
 const SELECT_CELLS: &str = "SELECT DISTINCT cell FROM tile_counts WHERE district = $1 AND level = $2";
 const SELECT_RECOUNTED: &str = concat!(
-    "SELECT place >> CAST($2 AS INTEGER), severity_rank, ",
-    category!("category"),
-    ", open, count(*), min(CASE WHEN open = 1 THEN due END) FROM map_hazards \
-     WHERE district = $1 AND place >= 0 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+    "SELECT place >> CAST($2 AS INTEGER), ",
+    kind!(""),
+    ", count(*), min(CASE WHEN open = 1 THEN due END) FROM map_hazards \
+     WHERE district = $1 AND place >= 0 GROUP BY 1, 2 ORDER BY 1, 2"
 );
 
-/// Deadlines of keys (cell, severity, category, deadline that went) whose own may be the one that went: the lowest of the
-/// hazards in cells of zoom 14, which are ranges of 2^34 places.
+const INSERT_COUNTS: &str = "INSERT INTO tile_counts (district, level, cell, kind, amount, due) SELECT ";
+const OF_VALUES: &str = ", column1, column2, column3, column4 FROM (";
+const ADD_COUNTS: &str = ") AS counts WHERE TRUE ON CONFLICT (district, level, cell, kind) DO UPDATE SET \
+     amount = tile_counts.amount + excluded.amount, due = CASE \
+     WHEN tile_counts.due IS NULL OR excluded.due < tile_counts.due THEN excluded.due ELSE tile_counts.due END";
+const SET_DUES: &str =
+    ") AS counts WHERE TRUE ON CONFLICT (district, level, cell, kind) DO UPDATE SET due = excluded.due";
+
+/// Deadlines of keys (cell, kind, deadline that went) whose own may be the one that went: the lowest of the hazards in
+/// cells of zoom 13, which are ranges of 2^36 places.
 const DUE_OF_HAZARDS: &str = concat!(
-    "SELECT c.cell, c.severity_rank, c.category, (SELECT min(m.due) FROM map_hazards m \
-     WHERE m.district = c.district AND m.place >= c.cell << 34 AND m.place < (c.cell + 1) << 34 \
-     AND m.open = 1 AND m.severity_rank = c.severity_rank AND ",
-    category!("m.category"),
-    " = c.category) FROM ("
+    "SELECT c.cell, c.kind, CAST(0 AS BIGINT), (SELECT min(m.due) FROM map_hazards m \
+     WHERE m.district = c.district AND m.place >= c.cell << 36 AND m.place < (c.cell + 1) << 36 AND ",
+    kind!("m."),
+    " = c.kind) FROM ("
 );
 /// The same of cells of which each has four by four in the level below it.
-const DUE_OF_CELLS: &str = "SELECT c.cell, c.severity_rank, c.category, (SELECT min(t.due) FROM tile_counts t \
+const DUE_OF_CELLS: &str = "SELECT c.cell, c.kind, CAST(0 AS BIGINT), (SELECT min(t.due) FROM tile_counts t \
      WHERE t.district = c.district AND t.level = c.level + 2 AND t.cell >= c.cell << 4 \
-     AND t.cell < (c.cell + 1) << 4 AND t.severity_rank = c.severity_rank AND t.category = c.category \
-     AND t.open = 1) FROM (";
+     AND t.cell < (c.cell + 1) << 4 AND t.kind = c.kind) FROM (";
 const OF_KEYS: &str = ") AS keys CROSS JOIN tile_counts c WHERE c.cell = keys.column1 \
-     AND c.severity_rank = keys.column2 AND c.category = keys.column3 AND c.due >= keys.column4 \
-     AND c.open = 1 AND c.district = ";
+     AND c.kind = keys.column2 AND c.due >= keys.column3 AND c.district = ";
 
-type CountTuple = (i64, i64, String, i64, i64, Option<i64>);
+/// Cell, kind, how many, the earliest deadline.
+pub(super) type CountTuple = (i64, i64, i64, Option<i64>);
 
-pub(super) fn count(level: u8, (cell, severity_rank, category, open, amount, due_ms): CountTuple) -> Count {
-    Count { key: Key { level, cell, severity_rank, category, is_open: open == 1 }, amount, due_ms }
+pub(super) fn count(level: u8, (cell, kind, amount, due_ms): CountTuple) -> Count {
+    Count { key: Key::of_kind(level, cell, kind), amount, due_ms }
 }
 
 impl From<&[Changed]> for Deltas {
@@ -89,30 +98,37 @@ impl Transaction {
         deltas: &Deltas,
     ) -> Result<(), StoreError> {
         execute!(self, BUMP_VERSION, district.0);
-        let rows: Vec<(&Key, &Delta)> = deltas.0.iter().collect();
-        insert_rows!(
-            self,
-            &rows,
-            "INSERT INTO tile_counts (district, level, cell, severity_rank, category, open, amount, due) ",
-            " ON CONFLICT (district, level, cell, severity_rank, category, open) DO UPDATE SET \
-             amount = tile_counts.amount + excluded.amount, due = CASE \
-             WHEN tile_counts.due IS NULL OR excluded.due < tile_counts.due THEN excluded.due \
-             ELSE tile_counts.due END",
-            |row, item| row
-                .push_bind(district.0)
-                .push_bind(i64::from(item.0.level))
-                .push_bind(item.0.cell)
-                .push_bind(item.0.severity_rank)
-                .push_bind(item.0.category.as_str())
-                .push_bind(i64::from(item.0.is_open))
-                .push_bind(item.1.amount)
-                .push_bind(item.1.added_due_ms)
-        );
         for level in LEVELS {
-            self.find_dues(district, level, &rows).await?;
+            let of_level = deltas.0.iter().filter(|(key, _)| key.level == level);
+            let rows: Vec<CountTuple> = of_level
+                .map(|(key, delta)| (key.cell, key.kind(), delta.amount, delta.added_due_ms))
+                .collect();
+            self.put_counts(district, level, &rows, ADD_COUNTS).await?;
+            self.find_dues(district, level, deltas).await?;
         }
-        if rows.iter().any(|(_, delta)| delta.amount < 0) {
+        if deltas.0.values().any(|delta| delta.amount < 0) {
             execute!(self, DELETE_EMPTY, district.0);
+        }
+        Ok(())
+    }
+
+    /// Writes counts of one zoom; what stands behind them says what becomes of those that are there.
+    async fn put_counts(
+        &mut self,
+        district: DistrictKey,
+        level: u8,
+        rows: &[CountTuple],
+        behind: &'static str,
+    ) -> Result<(), StoreError> {
+        for chunk in chunks(rows) {
+            each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(INSERT_COUNTS);
+                query.push_bind(district.0).push(", ").push_bind(i64::from(level)).push(OF_VALUES);
+                query.push_values(chunk, |mut row, (cell, kind, amount, due_ms)| {
+                    row.push_bind(*cell).push_bind(*kind).push_bind(*amount).push_bind(*due_ms);
+                });
+                query.push(behind).build().execute(connection).await?;
+            });
         }
         Ok(())
     }
@@ -122,45 +138,28 @@ impl Transaction {
         &mut self,
         district: DistrictKey,
         level: u8,
-        rows: &[(&Key, &Delta)],
+        deltas: &Deltas,
     ) -> Result<(), StoreError> {
-        let went = rows.iter().filter(|(key, _)| key.level == level);
-        let went = went.filter_map(|(key, delta)| {
+        let of_level = deltas.0.iter().filter(|(key, _)| key.level == level);
+        let went = of_level.filter_map(|(key, delta)| {
             let removed_ms = delta.removed_due_ms?;
             // One that came is earlier than whatever is left.
-            delta.added_due_ms.is_none_or(|added_ms| added_ms > removed_ms).then_some((*key, removed_ms))
+            let is_sought = delta.added_due_ms.is_none_or(|added_ms| added_ms > removed_ms);
+            is_sought.then(|| (key.cell, key.kind(), removed_ms))
         });
-        let went: Vec<(&Key, i64)> = went.collect();
+        let went: Vec<(i64, i64, i64)> = went.collect();
         let select = if level == DEEPEST { DUE_OF_HAZARDS } else { DUE_OF_CELLS };
         for chunk in chunks(&went) {
-            let found: Vec<(i64, i64, String, Option<i64>)> = each_backend!(self, connection => {
+            let found: Vec<CountTuple> = each_backend!(self, connection => {
                 let mut query = sqlx::QueryBuilder::<Db>::new(select);
-                query.push_values(chunk, |mut row, (key, removed_ms)| {
-                    row.push_bind(key.cell)
-                        .push_bind(key.severity_rank)
-                        .push_bind(key.category.as_str())
-                        .push_bind(*removed_ms);
+                query.push_values(chunk, |mut row, (cell, kind, removed_ms)| {
+                    row.push_bind(*cell).push_bind(*kind).push_bind(*removed_ms);
                 });
                 query.push(OF_KEYS).push_bind(district.0);
                 query.push(" AND c.level = ").push_bind(i64::from(level));
                 query.build_query_as().fetch_all(connection).await?
             });
-            insert_rows!(
-                self,
-                &found,
-                "INSERT INTO tile_counts (district, level, cell, severity_rank, category, open, amount, due) ",
-                " ON CONFLICT (district, level, cell, severity_rank, category, open) \
-                 DO UPDATE SET due = excluded.due",
-                |row, item| row
-                    .push_bind(district.0)
-                    .push_bind(i64::from(level))
-                    .push_bind(item.0)
-                    .push_bind(item.1)
-                    .push_bind(item.2.as_str())
-                    .push_bind(1_i64)
-                    .push_bind(0_i64)
-                    .push_bind(item.3)
-            );
+            self.put_counts(district, level, &found, SET_DUES).await?;
         }
         Ok(())
     }
@@ -206,8 +205,10 @@ mod tests {
 
     #[test]
     fn the_categories_that_sql_counts_by_are_those_of_the_protocol() {
-        let sql = category!("category");
-        assert!(CATEGORIES.iter().all(|name| sql.contains(&format!("'{name}'"))), "{sql}");
-        assert_eq!(sql.matches('\'').count(), 2 * CATEGORIES.len() + 2);
+        let sql = kind!("");
+        for (number, name) in (1..).zip(CATEGORIES) {
+            assert!(sql.contains(&format!("WHEN '{name}' THEN {} ", 2 * number)), "{sql}");
+        }
+        assert_eq!(sql.matches("WHEN").count(), CATEGORIES.len());
     }
 }

@@ -5,11 +5,11 @@
 
 use uuid::Uuid;
 
-use super::tile_counts::{category, count};
+use super::tile_counts::{CountTuple, count, kind};
 use super::{StoreError, Transaction, each_backend, fetch_all};
 use crate::domain::DistrictKey;
 use crate::tiles::Tile;
-use crate::tiles::counts::{Count, Key, levels};
+use crate::tiles::counts::{Count, Key, category_number, levels};
 use crate::tiles::points::LINE;
 
 /// Which hazards a tile shows. Each part narrows; none of them: every hazard.
@@ -43,13 +43,13 @@ const OF_LINES: &str = " AS BIGINT) AS district, count(*) AS amount, string_agg(
 const OF_PLACES: &str = ") AS text FROM (SELECT tile FROM map_hazards WHERE district = ";
 const SELECT_GROUPS: &str = "SELECT place >> CAST(";
 const OF_GROUPS: &str = concat!(
-    " AS INTEGER), severity_rank, ",
-    category!("category"),
-    ", open, count(*), min(CASE WHEN open = 1 THEN due END) FROM map_hazards WHERE district = "
+    " AS INTEGER), ",
+    kind!(""),
+    ", count(*), min(CASE WHEN open = 1 THEN due END) FROM map_hazards WHERE district = "
 );
-const SELECT_COUNTS: &str = "SELECT cell >> CAST($5 AS INTEGER), severity_rank, category, open, \
-     CAST(sum(amount) AS BIGINT), min(due) FROM tile_counts \
-     WHERE district = $1 AND level = $2 AND cell >= $3 AND cell <= $4 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+const SELECT_COUNTS: &str = "SELECT cell >> CAST($5 AS INTEGER), kind, CAST(sum(amount) AS BIGINT), min(due) \
+     FROM tile_counts WHERE district = $1 AND level = $2 AND cell >= $3 AND cell <= $4 \
+     GROUP BY 1, 2 ORDER BY 1, 2";
 
 /// Appends what a filter asks of `map_hazards`.
 macro_rules! push_filter {
@@ -68,9 +68,9 @@ macro_rules! push_filter {
             $query.push(")");
         }
         if let Some(categories) = &filter.categories {
-            $query.push(concat!(" AND ", category!("category"), " IN ('-'"));
+            $query.push(concat!(" AND ", kind!(""), " % 16 / 2 IN (-1"));
             for name in categories {
-                $query.push(", ").push_bind(name.as_str());
+                $query.push(", ").push_bind(category_number(name));
             }
             $query.push(")");
         }
@@ -93,7 +93,7 @@ impl Transaction {
         let (first, last) = tile.places();
         let (epoch, version, amount, text): Row = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_LINES);
-            query.push_bind(district.0).push(OF_LINES).push_bind(LINE).push(OF_PLACES).push_bind(district.0);
+            query.push_bind(district.0).push(OF_LINES).push_bind(LINE.to_string()).push(OF_PLACES).push_bind(district.0);
             query.push(" AND place >= ").push_bind(first).push(" AND place <= ").push_bind(last);
             push_filter!(query, filter);
             query.push(" ORDER BY place, tile LIMIT 0 + ").push_bind(i64::from(limit)).push(") AS shown) AS lines");
@@ -117,7 +117,7 @@ impl Transaction {
             query.push_bind(62 - 2 * i64::from(shown)).push(OF_GROUPS).push_bind(district.0);
             query.push(" AND place >= ").push_bind(first).push(" AND place <= ").push_bind(last);
             push_filter!(query, filter);
-            query.push(" GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4");
+            query.push(" GROUP BY 1, 2 ORDER BY 1, 2");
             query.build_query_as().fetch_all(connection).await?
         });
         Ok(rows.into_iter().map(|row| count(shown, row)).collect())
@@ -128,16 +128,7 @@ impl Transaction {
         let (shown, kept) = levels(tile);
         let (first, last) = tile.cells(kept);
         let up = 2 * i64::from(kept - shown);
-        let rows = fetch_all!(
-            self,
-            (i64, i64, String, i64, i64, Option<i64>),
-            SELECT_COUNTS,
-            district.0,
-            i64::from(kept),
-            first,
-            last,
-            up
-        );
+        let rows = fetch_all!(self, CountTuple, SELECT_COUNTS, district.0, i64::from(kept), first, last, up);
         Ok(rows.into_iter().map(|row| count(shown, row)).collect())
     }
 }
@@ -146,7 +137,7 @@ impl TileFilter {
     /// Whether hazards of this key are shown, of whatever unit.
     pub fn shows(&self, key: &Key) -> bool {
         self.severity_ranks.as_ref().is_none_or(|ranks| ranks.contains(&key.severity_rank))
-            && self.categories.as_ref().is_none_or(|names| names.contains(&key.category))
+            && self.categories.as_ref().is_none_or(|names| names.iter().any(|name| name == key.category))
             && self.is_open.is_none_or(|is_open| is_open == key.is_open)
     }
 }

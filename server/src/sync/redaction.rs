@@ -1,8 +1,8 @@
 //! Redacting: what is checked of it, and what follows beside the fold, which blanks texts and marks photos.
 //!
 //! The operation's bytes stay sealed in the ledger, for proof alone. What else shows of them is put out here: a photo's
-//! file goes, a quarantined operation's bytes are shown no more, and orders and issued reports that repeat a text are
-//! blanked.
+//! file goes, a quarantined operation's bytes are shown no more, and orders, issued reports and the map, which repeat a text,
+//! are blanked.
 
 use std::collections::BTreeSet;
 
@@ -83,6 +83,7 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
             }
             if let Some(secret) = said.as_deref() {
                 blank_orders(batch, draft.record, secret).await?;
+                batch.transaction.blank_on_map(key, draft.record, secret).await?;
             }
             batch.transaction.count_redaction(key).await?;
             batch.engine.exports.expect_redaction();

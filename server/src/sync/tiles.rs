@@ -205,7 +205,7 @@ async fn hazards(
         if amount <= i64::from(limit) {
             drop(reading);
             let is_small = text.len() <= AT_ONCE_BYTES;
-            let make = move || points::encode(tile, text.split(points::LINE).filter_map(Point::parse));
+            let make = move || points::encode_lines(tile, &text);
             let bytes = if is_small { make() } else { encoded(move || Ok(make())).await? };
             return Ok(Made::of(bytes, false, version));
         }

@@ -1,7 +1,7 @@
 //! Counts of hazards for small zooms: how many there are in a cell, by severity, category and whether they are open, and
 //! the earliest deadline of those that are.
 //!
-//! Cells of four zooms are kept ([`LEVELS`]); a tile adds up those of the next deeper one. [`Deltas`] is what a change of
+//! Cells of two zooms are kept ([`LEVELS`]); a tile adds up those of the next deeper one. [`Deltas`] is what a change of
 //! hazards does to them, [`encode`] the tile. Keeping them is `store::tile_counts`.
 
 use std::collections::BTreeMap;
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use fast_mvt::{MvtCoord, MvtGeomType, MvtLayerBuilder, MvtResult, MvtValueRef};
 use sync_protocol::field::CATEGORIES;
 
-use super::{HAZARD_COUNTS, Tile, severity};
+use super::{COUNTED_ZOOM, HAZARD_COUNTS, Tile, severity};
 
 /// The zooms whose cells are kept, deepest first: each but the first is made of the one before it.
-pub const LEVELS: [u8; 4] = [DEEPEST, 12, 10, 8];
+pub const LEVELS: [u8; 2] = [DEEPEST, 11];
 /// The deepest of them.
-pub const DEEPEST: u8 = 14;
-/// A tile shows cells of a zoom that is so much deeper: 32 by 32 of them.
+pub const DEEPEST: u8 = 13;
+/// A tile shows cells of a zoom that is so much deeper, but of a small zoom none that is not kept: 32 by 32, or 16 by 16.
 const CELLS_DEEPER: u8 = 5;
 /// Features of a tile of counts, at most: where there are more, its cells are taken together by fours. They take 38
 /// bytes each at most, so that no tile of counts has more than 100 KB.
@@ -37,7 +37,7 @@ pub struct Counted {
 }
 
 /// What hazards are counted by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// The zoom of the cell.
     pub level: u8,
@@ -46,7 +46,7 @@ pub struct Key {
     /// The rank of the severity.
     pub severity_rank: i64,
     /// One of the categories of the protocol, or empty.
-    pub category: String,
+    pub category: &'static str,
     /// Whether they are open.
     pub is_open: bool,
 }
@@ -101,8 +101,31 @@ impl Counted {
             level,
             cell: cell_of(self.place, level),
             severity_rank: self.severity_rank,
-            category: category(&self.category).to_owned(),
+            category: category(&self.category),
             is_open: self.is_open,
+        }
+    }
+}
+
+/// What a rank of severity is multiplied by in the number of a kind; twice the number of a category is less.
+const OF_RANK: i64 = 16;
+
+impl Key {
+    /// What hazards of a cell are told apart by, as one number: 16 times the rank, twice the number of the category from 1
+    /// on (0: none), and 1 where they are open.
+    pub fn kind(&self) -> i64 {
+        self.severity_rank * OF_RANK + 2 * category_number(self.category) + i64::from(self.is_open)
+    }
+
+    /// The key of a cell and a kind.
+    pub fn of_kind(level: u8, cell: i64, kind: i64) -> Self {
+        let category = usize::try_from(kind % OF_RANK / 2).ok().and_then(|number| number.checked_sub(1));
+        Self {
+            level,
+            cell,
+            severity_rank: kind / OF_RANK,
+            category: category.and_then(|nth| CATEGORIES.get(nth)).copied().unwrap_or_default(),
+            is_open: kind % 2 == 1,
         }
     }
 }
@@ -113,13 +136,19 @@ fn cell_of(place: i64, level: u8) -> i64 {
 }
 
 /// The category that a hazard is counted by: one of the protocol's, or empty.
-pub fn category(said: &str) -> &str {
-    if CATEGORIES.contains(&said) { said } else { "" }
+pub fn category(said: &str) -> &'static str {
+    CATEGORIES.iter().find(|known| **known == said).copied().unwrap_or_default()
+}
+
+/// The number of a category of the protocol, from 1 on; 0 of any other.
+pub fn category_number(name: &str) -> i64 {
+    (1..).zip(CATEGORIES).find(|(_, known)| **known == name).map_or(0, |(number, _)| number)
 }
 
 /// The zoom of the cells that a tile of counts shows, and the kept one that they are added up from.
 pub fn levels(tile: Tile) -> (u8, u8) {
-    let shown = tile.zoom() + CELLS_DEEPER;
+    let deeper = tile.zoom() + CELLS_DEEPER;
+    let shown = if tile.zoom() <= COUNTED_ZOOM { deeper.min(DEEPEST) } else { deeper };
     let kept = LEVELS.into_iter().filter(|level| *level >= shown).min();
     (shown, kept.unwrap_or(shown))
 }
@@ -140,7 +169,7 @@ fn added_up(counts: &[Count], level: u8) -> BTreeMap<Key, (i64, Option<i64>)> {
     let mut sums: BTreeMap<Key, (i64, Option<i64>)> = BTreeMap::new();
     for count in counts {
         let up = 2 * u32::from(count.key.level.saturating_sub(level));
-        let key = Key { level, cell: count.key.cell >> up, ..count.key.clone() };
+        let key = Key { level, cell: count.key.cell >> up, ..count.key };
         let sum = sums.entry(key).or_default();
         sum.0 += count.amount;
         sum.1 = sum.1.into_iter().chain(count.due_ms).min();
@@ -167,7 +196,7 @@ pub fn encode(tile: Tile, counts: &[Count]) -> MvtResult<Option<Vec<u8>>> {
         feature.tag_ref("severity", MvtValueRef::String(severity(key.severity_rank)))?;
         feature.tag_ref("open", MvtValueRef::Bool(key.is_open))?;
         if !key.category.is_empty() {
-            feature.tag_ref("category", MvtValueRef::String(&key.category))?;
+            feature.tag_ref("category", MvtValueRef::String(key.category))?;
         }
         feature.tag_ref("count", MvtValueRef::Int(*amount))?;
         if let Some(due_ms) = due_ms {
@@ -224,9 +253,25 @@ mod tests {
 
     #[test]
     fn each_zoom_of_counts_has_kept_cells_at_least_as_deep_as_it_shows() {
-        for zoom in 0..=super::super::COUNTED_ZOOM {
+        assert_eq!(levels(Tile::new(14, 0, 0).unwrap()).0, 19);
+        for zoom in 0..=COUNTED_ZOOM {
             let (shown, kept) = levels(Tile::new(zoom, 0, 0).unwrap());
-            assert!(shown == zoom + 5 && kept >= shown && LEVELS.contains(&kept), "{zoom}: {shown} {kept}");
+            let is_kept = kept >= shown && LEVELS.contains(&kept);
+            assert!(shown == (zoom + 5).min(13) && is_kept, "{zoom}: {shown} {kept}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_a_number_of_its_own_and_is_read_back() {
+        let mut kinds = BTreeMap::new();
+        for severity_rank in 0..4 {
+            for category in CATEGORIES.iter().chain(&[""]) {
+                for is_open in [false, true] {
+                    let key = Key { level: 11, cell: 7, severity_rank, category, is_open };
+                    assert_eq!(Key::of_kind(11, 7, key.kind()), key);
+                    assert_eq!(kinds.insert(key.kind(), key), None);
+                }
+            }
         }
     }
 
@@ -266,8 +311,7 @@ mod tests {
             for severity_rank in 0..4 {
                 for category in CATEGORIES.iter().chain(&[""]) {
                     for is_open in [false, true] {
-                        let key =
-                            Key { level: 10, cell, severity_rank, category: (*category).to_owned(), is_open };
+                        let key = Key { level: 10, cell, severity_rank, category, is_open };
                         let due_ms = is_open.then_some(1_790_000_000_000 + cell);
                         counts.push(Count { key, amount: 24 + cell % 7, due_ms });
                     }

@@ -2,10 +2,12 @@
 //!
 //! The general builder looks every key and value up in tables that own them and sorts those at the end, which took most of
 //! the time of a tile of some thousand hazards. Here keys are known beforehand, a text is looked up by where it already
-//! lies, and the value that is another for each feature is not looked up at all. Start at [`PointLayer::feature`].
+//! lies, the value that is another for each feature is not looked up at all, and tags that many features have alike are
+//! put together once. Start at [`PointLayer::feature`].
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::ops::Range;
 
 use buffa::encoding::varint_len;
 use buffa::types::{
@@ -38,10 +40,15 @@ pub(super) struct PointLayer<'t> {
     texts: HashMap<&'t str, u32, RandomState>,
     wholes: HashMap<i64, u32, RandomState>,
     truths: HashMap<bool, u32, RandomState>,
-    /// The feature at hand, and its tags.
-    feature: Vec<u8>,
-    tags: Vec<u8>,
+    /// Tags that many features have alike, one after the other.
+    alike: Vec<u8>,
+    /// The tags of the feature at hand that are its own.
+    own: Vec<u8>,
 }
+
+/// Tags of a layer that many of its features have alike, put together once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Alike(Range<usize>);
 
 /// Of a point: move to one position.
 const MOVE_TO_ONE: u32 = 9;
@@ -53,34 +60,53 @@ const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 64;
 
 impl<'t> PointLayer<'t> {
-    /// Appends a point.
+    /// Puts tags together that features will have alike.
+    pub(super) fn alike(&mut self, tags: impl IntoIterator<Item = Tag<'t>>) -> Alike {
+        let first = self.alike.len();
+        for tag in tags {
+            let (key, value) = self.value(tag);
+            encode_uint32(key, &mut self.alike);
+            encode_uint32(value, &mut self.alike);
+        }
+        Alike(first..self.alike.len())
+    }
+
+    /// Appends a point: its tags are those of `alike` and its own behind them.
     pub(super) fn feature(
         &mut self,
         id: Option<u64>,
         (x, y): (i32, i32),
-        tags: impl IntoIterator<Item = Tag<'t>>,
+        alike: &Alike,
+        own: impl IntoIterator<Item = Tag<'t>>,
     ) {
-        self.feature.clear();
-        self.tags.clear();
-        for tag in tags {
+        self.own.clear();
+        for tag in own {
             let (key, value) = self.value(tag);
-            encode_uint32(key, &mut self.tags);
-            encode_uint32(value, &mut self.tags);
+            encode_uint32(key, &mut self.own);
+            encode_uint32(value, &mut self.own);
         }
+        let alike = self.alike.get(alike.0.clone()).unwrap_or_default();
+        let place = [MOVE_TO_ONE, zigzag(x), zigzag(y)];
+        let tags = length(alike) + length(&self.own);
+        let geometry = place.iter().map(|part| measure(varint_len(u64::from(*part)))).sum();
+        let kind_bytes = 2;
+        let bytes = id.map_or(0, |id| 1 + measure(varint_len(id)))
+            + delimited(tags)
+            + kind_bytes
+            + delimited(geometry);
+        let features = &mut self.features;
+        put_len_delimited_header(2, bytes, features);
         if let Some(id) = id {
-            put_uint64_field(1, id, &mut self.feature);
+            put_uint64_field(1, id, features);
         }
-        put_len_delimited_header(2, length(&self.tags), &mut self.feature);
-        self.feature.extend_from_slice(&self.tags);
-        put_int32_field(3, POINT, &mut self.feature);
-        self.tags.clear();
-        for part in [MOVE_TO_ONE, zigzag(x), zigzag(y)] {
-            encode_uint32(part, &mut self.tags);
+        put_len_delimited_header(2, tags, features);
+        features.extend_from_slice(alike);
+        features.extend_from_slice(&self.own);
+        put_int32_field(3, POINT, features);
+        put_len_delimited_header(4, geometry, features);
+        for part in place {
+            encode_uint32(part, features);
         }
-        put_len_delimited_header(4, length(&self.tags), &mut self.feature);
-        self.feature.extend_from_slice(&self.tags);
-        put_len_delimited_header(2, length(&self.feature), &mut self.features);
-        self.features.extend_from_slice(&self.feature);
     }
 
     /// The key of a tag and where its value stands in the table of values.
@@ -162,8 +188,17 @@ fn put_value(values: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     values.extend_from_slice(&value);
 }
 
+/// The bytes of a field of so many bytes, its key of one byte and its length before them.
+fn delimited(bytes: u64) -> u64 {
+    1 + measure(varint_len(bytes)) + bytes
+}
+
 fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+    measure(bytes.len())
+}
+
+fn measure(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// Signed as unsigned, small ones small.
@@ -183,9 +218,9 @@ mod tests {
         assert_eq!(layer.tile("a", &["k"]), None);
         for nth in 0..3_i64 {
             let tags = [Tag::Text(0, "same"), Tag::OwnText(1, "own"), Tag::Whole(2, -5), Tag::Truth(0, true)];
-            layer.feature(u64::try_from(nth).ok(), (-1, 4_095), tags);
+            layer.feature(u64::try_from(nth).ok(), (-1, 4_095), &Alike::default(), tags);
         }
-        layer.feature(None, (0, 0), [Tag::Text(1, "")]);
+        layer.feature(None, (0, 0), &Alike::default(), [Tag::Text(1, "")]);
         let tile = layer.tile("a", &["k", "own", "whole"]).unwrap();
         assert_eq!(layer.values_written, 3 + 3 + 1);
         let reader = MvtReaderRef::new(&tile).unwrap();
@@ -204,6 +239,19 @@ mod tests {
             ("k", MvtValueRef::Bool(true)),
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn tags_that_are_put_together_once_stand_before_those_of_a_feature_alone() {
+        let tags = [Tag::Text(0, "same"), Tag::Truth(2, true), Tag::OwnText(1, "own")];
+        let (mut apart, mut together) = (PointLayer::default(), PointLayer::default());
+        let alike = together.alike(tags.into_iter().take(2));
+        for nth in 0..300_u64 {
+            apart.feature(Some(nth), (4_095, 0), &Alike::default(), tags);
+            together.feature(Some(nth), (4_095, 0), &alike, tags.into_iter().skip(2));
+        }
+        let keys = ["same", "own", "truth"];
+        assert_eq!(apart.tile("a", &keys), together.tile("a", &keys));
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! The line is made once, when the hazard is derived: a tile is then one range of an index read as one text, whatever the
 //! database. Start at [`Point`].
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 use geo::Geometry;
 
 use super::counts::{Counted, DEEPEST, Key};
 use super::features::e7;
-use super::point_layer::{PointLayer, Tag};
+use super::point_layer::{Alike, PointLayer, Tag};
 use super::{HAZARDS, SEVERITIES, Tile, severity};
 use crate::geometry::place;
 use crate::layers::{Feature, Layer, Value};
@@ -15,7 +18,7 @@ use crate::layers::{Feature, Layer, Value};
 /// Between the fields of a line.
 const FIELD: char = '\u{1f}';
 /// Between lines.
-pub const LINE: &str = "\u{1e}";
+pub const LINE: char = '\u{1e}';
 /// Characters of a text that a tile shows: longer ones are cut, here and nowhere else.
 pub const TEXT_CHARACTERS: usize = 60;
 
@@ -42,15 +45,18 @@ pub struct Point<'t> {
     pub number: &'t str,
 }
 
+/// Hexadecimal digits of an id at the beginning of a line, and of the place behind it.
+const ID_DIGITS: usize = 14;
+const PLACE_DIGITS: usize = 16;
+
 impl Point<'_> {
-    /// The line of it. Lines of one place are in the order of their ids.
+    /// The line of it: id and place; what many hazards say alike; its deadline; its number. Lines of one place are in the
+    /// order of their ids.
     pub fn line(&self) -> String {
+        let (id, place, open) = (self.id.max(0), self.place.max(0), u8::from(self.is_open));
+        let mut line = format!("{id:0ID_DIGITS$x}{place:0PLACE_DIGITS$x}{}{FIELD}{open}", self.severity_rank);
         let due = self.due_ms.map(|due| due.to_string()).unwrap_or_default();
-        let mut line =
-            format!("{:014x}{FIELD}{:x}{FIELD}{}", self.id.max(0), self.place.max(0), self.severity_rank);
-        line.push(FIELD);
-        line.push(if self.is_open { '1' } else { '0' });
-        for text in [due.as_str(), self.category, self.kind, self.state, self.number] {
+        for text in [self.category, self.kind, self.state, due.as_str(), self.number] {
             line.push(FIELD);
             let plain = |c: char| if c.is_control() { ' ' } else { c };
             line.extend(text.chars().take(TEXT_CHARACTERS).map(plain));
@@ -59,28 +65,36 @@ impl Point<'_> {
     }
 }
 
-impl<'t> Point<'t> {
-    /// The hazard of a line; none where it is no line of ours.
-    pub fn parse(line: &'t str) -> Option<Self> {
-        let mut fields = line.split(FIELD);
-        let mut next = || fields.next();
-        let id = i64::from_str_radix(next()?, 16).ok()?;
-        let place = i64::from_str_radix(next()?, 16).ok()?;
-        let severity_rank = next()?.parse().ok()?;
-        let is_open = next()? == "1";
-        let due_ms = next()?.parse().ok();
-        Some(Self {
-            id,
-            place,
-            severity_rank,
-            is_open,
-            due_ms,
-            category: next()?,
-            kind: next()?,
-            state: next()?,
-            number: next()?,
-        })
+/// A line that is taken apart as far as each hazard differs from others.
+struct Parts<'t> {
+    id: i64,
+    place: i64,
+    /// What [`Said::read`] reads.
+    alike: &'t str,
+    due_ms: Option<i64>,
+    number: &'t str,
+}
+
+impl<'t> Parts<'t> {
+    /// None where it is no line of ours.
+    fn of(line: &'t str) -> Option<Self> {
+        let (id, rest) = line.split_at_checked(ID_DIGITS)?;
+        let (place, rest) = rest.split_at_checked(PLACE_DIGITS)?;
+        let (rest, number) = rest.rsplit_once(FIELD)?;
+        let (alike, due) = rest.rsplit_once(FIELD)?;
+        let whole = |digits| i64::from_str_radix(digits, 16).ok();
+        Some(Self { id: whole(id)?, place: whole(place)?, alike, due_ms: due.parse().ok(), number })
     }
+}
+
+/// What many hazards say alike.
+#[derive(Clone, Copy)]
+struct Said<'t> {
+    severity_rank: i64,
+    is_open: bool,
+    category: &'t str,
+    kind: &'t str,
+    state: &'t str,
 }
 
 impl<'t> Point<'t> {
@@ -128,7 +142,20 @@ impl<'t> Point<'t> {
 /// The keys of a tile of hazards, each at its place.
 const KEYS: [&str; 7] = ["severity", "open", "category", "kind", "state", "number", "due"];
 
-impl<'t> Point<'t> {
+impl<'t> Said<'t> {
+    /// What the middle of a line says; none where it is no line of ours.
+    fn read(middle: &'t str) -> Option<Self> {
+        let mut fields = middle.split(FIELD);
+        let mut next = || fields.next();
+        let (severity_rank, is_open) = (next()?.parse().ok()?, next()? == "1");
+        Some(Self { severity_rank, is_open, category: next()?, kind: next()?, state: next()? })
+    }
+
+    fn of(point: &Point<'t>) -> Self {
+        let Point { severity_rank, is_open, category, kind, state, .. } = *point;
+        Self { severity_rank, is_open, category, kind, state }
+    }
+
     /// What a tile says of it, by the places of [`KEYS`].
     fn tags(self) -> impl Iterator<Item = Tag<'t>> {
         let text = |key: u32, text: &'t str| (!text.is_empty()).then_some(Tag::Text(key, text));
@@ -138,12 +165,16 @@ impl<'t> Point<'t> {
             text(2, self.category),
             text(3, self.kind),
             text(4, self.state),
-            (!self.number.is_empty()).then_some(Tag::OwnText(5, self.number)),
-            self.due_ms.map(|due_ms| Tag::Whole(6, due_ms)),
         ]
         .into_iter()
         .flatten()
     }
+}
+
+/// What a tile says of one hazard alone, by the places of [`KEYS`].
+fn own(number: &str, due_ms: Option<i64>) -> impl Iterator<Item = Tag<'_>> {
+    let number = (!number.is_empty()).then_some(Tag::OwnText(5, number));
+    number.into_iter().chain(due_ms.map(|due_ms| Tag::Whole(6, due_ms)))
 }
 
 /// The tile of hazards; none where there are none. Every hazard must lie in the tile.
@@ -151,7 +182,23 @@ pub fn encode<'t>(tile: Tile, points: impl IntoIterator<Item = Point<'t>>) -> Op
     let mut layer = PointLayer::default();
     for point in points {
         let (id, at) = (u64::try_from(point.id).ok(), tile.pixel(point.place));
-        layer.feature(id, at, point.tags());
+        let alike = layer.alike(Said::of(&point).tags());
+        layer.feature(id, at, &alike, own(point.number, point.due_ms));
+    }
+    layer.tile(HAZARDS, &KEYS)
+}
+
+/// The tile of the hazards of lines, [`LINE`] between them; what is no line of ours is left out.
+pub fn encode_lines(tile: Tile, lines: &str) -> Option<Vec<u8>> {
+    let mut layer = PointLayer::default();
+    // Hazards of some thousand say the same few things: each is read once.
+    let mut known: HashMap<&str, Option<Alike>, RandomState> = HashMap::default();
+    for parts in lines.split(LINE).filter_map(Parts::of) {
+        let alike =
+            known.entry(parts.alike).or_insert_with(|| Some(layer.alike(Said::read(parts.alike)?.tags())));
+        let Some(alike) = alike else { continue };
+        let (id, at) = (u64::try_from(parts.id).ok(), tile.pixel(parts.place));
+        layer.feature(id, at, alike, own(parts.number, parts.due_ms));
     }
     layer.tile(HAZARDS, &KEYS)
 }
@@ -177,15 +224,18 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_read_back_as_the_hazard_that_it_was_made_of() {
+    fn lines_make_the_tile_of_the_hazards_that_they_were_made_of_without_what_is_no_line() {
         let bare = Point { due_ms: None, category: "", kind: "", number: "", is_open: false, ..point() };
-        for point in [point(), bare] {
-            let line = point.line();
-            assert_eq!(Point::parse(&line), Some(point));
-        }
-        for broken in ["", "x", "00000000000001\u{1f}zz", &point().line()[..20]] {
-            assert_eq!(Point::parse(broken), None, "{broken:?}");
-        }
+        let again = Point { id: 4_212, due_ms: None, number: "FB-2026-000043", ..point() };
+        let tile = Tile::of_place(point().place, 12).unwrap();
+        let cut = again.line().split_off(1);
+        let broken = ["", "x", "00000000000001\u{1f}zz", &point().line()[..20], &cut];
+        let points = [point(), bare, again];
+        let lines: Vec<String> = points.iter().map(Point::line).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).chain(broken).collect();
+        let made = encode_lines(tile, &lines.join(&LINE.to_string()));
+        assert_eq!(made, encode(tile, points));
+        assert_eq!(encode_lines(tile, &broken.join(&LINE.to_string())), None);
     }
 
     #[test]
@@ -194,8 +244,9 @@ mod tests {
         let point = Point { kind: "a\u{1f}b\u{1e}\nc", number: &long, ..point() };
         let line = point.line();
         assert!(!line.contains(LINE));
-        let read = Point::parse(&line).unwrap();
-        assert_eq!((read.kind, read.number), ("a b  c", &long["树".len()..]));
+        let parts = Parts::of(&line).unwrap();
+        let said = Said::read(parts.alike).unwrap();
+        assert_eq!((said.kind, parts.number), ("a b  c", &long["树".len()..]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use firebreak::store::{MapHazardRow, TileFilter, Transaction};
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
-use firebreak::tiles::counts::{Count, Key, LEVELS};
+use firebreak::tiles::counts::{Count, Key, LEVELS, category};
 use firebreak_tests::map::{fill, keep, row};
 use firebreak_tests::server::{Backend, Server};
 use fixtures::dice::Dice;
@@ -46,7 +46,7 @@ fn thrown(dice: &mut Dice, number: u64) -> MapHazardRow {
 fn expected(model: &Model, level: u8) -> Vec<Count> {
     let mut sums: BTreeMap<Key, (i64, Option<i64>)> = BTreeMap::new();
     for row in model.values().filter(|row| row.place >= 0) {
-        let category = row.category.clone().filter(|name| name != "odd").unwrap_or_default();
+        let category = category(row.category.as_deref().unwrap_or_default());
         let is_open = row.open == 1;
         let (severity_rank, cell) = (row.severity_rank, row.place >> (62 - 2 * u32::from(level)));
         let sum = sums.entry(Key { level, cell, severity_rank, category, is_open }).or_default();

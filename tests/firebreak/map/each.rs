@@ -84,6 +84,10 @@ async fn a_redacted_text_is_not_on_the_map_and_what_is_no_hazard_leaves_it() -> 
         let body = json!({"fields": {"operation": identity, "field": "description", "reason": "含个人信息"}});
         let path = format!("/v1/hazards/{}/commands/redact", report.record);
         server.client()?.post(&path, &body).await?.json("redact")?;
+        // At once, by a page that does not wait for the hazard to be derived anew.
+        let all = Selection::seen_by(Sight::District);
+        let page = layers::page(&map.engine, &map.district, Layer::Hazards, &all, Some(-1), 10).await?;
+        ensure!(page.len() == 1 && !format!("{page:?}").contains("张某某"), "{page:?}");
         let hazards = map.all(Layer::Hazards).await?;
         ensure!(hazards.len() == 1 && !format!("{hazards:?}").contains("张某某"), "{hazards:?}");
         // A correction alone may be of a hazard; once its opening comes it is a patrol.
@@ -98,6 +102,31 @@ async fn a_redacted_text_is_not_on_the_map_and_what_is_no_hazard_leaves_it() -> 
         send(&mut phone, &patrol).await?;
         let hazards = map.all(Layer::Hazards).await?;
         ensure!(hazards.len() == 1 && hazards[0].record == Some(report.record.0), "{hazards:?}");
+        map.agrees().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hazard_keeps_the_id_that_it_had_before_its_report_came() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let map = Map::open(&server).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let (first, second) = (phone.report("general"), phone.report("serious"));
+        let corrected = phone
+            .on(first.record, Kind::Corrected, [head_of(&first)])
+            .with("position", &position(299_800_000, 1_030_000_000, 30));
+        send(&mut phone, &[corrected, second]).await?;
+        let before = map.all(Layer::Hazards).await?;
+        ensure!(before.len() == 2 && before[1].id >= 1 << 52, "{before:?}");
+        ensure!(column(Layer::Hazards, &before[1], "provisional") == true, "{before:?}");
+        send(&mut phone, std::slice::from_ref(&first)).await?;
+        let after = map.all(Layer::Hazards).await?;
+        ensure!(after.iter().map(|it| it.id).eq(before.iter().map(|it| it.id)), "{after:?}");
+        ensure!(after[1].record == Some(first.record.0), "{after:?}");
+        ensure!(column(Layer::Hazards, &after[1], "provisional") == false, "{after:?}");
+        ensure!(!column(Layer::Hazards, &after[1], "number").is_null(), "{after:?}");
         map.agrees().await?;
     }
     Ok(())

@@ -44,6 +44,7 @@ impl Scene {
             "open=true",
             "open=false",
             "severity=critical",
+            "severity=serious",
             "severity=general",
             "severity=none",
             "provisional=true",
@@ -120,6 +121,7 @@ fn reports(phone: &mut Phone) -> Vec<Operation> {
                 report.fields.remove("found_at_ms");
                 report
             }
+            5 => report.with("category", &"fire_sighting"),
             _ => report,
         });
     }

@@ -23,7 +23,7 @@ use crate::http::Shared;
 use crate::http::error::ApiError;
 use crate::http::pages;
 use crate::layers::crs::Crs;
-use crate::layers::geojson::{self, OutOfReach, Writer};
+use crate::layers::geojson::{self, Writer};
 use crate::layers::{Feature, Layer};
 use crate::sync::layers;
 use crate::sync::listing::Calendar;
@@ -143,7 +143,7 @@ pub(in crate::http) async fn one(
     links.push(link(&collection, "collection", "application/json", layer.title().zh));
     let links = serde_json::Value::Array(links).to_string();
     let mut text = String::new();
-    Writer::new(layer, &crs).feature(&mut text, &feature, Some(&links)).map_err(beyond)?;
+    Writer::new(layer, &crs).feature(&mut text, &feature, Some(&links));
     Ok(in_system(document(GEOJSON, text), &crs))
 }
 
@@ -156,10 +156,6 @@ pub(in crate::http) struct One {
     crs: Option<String>,
     /// `json` or `html`.
     f: Option<String>,
-}
-
-fn beyond(error: OutOfReach) -> ApiError {
-    ApiError::with(Code::BadParameter, format!("crs: {error}"))
 }
 
 fn in_system(mut response: Response, crs: &Crs) -> Response {
@@ -209,7 +205,7 @@ impl Page {
         let matched = self.matched().await?;
         let mut text = String::with_capacity(FEATURE_BYTES * (features.len() + 1));
         text.push_str("{\"type\":\"FeatureCollection\",\"features\":[\n");
-        self.write(&mut text, &features, "").map_err(beyond)?;
+        self.write(&mut text, &features, "");
         let mut written = Written { features: count(&features), next };
         let name = self.asked.crs.name();
         let is_whole = next.is_none() || first == self.asked.limit;
@@ -245,7 +241,7 @@ impl Page {
         written: &mut Written,
         matched: Option<u64>,
         parts: &mpsc::Sender<Result<Bytes, std::io::Error>>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), SyncError> {
         loop {
             let left = u64::from(self.asked.limit).saturating_sub(written.features);
             let is_over = written.next.is_none() || left == 0;
@@ -258,21 +254,20 @@ impl Page {
             }
             let wanted = u32::try_from(left).unwrap_or(READ_AT_ONCE).min(READ_AT_ONCE);
             let (features, next) = self.read(written.next, wanted).await?;
-            self.write(&mut text, &features, ",\n")?;
+            self.write(&mut text, &features, ",\n");
             written.features += count(&features);
             written.next = next;
         }
     }
 
-    fn write(&self, text: &mut String, features: &[Feature], joint: &str) -> Result<(), OutOfReach> {
+    fn write(&self, text: &mut String, features: &[Feature], joint: &str) {
         let writer = Writer::new(self.layer, &self.asked.crs);
         let mut joint = joint;
         for feature in features {
             text.push_str(joint);
-            writer.feature(text, feature, None)?;
+            writer.feature(text, feature, None);
             joint = ",\n";
         }
-        Ok(())
     }
 
     /// What stands behind the features: only then it is known.
@@ -307,13 +302,4 @@ impl Page {
 
 fn count(features: &[Feature]) -> u64 {
     u64::try_from(features.len()).unwrap_or(u64::MAX)
-}
-
-/// Why a page that was begun could not be finished.
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error(transparent)]
-    Read(#[from] SyncError),
-    #[error(transparent)]
-    OutOfReach(#[from] OutOfReach),
 }

@@ -66,7 +66,8 @@ pub(super) async fn seen(
     let whole = &judged.case;
     case.rectifiers.extend(&whole.rectifiers);
     case.reinspectors.extend(&whole.reinspectors);
-    case.round_rectifiers.extend(&whole.round_rectifiers);
+    case.round.rectifiers.extend(&whole.round.rectifiers);
+    case.round.spent.extend(&whole.round.spent);
     case.is_major |= whole.is_major;
     case.is_confirmed |= whole.is_confirmed;
     (case.asked, case.deadline_ms) = (whole.asked, whole.deadline_ms);

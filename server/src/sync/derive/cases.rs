@@ -51,7 +51,7 @@ fn one(stored: &PastOperation) -> Option<Past> {
     let not_before_ms = if known_after { interval.not_before_ms } else { stored.received_ms };
     let (received_ms, head) = (stored.received_ms, Identity::of(&stored.bytes).head());
     let kind = operation.kind.known()?;
-    let photos = operation.photos.iter().map(|photo| photo.sha256).collect();
+    let photos = operation.photos;
     if kind != Kind::Released {
         let (author, fields) = (operation.author, operation.fields);
         return Some(Past { head, kind, author, fields, photos, received_ms, not_before_ms });
@@ -203,6 +203,9 @@ pub(in crate::sync) fn case_of(
     let by_rule = by_rule(context, row, view, &case, as_of_ms);
     case.rule_ms = by_rule.as_ref().map(|deadline| deadline.at_ms);
     case.latest_ms = by_rule.as_ref().and_then(|deadline| deadline.latest_ms);
+    let asked_ms = case.round.rectified_ms.filter(|_| case.is_major);
+    case.acceptance_ms =
+        asked_ms.and_then(|asked_ms| deadline::acceptance_ms(&context.rules, asked_ms, &context.zone));
     (case, by_rule)
 }
 

@@ -191,13 +191,20 @@ impl Filters {
         asked.equal("turn", self.turn.clone().map(Value::Text))?;
         if let Some(severity) = &self.severity {
             let column = asked.column("severity", "severity")?;
-            let known = || Predicate::In(column, texts(["serious", "general"]));
+            let category = asked.column("severity", "category")?;
+            let known = Predicate::In(column, texts(["serious", "general"]));
+            // As the ledger's list: a fire sighting is always critical, and so is a severity that nobody knows.
+            let sighting = Predicate::And(vec![
+                not(Predicate::IsNull(category)),
+                Predicate::Compare(category, Comparison::Equal, Value::Text("fire_sighting".to_owned())),
+            ]);
+            let unknown = Predicate::And(vec![not(Predicate::IsNull(column)), not(known)]);
             asked.all.push(match severity.as_str() {
-                "none" => Predicate::IsNull(column),
-                // A severity that nobody knows ranks as critical.
-                "critical" => Predicate::And(vec![not(Predicate::IsNull(column)), not(known())]),
+                "none" => Predicate::And(vec![Predicate::IsNull(column), not(sighting)]),
+                "critical" => Predicate::Or(vec![sighting, unknown]),
                 "serious" | "general" => {
-                    Predicate::Compare(column, Comparison::Equal, Value::Text(severity.clone()))
+                    let same = Predicate::Compare(column, Comparison::Equal, Value::Text(severity.clone()));
+                    Predicate::And(vec![same, not(sighting)])
                 }
                 _ => return Err(bad("severity")),
             });

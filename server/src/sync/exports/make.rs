@@ -41,9 +41,7 @@ impl From<WriteError> for SyncError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Io(error) => Self::Store(error.into()),
-            WriteError::Nowhere { .. } | WriteError::Reference { .. } => {
-                Self::RefusedFor(Code::BadParameter, format!("datum: {error}"))
-            }
+            WriteError::Reference { .. } => Self::RefusedFor(Code::BadParameter, format!("datum: {error}")),
             WriteError::Library(_) => {
                 tracing::error!(error = %error, "an export failed: {error}");
                 Self::Refused(Code::Internal)
