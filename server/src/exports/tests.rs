@@ -264,9 +264,7 @@ fn a_flatgeobuf_says_where_its_features_are_and_finds_them_by_a_box() {
     assert_eq!(bounds, [103.01, 29.98, 103.01 + 0.2 + 0.1, 29.98 + 0.1]);
     assert_eq!(head.crs().map(|crs| (crs.org(), crs.code())), Some((Some("EPSG"), 4490)));
     assert_eq!(head.features_count(), 2, "one has no place");
-    let found = |west: f64, east: f64| {
-        opened().select_bbox(west, 29.0, east, 31.0).unwrap().features_count()
-    };
+    let found = |west: f64, east: f64| opened().select_bbox(west, 29.0, east, 31.0).unwrap().features_count();
     assert_eq!((found(103.0, 104.0), found(103.2, 104.0), found(104.0, 105.0)), (Some(2), Some(1), Some(0)));
 }
 

@@ -296,7 +296,8 @@ mod tests {
                 ("count", Some(MvtValueRef::Int(count))),
                 ("due", due_ms.map(MvtValueRef::Int)),
             ];
-            let tags = known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), format!("{:?}", value?))));
+            let tags =
+                known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), format!("{:?}", value?))));
             tags.collect::<BTreeMap<_, _>>()
         };
         assert_eq!(said.collect::<Vec<_>>(), [told(false, 4, None), told(true, 5, Some(5))]);

@@ -58,15 +58,14 @@ fn who_rectified_it_once_did_so_for_good_and_each_round_is_signed_anew() {
         let case = after(&[(Kind::Rectified, 0), (Kind::Verified, 0), (again, 0)]);
         let all = BTreeSet::from([person(4)]);
         assert_eq!((&case.rectifiers, &case.reinspectors), (&all, &all), "{again:?}");
-        assert!(case.round_rectifiers.is_empty() && case.round_reinspectors.is_empty(), "{again:?}");
+        assert!(case.round.rectifiers.is_empty() && case.round.reinspectors.is_empty(), "{again:?}");
     }
 }
 
 #[test]
 fn a_hazard_is_a_duplicate_of_another_one() {
     let itself = RecordId(Uuid::from_u128(9));
-    let case =
-        |record: RecordId| Case { record: Some(record), ..ready(State::Reported, Command::Duplicate) };
+    let case = |record: RecordId| Case { record: Some(record), ..ready(State::Reported, Command::Duplicate) };
     let said = [("duplicate_of", Raw::of(&itself))];
     assert_eq!(codes(&case(itself), Command::Duplicate, Role::Reviewer, &said), [Reason::Unknown]);
     let other = case(RecordId(Uuid::from_u128(8)));
@@ -76,8 +75,7 @@ fn a_hazard_is_a_duplicate_of_another_one() {
 #[test]
 fn what_a_leader_confirmed_as_major_a_leader_alone_makes_less() {
     let less = [("major", Raw::of(&false))];
-    let confirmed =
-        Case { is_major: true, is_confirmed: true, ..ready(State::Graded, Command::Grade) };
+    let confirmed = Case { is_major: true, is_confirmed: true, ..ready(State::Graded, Command::Grade) };
     assert_eq!(codes(&confirmed, Command::Grade, Role::Reviewer, &less), [Reason::LeaderOnly]);
     assert!(codes(&confirmed, Command::Grade, Role::Leader, &less).is_empty());
     assert!(codes(&confirmed, Command::Grade, Role::Reviewer, &[("major", Raw::of(&true))]).is_empty());
@@ -87,9 +85,14 @@ fn what_a_leader_confirmed_as_major_a_leader_alone_makes_less() {
 
 #[test]
 fn what_was_verified_is_closed_with_a_photo_of_how_it_looks_after() {
-    let bare = Case { has_after_photo: false, ..ready(State::Verified, Command::Close) };
+    let unseen = Round { after: BTreeSet::new(), ..round(2, &[3]) };
+    let bare = Case { round: unseen.clone(), ..ready(State::Verified, Command::Close) };
     assert_eq!(codes(&bare, Command::Close, Role::Reviewer, &[]), [Reason::Evidence]);
-    let not_found = Case { has_after_photo: false, ..ready(State::NotFound, Command::Close) };
+    // One that was there before shows nothing.
+    let spent = Round { spent: round(2, &[3]).after, ..round(2, &[3]) };
+    let old = Case { round: spent, ..ready(State::Verified, Command::Close) };
+    assert_eq!(codes(&old, Command::Close, Role::Reviewer, &[]), [Reason::Evidence]);
+    let not_found = Case { round: unseen, ..ready(State::NotFound, Command::Close) };
     assert!(codes(&not_found, Command::Close, Role::Reviewer, &[]).is_empty(), "there was nothing to see");
 }
 
@@ -98,7 +101,9 @@ fn a_report_that_was_returned_is_sent_in_again_by_its_author_or_by_the_office() 
     let of_another = Case { reporter: Some(person(5)), ..ready(State::Returned, Command::Resubmit) };
     assert_eq!(codes(&of_another, Command::Resubmit, Role::Inspector, &[]), [Reason::NotAuthor]);
     assert!(codes(&of_another, Command::Resubmit, Role::Clerk, &[]).is_empty());
-    assert!(codes(&ready(State::Returned, Command::Resubmit), Command::Resubmit, Role::Inspector, &[]).is_empty());
+    assert!(
+        codes(&ready(State::Returned, Command::Resubmit), Command::Resubmit, Role::Inspector, &[]).is_empty()
+    );
 }
 
 #[test]
