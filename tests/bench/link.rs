@@ -3,9 +3,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, header};
+use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -46,6 +46,20 @@ impl Link {
 
     /// What is there, as it is, without being squeezed.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Bytes> {
+        Ok(self.ask(path).await?.into_body().collect().await?.to_bytes())
+    }
+
+    /// How many bytes it has; they are read and thrown away.
+    pub(crate) async fn weigh(&mut self, path: &str) -> Result<usize> {
+        let mut reply = self.ask(path).await?;
+        let mut bytes = 0;
+        while let Some(frame) = reply.frame().await {
+            bytes += frame?.data_ref().map_or(0, Bytes::len);
+        }
+        Ok(bytes)
+    }
+
+    async fn ask(&mut self, path: &str) -> Result<Response<Incoming>> {
         let request = Request::get(path).header(header::HOST, &self.host);
         let request = if self.token == "Bearer " {
             request
@@ -57,6 +71,6 @@ impl Link {
         self.sender.ready().await?;
         let reply = self.sender.send_request(request).await?;
         ensure!(reply.status() == 200, "{path}: {}", reply.status());
-        Ok(reply.into_body().collect().await?.to_bytes())
+        Ok(reply)
     }
 }

@@ -2,10 +2,11 @@
 //! what a victim then enters would go to a stranger's account.
 
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sync_protocol::codes::Code;
 
 use super::Shared;
@@ -17,6 +18,23 @@ use crate::sync::accounts::{self, Credentials};
 use crate::sync::sessions;
 use crate::web::Wrong;
 use crate::web::sign_in::{self as web, LinkPage};
+
+/// A form that nobody has signed yet; what is no such form is refused in our own words.
+pub(super) struct Entered<T>(T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Entered<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
+        match Form::from_request(request, shared).await {
+            Ok(Form(form)) => Ok(Self(form)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Code::BodyTooLarge.into())
+            }
+            Err(rejection) => Err(ApiError::with(Code::BadParameter, rejection.body_text())),
+        }
+    }
+}
 
 pub(super) async fn form() -> Response {
     page(StatusCode::OK, web::login(None))
@@ -44,7 +62,7 @@ fn refused(error: ApiError) -> Response {
 pub(super) async fn sign_in(
     State(shared): State<Shared>,
     headers: HeaderMap,
-    Form(form): Form<SignIn>,
+    Entered(form): Entered<SignIn>,
 ) -> Response {
     if let Some(token) = form.token {
         return with_token(&shared, &headers, &token).await;
@@ -111,7 +129,7 @@ pub(super) async fn use_link(
     State(shared): State<Shared>,
     Path(secret): Path<String>,
     headers: HeaderMap,
-    Form(form): Form<LinkForm>,
+    Entered(form): Entered<LinkForm>,
 ) -> Response {
     if !is_own(&headers) {
         return asked(Some(Code::Forbidden));
