@@ -12,9 +12,11 @@ use sync_protocol::field::CATEGORIES;
 use super::{COUNTED_ZOOM, HAZARD_COUNTS, Tile, severity};
 
 /// The zooms whose cells are kept, deepest first: each but the first is made of the one before it.
-pub const LEVELS: [u8; 2] = [DEEPEST, 11];
+pub const LEVELS: [u8; 2] = [DEEPEST, WIDEST];
 /// The deepest of them.
 pub const DEEPEST: u8 = 13;
+/// The one whose cells are the widest.
+pub const WIDEST: u8 = 11;
 /// A tile shows cells of a zoom that is so much deeper, but of a small zoom none that is not kept: 32 by 32, or 16 by 16.
 const CELLS_DEEPER: u8 = 5;
 /// Features of a tile of counts, at most: where there are more, its cells are taken together by fours. They take 38
