@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -169,6 +169,10 @@ pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::
         None => Encoding::default(),
         Some(name) => Encoding::parse(&name).context("--encoding is utf-8 or gbk")?,
     };
+    if format == Format::Shapefile && out.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("zip"))
+    {
+        bail!("a shapefile is several files, which come as one zip: end the name of --out with .zip");
+    }
     let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
     let (filters, now_ms) = (filters.read()?, engine.clock.now_ms());
     let selection = filters.selection(subject, &zone, now_ms, Sight::District)?;

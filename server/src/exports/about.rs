@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Outline, text};
+use super::{Headings, Outline, text};
 use crate::layers::Words;
 
 /// A device that still holds what it has not sent.
@@ -45,9 +45,9 @@ pub struct About {
 
 /// How hazards are counted (domain §1).
 pub const COUNTING: Words = Words {
-    zh: "统计规则：作废与重复的隐患不计入总数；存疑、报告缺失的隐患按未销号计；隐患等级取未被后续复核替代的最严重值；同一线段同一时期内只计一次；\
+    zh: "作废与重复的隐患不计入总数；存疑、报告缺失的隐患按未销号计；隐患等级取未被后续复核替代的最严重值；同一线段同一时期内只计一次；\
          日期为本区县当地日期，起止日均含；逾期按打开文件时的时间判断，不写入文件。",
-    en: "Counting rules: void and duplicate hazards are outside every total; disputed and provisional ones count as open; the severity is \
+    en: "void and duplicate hazards are outside every total; disputed and provisional ones count as open; the severity is \
          the worst that nothing later has replaced; a stretch of a line counts once in a period; days are local to the district, both \
          ends included; overdue depends on when a file is read and is not written into it.",
 };
@@ -130,12 +130,21 @@ impl Outline {
     /// How much is known to be missing, in a few words.
     pub fn unsent_line(&self) -> String {
         let devices = self.about.unsent.len();
-        let operations: i64 = self.about.unsent.iter().filter_map(|it| it.operations).sum();
+        let known: Vec<i64> = self.about.unsent.iter().filter_map(|it| it.operations).collect();
+        let (operations, unknown) = (known.iter().sum::<i64>(), devices - known.len());
         match self.headings {
-            super::Headings::Zh if devices == 0 => "无".to_owned(),
-            super::Headings::Zh => format!("{devices} 部手机，{operations} 条记录"),
-            super::Headings::En if devices == 0 => "none".to_owned(),
-            super::Headings::En => format!("{devices} devices, {operations} operations"),
+            Headings::Zh if devices == 0 => "无".to_owned(),
+            Headings::Zh if known.is_empty() => format!("{devices} 部手机，条数不明"),
+            Headings::Zh if unknown > 0 => {
+                format!("{devices} 部手机，至少 {operations} 条记录，其中 {unknown} 部条数不明")
+            }
+            Headings::Zh => format!("{devices} 部手机，{operations} 条记录"),
+            Headings::En if devices == 0 => "none".to_owned(),
+            Headings::En if known.is_empty() => format!("{devices} devices, operations unknown"),
+            Headings::En if unknown > 0 => {
+                format!("{devices} devices, at least {operations} operations, those of {unknown} unknown")
+            }
+            Headings::En => format!("{devices} devices, {operations} operations"),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Other coordinates than WGS-84 are named by the member `crs`, which RFC 7946 took out and readers still follow; those
 //! without a registered system by the name of the layer alone. The member `firebreak` says what the file is of: of a
-//! collection at its head, of a sequence in its first feature.
+//! collection at its head, of a sequence in its first feature; a sequence without features is empty.
 
 use std::io::{BufWriter, Write};
 
@@ -70,12 +70,7 @@ impl FeatureWriter for Sequence {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), WriteError> {
-        // A sequence without features still says what it is of.
-        if let Some(about) = self.about.take() {
-            self.out.write_all(RECORD_SEPARATOR)?;
-            let nothing = json!({ "type": "FeatureCollection", "features": [], "firebreak": about });
-            writeln!(self.out, "{nothing}")?;
-        }
+        // A sequence without features is empty: readers take any text in it for a feature.
         Ok(self.out.flush()?)
     }
 }

@@ -1,7 +1,7 @@
 //! KML (OGC 2.2) and KMZ, coloured by severity.
 //!
-//! Values stand in `ExtendedData`, escaped. A viewer reads the balloon of a place as HTML: ours names only values that are
-//! terms, numbers or times of ours, never a text that somebody wrote.
+//! Values stand in `ExtendedData`, escaped. A viewer reads the balloon of a place as HTML: ours shows values that are terms,
+//! numbers or times of ours, and its name, which has no markup.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -208,13 +208,39 @@ impl<S: Sink> FeatureWriter for Kml<S> {
     }
 }
 
-/// What a place is called: a number of ours where its layer has one. Never a text that somebody wrote.
+/// Columns that say what a place is called, of each layer the first that it has: the second stands behind it.
+const NAMES: &[(&str, &str)] = &[
+    ("number", ""),
+    ("line_name", "structure"),
+    ("name", ""),
+    ("people", "device"),
+    ("device", ""),
+    ("structure", ""),
+    ("external_id", ""),
+];
+
+/// What a place is called: its number, else the name that the office gave it. Of structures the number is one on their line.
 fn name(outline: &Outline, feature: &Feature) -> String {
-    let number = outline.columns(&feature.values).find(|(column, _)| column.name == "number");
-    match number {
-        Some((_, Value::Text(number))) => number.clone(),
-        _ => feature.id.to_string(),
+    let of = |name: &str| {
+        let found = outline.columns(&feature.values).find(|(column, _)| column.name == name);
+        match found {
+            Some((_, Value::Text(text))) if !text.trim().is_empty() => Some(text.as_str()),
+            _ => None,
+        }
+    };
+    let is_structure = outline.schema.columns.iter().any(|column| column.name == "structure");
+    let names = NAMES.iter().filter(|(first, _)| !(is_structure && *first == "number"));
+    let found = names.filter_map(|(first, second)| Some((of(first)?, of(second)))).next();
+    match found {
+        Some((first, None)) => unmarked(first),
+        Some((first, Some(second))) => unmarked(&format!("{first} {second}")),
+        None => feature.id.to_string(),
     }
+}
+
+/// A text in which a viewer that takes it for HTML finds no markup.
+fn unmarked(text: &str) -> String {
+    text.replace('<', "‹").replace('>', "›").replace('&', "＆")
 }
 
 fn write_geometry(out: &mut impl Write, geometry: &Geometry<f64>) -> Result<(), WriteError> {

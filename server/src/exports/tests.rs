@@ -149,7 +149,9 @@ fn every_format_takes_every_layer_and_gives_the_same_bytes_twice() {
                 let first = written(format, &outline, features(*layer));
                 let second = written(format, &outline, features(*layer));
                 assert!(!first.is_empty() && first == second, "{} {}", format.name(), layer.name());
-                assert!(!written(format, &outline, Vec::new()).is_empty(), "{} of nothing", format.name());
+                // Readers take any text of a sequence for a feature: one of nothing is empty.
+                let is_empty = written(format, &outline, Vec::new()).is_empty();
+                assert_eq!(is_empty, format == Format::GeoJsonSeq, "{} of nothing", format.name());
             }
         }
     }
@@ -218,7 +220,10 @@ fn a_table_begins_with_its_mark_and_computes_nothing() {
     assert_eq!(rows.len(), 3);
     assert_eq!(rows[0].get(description), Some(format!("'{HOSTILE}").as_str()));
     assert_eq!(rows[0].get(1), Some("POINT(103.01 29.98)"));
-    assert_eq!(rows[0].iter().rev().take(3).collect::<Vec<_>>(), ["1 部手机，12 条记录", "'=1+1", "41"]);
+    assert_eq!(
+        rows[0].iter().rev().take(4).collect::<Vec<_>>(),
+        ["wgs84", "1 部手机，12 条记录", "'=1+1", "41"]
+    );
     let real = headings.iter().position(|name| name == "距线路（米）").unwrap();
     assert_eq!(rows[0].get(real), Some("-0.25"), "a number is no text");
 }
@@ -289,4 +294,86 @@ fn a_workbook_holds_what_somebody_wrote_as_a_string_and_no_formula() {
     assert!(!sheet.contains("<script>"));
     let core = String::from_utf8(book["docProps/core.xml"].clone()).unwrap();
     assert!(core.contains("2026-11-26T04:30:00Z"), "it is made at its cursor: {core}");
+}
+
+#[test]
+fn a_table_without_rows_says_what_it_is_of_in_its_headings() {
+    let outline = outline(Layer::Unsent, "gcj02", Headings::Zh);
+    let text = String::from_utf8(written(Format::Csv, &outline, Vec::new())).unwrap();
+    let mut reader = ::csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let headings: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let last = &headings[headings.len() - 8..];
+    let expected = [
+        "台账变更号",
+        "规则版本",
+        "尚有未上传数据",
+        "坐标系",
+        "台账变更号: 41",
+        "规则版本: r1",
+        "尚有未上传数据: 1 部手机，12 条记录",
+        "坐标系: gcj02",
+    ];
+    assert_eq!(last, expected);
+    assert_eq!(reader.records().count(), 0);
+}
+
+#[test]
+fn how_much_is_not_sent_is_told_as_far_as_it_is_known() {
+    let mut outline = outline(Layer::Hazards, "wgs84", Headings::En);
+    let known = outline.about.unsent[0].clone();
+    let silent = Unsent { operations: None, ..known.clone() };
+    for (unsent, zh, en) in [
+        (vec![], "无", "none"),
+        (vec![known.clone()], "1 部手机，12 条记录", "1 devices, 12 operations"),
+        (
+            vec![known, silent.clone()],
+            "2 部手机，至少 12 条记录，其中 1 部条数不明",
+            "2 devices, at least 12 operations, those of 1 unknown",
+        ),
+        (vec![silent], "1 部手机，条数不明", "1 devices, operations unknown"),
+    ] {
+        outline.about.unsent = unsent;
+        outline.headings = Headings::En;
+        assert_eq!(outline.unsent_line(), en);
+        outline.headings = Headings::Zh;
+        assert_eq!(outline.unsent_line(), zh);
+    }
+}
+
+#[test]
+fn what_a_file_says_of_itself_names_each_thing_once() {
+    for headings in [Headings::Zh, Headings::En] {
+        let text = outline(Layer::Hazards, "wgs84", headings).about_text();
+        assert_eq!(text.matches("统计规则").count() + text.matches("Counting rules").count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_place_in_kml_is_called_by_its_number_or_its_name() {
+    for (layer, told, expected) in [
+        (Layer::Hazards, &[("number", "TX-1"), ("line_name", "青杠线")][..], "TX-1"),
+        (Layer::Lines, &[("name", "青杠<b>线&"), ("external_id", "L1")], "青杠‹b›线＆"),
+        (Layer::Lines, &[("external_id", "L1")], "L1"),
+        (Layer::Structures, &[("line_name", "青杠线"), ("structure", "N7"), ("number", "7")], "青杠线 N7"),
+        (Layer::Structures, &[("structure", "N7")], "N7"),
+        (Layer::Patrolled, &[("line_name", "青杠线")], "青杠线"),
+        (Layer::Regions, &[("name", "岔河镇"), ("external_id", "5118")], "岔河镇"),
+        (Layer::Unsent, &[("device", "手机七"), ("people", "李")], "李 手机七"),
+        (Layer::Unsent, &[("device", "手机七")], "手机七"),
+        (Layer::Lines, &[], "1"),
+    ] {
+        let outline = outline(layer, "wgs84", Headings::En);
+        let value = |column: &crate::layers::Column| {
+            let found = told.iter().find(|(name, _)| *name == column.name);
+            found.map_or(Value::Null, |(_, text)| Value::Text((*text).to_owned()))
+        };
+        let values = layer.columns().iter().map(value).collect();
+        let feature = Feature { values, ..features(layer).swap_remove(0) };
+        let text = String::from_utf8(written(Format::Kml, &outline, vec![feature])).unwrap();
+        assert!(
+            text.contains(&format!("<name>{expected}</name><"))
+                || text.contains(&format!("<name>{expected}</name>\n")),
+            "{layer:?}: {text}"
+        );
+    }
 }

@@ -192,6 +192,7 @@ pub fn keep(items: &mut Items, held: &[Reference]) {
                     number: structure.number.clone(),
                     kind: structure.kind.clone(),
                     line: None,
+                    line_record: None,
                     order: None,
                     datum: structure.datum.clone(),
                     position: structure.position,
@@ -210,6 +211,7 @@ fn kept_line(line: &LineView) -> RawLine {
     RawLine {
         row: 0,
         external_id: line.external_id.clone(),
+        record: None,
         name: line.name.clone(),
         kind: line.kind,
         voltage: Voltage {
@@ -234,6 +236,7 @@ fn kept_on_line(line: &LineView, structure: &LineStructure) -> Option<RawStructu
         number: structure.number.clone(),
         kind: structure.kind.clone(),
         line: structure.external_id.is_none().then(|| line.external_id.clone()),
+        line_record: None,
         order: None,
         datum: line.datum.clone(),
         position: *line.vertices.get(usize::try_from(structure.vertex).ok()?)?,

@@ -11,7 +11,8 @@ use wkt::Wkt;
 use wkt::types::{Coord, LineString, Polygon};
 
 use super::mapping::{Mapping, Role};
-use super::{FEATURE_BYTES, Feature, FileFault, Point, Read, Shape};
+use super::{FEATURE_BYTES, Feature, FileFault, Point, Read, Shape, own};
+use crate::layers::{Layer, unguarded};
 
 /// Columns of a table.
 const COLUMNS: usize = 500;
@@ -34,12 +35,13 @@ pub fn read(bytes: &[u8], mapping: &Mapping) -> Result<Read, FileFault> {
     if headings.len() < 2 || headings.len() > COLUMNS {
         return Err(FileFault::Unreadable(format!("no table: its first row has {} columns", headings.len())));
     }
+    let own = own::layer_of(|name| headings.contains(&name));
     for record in table.records() {
         let row = read.next_row()?;
         match record {
             Err(error) => read.refuse(row, Code::ImportRowUnreadable, error.to_string()),
-            Ok(record) => match feature(row, &headings, &record, mapping) {
-                Ok(feature) => read.features.push(feature),
+            Ok(record) => match feature(row, &headings, &record, mapping, own) {
+                Ok(feature) => read.push(feature),
                 Err((code, at)) => read.refuse(row, code, at),
             },
         }
@@ -67,18 +69,19 @@ fn feature(
     headings: &[&str],
     record: &StringRecord,
     mapping: &Mapping,
+    own: Option<Layer>,
 ) -> Result<Feature, (Code, String)> {
     if record.len() > headings.len() {
         return Err((Code::ImportRowUnreadable, format!("{} fields", record.len())));
     }
     let mut properties = BTreeMap::new();
     for (heading, value) in headings.iter().zip(record) {
-        let value = value.trim();
+        let value = if own.is_some() { unguarded(value.trim()) } else { value.trim() };
         if !value.is_empty() && !heading.is_empty() {
             properties.entry((*heading).to_owned()).or_insert_with(|| value.to_owned());
         }
     }
-    let mut feature = Feature { row, id: None, properties, shape: Shape::None };
+    let mut feature = Feature { row, id: None, properties, shape: Shape::None, own };
     feature.shape = if let Some(text) = mapping.value(&feature, Role::Wkt) {
         shape(text)?
     } else if let (Some(x), Some(y)) = (mapping.value(&feature, Role::X), mapping.value(&feature, Role::Y)) {

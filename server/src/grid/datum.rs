@@ -4,12 +4,25 @@ use super::report::Warning;
 use super::{Feature, FileFault, Point, Shape};
 use crate::geometry::{Converter, Datum, GeoBox, GridIndex, Suspicion, suspicions};
 
-/// The datum of a file.
+/// The datum of a file, and where it comes from.
+#[derive(Debug)]
+pub struct Chosen {
+    /// It.
+    pub converter: Converter,
+    /// What the file says otherwise.
+    pub warning: Option<Warning>,
+    /// Nothing but a file of ours says it: its name there.
+    pub assumed: Option<String>,
+}
+
+/// The datum of a file: as its reader says, else its coordinate system, else what a file of ours says in words.
 ///
 /// # Errors
 /// Where the file names a coordinate system that is none of ours, and its reader says nothing.
-pub fn choose(said: Option<Datum>, system: Option<&str>) -> Result<(Converter, Option<Warning>), FileFault> {
+pub fn choose(said: Option<Datum>, system: Option<&str>, own: Option<&str>) -> Result<Chosen, FileFault> {
     let named = system.and_then(of_system);
+    let own_datum = own.and_then(|own| own.parse::<Datum>().ok());
+    let is_assumed = said.is_none() && named.is_none();
     let datum = match (said, &named) {
         (Some(said), _) => said,
         (None, Some(Ok(named))) => *named,
@@ -19,11 +32,11 @@ pub fn choose(said: Option<Datum>, system: Option<&str>) -> Result<(Converter, O
                 "its coordinate system {system} is unknown: say its datum"
             )));
         }
-        (None, None) => Datum::Wgs84,
+        (None, None) => own_datum.unwrap_or(Datum::Wgs84),
     };
-    let differs = matches!(named, Some(Ok(named)) if named != datum);
-    let warning = differs.then(|| {
-        let system = system.unwrap_or_default();
+    let of_system = named.and_then(Result::ok).filter(|named| *named != datum).and(system);
+    let differs = of_system.or_else(|| own_datum.filter(|own| *own != datum).and(own));
+    let warning = differs.map(|system| {
         Warning::new(
             "datum-differs",
             format!("文件称坐标系为 {system}，按 {datum} 读取"),
@@ -32,7 +45,8 @@ pub fn choose(said: Option<Datum>, system: Option<&str>) -> Result<(Converter, O
         )
     });
     let converter = Converter::new(datum).map_err(|error| FileFault::Unreadable(error.to_string()))?;
-    Ok((converter, warning))
+    let assumed = own_datum.filter(|own| is_assumed && *own != Datum::Wgs84).map(|own| own.to_string());
+    Ok(Chosen { converter, warning, assumed })
 }
 
 /// What a file calls its coordinate system: `urn:ogc:def:crs:EPSG::4490`, `epsg:4326`, `CRS84`. None where it says

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sync_protocol::codes::Code;
 
-use super::{FEATURE_BYTES, Feature, FileFault, Point, Read, Shape};
+use super::{FEATURE_BYTES, Feature, FileFault, Point, Read, Shape, own};
 
 /// Reads a feature collection, or one feature.
 ///
@@ -66,6 +66,19 @@ impl<'de> Visitor<'de> for Collection<'_> {
                     let name = name.as_ref().and_then(|crs| crs.pointer("/properties/name")?.as_str());
                     self.0.system = name.map(|name| name.chars().take(100).collect());
                 }
+                // What a file of ours says of itself.
+                "firebreak" => {
+                    let about: &RawValue = map.next_value()?;
+                    let about = serde_json::from_str::<Value>(about.get()).ok();
+                    let datum = about.as_ref().and_then(|about| about.get("datum")?.as_str());
+                    self.0.own_datum = datum.map(|name| name.chars().take(100).collect());
+                }
+                "name" => {
+                    let name: &RawValue = map.next_value()?;
+                    if let Ok(name) = serde_json::from_str::<String>(name.get()) {
+                        self.0.own_datum = self.0.own_datum.take().or_else(|| own::datum_of_name(&name));
+                    }
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -117,13 +130,16 @@ fn feature(row: u64, text: &str) -> Result<Feature, (Code, String)> {
         ::geojson::feature::Id::Number(number) => number.to_string(),
     });
     let mut properties = BTreeMap::new();
-    for (name, value) in feature.properties.unwrap_or_default() {
+    let given = feature.properties.unwrap_or_default();
+    let own = own::layer_of(|name| given.contains_key(name));
+    for (name, value) in given {
         if let Some(text) = text_of(&value) {
             properties.insert(name, text);
         }
     }
     let shape = feature.geometry.as_ref().map_or(Shape::None, shape);
-    Ok(Feature { row, id: id.filter(|id| !id.is_empty()), properties, shape })
+    let id = id.filter(|id| !id.is_empty() && own.is_none());
+    Ok(Feature { row, id, properties, shape, own })
 }
 
 /// A value as a table would hold it; none where it is empty, or a map.

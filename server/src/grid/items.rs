@@ -8,9 +8,10 @@ use sync_protocol::limits;
 use sync_protocol::reference::{LineKind, Vertex};
 
 use super::mapping::{Mapping, Role};
-use super::{Feature, Point, Refusal, Shape};
+use super::{Feature, Point, Refusal, Shape, own};
 use crate::geometry::Converter;
-use crate::rules::voltage;
+use crate::layers::Layer;
+use crate::rules::voltage::{self, VoltageReading};
 
 /// A line as it was given, its positions in WGS-84.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct RawLine {
     pub row: u64,
     /// Its id where it comes from.
     pub external_id: String,
+    /// The record that a file of ours gives it.
+    pub record: Option<String>,
     /// Its name.
     pub name: Option<String>,
     /// What it is.
@@ -52,11 +55,21 @@ pub struct Voltage {
 
 impl Voltage {
     /// Reads a column: bare numbers are volts in the tag of OpenStreetMap, elsewhere whatever a person would mean.
-    fn of(column: Option<(&str, &str)>) -> Result<Self, Fault> {
-        let (column, text) = column.unwrap_or_default();
-        let reading = if column == "voltage" { voltage::read_tag(text) } else { voltage::read(text) };
+    fn of(feature: &Feature, mapping: &Mapping) -> Result<Self, Fault> {
+        if feature.own == Some(Layer::Lines) && !mapping.is_told(Role::Voltage) {
+            return Self::read(own::voltage(feature));
+        }
+        let (column, text) = mapping.column(feature, Role::Voltage).unwrap_or_default();
+        Self::read(match column {
+            "voltage" => (voltage::read_tag(text), text.to_owned()),
+            _ if own::is_in_kilovolts(column) => own::in_kilovolts(text),
+            _ => (voltage::read(text), text.to_owned()),
+        })
+    }
+
+    fn read((reading, text): (VoltageReading, String)) -> Result<Self, Fault> {
         Ok(Self {
-            text: (!text.is_empty()).then(|| checked(text)).transpose()?,
+            text: (!text.is_empty()).then(|| checked(&text)).transpose()?,
             volts: reading.volts,
             class: reading.class,
             assumptions: reading.assumptions.iter().map(|it| it.code().to_owned()).collect(),
@@ -77,6 +90,8 @@ pub struct RawStructure {
     pub kind: String,
     /// The id or name of its line, where it names one.
     pub line: Option<String>,
+    /// The record of its line, where a file of ours names it.
+    pub line_record: Option<String>,
     /// Its place on the line that it names.
     pub order: Option<i64>,
     /// The datum in which its position was given.
@@ -191,7 +206,9 @@ fn structure_kind(feature: &Feature, mapping: &Mapping) -> Option<Result<String,
     match mapping.column(feature, Role::StructureKind) {
         None => Some(Ok("structure".to_owned())),
         Some(("power", value)) => STRUCTURES.contains(&value).then(|| Ok(value.to_owned())),
-        Some((_, value)) => Some(checked(value)),
+        Some((heading, value)) => {
+            Some(checked(feature.own.map_or(value, |layer| own::kind(layer, heading, value))))
+        }
     }
 }
 
@@ -202,7 +219,8 @@ fn structure(
     point: Point,
     kind: String,
 ) -> Result<RawStructure, Fault> {
-    let order = mapping.value(feature, Role::Order);
+    // The numbers of rows in our files are no order.
+    let order = mapping.value(feature, Role::Order).filter(|_| feature.own.is_none());
     let order = order.map(|text| text.parse().map_err(|_source| (Code::ImportText, text.to_owned())));
     let external_id = match mapping.value(feature, Role::StructureId) {
         Some(id) => Some(checked(id)?),
@@ -214,11 +232,12 @@ fn structure(
         number: text(feature, mapping, Role::Number)?,
         kind,
         line: text(feature, mapping, Role::LineOf)?,
+        line_record: own::line_record(feature).filter(|_| !mapping.is_told(Role::LineOf)),
         order: order.transpose()?,
         datum: datum.datum().to_string(),
         position: vertex(datum, point)?,
         of_line: OfLine {
-            voltage: Voltage::of(mapping.column(feature, Role::Voltage))?,
+            voltage: Voltage::of(feature, mapping)?,
             owner: text(feature, mapping, Role::Owner)?,
             operator: text(feature, mapping, Role::Operator)?,
         },
@@ -262,9 +281,10 @@ fn lines(
         Ok(RawLine {
             row: feature.row,
             external_id: if is_whole { external_id.clone() } else { format!("{external_id}/{}", part + 1) },
+            record: own::record(feature),
             name: name.clone(),
             kind,
-            voltage: Voltage::of(mapping.column(feature, Role::Voltage))?,
+            voltage: Voltage::of(feature, mapping)?,
             owner: text(feature, mapping, Role::Owner)?,
             operator: text(feature, mapping, Role::Operator)?,
             datum: datum.datum().to_string(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Feature, MAPPING_BYTES};
+use super::{Feature, MAPPING_BYTES, own};
 
 macro_rules! roles {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, [$($alias:literal),* $(,)?];)*) => {
@@ -37,7 +37,7 @@ roles! {
     /// `line`, `minor_line`, `cable`.
     LineKind = "kind", ["power", "kind", "线路类型", "线路性质"];
     /// Its voltage.
-    Voltage = "voltage", ["voltage", "电压等级", "电压", "额定电压"];
+    Voltage = "voltage", ["voltage", "电压等级", "电压", "额定电压", "voltage_kv", "Voltage (kV)"];
     /// 产权单位
     Owner = "owner", ["owner", "产权单位", "产权", "资产单位"];
     /// 运维单位
@@ -124,14 +124,22 @@ impl Mapping {
         self.column(feature, role).map(|(_, value)| value)
     }
 
+    /// Whether somebody said which column has this role.
+    pub(super) fn is_told(&self, role: Role) -> bool {
+        self.told.contains_key(&role)
+    }
+
     /// The column of this role in a feature, and its value.
     pub fn column<'f>(&self, feature: &'f Feature, role: Role) -> Option<(&'f str, &'f str)> {
         let of = |column: &str| {
             feature.properties.get_key_value(column).map(|(name, value)| (name.as_str(), value.as_str()))
         };
-        match self.told.get(&role) {
-            Some(column) => of(column),
-            None => role.aliases().iter().find_map(|alias| of(alias)),
+        let is_told = self.told.get(&role);
+        let own = feature.own.and_then(|layer| Some((layer, own::column_of(layer, role)?)));
+        match (is_told, own) {
+            (Some(column), _) => of(column),
+            (None, Some((layer, name))) => own::value(feature, layer, name),
+            (None, None) => role.aliases().iter().find_map(|alias| of(alias)),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod geojson;
 pub mod geopackage;
 pub mod items;
 pub mod mapping;
+pub mod own;
 pub mod plan;
 pub mod regions;
 pub mod report;
@@ -22,6 +23,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use sync_protocol::codes::Code;
+
+use crate::layers::Layer;
 
 /// Bytes of one file.
 pub const FILE_BYTES: usize = 32 << 20;
@@ -61,6 +64,8 @@ pub struct Feature {
     pub properties: BTreeMap<String, String>,
     /// Its geometry.
     pub shape: Shape,
+    /// The layer of ours that it comes from, where its file is one of ours.
+    pub own: Option<Layer>,
 }
 
 /// A row that was left out.
@@ -85,6 +90,8 @@ pub struct Read {
     pub rows: u64,
     /// What the file says of its coordinate system.
     pub system: Option<String>,
+    /// The datum that a file of ours names where it has no coordinate system to name.
+    pub own_datum: Option<String>,
     /// It was not in UTF-8 and was read as GB 18030.
     pub is_gb18030: bool,
 }
@@ -162,6 +169,15 @@ pub fn read(bytes: &[u8], format: Format, mapping: &mapping::Mapping) -> Result<
 }
 
 impl Read {
+    /// Takes a feature of a table; the first of one of ours says the datum of all.
+    pub(crate) fn push(&mut self, feature: Feature) {
+        if feature.own.is_some() && self.own_datum.is_none() {
+            let datum = own::DATUM.into_iter().find_map(|name| feature.properties.get(name));
+            self.own_datum = datum.cloned();
+        }
+        self.features.push(feature);
+    }
+
     /// Counts a row and refuses it.
     pub(crate) fn refuse(&mut self, row: u64, code: Code, at: impl Into<String>) {
         self.refused.push(Refusal { row, code, at: at.into() });

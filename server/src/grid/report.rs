@@ -151,14 +151,22 @@ impl Report {
                 Reference::Region(_) => self.regions += 1,
             }
         }
-        self.assumptions = assumed
-            .into_iter()
-            .map(|(code, (lines, examples))| {
-                let known = Assumption::ALL.iter().find(|known| known.code() == code);
-                let (zh, en) = known.map_or(("", ""), |known| (known.zh(), known.en()));
-                Assumed { code: code.to_owned(), zh, en, lines, examples }
-            })
-            .collect();
+        self.assumptions.extend(assumed.into_iter().map(|(code, (lines, examples))| {
+            let known = Assumption::ALL.iter().find(|known| known.code() == code);
+            let (zh, en) = known.map_or(("", ""), |known| (known.zh(), known.en()));
+            Assumed { code: code.to_owned(), zh, en, lines, examples }
+        }));
+    }
+
+    /// Notes the datum that a file of ours was read in, because it says so itself.
+    pub fn datum_of_file(&mut self, datum: &str, rows: u64) {
+        self.assumptions.push(Assumed {
+            code: "datum_of_file".to_owned(),
+            zh: "文件注明了坐标系，已按其读取",
+            en: "the file says its datum, and was read in it",
+            lines: rows,
+            examples: vec![datum.to_owned()],
+        });
     }
 
     /// Notes what was changed.

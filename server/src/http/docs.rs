@@ -1,5 +1,5 @@
 //! `GET /docs`, `/docs/errors`: the API for people, made from the document that programs read; `/docs/guide`: the guide
-//! of the office. No token is needed: nothing of any district is in them.
+//! of the office; `/docs/maps`: layers, columns and formats. No token is needed: nothing of any district is in them.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,6 +15,10 @@ pub(super) async fn docs(Anybody(viewer): Anybody) -> Response {
 
 pub(super) async fn guide(Anybody(viewer): Anybody) -> Response {
     page(StatusCode::OK, web::guide(&viewer))
+}
+
+pub(super) async fn maps(Anybody(viewer): Anybody) -> Response {
+    page(StatusCode::OK, web::maps_guide(&viewer))
 }
 
 pub(super) async fn errors(Anybody(viewer): Anybody) -> Response {

@@ -23,10 +23,10 @@ use super::Shared;
 use super::auth::Account;
 use super::conditional::tags;
 use super::error::ApiError;
-use super::hazards::bbox;
+use super::hazards::sides;
 use super::parameters::{Parameters, date, id};
 use crate::exports::{Encoding, Format, Headings, Reference};
-use crate::geometry::{GeoBox, degrees};
+use crate::geometry::degrees;
 use crate::sync::audit::Entry;
 use crate::sync::exports::filters::Filters;
 use crate::sync::exports::{
@@ -51,7 +51,7 @@ pub(super) struct Asked {
     headings: Option<String>,
     /// Of a shapefile: `utf-8` (default) or `gbk`.
     encoding: Option<String>,
-    /// `lon_min,lat_min,lon_max,lat_max` in degrees, ends included.
+    /// `lon_min,lat_min,lon_max,lat_max` in degrees, ends included; the first beyond the third across the 180th meridian.
     bbox: Option<String>,
     /// A state, such as `reported`, `ordered`, `disputed`, `held`, `closed`.
     state: Option<String>,
@@ -88,6 +88,13 @@ pub(super) struct Asked {
     /// `hazard`, which is what files have.
     #[serde(rename = "type")]
     record_type: Option<String>,
+}
+
+impl Asked {
+    /// All of a layer, written so.
+    pub(super) fn written(datum: Option<String>, headings: Option<String>, encoding: Option<String>) -> Self {
+        Self { datum, headings, encoding, ..Self::default() }
+    }
 }
 
 /// How far a file is.
@@ -270,9 +277,9 @@ fn request(shared: &Shared, account: &Account, name: &str, asked: &Asked) -> Res
 fn filters(asked: &Asked) -> Result<Filters, ApiError> {
     let bad = |detail: &str| ApiError::with(Code::BadParameter, detail);
     let day = |name: &str, text: &Option<String>| text.as_deref().map(|text| date(name, text)).transpose();
-    let within = asked.bbox.as_deref().map(|text| bbox(text).ok_or_else(|| bad("bbox"))).transpose()?;
+    let within = asked.bbox.as_deref().map(|text| sides(text).ok_or_else(|| bad("bbox"))).transpose()?;
     Ok(Filters {
-        bbox: within.map(|GeoBox([south, west, north, east])| [west, south, east, north].map(degrees)),
+        bbox: within.map(|sides| sides.map(degrees)),
         state: asked.state.clone(),
         open: asked.open,
         severity: asked.severity.clone(),

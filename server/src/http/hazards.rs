@@ -300,10 +300,14 @@ pub(super) fn encoded(text: &str) -> String {
 
 /// `lon_min,lat_min,lon_max,lat_max` in degrees.
 pub(super) fn bbox(text: &str) -> Option<GeoBox> {
+    sides(text).map(|[west, south, east, north]| GeoBox([south, west, north, east])).filter(GeoBox::is_valid)
+}
+
+/// Four numbers with commas between them: west, south, east, north, degrees × 1e7, in whatever order they stand to each
+/// other.
+pub(super) fn sides(text: &str) -> Option<[i64; 4]> {
     let parts = text.split(',').map(degrees_e7).collect::<Option<Vec<i64>>>()?;
-    let [lon_min, lat_min, lon_max, lat_max] = parts.as_slice() else { return None };
-    let bbox = GeoBox([*lat_min, *lon_min, *lat_max, *lon_max]);
-    bbox.is_valid().then_some(bbox)
+    parts.try_into().ok()
 }
 
 /// Decimal degrees, exactly: digits beyond the seventh are cut.

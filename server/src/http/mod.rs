@@ -259,6 +259,7 @@ fn api() -> Router<Shared> {
         .route("/ogc/collections/{collection}/items/{feature}", get(ogc::items::one))
         .route("/docs", get(docs::docs))
         .route("/docs/guide", get(docs::guide))
+        .route("/docs/maps", get(docs::maps))
         .route("/docs/errors", get(docs::errors))
 }
 
@@ -285,6 +286,7 @@ fn pages() -> Router<Shared> {
         .route("/orders", get(pages::orders::list))
         .route("/conflicts", get(pages::conflict_list))
         .route("/grid", get(pages::grid_list))
+        .route("/maps", get(pages::maps::show).post(pages::maps::ask))
         .route("/proposals", get(pages::proposal_list))
         .route("/photos", get(pages::photos::list))
         .route("/devices", get(pages::devices::list))

@@ -10,6 +10,7 @@ pub(super) mod audit;
 pub(super) mod commands;
 pub(super) mod devices;
 pub(super) mod districts;
+pub(super) mod maps;
 pub(super) mod orders;
 pub(super) mod people;
 pub(super) mod photos;

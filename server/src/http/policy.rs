@@ -202,6 +202,8 @@ pub const TABLE: &[Row] = &[
     row("GET", "/orders", Read, Scope::OwnUnit, SEE),
     row("GET", "/conflicts", Read, Scope::District, OFFICE),
     row("GET", "/grid", Read, Scope::District, OFFICE),
+    row("GET", "/maps", Read, Scope::OwnUnit, SEE),
+    row("POST", "/maps", Export, Scope::OwnUnit, SEE),
     row("GET", "/proposals", Read, Scope::District, OFFICE),
     row("GET", "/photos", Read, Scope::District, OFFICE),
     row("GET", "/devices", Read, Scope::District, OFFICE),
@@ -238,6 +240,7 @@ pub const TABLE: &[Row] = &[
     // Operators.
     row("GET", "/docs", Read, Scope::Public, NOBODY),
     row("GET", "/docs/guide", Read, Scope::Public, NOBODY),
+    row("GET", "/docs/maps", Read, Scope::Public, NOBODY),
     row("GET", "/docs/errors", Read, Scope::Public, NOBODY),
     row("GET", "/openapi.json", Read, Scope::Public, NOBODY),
     row("GET", "/healthz", Read, Scope::Public, NOBODY),

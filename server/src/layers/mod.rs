@@ -8,6 +8,7 @@ mod columns;
 pub mod cql;
 pub mod crs;
 pub mod geojson;
+mod guarded;
 pub mod predicate;
 mod terms;
 
@@ -16,7 +17,8 @@ use sync_protocol::ids::sha256;
 use uuid::Uuid;
 
 pub use columns::{Column, ColumnKind};
-pub use terms::term;
+pub use guarded::{guarded, unguarded};
+pub use terms::{term, unterm};
 
 /// A text in the two languages of the project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,3 +82,8 @@ pub fn term(name: &str) -> &str {
     let known = TERMS.iter().find(|(known, _)| *known == name).map(|(_, zh)| *zh);
     known.or_else(|| State::parse(name).map(State::zh)).unwrap_or(name)
 }
+
+/// The term of a word; what is none stays as it is.
+pub fn unterm(word: &str) -> &str {
+    TERMS.iter().find(|(_, zh)| *zh == word).map_or(word, |(known, _)| *known)
+}

@@ -329,3 +329,16 @@ fn only_a_photo_that_the_hazard_names_is_written_off_and_a_photo_of_after_is_a_n
     spent.round.spent.insert(PhotoHash([1; 32]));
     assert_eq!(codes(&spent, Command::Rectify), [Reason::Evidence]);
 }
+
+#[test]
+fn who_closed_it_does_not_verify_it_afterwards_where_the_bureau_keeps_the_two_apart() {
+    let (fields, photos) = everything();
+    let closed = Case { closers: BTreeSet::from([person(1)]), ..ready(State::Disputed, Command::Verify) };
+    let by = |profile: Profile| {
+        let giving = Giving { profile, ..giving(Role::Reinspector, &fields, &photos) };
+        let found = allowed(&closed, Command::Verify, &giving);
+        found.err().unwrap_or_default().iter().map(|it| it.code).collect::<Vec<_>>()
+    };
+    assert_eq!(by(Profile::default()), [Reason::SamePerson]);
+    assert!(by(Profile { closer_is_not_reinspector: false }).is_empty());
+}

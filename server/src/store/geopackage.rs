@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{Column as _, Connection as _, QueryBuilder, Row as _, Sqlite, TypeInfo as _, ValueRef as _};
 use sync_protocol::codes::Code;
 
-use crate::grid::{Feature, FileFault, Read, Shape, geopackage};
+use crate::grid::{Feature, FileFault, Read, Shape, geopackage, own};
 
 /// Tables of one file.
 const TABLES: usize = 32;
@@ -30,6 +30,7 @@ const SELECT_LAYERS: &str = "SELECT c.table_name, g.column_name, coalesce(s.orga
      JOIN gpkg_geometry_columns g ON g.table_name = c.table_name \
      LEFT JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id \
      WHERE c.data_type = 'features' ORDER BY c.table_name LIMIT 33";
+const SELECT_ABOUT: &str = "SELECT substr(description, 1, 4000) FROM gpkg_contents WHERE table_name = $1";
 const SELECT_HIDDEN: &str = "SELECT count(*), coalesce(sum(hidden), 0) FROM pragma_table_xinfo($1)";
 
 /// Reads every layer of features.
@@ -94,9 +95,18 @@ async fn read_layers(connection: &mut SqliteConnection) -> Result<Read, FileFaul
         if read.system.get_or_insert_with(|| system.clone()) != &system {
             return Err(unreadable("its layers have different coordinate systems"));
         }
+        let own = own_datum(connection, &table).await;
+        read.own_datum = read.own_datum.take().or(own);
         read_layer(connection, &table, &column, &mut read).await?;
     }
     Ok(read)
+}
+
+/// The datum that a layer of a file of ours names. Files of others may be without the column.
+async fn own_datum(connection: &mut SqliteConnection, table: &str) -> Option<String> {
+    let about = sqlx::query_scalar(SELECT_ABOUT).bind(table).fetch_optional(&mut *connection).await;
+    let about: Option<String> = about.ok().flatten().flatten();
+    about.and_then(|about| own::datum_of_text(&about)).or_else(|| own::datum_of_name(table))
 }
 
 /// Refuses what is no plain table: it could compute while it is read.
@@ -143,6 +153,7 @@ async fn read_layer(
 }
 
 fn feature(number: u64, row: &SqliteRow, geometry: &str) -> Result<Feature, (Code, String)> {
+    let own = own::layer_of(|name| row.columns().iter().any(|column| column.name() == name));
     let mut properties = BTreeMap::new();
     let mut shape = Shape::None;
     for column in row.columns() {
@@ -155,7 +166,7 @@ fn feature(number: u64, row: &SqliteRow, geometry: &str) -> Result<Feature, (Cod
             properties.insert(name.to_owned(), text);
         }
     }
-    Ok(Feature { row: number, id: None, properties, shape })
+    Ok(Feature { row: number, id: None, properties, shape, own })
 }
 
 /// A value as a table would hold it; none where it is empty, or bytes.

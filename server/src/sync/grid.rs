@@ -29,7 +29,7 @@ use crate::grid::items::{self, Items};
 use crate::grid::mapping::Mapping;
 use crate::grid::plan::{self, Plan};
 use crate::grid::report::{Report, Warning};
-use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, Refusal, regions};
+use crate::grid::{self, FILE_BYTES, FILES, FileFault, Format, Read, Refusal, own, regions};
 use crate::store::{RecordRow, ReferenceKind, ReferenceVersion, StoreError, Transaction, geopackage};
 
 /// Rows of reference data of one kind in a district.
@@ -78,6 +78,8 @@ struct ReadFile {
     name: String,
     datum: Converter,
     warnings: Vec<Warning>,
+    /// The datum that the file alone says.
+    assumed: Option<String>,
     read: Read,
 }
 
@@ -99,15 +101,23 @@ pub async fn import_lines(
     // Putting together takes seconds: writers wait for it only where it needs what is held.
     let (writing, assembled) = match import.missing {
         Missing::Retired => {
-            let assembled = blocking(move || assemble::assemble(items)).await?;
+            let id = district.id;
+            let assembled = blocking(move || {
+                let mut items = items;
+                own::resolve(&mut items, id);
+                assemble::assemble(items)
+            });
+            let assembled = assembled.await?;
             (Writing::begin(engine, district, ReferenceKind::Grid).await?, assembled)
         }
         Missing::Kept => {
             let writing = Writing::begin(engine, district, ReferenceKind::Grid).await?;
             let held: Vec<Reference> = writing.held.values().map(|(_, held)| held.clone()).collect();
+            let id = district.id;
             let assembled = blocking(move || {
                 let mut items = items;
                 assemble::keep(&mut items, &held);
+                own::resolve(&mut items, id);
                 assemble::assemble(items)
             });
             (writing, assembled.await?)
@@ -216,12 +226,13 @@ async fn read_files(
     for file in &import.files {
         let of_file = |fault: FileFault| refused(&file.name, &fault);
         let read = read_file(&file.path, file.format, &import.mapping).await.map_err(of_file)?;
-        let (datum, differs) = datum::choose(import.datum, read.system.as_deref()).map_err(of_file)?;
+        let chosen = datum::choose(import.datum, read.system.as_deref(), read.own_datum.as_deref());
+        let datum::Chosen { converter: datum, warning: differs, assumed } = chosen.map_err(of_file)?;
         let (name, grid) = (file.name.clone(), Arc::clone(&grid));
         let looked_at = move || {
             let looks = datum::warnings(datum.datum(), &read.features, expected, grid.index());
             let warnings = differs.into_iter().chain(looks).collect();
-            ReadFile { name, datum, warnings, read }
+            ReadFile { name, datum, warnings, assumed, read }
         };
         files.push(blocking(looked_at).await?);
     }
@@ -248,6 +259,9 @@ fn begin(report: &mut Report, file: &ReadFile) {
     report.refuse(&file.name, &file.read.refused);
     let is_gb18030 = u64::from(file.read.is_gb18030);
     report.warnings.extend(file.warnings.iter().cloned());
+    if let Some(datum) = &file.assumed {
+        report.datum_of_file(datum, file.read.rows);
+    }
     report.warn("gb18030", "文件按 GB 18030 编码读取", "the file was read as GB 18030", is_gb18030);
 }
 

@@ -1,7 +1,7 @@
-//! The guide for people of the office (`docs/guide.zh.md`) as a page. It is written once, as Markdown, and reads as well
-//! in the repository.
+//! Documents as pages: the guide for people of the office (`docs/guide.zh.md`), and what layers and files are
+//! (`docs/maps.md`). They are written once, as Markdown, and read as well in the repository.
 //!
-//! Reads as much of Markdown as the guide uses, and no more: headings, paragraphs, lists, tables, `code`, bold, links.
+//! Reads as much of Markdown as they use, and no more: headings, paragraphs, lists, tables, `code`, bold, links, fences.
 //! A test holds that nothing of it is left over on the page.
 
 use maud::{Markup, html};
@@ -17,6 +17,20 @@ pub fn guide(viewer: &Viewer) -> String {
         p class="more" { (back(viewer)) " · " a href="/docs" { "接口文档 API" } }
     };
     open_page("使用说明", viewer, &body)
+}
+
+const MAPS: &str = include_str!("../../../docs/maps.md");
+
+/// What layers, columns and files are.
+pub fn maps_guide(viewer: &Viewer) -> String {
+    let body = html! {
+        section class="guide" lang="en" { @for block in blocks(MAPS) { (block) } }
+        p class="more" {
+            @if viewer.may("GET", "/maps") { a href="/maps" { "导出 Files" } " · " }
+            (back(viewer)) " · " a href="/docs" { "接口文档 API" }
+        }
+    };
+    open_page("图层与文件", viewer, &body)
 }
 
 /// What begins a line of the same block.
@@ -48,12 +62,43 @@ fn sort(line: &str) -> Sort {
 fn blocks(text: &str) -> Vec<Markup> {
     let mut blocks = Vec::new();
     for part in text.split("\n\n") {
-        let lines: Vec<&str> = part.lines().filter(|line| !line.is_empty()).collect();
+        if let Some((_, code)) = part.strip_prefix("```").and_then(|rest| rest.split_once('\n')) {
+            let code = code.trim_end_matches(['`', '\n']);
+            blocks.push(html! { pre tabindex="0" { code { (code) } } });
+            continue;
+        }
+        let lines = whole(part);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         for together in lines.chunk_by(|left, right| sort(left) == sort(right)) {
             blocks.push(block(together));
         }
     }
     blocks
+}
+
+/// The lines of a part; what is indented goes on with the line before.
+fn whole(part: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in part.lines().filter(|line| !line.is_empty()) {
+        match lines.last_mut() {
+            Some(before) if line.starts_with("  ") => *before = joined(&[before, line.trim_start()]),
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Lines as one text. Chinese needs no space where a line was broken.
+fn joined(lines: &[&str]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let is_of_words = |c: Option<char>| c.is_some_and(|c| c.is_ascii());
+        if is_of_words(text.chars().last()) && is_of_words(line.chars().next()) {
+            text.push(' ');
+        }
+        text.push_str(line);
+    }
+    text
 }
 
 fn block(lines: &[&str]) -> Markup {
@@ -62,14 +107,13 @@ fn block(lines: &[&str]) -> Markup {
     match sort(first) {
         Sort::Heading => html! {
             @for line in lines {
-                @if line.starts_with("## ") { h2 { (after(line)) } } @else { h1 { (after(line)) } }
+                @if line.starts_with("### ") { h3 { (after(line)) } } @else if line.starts_with("## ") { h2 { (after(line)) } } @else { h1 { (after(line)) } }
             }
         },
         Sort::Item => html! { ul { @for line in lines { li { (after(line)) } } } },
         Sort::Step => html! { ol { @for line in lines { li { (after(line)) } } } },
         Sort::Row => table(lines),
-        // Chinese needs no space where a line was broken.
-        Sort::Text => html! { p { (inline(&lines.concat())) } },
+        Sort::Text => html! { p { (inline(&joined(lines))) } },
     }
 }
 
@@ -104,10 +148,15 @@ fn inline(text: &str) -> Markup {
         && let Some((name, rest)) = rest.split_once("](")
         && let Some((target, after)) = rest.split_once(')')
     {
-        // Of the other documents, a server has the API's alone.
+        let shown = match target.split('#').next() {
+            Some("api.md") => Some("/docs"),
+            Some("maps.md") => Some("/docs/maps"),
+            // A server has no other documents.
+            Some(_) | None => None,
+        };
         return html! {
             (before)
-            @if target == "api.md" { a href="/docs" { (name) } } @else { (name) }
+            @if let Some(shown) = shown { a href=(shown) { (name) } } @else { (name) }
             (inline(after))
         };
     }
@@ -136,6 +185,29 @@ mod tests {
         for left in ["**", "`", "](", "|--", "\n#"] {
             assert!(!body.contains(left), "{left}");
         }
+    }
+
+    #[test]
+    fn all_of_what_layers_and_files_are_is_on_the_page() {
+        let page = maps_guide(&Viewer::default());
+        for wanted in [
+            "<h1>Maps</h1>",
+            "<h3>CQL2</h3>",
+            "<pre tabindex=\"0\"><code>severity = &#39;critical&#39; AND",
+            "<th scope=\"col\">geometry</th>",
+        ] {
+            assert!(page.replace('\'', "&#39;").contains(wanted), "{wanted}: {page}");
+        }
+        let body = page.split("class=\"guide\"").nth(1).unwrap();
+        for left in ["**", "`", "](", "|--", "\n#"] {
+            assert!(!body.contains(left), "{left}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_indented_goes_on_with_the_one_before() {
+        let shown: String = blocks("- one\n  two\n- 三\n  四").into_iter().map(Markup::into_string).collect();
+        assert_eq!(shown, "<ul><li>one two</li><li>三四</li></ul>");
     }
 
     #[test]

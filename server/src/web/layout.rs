@@ -16,6 +16,8 @@ pub(super) enum Tab {
     Orders,
     /// The layers of the map.
     Map,
+    /// Files, and how programs read the map.
+    Files,
     /// Lines.
     Grid,
     /// Open conflicts.
@@ -43,11 +45,12 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 16] = [
+    const ALL: [(Self, &'static str, &'static str); 17] = [
         (Self::Overview, "/", "总览"),
         (Self::Hazards, "/hazards", "隐患"),
         (Self::Orders, "/orders", "通知书"),
         (Self::Map, "/ogc", "地图"),
+        (Self::Files, "/maps", "导出"),
         (Self::Grid, "/grid", "线路"),
         (Self::Conflicts, "/conflicts", "冲突"),
         (Self::Proposals, "/proposals", "重复"),

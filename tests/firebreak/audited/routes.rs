@@ -19,6 +19,7 @@ const WITHOUT_ROWS: &[(&str, &str)] = &[
     ("POST /v1/sync", "what a phone hands in are signed operations, which are kept as they came"),
     ("HEAD /v1/photos/{sha256}", "it reads how far an upload is"),
     ("POST /v1/exports/{export}", "nothing leaves the server before the file is fetched, which leaves a row"),
+    ("POST /maps", "as with `POST /v1/exports/{export}`"),
     ("POST /v1/session/district", "it changes what is looked at, and nothing of the ledger"),
     ("POST /district", "it changes what is looked at, and nothing of the ledger"),
 ];
@@ -316,6 +317,8 @@ async fn pages(server: &Server, office: &mut Office<'_>) -> Result<()> {
     let reply = fills((&mut browser, office), ("POST /units", "/units"), &filled, &["unit.add"]).await?;
     let at = ("POST /units/{unit}", reply.location.as_str());
     fills((&mut browser, office), at, &[("act", "retire")], &["unit.retire"]).await?;
+    let filled = [("layer", "lines"), ("format", "csv"), ("datum", "gcj02")];
+    fills((&mut browser, office), ("POST /maps", "/maps"), &filled, &[]).await?;
     let grade = format!("/hazards/{}/commands/grade", report.record);
     let at = ("POST /hazards/{record}/commands/{command}", grade.as_str());
     fills((&mut browser, office), at, &[("severity", "general")], &["command.grade"]).await?;

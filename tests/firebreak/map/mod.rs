@@ -9,6 +9,7 @@ mod exports;
 mod filtered;
 mod reading;
 mod round_trip;
+mod tags;
 pub(crate) mod tiles;
 pub(crate) mod whole;
 

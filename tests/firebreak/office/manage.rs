@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::accounts::{OTHER_PASSWORD, PASSWORD, account};
 
 /// A browser of a new account of this role.
-async fn signed_in(server: &Server, login: &str, role: &str) -> Result<Browser> {
+pub(super) async fn signed_in(server: &Server, login: &str, role: &str) -> Result<Browser> {
     account(server, login, role).await?;
     let mut browser = Browser::new(server)?;
     browser.sign_in(login, PASSWORD).await?;
@@ -18,7 +18,7 @@ async fn signed_in(server: &Server, login: &str, role: &str) -> Result<Browser> 
 }
 
 /// A form of one of our pages, with what it says beside the cookie.
-async fn sends(browser: &mut Browser, path: &str, fields: &[(&str, &str)]) -> Result<Reply> {
+pub(super) async fn sends(browser: &mut Browser, path: &str, fields: &[(&str, &str)]) -> Result<Reply> {
     let csrf = browser.csrf.clone();
     let mut all = vec![("csrf", csrf.as_str())];
     all.extend(fields);

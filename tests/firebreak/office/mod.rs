@@ -7,6 +7,7 @@ mod conflicts;
 mod devices;
 mod hazards;
 mod manage;
+mod maps;
 mod own;
 mod pages;
 mod proposals;

@@ -2,6 +2,7 @@
 //!
 //! What the standards require is listed in `docs/conformance.md`, each with the test that shows it.
 
+mod address;
 mod clients;
 mod cql;
 mod crs;

@@ -100,9 +100,10 @@ async fn no_role_is_shown_a_link_or_a_form_that_would_keep_it_out() -> Result<()
     let of =
         |role: Role| found.iter().find(|(known, _)| **known == role).map(|(_, seen)| seen).context("no role");
     // What each should find is there to be found.
-    for wanted in
-        ["/people", "/units", "/orders", "/audit", "/audit/head", "/account", "/password", "/docs/guide"]
-    {
+    for wanted in [
+        "/people", "/units", "/orders", "/audit", "/audit/head", "/account", "/password", "/docs/guide",
+        "/maps", "/docs/maps",
+    ] {
         let is_of_account = wanted == "/password";
         ensure!(
             is_of_account || of(Role::Admin)?.contains(wanted),

@@ -57,6 +57,7 @@ fn line(name: &str, mut table: Vec<&RawStructure>) -> Result<RawLine, Refusal> {
     Ok(RawLine {
         row,
         external_id: name.to_owned(),
+        record: None,
         name: Some(name.to_owned()),
         kind: LineKind::Line,
         voltage: voltage.cloned().unwrap_or_else(Voltage::default),

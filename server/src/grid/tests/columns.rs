@@ -99,8 +99,9 @@ fn a_file_that_is_none_of_its_format_is_refused_whole() {
 
 #[test]
 fn the_datum_is_what_the_reader_says_else_what_the_file_says() {
-    let chosen =
-        |said, system| datum::choose(said, system).map(|(datum, warning)| (datum.datum(), warning.is_some()));
+    let chosen = |said, system| {
+        datum::choose(said, system, None).map(|it| (it.converter.datum(), it.warning.is_some()))
+    };
     assert_eq!(chosen(None, None), Ok((Datum::Wgs84, false)));
     assert_eq!(chosen(None, Some("urn:ogc:def:crs:OGC:1.3:CRS84")), Ok((Datum::Wgs84, false)));
     assert_eq!(chosen(None, Some("urn:ogc:def:crs:EPSG::4490")), Ok((Datum::Cgcs2000, false)));
@@ -143,4 +144,20 @@ fn numbers_that_look_wrong_are_warned_of() {
     let right = geojson(&[line(&json!({"osm_id": 1}), &TWO)]);
     assert!(datum::warnings(Datum::Wgs84, &right.features, None, None).is_empty());
     assert!(right.features.iter().all(|feature| matches!(feature.shape, Shape::Lines(_))));
+}
+
+#[test]
+fn the_datum_that_a_file_of_ours_says_counts_where_nobody_says_otherwise() {
+    let chosen = |said, system, own| {
+        let chosen = datum::choose(said, system, own).unwrap();
+        (chosen.converter.datum(), chosen.warning.is_some(), chosen.assumed)
+    };
+    let gcj = Some("gcj02".to_owned());
+    assert_eq!(chosen(None, None, Some("gcj02")), (Datum::Gcj02, false, gcj.clone()));
+    assert_eq!(chosen(None, Some("none:0"), Some("gcj02")), (Datum::Gcj02, false, gcj));
+    assert_eq!(chosen(None, None, Some("wgs84")), (Datum::Wgs84, false, None));
+    assert_eq!(chosen(None, None, Some("Mars 2000")), (Datum::Wgs84, false, None));
+    // Whoever reads it knows better, and is told.
+    assert_eq!(chosen(Some(Datum::Wgs84), None, Some("gcj02")), (Datum::Wgs84, true, None));
+    assert_eq!(chosen(None, Some("epsg:4490"), Some("gcj02")), (Datum::Cgcs2000, true, None));
 }

@@ -4,6 +4,7 @@
 //! reads what a request wants; `tile_sets` and `tiles` are the vector tiles. Which requirement is met by what is in `docs/conformance.md`. What layers are is in
 //! [`crate::layers`], how they are read in `sync::layers`. Start at [`items`](self::items::items).
 
+mod accept;
 mod asked;
 pub(super) mod collections;
 pub(super) mod items;
@@ -64,8 +65,8 @@ pub(super) fn layer(account: &Account, name: &str) -> Result<Layer, ApiError> {
     found.ok_or_else(|| Code::NotFound.into())
 }
 
-/// Where this server is, as the request says it: `https://host/ogc`. A reader behind a proxy is given addresses that
-/// lead through it.
+/// Where this server is, `https://host/ogc`: as the operator says (`public_url`), else as the request does. A reader behind a
+/// proxy is given addresses that lead through it.
 #[derive(Clone, Debug)]
 pub(super) struct Base(pub(super) String);
 
@@ -76,6 +77,9 @@ impl FromRequestParts<Shared> for Base {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Self::Rejection> {
+        if let Some(address) = &shared.public_url {
+            return Ok(Self(format!("{address}/ogc")));
+        }
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let host = parts.uri.authority().map(axum::http::uri::Authority::as_str).or_else(|| text("host"));
         let is_plain = |host: &&str| {
@@ -109,23 +113,11 @@ impl Format {
             Some("html") => Ok(Self::Html),
             Some(_) => Err(ApiError::with(Code::BadParameter, "f: json, html")),
             None => {
-                let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-                Ok(Self::accepted(accepted.unwrap_or_default()))
+                let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+                let accepted = accepted.collect::<Vec<_>>().join(",");
+                Ok(if accept::likes_pages(&accepted) { Self::Html } else { Self::Json })
             }
         }
-    }
-
-    /// The first that is named of those that there are; programs that take anything are given JSON.
-    fn accepted(accepted: &str) -> Self {
-        for kind in accepted.split(',').filter_map(|range| range.split(';').next()).map(str::trim) {
-            if kind == "text/html" || kind == "application/xhtml+xml" {
-                return Self::Html;
-            }
-            if kind.ends_with("json") || kind == "*/*" || kind == "application/*" {
-                return Self::Json;
-            }
-        }
-        Self::Json
     }
 }
 
@@ -177,16 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_are_given_pages_and_programs_are_given_json() {
-        for (accepted, format) in [
-            ("", Format::Json),
-            ("*/*", Format::Json),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Html),
-            ("application/geo+json, text/html;q=0.5", Format::Json),
-            ("image/png", Format::Json),
-        ] {
-            assert_eq!(Format::accepted(accepted), format, "{accepted:?}");
-        }
+    fn a_form_that_there_is_not_is_refused() {
         assert!(Format::of(Some("xml"), &HeaderMap::new()).is_err());
     }
 }

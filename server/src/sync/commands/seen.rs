@@ -102,6 +102,7 @@ pub(super) async fn seen(
     let whole = &judged.case;
     case.rectifiers.extend(&whole.rectifiers);
     case.reinspectors.extend(&whole.reinspectors);
+    case.closers.extend(&whole.closers);
     case.round.rectifiers.extend(&whole.round.rectifiers);
     case.round.spent.extend(&whole.round.spent);
     case.is_major |= whole.is_major;

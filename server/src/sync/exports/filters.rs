@@ -1,5 +1,6 @@
 //! The filters of files: those of the ledger's list, as far as columns of a layer say what they ask for.
 
+use geo::Coord;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sync_protocol::codes::Code;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use super::Subject;
 use crate::domain::Role;
+use crate::layers::crs::Crs;
 use crate::layers::predicate::{Comparison, Predicate};
 use crate::layers::{Column, Layer, Value};
 use crate::report::figures::is_counted;
@@ -20,7 +22,7 @@ use crate::sync::sessions::Sight;
 /// What is asked of features; none: anything. Days are local to the district, both ends included.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filters {
-    /// In a box: west, south, east, north, WGS-84 degrees.
+    /// In a box: west, south, east, north, WGS-84 degrees; west beyond east where it crosses the 180th meridian.
     pub bbox: Option<[f64; 4]>,
     /// In this state.
     pub state: Option<String>,
@@ -127,6 +129,7 @@ impl Filters {
             Subject::All => return Err(bad("layer: all layers have bbox alone as a filter")),
         };
         let mut asked = Conditions { layer, all: Vec::new() };
+        let bbox = self.ask_box(&mut asked)?;
         self.ask_terms(&mut asked)?;
         self.ask_times(&mut asked, zone, now_ms)?;
         let predicate = match asked.all.len() {
@@ -148,7 +151,7 @@ impl Filters {
         };
         let of_record = self.of_record(layer)?;
         let sight = self.narrowed(layer, sight)?;
-        Ok(Selection { predicate, bbox: self.bbox, at: None, since, of_record, sight })
+        Ok(Selection { predicate, bbox, at: None, since, of_record, sight })
     }
 
     /// What is asked of the records of hazards.
@@ -172,6 +175,24 @@ impl Filters {
             is_missing: self.missing,
             is_supervised: self.supervised,
         })
+    }
+
+    /// The box, where it is one: across the 180th meridian it is two, which are a condition.
+    fn ask_box(&self, asked: &mut Conditions) -> Result<Option<[f64; 4]>, SyncError> {
+        let Some([west, south, east, north]) = self.bbox else { return Ok(None) };
+        let is_on_earth = |at: f64, most: f64| (-most..=most).contains(&at);
+        if ![west, east].iter().all(|at| is_on_earth(*at, 180.0))
+            || ![south, north].iter().all(|at| is_on_earth(*at, 90.0))
+        {
+            return Err(bad("bbox"));
+        }
+        let (least, most) = (Coord { x: west, y: south }, Coord { x: east, y: north });
+        let areas = Crs::storage().box_into_degrees(least, most).ok_or_else(|| bad("bbox"))?;
+        if west <= east {
+            return Ok(self.bbox);
+        }
+        asked.all.push(Predicate::meets_one_of(areas));
+        Ok(None)
     }
 
     fn ask_terms(&self, asked: &mut Conditions) -> Result<(), SyncError> {
@@ -304,10 +325,25 @@ impl Filters {
             ("type", self.record_type.clone()),
         ]
         .into_iter()
-        .filter_map(|(name, value)| value.map(|value| format!("{name}={value}")))
+        .filter_map(|(name, value)| value.map(|value| format!("{name}={}", escaped(&value))))
         .collect::<Vec<_>>()
         .join("&")
     }
+}
+
+/// A value of a query string that can be read back: what parts pairs is escaped, Chinese is left to be read.
+fn escaped(text: &str) -> String {
+    let is_plain = |c: char| !(c.is_control() || c.is_whitespace() || "%&=+#;".contains(c));
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_plain(c) {
+            escaped.push(c);
+        } else {
+            let bytes = c.to_string().into_bytes();
+            escaped.extend(bytes.into_iter().map(|byte| format!("%{byte:02X}")));
+        }
+    }
+    escaped
 }
 
 fn zone_date(zone: &TimeZone, at_ms: i64) -> Option<Date> {
@@ -320,4 +356,39 @@ fn midnight_ms(zone: &TimeZone, day: Date) -> Option<i64> {
 
 fn day_number(day: Date) -> i64 {
     crate::report::period::day_number(day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_township(township: &str, turn: Option<&str>) -> Filters {
+        let turn = turn.map(str::to_owned);
+        Filters { township: Some(township.to_owned()), turn, ..Filters::default() }
+    }
+
+    #[test]
+    fn filters_that_differ_have_queries_that_differ() {
+        let forged = of_township("岔河&turn=reviewer", None).query(0);
+        assert_eq!(forged, "township=岔河%26turn%3Dreviewer");
+        assert_ne!(forged, of_township("岔河", Some("reviewer")).query(0));
+        assert_ne!(of_township("a%26b", None).query(0), of_township("a&b", None).query(0));
+        assert_eq!(of_township("岔 河+;#\n", None).query(0), "township=岔%20河%2B%3B%23%0A");
+    }
+
+    #[test]
+    fn a_box_across_the_180th_meridian_is_two() {
+        let select = |bbox| {
+            let filters = Filters { bbox: Some(bbox), ..Filters::default() };
+            filters.selection(Subject::Layer(Layer::Hazards), &TimeZone::UTC, 0, Sight::District)
+        };
+        let across = select([170.0, -10.0, -170.0, 10.0]).unwrap();
+        assert!(across.bbox.is_none());
+        assert!(matches!(across.predicate, Some(Predicate::Or(both)) if both.len() == 2));
+        let plain = select([100.0, -10.0, 110.0, 10.0]).unwrap();
+        assert!(plain.predicate.is_none() && plain.bbox.is_some());
+        for wrong in [[100.0, 10.0, 110.0, -10.0], [100.0, -10.0, 181.0, 10.0], [f64::NAN, 0.0, 1.0, 1.0]] {
+            assert!(select(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -11,7 +11,8 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::DistrictId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ExportId, Job, KEPT, Parameters, State, WAITING};
+use super::{ExportId, Job, KEPT, KEPT_IN_ALL, Parameters, State, WAITING};
+use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// How often files are looked for that are to go.
@@ -111,7 +112,7 @@ impl Exports {
                 return Err(SyncError::Refused(Code::TooManyRequests));
             }
             jobs.retain(|other| other.id != id);
-            make_room(jobs);
+            make_room(jobs, job.district);
             let job = Arc::new(job);
             jobs.push(Arc::clone(&job));
             Ok((job, true))
@@ -121,6 +122,12 @@ impl Exports {
     pub(super) fn get(&self, id: ExportId, now_ms: i64) -> Option<Arc<Job>> {
         self.sweep(now_ms);
         self.with(|jobs| jobs.iter().find(|job| job.id == id).cloned())
+    }
+
+    /// Those that whoever sees this may have, the newest first.
+    pub(super) fn of(&self, district: DistrictId, sight: &Sight, now_ms: i64) -> Vec<Arc<Job>> {
+        self.sweep(now_ms);
+        self.with(|jobs| jobs.iter().rev().filter(|job| job.is_for(district, sight)).cloned().collect())
     }
 
     /// The newest file with these parameters that can be fetched; of a tag, where one is named.
@@ -165,13 +172,38 @@ impl Exports {
     }
 }
 
-/// The oldest files that can be fetched give way.
-fn make_room(jobs: &mut Vec<Arc<Job>>) {
-    while jobs.len() >= KEPT {
-        let is_done = |job: &Arc<Job>| matches!(job.state(), State::Ready(_) | State::Failed(..));
-        let Some(oldest) = jobs.iter().position(is_done) else { return };
-        discard(&jobs.remove(oldest).path);
+/// The oldest files of a district that can be fetched give way to its next one; where all districts have too many, those of
+/// the one that has most.
+fn make_room(jobs: &mut Vec<Arc<Job>>, district: DistrictId) {
+    while jobs.iter().filter(|job| job.district == district).count() >= KEPT {
+        if !drop_oldest(jobs, district) {
+            break;
+        }
     }
+    while jobs.len() >= KEPT_IN_ALL {
+        let mut amounts: HashMap<DistrictId, usize> = HashMap::new();
+        for job in jobs.iter().filter(|job| is_done(job)) {
+            *amounts.entry(job.district).or_default() += 1;
+        }
+        let most = amounts.into_iter().max_by_key(|(district, amount)| (*amount, district.0));
+        let Some((most, _)) = most else { return };
+        if !drop_oldest(jobs, most) {
+            return;
+        }
+    }
+}
+
+fn is_done(job: &Arc<Job>) -> bool {
+    matches!(job.state(), State::Ready(_) | State::Failed(..))
+}
+
+/// False where a district has none that can be fetched.
+fn drop_oldest(jobs: &mut Vec<Arc<Job>>, district: DistrictId) -> bool {
+    let Some(oldest) = jobs.iter().position(|job| job.district == district && is_done(job)) else {
+        return false;
+    };
+    discard(&jobs.remove(oldest).path);
+    true
 }
 
 /// Deletes a file; whoever is reading it reads on.
@@ -202,10 +234,15 @@ mod tests {
 
     use super::super::{KEPT_MS, Ready};
     use super::*;
-    use crate::sync::sessions::Sight;
 
     fn job(exports: &Exports, number: u8, begun_ms: i64) -> Job {
-        let id = ExportId([number; 16]);
+        job_of(exports, 0, number, begun_ms)
+    }
+
+    fn job_of(exports: &Exports, district: u8, number: u8, begun_ms: i64) -> Job {
+        let mut id = [number; 16];
+        id[0] = district;
+        let id = ExportId(id);
         Job {
             id,
             file_name: "hazards.geojson".to_owned(),
@@ -214,7 +251,7 @@ mod tests {
             written: Arc::default(),
             total: Mutex::default(),
             begun_ms,
-            district: DistrictId(Uuid::nil()),
+            district: DistrictId(Uuid::from_bytes([district; 16])),
             sight: Sight::District,
             parameters: Parameters([number; 32]),
             path: exports.path(id, begun_ms),
@@ -230,7 +267,43 @@ mod tests {
     }
 
     fn begin(exports: &Exports, number: u8, now_ms: i64) -> Result<(Arc<Job>, bool), SyncError> {
-        exports.find_or_begin(ExportId([number; 16]), now_ms, || job(exports, number, now_ms))
+        let job = job(exports, number, now_ms);
+        exports.find_or_begin(job.id, now_ms, || job)
+    }
+
+    fn is_there(exports: &Exports, district: u8, number: u8) -> bool {
+        exports.get(job_of(exports, district, number, 0).id, 0).is_some()
+    }
+
+    fn fill(exports: &Exports, district: u8, amount: usize) {
+        for number in 0..amount {
+            let job = job_of(exports, district, u8::try_from(number).unwrap(), 0);
+            let (job, _) = exports.find_or_begin(job.id, 0, || job).unwrap();
+            ready(&job, "a");
+        }
+    }
+
+    #[test]
+    fn files_of_one_district_never_make_those_of_another_give_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let exports = Exports::new(folder.path());
+        fill(&exports, 1, 1);
+        fill(&exports, 2, KEPT + 2);
+        assert!(is_there(&exports, 1, 0), "the other district has its own room");
+        assert!(!is_there(&exports, 2, 1) && is_there(&exports, 2, 2));
+    }
+
+    #[test]
+    fn of_too_many_files_those_of_the_district_that_has_most_give_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let exports = Exports::new(folder.path());
+        fill(&exports, 1, 1);
+        let districts = u8::try_from((KEPT_IN_ALL - 1).div_ceil(KEPT)).unwrap();
+        for district in 2..2 + districts {
+            fill(&exports, district, KEPT);
+        }
+        assert!(is_there(&exports, 1, 0));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), KEPT_IN_ALL);
     }
 
     #[test]
@@ -257,7 +330,7 @@ mod tests {
         assert!(waiting.iter().all(Result::is_ok));
         assert!(matches!(begin(&exports, 99, 0), Err(SyncError::Refused(Code::TooManyRequests))));
         exports.sweep(KEPT_MS * 2);
-        assert!(exports.get(ExportId([0; 16]), KEPT_MS * 2).is_some());
+        assert!(exports.get(job(&exports, 0, 0).id, KEPT_MS * 2).is_some());
     }
 
     #[test]
@@ -281,8 +354,8 @@ mod tests {
             let (job, _) = begin(&exports, u8::try_from(number).unwrap(), 0).unwrap();
             ready(&job, "a");
         }
-        assert!(exports.get(ExportId([0; 16]), 0).is_none());
-        assert!(exports.get(ExportId([1; 16]), 0).is_some());
+        assert!(!is_there(&exports, 0, 0));
+        assert!(is_there(&exports, 0, 1));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), KEPT);
     }
 

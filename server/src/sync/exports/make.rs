@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::kept::discard;
 use super::pictures::Pictures;
-use super::{Job, PhotosShown, Ready, Request, State, Subject, archive, ledger, redactions};
+use super::{Job, PhotosShown, Ready, Request, State, Subject, WRITERS, archive, ledger, redactions};
 use crate::domain::District;
 use crate::exports::about::{About, Unsent};
 use crate::exports::{self, Format, Outline, Scratch, Workspace, WriteError, Writer};
@@ -165,15 +165,47 @@ pub async fn write_to(
 }
 
 /// The moment of the ledger that is now, as far as a file depends on it.
-pub(super) async fn moment(engine: &Arc<Engine>, district: &District) -> Result<String, SyncError> {
+pub(super) async fn moment(
+    engine: &Arc<Engine>,
+    district: &District,
+    request: &Request,
+) -> Result<String, SyncError> {
     settle(engine, district).await?;
-    let mut reading = engine.store.read().await?;
-    let (change, epoch) = cursor(&mut reading, district).await?;
-    drop(reading);
-    let (rules, grid) = versions(engine, district).await?;
-    let unsent = layers::page(engine, district, Layer::Unsent, &everything(), None, DEVICES).await?;
-    let unsent: Vec<Unsent> = unsent.iter().map(told).collect();
-    Ok(format!("{epoch} {change} {rules} {grid} {unsent:?}"))
+    let rules = engine.rules(district).await?.version().to_owned();
+    let (mut reading, moment) = layers::snapshot(engine, district).await?;
+    basis(&mut reading, &moment, district, request, &rules).await
+}
+
+/// Everything that the bytes of a file come from besides what was asked for: the same text, the same bytes.
+async fn basis(
+    reading: &mut Transaction,
+    moment: &layers::Moment,
+    district: &District,
+    request: &Request,
+    rules: &str,
+) -> Result<String, SyncError> {
+    let (change, epoch) = cursor(reading, district).await?;
+    let (_, map) = reading.map_version(district.key).await?;
+    // Names of units and people change without a change of the ledger.
+    let units: Vec<_> =
+        reading.units(district.key).await?.into_iter().map(|unit| (unit.id, unit.name)).collect();
+    let persons: Vec<_> =
+        reading.persons(district.key).await?.into_iter().map(|(it, _)| (it.id, it.name)).collect();
+    let all = everything();
+    let unsent = layers::page_in(reading, moment, district, Layer::Unsent, &all, None, DEVICES).await?;
+    let layers = request.layers();
+    // When a phone was last heard of stands in that layer alone.
+    let devices = layers.contains(&Layer::Unsent).then_some(&unsent);
+    let told: Vec<Unsent> = unsent.iter().map(told).collect();
+    let of_days = layers.iter().any(|layer| matches!(layer, Layer::Regions | Layer::NotPatrolled));
+    let day = of_days.then(|| moment.today(district));
+    let names = Sha256::digest(format!("{units:?} {persons:?}"));
+    let of_district = (&district.code, &district.name, &district.time_zone);
+    Ok(format!(
+        "{WRITERS} {epoch} {change} {map} {rules:?} {:?} {day:?} {of_district:?} {} {told:?} {devices:?}",
+        moment.grid(),
+        hex::encode(names),
+    ))
 }
 
 const fn everything() -> Selection {
@@ -192,13 +224,6 @@ async fn cursor(reading: &mut Transaction, district: &District) -> Result<(u64, 
     Ok((derived.min(lineage.change), format!("{:?}", lineage.epoch)))
 }
 
-/// The versions of rules and grid in force.
-async fn versions(engine: &Arc<Engine>, district: &District) -> Result<(String, String), SyncError> {
-    let rules = engine.rules(district).await?.version().to_owned();
-    let (lines, regions) = engine.grid(district).await?.basis;
-    Ok((rules, format!("{lines}/{regions}")))
-}
-
 async fn write(
     engine: &Arc<Engine>,
     district: &District,
@@ -209,7 +234,8 @@ async fn write(
     settle(engine, district).await?;
     let rules = engine.rules(district).await?.version().to_owned();
     let (mut reading, moment) = layers::snapshot(engine, district).await?;
-    let (change, epoch) = cursor(&mut reading, district).await?;
+    let basis = basis(&mut reading, &moment, district, request, &rules).await?;
+    let (change, _) = cursor(&mut reading, district).await?;
     let change_ms = reading.moment_of_change(district.key, change).await?;
     let unsent = unsent(&mut reading, &moment, district, &request.sight).await?;
     let (lines, regions) = moment.grid();
@@ -226,7 +252,7 @@ async fn write(
         unsent,
     };
     let parameters = request.parameters(district.id);
-    let tag = Sha256::new().chain_update(parameters.0).chain_update(format!("{epoch} {about:?}")).finalize();
+    let tag = Sha256::new().chain_update(parameters.0).chain_update(basis).finalize();
     let mut pages = Pages { engine, district, request, reading, moment, written };
     match request.format {
         Format::GeoPackage => geopackage(&mut pages, &about, path).await?,

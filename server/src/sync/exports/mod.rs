@@ -36,8 +36,12 @@ use crate::layers::Layer;
 
 /// Files that wait or are being made, of a district.
 pub const WAITING: usize = 8;
-/// Files that are kept, of all districts.
+/// Files that are kept, of a district.
 pub const KEPT: usize = 64;
+/// Files that are kept, of all districts.
+pub const KEPT_IN_ALL: usize = 512;
+/// What our writers write: another number where the same features come to other bytes than before.
+const WRITERS: u32 = 2;
 /// How long a file is kept, milliseconds.
 pub const KEPT_MS: i64 = 24 * 3_600_000;
 
@@ -323,7 +327,7 @@ impl Job {
 /// [`Code::BadParameter`], [`Code::Forbidden`]; [`Code::TooManyRequests`] where too many wait.
 pub async fn ask(engine: &Arc<Engine>, district: &District, request: Request) -> Result<Arc<Job>, SyncError> {
     request.require_possible()?;
-    let moment = make::moment(engine, district).await?;
+    let moment = make::moment(engine, district, &request).await?;
     let parameters = request.parameters(district.id);
     let id = ExportId::of(parameters, &moment);
     let begun_ms = engine.clock.now_ms();
@@ -350,6 +354,11 @@ pub async fn ask(engine: &Arc<Engine>, district: &District, request: Request) ->
         tokio::spawn(async move { make::make(&engine, &district, &making, &request).await });
     }
     Ok(job)
+}
+
+/// Files that were asked for and that whoever sees this may have, the newest first.
+pub fn listed(engine: &Engine, district: &District, sight: &Sight) -> Vec<Arc<Job>> {
+    engine.exports.of(district.id, sight, engine.clock.now_ms())
 }
 
 /// A file that was asked for; none where there is none that this account may have.

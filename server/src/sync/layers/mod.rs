@@ -107,7 +107,7 @@ impl Moment {
     }
 
     /// The local day of it, counted from 1970-01-01.
-    fn today(&self, district: &District) -> i64 {
+    pub fn today(&self, district: &District) -> i64 {
         let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
         days_since_1970(local_day(self.now_ms, &zone))
     }

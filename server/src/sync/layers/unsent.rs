@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use geo::{Coord, MultiPolygon, Polygon, Rect, unary_union};
+use geo::{Coord, MapCoords as _, MultiPolygon, Polygon, Rect, unary_union};
 use sync_protocol::ids::{DeviceId, PersonId};
 
 use super::{Moment, text};
@@ -102,7 +102,13 @@ fn place(
     };
     // Boxes of several people may overlap: an area holds no place twice.
     let boxes: Vec<Polygon<f64>> = boxes.iter().map(polygon).collect();
-    Some(unary_union(&boxes))
+    // Putting boxes together leaves corners a little off what was said.
+    Some(unary_union(&boxes).map_coords(|Coord { x, y }| Coord { x: said(x), y: said(y) }))
+}
+
+/// The nearest degrees that can be said: whole steps of 1e-7.
+fn said(degrees: f64) -> f64 {
+    (degrees * 1e7).round() / 1e7
 }
 
 fn polygon(GeoBox([south, west, north, east]): &GeoBox) -> Polygon<f64> {
