@@ -281,7 +281,7 @@ mod tests {
     fn a_tile_of_counts_tells_what_they_have_in_common_and_the_earliest_deadline_of_a_cell() {
         let tile = Tile::of_place(counted(None, true).place, 5).unwrap();
         let key = counted(None, true).key(12);
-        let count = |amount, due_ms| Count { key: key.clone(), amount, due_ms };
+        let count = |amount, due_ms| Count { key, amount, due_ms };
         let closed = Count { key: counted(None, false).key(12), amount: 4, due_ms: None };
         let bytes = encode(tile, &[count(2, Some(9)), count(3, Some(5)), closed]).unwrap().unwrap();
         let reader = MvtReaderRef::new(&bytes).unwrap();
