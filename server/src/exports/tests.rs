@@ -246,7 +246,7 @@ fn a_shapefile_says_how_its_short_names_are_read() {
     // Where its features are stands in the heads of both.
     let side = |head: &[u8], at: usize| f64::from_le_bytes(head[at..at + 8].try_into().unwrap());
     for name in ["hazards.shp", "hazards.shx"] {
-        let bounds = [36, 44, 52, 60].map(|at| side(&zip[name], at));
+        let bounds: Vec<f64> = [36, 44, 52, 60].into_iter().map(|at| side(&zip[name], at)).collect();
         assert_eq!(bounds, [103.01, 29.98, 103.01 + 0.2, 29.98], "{name}");
     }
     // The table names its encoding, and is as long as its head says.

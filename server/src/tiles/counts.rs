@@ -12,9 +12,11 @@ use sync_protocol::field::CATEGORIES;
 use super::{COUNTED_ZOOM, HAZARD_COUNTS, Tile, severity};
 
 /// The zooms whose cells are kept, deepest first: each but the first is made of the one before it.
-pub const LEVELS: [u8; 2] = [DEEPEST, 11];
+pub const LEVELS: [u8; 2] = [DEEPEST, WIDEST];
 /// The deepest of them.
 pub const DEEPEST: u8 = 13;
+/// The one whose cells are the widest.
+pub const WIDEST: u8 = 11;
 /// A tile shows cells of a zoom that is so much deeper, but of a small zoom none that is not kept: 32 by 32, or 16 by 16.
 const CELLS_DEEPER: u8 = 5;
 /// Features of a tile of counts, at most: where there are more, its cells are taken together by fours. They take 38
@@ -279,7 +281,7 @@ mod tests {
     fn a_tile_of_counts_tells_what_they_have_in_common_and_the_earliest_deadline_of_a_cell() {
         let tile = Tile::of_place(counted(None, true).place, 5).unwrap();
         let key = counted(None, true).key(12);
-        let count = |amount, due_ms| Count { key: key.clone(), amount, due_ms };
+        let count = |amount, due_ms| Count { key, amount, due_ms };
         let closed = Count { key: counted(None, false).key(12), amount: 4, due_ms: None };
         let bytes = encode(tile, &[count(2, Some(9)), count(3, Some(5)), closed]).unwrap().unwrap();
         let reader = MvtReaderRef::new(&bytes).unwrap();

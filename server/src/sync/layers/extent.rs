@@ -18,9 +18,7 @@ use crate::store::{FactType, Transaction};
 use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError};
 use crate::tiles::Tile;
-
-/// The zoom whose cells tell where hazards are: one of those that are counted, and few.
-const LEVEL: u8 = 10;
+use crate::tiles::counts::WIDEST;
 
 /// What holds every feature of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,9 +79,9 @@ pub async fn extent(
 
 /// The box of the cells that hold a hazard.
 async fn cells(reading: &mut Transaction, district: &District) -> Result<Option<[f64; 4]>, SyncError> {
-    let cells = reading.hazard_cells(district.key, LEVEL).await?;
-    let down = 62 - 2 * u32::from(LEVEL);
-    let tiles = cells.into_iter().filter_map(|cell| Tile::of_place(cell << down, LEVEL));
+    let cells = reading.hazard_cells(district.key, WIDEST).await?;
+    let down = 62 - 2 * u32::from(WIDEST);
+    let tiles = cells.into_iter().filter_map(|cell| Tile::of_place(cell << down, WIDEST));
     Ok(tiles.map(|tile| tile.bounds(0.0)).reduce(both))
 }
 
