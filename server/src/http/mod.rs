@@ -55,6 +55,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, patch, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
+use percent_encoding::percent_decode_str;
 use sync_protocol::codes::Code;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -337,9 +338,14 @@ fn refused(path: &str, code: Code) -> Response {
 async fn watch(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let uri = request.uri().clone();
-    let response = match tokio::time::timeout(shared.timeout, next.run(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => refused(uri.path(), Code::TimedOut),
+    // What stands for no text names nothing; a handler's own words for it would be plain text.
+    let response = if percent_decode_str(uri.path()).decode_utf8().is_err() {
+        refused(uri.path(), Code::NotFound)
+    } else {
+        match tokio::time::timeout(shared.timeout, next.run(request)).await {
+            Ok(response) => response,
+            Err(_elapsed) => refused(uri.path(), Code::TimedOut),
+        }
     };
     let status: StatusCode = response.status();
     metrics::counter!("firebreak_requests_total", "status" => status.as_str().to_owned()).increment(1);

@@ -76,6 +76,7 @@ use super::problem::Problem;
         (name = "session", description = "登录与令牌 who is signed in, tokens of programs"),
         (name = "photos", description = "照片 the bytes of evidence"),
         (name = "audit", description = "审计日志 who did what"),
+        (name = "exports", description = "导出文件 files of the layers and of the ledger"),
         (name = "map", description = "地图 the layers of the map (OGC API)"),
     ),
 )]

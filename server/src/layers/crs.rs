@@ -21,8 +21,8 @@ const ZONES: std::ops::RangeInclusive<u16> = 4513..=4554;
 const MERCATOR_M: f64 = 6_378_137.0;
 /// Where web mercator ends, degrees of latitude (EPSG area of use of 3857).
 const MERCATOR_LATITUDE: f64 = 85.06;
-/// Parts into which the side of a box is cut before it is bent: within 1e-6 of a side of a zone's width.
-const SIDE_PARTS: u32 = 16;
+/// Parts into which the side of a box is cut before it is bent: within 2e-8 of a side of a zone's width, a metre of 800 km.
+const SIDE_PARTS: u32 = 128;
 
 /// A coordinate reference system.
 #[derive(Debug)]

@@ -93,6 +93,8 @@ pub struct Case {
     pub rectifiers: BTreeSet<PersonId>,
     /// Everybody who signed that it was verified.
     pub reinspectors: BTreeSet<PersonId>,
+    /// Everybody who signed that it is closed.
+    pub closers: BTreeSet<PersonId>,
     /// What was signed and shown since it was last found not to be cured.
     pub round: Round,
     /// Each time that it was not found.
@@ -176,6 +178,7 @@ impl Case {
             reporter: None,
             rectifiers: BTreeSet::new(),
             reinspectors: BTreeSet::new(),
+            closers: BTreeSet::new(),
             round: Round::default(),
             visits: Vec::new(),
             photos: BTreeSet::new(),
@@ -298,6 +301,10 @@ impl Case {
             }
             Kind::Verified => {
                 self.reinspectors.insert(past.author);
+                true
+            }
+            Kind::Closed => {
+                self.closers.insert(past.author);
                 true
             }
             Kind::NotFound => {

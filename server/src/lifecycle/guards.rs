@@ -30,6 +30,9 @@ pub(super) fn check(case: &Case, command: Command, giving: &Giving<'_>, refusals
         }
         Command::Verify | Command::FailVerification | Command::Uphold => {
             persons(("整改人", "who rectified it"), &case.rectifiers, giving, refusals);
+            if command == Command::Verify && giving.profile.closer_is_not_reinspector {
+                persons(("销号人", "who closed it"), &case.closers, giving, refusals);
+            }
         }
         Command::Close => close(case, giving, refusals),
         Command::Grade => major(case, giving, refusals),

@@ -47,7 +47,6 @@ pub(super) const fn moves(kind: Kind) -> bool {
             | Kind::MajorPlanned
             | Kind::MadeSafe
             | Kind::VerificationFailed
-            | Kind::Closed
             | Kind::Reopened
             | Kind::Void
             | Kind::Duplicate

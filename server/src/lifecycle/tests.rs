@@ -56,7 +56,6 @@ fn giving<'a>(role: Role, fields: &'a BTreeMap<String, Raw>, photos: &'a [Photo]
     }
 }
 
-/// A case on which nothing but the state stands against any command.
 /// A round in which one rectified it and these verified it, with all that it needs.
 fn round(rectifier: u128, reinspectors: &[u128]) -> Round {
     Round {
@@ -68,6 +67,7 @@ fn round(rectifier: u128, reinspectors: &[u128]) -> Round {
     }
 }
 
+/// A case on which nothing but the state stands against any command.
 fn ready(state: State, command: Command) -> Case {
     let told_days = if command == Command::Reorder { 20 } else { 10 };
     let decides = matches!(command, Command::GrantExtension | Command::RefuseExtension);
@@ -76,7 +76,7 @@ fn ready(state: State, command: Command) -> Case {
         rectifiers: BTreeSet::from([person(2)]),
         reinspectors: BTreeSet::from([person(3)]),
         round: round(2, &[3]),
-        photos: BTreeSet::from([PhotoHash([9; 32])]),
+        photos: BTreeSet::from([PhotoHash([1; 32])]),
         is_ordered: true,
         deadline_ms: Some(NOW_MS + told_days * DAY_MS),
         rule_ms: Some(NOW_MS + 30 * DAY_MS),
@@ -205,7 +205,7 @@ fn everything_that_is_missing_is_said_at_once_in_the_words_of_the_field() {
         words,
         [
             "「复查通过」须由复查员、管理员执行",
-            "当前为「待审核」，不能复查通过；须处于：整改完成待复查、销号存疑",
+            "当前为「待审核」，不能复查通过；须处于：整改完成待复查、已验收、销号存疑",
             "请填写「验收时间」",
             "请填写「验收结论」",
             "请填写「复测距离」",
@@ -310,4 +310,34 @@ fn a_major_hazard_is_confirmed_planned_and_closed_by_a_leader() {
     );
     let whole = Case { commitments_missing: Vec::new(), ..confirmed(State::Verified) };
     assert!(codes(&whole, Command::Close, Role::Leader).is_empty());
+}
+
+#[test]
+fn only_a_photo_that_the_hazard_names_is_written_off_and_a_photo_of_after_is_a_new_one() {
+    let (fields, photos) = everything();
+    let codes = |case: &Case, command: Command| -> Vec<Reason> {
+        let found = allowed(case, command, &giving(Role::Leader, &fields, &photos));
+        found.err().unwrap_or_default().iter().map(|it| it.code).collect()
+    };
+    let named = ready(State::Closed, Command::WriteOff);
+    assert!(codes(&named, Command::WriteOff).is_empty());
+    let unnamed = Case { photos: BTreeSet::new(), ..named };
+    assert_eq!(codes(&unnamed, Command::WriteOff), [Reason::Unknown]);
+    let mut spent = ready(State::Rectifying, Command::Rectify);
+    assert!(codes(&spent, Command::Rectify).is_empty());
+    spent.round.spent.insert(PhotoHash([1; 32]));
+    assert_eq!(codes(&spent, Command::Rectify), [Reason::Evidence]);
+}
+
+#[test]
+fn who_closed_it_does_not_verify_it_afterwards_where_the_bureau_keeps_the_two_apart() {
+    let (fields, photos) = everything();
+    let closed = Case { closers: BTreeSet::from([person(1)]), ..ready(State::Disputed, Command::Verify) };
+    let by = |profile: Profile| {
+        let giving = Giving { profile, ..giving(Role::Reinspector, &fields, &photos) };
+        let found = allowed(&closed, Command::Verify, &giving);
+        found.err().unwrap_or_default().iter().map(|it| it.code).collect::<Vec<_>>()
+    };
+    assert_eq!(by(Profile::default()), [Reason::SamePerson]);
+    assert!(by(Profile { closer_is_not_reinspector: false }).is_empty());
 }

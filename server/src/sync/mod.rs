@@ -43,6 +43,7 @@ pub mod review;
 pub mod rollback;
 pub mod rules;
 pub mod sessions;
+mod taken_over;
 pub mod tiles;
 pub mod tokens;
 pub mod trust;

@@ -12,7 +12,6 @@ use serde::Serialize;
 use serde_json::Value;
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
-use sync_protocol::field::severity_rank;
 use sync_protocol::ids::{Head, Identity, PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{KindName, Operation};
@@ -24,6 +23,7 @@ use super::audit::Entry;
 use super::listing::hazards::{self, Hazard};
 use super::listing::{Page, cursor, read_cursor};
 use super::office::Act;
+use super::taken_over::taken_over;
 use super::{Engine, SyncError};
 use crate::domain::District;
 use crate::duplicates::Reason;
@@ -197,12 +197,7 @@ pub async fn accept(
     let mut writing = Writing { engine, district, author, decided: Vec::new() };
     // What keeps people safe is written first: where the rest fails, it has done no harm.
     let mut heads = stays.view.heads.clone();
-    for (field, value) in taken_over(&stays, &goes) {
-        let fields = BTreeMap::from([
-            ("field".to_owned(), Raw::of(&field)),
-            ("value".to_owned(), value),
-            ("duplicate_of".to_owned(), Raw::of(&goes.row.record)),
-        ]);
+    for fields in taken_over((&stays.row, &stays.view), (&goes.row, &goes.view)) {
         let written = writing.write(Kind::Resolved, stays.row.record, fields, Some(heads)).await?;
         heads = written.map(|identity| vec![identity.head()]).unwrap_or_default();
     }
@@ -210,21 +205,6 @@ pub async fn accept(
     fields.extend(reason.map(|reason| ("reason".to_owned(), Raw::of(&reason))));
     writing.write(Kind::Duplicate, goes.row.record, fields, Some(goes.view.heads)).await?;
     Ok(Decided { operations: writing.decided })
-}
-
-/// What the record that stays takes over: the earlier deadline, the worse severity.
-fn taken_over(stays: &Side, goes: &Side) -> Vec<(&'static str, Raw)> {
-    let mut values = Vec::new();
-    if let Some(due) = goes.time("deadline_ms")
-        && stays.time("deadline_ms").is_none_or(|own| due < own)
-    {
-        values.push(("deadline_ms", Raw::of(&due)));
-    }
-    let rank = |side: &Side| severity_rank(side.view.severity.as_deref());
-    if rank(goes) > rank(stays) {
-        values.push(("severity", Raw::of(&goes.view.severity)));
-    }
-    values
 }
 
 /// Dismisses a proposal: the two are different hazards.

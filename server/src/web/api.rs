@@ -11,7 +11,7 @@ use super::api_words as words;
 use super::layout::{Viewer, back, open_page};
 
 /// What an operation is done by.
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
@@ -247,5 +247,17 @@ mod tests {
         let told = both(summary).into_string();
         assert!(told.starts_with("<b>整改通知书列表</b><span class=\"en\""), "{told}");
         assert_eq!(both("巡线").into_string(), "<b>巡线</b>");
+    }
+
+    #[test]
+    fn every_operation_of_the_document_is_on_the_page() {
+        let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+        let page = api(&document, &Viewer::default());
+        for (path, item) in entries(&document, "paths") {
+            for (_, operation) in item.as_object().into_iter().flatten() {
+                let id = text(operation, "operationId");
+                assert!(page.contains(&format!("<details id=\"{id}\"")), "{path}: {id}");
+            }
+        }
     }
 }

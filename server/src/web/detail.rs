@@ -84,7 +84,9 @@ fn field_table(fields: &[Field], calendar: &Calendar) -> Markup {
                         td data-label="字段" { (field.zh) @if field.zh != field.en { span class="en" { (field.en) } } }
                         td data-label="值" {
                             @let text = shown(&field.name, &value.value, calendar);
-                            @if value.shows { b { (text) } } @else { s { (text) } }
+                            @if let Some(path) = linked(&field.name, &value.value) {
+                                a href=(path) { (text) }
+                            } @else if value.shows { b { (text) } } @else { s { (text) } }
                         }
                         td data-label="作者" { (who(&value.by)) " · " (value.by.kind_zh) }
                         td data-label="为何" { (value.why.why_zh) }
@@ -93,6 +95,13 @@ fn field_table(fields: &[Field], calendar: &Calendar) -> Markup {
             }
         } }
     }
+}
+
+/// The page of the record that a field names.
+fn linked(field: &str, value: &serde_json::Value) -> Option<String> {
+    let names_one = matches!(field, "recurs" | "duplicate_of");
+    let id = value.as_str().filter(|_| names_one).and_then(|id| uuid::Uuid::try_parse(id).ok())?;
+    Some(format!("/hazards/{id}"))
 }
 
 fn lifecycle(record: &Record) -> Markup {

@@ -7,6 +7,7 @@ mod documents;
 mod histories;
 mod model;
 mod orders;
+mod proof;
 mod season;
 mod whole;
 

@@ -112,7 +112,7 @@ pub(in crate::http) async fn queryables(
 ///
 /// GDAL takes the types of columns from it: by what it reads first it would take a column for one of whole numbers.
 #[utoipa::path(
-    get, path = "/ogc/collections/{collection}/schema", tag = "ogc",
+    get, path = "/ogc/collections/{collection}/schema", tag = "map",
     responses((status = 200, description = "The schema", body = Object, content_type = "application/schema+json")),
 )]
 pub(in crate::http) async fn schema(

@@ -6,6 +6,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::field::{self, FieldType};
 use sync_protocol::ids::RecordId;
+use sync_protocol::view::{State, View};
 use uuid::Uuid;
 
 use super::{Command, Refused, hazard};
@@ -71,28 +72,43 @@ pub(super) fn require_unit(fields: &BTreeMap<String, Raw>, unit: Option<&UnitRow
     ))
 }
 
-/// A duplicate is one of a hazard that is there.
+/// A duplicate is one of a hazard that is there and stands for both: neither void nor itself a duplicate, and open where
+/// this one is. One that was closed and is seen again is a new hazard, linked to it.
 pub(super) async fn require_other(
     batch: &mut Batch<'_>,
     command: &Command,
+    view: &View,
     fields: &BTreeMap<String, Raw>,
 ) -> Result<(), SyncError> {
     if command.command != lifecycle::Command::Duplicate {
         return Ok(());
     }
-    let other: Option<RecordId> = fields.get("duplicate_of").and_then(Raw::decode);
-    let found = match other {
-        Some(other) => hazard(batch.transaction, batch.district, other).await.is_ok(),
-        None => false,
+    let refused = |reason, zh: &str, en: &str| {
+        let refusal = Refusal::of_field(reason, "duplicate_of", zh, en);
+        Err(SyncError::Command(Refused::Command(vec![refusal])))
     };
-    if found {
-        return Ok(());
+    let other: Option<RecordId> = fields.get("duplicate_of").and_then(Raw::decode);
+    let Some(other) = other else {
+        return refused(lifecycle::Reason::Unknown, "没有这条隐患", "there is no such hazard");
+    };
+    let state = match hazard(batch.transaction, batch.district, other).await {
+        Ok((_, other)) => other.state,
+        Err(SyncError::Refused(Code::NotFound)) => {
+            return refused(lifecycle::Reason::Unknown, "没有这条隐患", "there is no such hazard");
+        }
+        Err(error) => return Err(error),
+    };
+    match state {
+        State::Void | State::Duplicate | State::NotOurs => refused(
+            lifecycle::Reason::State,
+            "所指隐患已作废、已判重复或非本单位，不能代表本条",
+            "that hazard is void, a duplicate itself or not ours: it cannot stand for this one",
+        ),
+        State::Closed if view.state.is_open() => refused(
+            lifecycle::Reason::State,
+            "所指隐患已销号；再次出现应按新隐患处理并关联原隐患",
+            "that hazard is closed: what is seen again is a new hazard, linked to it",
+        ),
+        _ => Ok(()),
     }
-    let refusal = Refusal::of_field(
-        lifecycle::Reason::Unknown,
-        "duplicate_of",
-        "没有这条隐患",
-        "there is no such hazard",
-    );
-    Err(SyncError::Command(Refused::Command(vec![refusal])))
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use sync_protocol::cbor::Raw;
 use sync_protocol::ids::Identity;
+use sync_protocol::view::View;
 use uuid::Uuid;
 
 use super::{Command, Judged, Warning};
@@ -207,17 +208,29 @@ fn basis(judged: &Judged, deadline_ms: i64, zone: &TimeZone) -> String {
 }
 
 /// What is odd about a command that is done nevertheless.
-pub(super) fn warnings(command: &Command, judged: &Judged, has_moved: bool, now_ms: i64) -> Vec<Warning> {
+pub(super) fn warnings(
+    command: &Command,
+    (judged, fields): (&Judged, &BTreeMap<String, Raw>),
+    has_moved: bool,
+    now_ms: i64,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if has_moved {
         warnings.push(Warning {
             code: "moved-on",
-            zh: "记录在您查看之后已有变化，本操作按您所见写入，请核对冲突",
-            en: "the hazard has moved on since; this was written as you saw it: look at its conflicts",
+            zh: "记录在您查看之后已有变化，本操作按您所见写入，请核对记录与冲突",
+            en: "the hazard has moved on since; this was written as you saw it: look at it and at its conflicts",
         });
     }
     if turn::due_ms(&judged.case).is_some_and(|due_ms| due_ms <= now_ms) {
         warnings.push(Warning { code: "overdue", zh: "已逾期", en: "it is overdue" });
+    }
+    if !is_in_order(&judged.view, fields) {
+        warnings.push(Warning {
+            code: "dates-order",
+            zh: "日期先后不符：发现、整改完成、复查、销号应依次",
+            en: "dates are out of order: found, rectified, verified, closed follow one another",
+        });
     }
     if command.command.issues_order() && !command.fields.contains_key("responsible_unit_id") {
         warnings.push(Warning {
@@ -227,6 +240,16 @@ pub(super) fn warnings(command: &Command, judged: &Judged, has_moved: bool, now_
         });
     }
     warnings
+}
+
+/// Whether what a command says and what shows of the hazard follow one another: found, rectified, verified, closed.
+fn is_in_order(view: &View, fields: &BTreeMap<String, Raw>) -> bool {
+    const STEPS: [&str; 4] = ["found_at_ms", "completed_at_ms", "verified_at_ms", "closed_at_ms"];
+    let shown = |name: &str| view.shown(name)?.as_integer().and_then(|at_ms| i64::try_from(at_ms).ok());
+    let Some(said) = STEPS.iter().position(|name| number(fields, name).is_some()) else { return true };
+    // What shows of later steps is of an earlier round.
+    let steps = STEPS.iter().take(said + 1);
+    steps.filter_map(|name| number(fields, name).or_else(|| shown(name))).is_sorted()
 }
 
 /// A text that a command says; empty where it says none.

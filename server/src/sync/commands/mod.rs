@@ -5,6 +5,7 @@
 //! row of the order in one transaction. Start at `perform`; [`given`] and [`offered`] are the ways in.
 
 mod checks;
+mod duplicates;
 mod filling;
 mod offering;
 mod seen;
@@ -32,6 +33,7 @@ use crate::lifecycle::{self, Case, Giving, Past, Profile, Refusal, turn};
 use crate::rules::deadline::Deadline;
 use crate::store::{RecordRow, Transaction};
 use checks::{named_unit, require_other, require_sayable, require_unit};
+use duplicates::keep_of_duplicate;
 use filling::{Known, filled, next_order, order_row, shown, text, warnings};
 use seen::seen;
 
@@ -220,7 +222,7 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
     let giving = giving(command, &fields, batch.engine.profile, now_ms);
     lifecycle::allowed(&judged.case, command.command, &giving)
         .map_err(|refusals| SyncError::Command(Refused::Command(refusals)))?;
-    require_other(batch, command, &fields).await?;
+    require_other(batch, command, &judged.view, &fields).await?;
     require_unit(&fields, unit.as_ref())?;
     let draft = OwnOperation {
         kind: command.command.kind(),
@@ -230,13 +232,17 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
         author: command.person,
     };
     let operation = match &beside {
-        Some(lacking) => {
+        Some(seen) => {
             let heads = command.made_from.as_deref().unwrap_or_default();
-            office::write_beside(batch, &draft, heads, lacking).await?
+            office::write_beside(batch, &draft, heads, &seen.lacking).await?
         }
         None => office::write_own(batch, &draft, None).await?,
     };
     let after = self::judged(batch.transaction, district, &context, command.record, now_ms).await?;
+    if let Some(seen) = beside {
+        seen.require_visible(command.command, &giving, &after.view.conflicts)?;
+    }
+    keep_of_duplicate(batch, command, (&context, &judged), &fields).await?;
     // What follows from it for who must act is there with it: nobody reads an older case after the reply.
     let row = derive::row_of(&after.row, &after.view, &after.case);
     batch.transaction.upsert_cases(district.key, &[row]).await?;
@@ -255,7 +261,7 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
         order: ordinal.map(|(year, ordinal)| format!("{year}-{ordinal}")),
         deadline_ms: turn::due_ms(&after.case),
         turn: turn::turn(&after.case).map(crate::domain::Role::as_str),
-        warnings: warnings(command, &judged, has_moved, now_ms),
+        warnings: warnings(command, (&judged, &fields), has_moved, now_ms),
     };
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: Some(Box::new(commanded)) })
 }

@@ -6,8 +6,10 @@ use sync_protocol::codes::Code;
 use sync_protocol::fold;
 use sync_protocol::ids::Head;
 use sync_protocol::operation::Identified;
+use sync_protocol::view::Conflict;
 
 use super::{Change, Command, Judged, MovedOn, Refused, Since};
+use crate::lifecycle::{self, Case, Giving};
 use crate::sync::SyncError;
 use crate::sync::batch::Batch;
 use crate::sync::derive::{self, Context};
@@ -15,7 +17,39 @@ use crate::sync::derive::{self, Context};
 /// Changes that a refusal lists.
 const CHANGES: usize = 100;
 
-/// The hazard as its sender saw it takes the place of the one that is there; gives what that copy lacked.
+/// A command that was made from what the hazard was.
+pub(super) struct Seen {
+    /// What its sender's copy lacked.
+    pub(super) lacking: Vec<Head>,
+    /// What came since.
+    pub(super) since: Box<Since>,
+    /// The hazard as it is.
+    pub(super) now: Case,
+    /// What waits for a named person on it.
+    pub(super) conflicts: Vec<Conflict>,
+}
+
+impl Seen {
+    /// Whether a command may be written beside what came since: it could be given now as well, or the two do not agree and
+    /// somebody is shown that. What would vanish without a trace is refused.
+    ///
+    /// # Errors
+    /// [`Refused::MovedOn`].
+    pub(super) fn require_visible(
+        self,
+        command: lifecycle::Command,
+        giving: &Giving<'_>,
+        after: &[Conflict],
+    ) -> Result<(), SyncError> {
+        let is_shown = after.iter().any(|conflict| !self.conflicts.contains(conflict));
+        if is_shown || lifecycle::allowed(&self.now, command, giving).is_ok() {
+            return Ok(());
+        }
+        Err(SyncError::Command(Refused::MovedOn(self.since)))
+    }
+}
+
+/// The hazard as its sender saw it takes the place of the one that is there.
 ///
 /// # Errors
 /// [`Refused::MovedOn`] unless it is to be written beside; [`Code::BadParameter`] for heads that it never had.
@@ -24,7 +58,7 @@ pub(super) async fn seen(
     context: &Context,
     command: &Command,
     judged: &mut Judged,
-) -> Result<Vec<Head>, SyncError> {
+) -> Result<Seen, SyncError> {
     let stored = batch.transaction.past_operations(batch.district.key, &[command.record]).await?;
     let stored = stored.into_values().next().unwrap_or_default();
     let all: Vec<Identified> =
@@ -43,20 +77,22 @@ pub(super) async fn seen(
             waiting.extend(one.operation.heads.iter().copied());
         }
     }
+    let unseen = all.iter().filter(|one| !known.contains(&one.head())).take(CHANGES);
+    let changed = unseen.map(|one| Change {
+        head: one.head().to_string(),
+        kind: one.operation.kind.as_str().to_owned(),
+        author: one.operation.author.to_string(),
+    });
+    let since = Box::new(Since {
+        state: judged.view.state.as_str(),
+        state_zh: judged.view.state.zh(),
+        heads: judged.view.heads.iter().map(ToString::to_string).collect(),
+        changed: changed.collect(),
+    });
     if command.moved_on == MovedOn::Refuse {
-        let unseen = all.iter().filter(|one| !known.contains(&one.head())).take(CHANGES);
-        let changed = unseen.map(|one| Change {
-            head: one.head().to_string(),
-            kind: one.operation.kind.as_str().to_owned(),
-            author: one.operation.author.to_string(),
-        });
-        return Err(SyncError::Command(Refused::MovedOn(Box::new(Since {
-            state: judged.view.state.as_str(),
-            state_zh: judged.view.state.zh(),
-            heads: judged.view.heads.iter().map(ToString::to_string).collect(),
-            changed: changed.collect(),
-        }))));
+        return Err(SyncError::Command(Refused::MovedOn(since)));
     }
+    let conflicts = std::mem::take(&mut judged.view.conflicts);
     let subset: Vec<Identified> = all.iter().filter(|one| known.contains(&one.head())).cloned().collect();
     judged.view = fold::fold(&subset);
     let mut past = derive::past(context.own(), stored);
@@ -66,6 +102,7 @@ pub(super) async fn seen(
     let whole = &judged.case;
     case.rectifiers.extend(&whole.rectifiers);
     case.reinspectors.extend(&whole.reinspectors);
+    case.closers.extend(&whole.closers);
     case.round.rectifiers.extend(&whole.round.rectifiers);
     case.round.spent.extend(&whole.round.spent);
     case.is_major |= whole.is_major;
@@ -73,6 +110,6 @@ pub(super) async fn seen(
     (case.asked, case.deadline_ms) = (whole.asked, whole.deadline_ms);
     (case.told_ms, case.told_severity) = (whole.told_ms, whole.told_severity);
     (case.rule_ms, case.latest_ms, case.fresh_ms) = (whole.rule_ms, whole.latest_ms, whole.fresh_ms);
-    judged.case = case;
-    Ok(judged.view.missing.clone())
+    let now = std::mem::replace(&mut judged.case, case);
+    Ok(Seen { lacking: judged.view.missing.clone(), since, now, conflicts })
 }

@@ -92,7 +92,7 @@ pub(super) fn is_believed(at_ms: i64, received_ms: i64) -> bool {
 }
 
 /// When a hazard was found, as far as it is believed.
-pub(super) fn found_ms(view: &View, received_ms: i64) -> i64 {
+pub(in crate::sync) fn found_ms(view: &View, received_ms: i64) -> i64 {
     believed_ms(view, &["found_at_ms"], received_ms)
 }
 

@@ -36,7 +36,7 @@ use crate::store::{DangerRow, Derivation, FactType, PastOperation, PlacementRow,
 
 pub(super) use cases::{case_of, fresh_ms, past, row_of, tightened};
 use derived::Derived;
-pub(super) use facts::{EARLIEST_MS, days_since_1970, local_day, township};
+pub(super) use facts::{EARLIEST_MS, days_since_1970, found_ms, local_day, township};
 pub(super) use hazards::{placement, worse};
 pub(super) use notes::Note;
 use pairs::Pairs;

@@ -221,7 +221,8 @@ impl World {
                 self.met.done += 1;
                 self.met.beside += u64::from(beside);
             }
-            412 if earlier.is_some() && !beside => self.met.moved_on += 1,
+            // Beside too, where it would vanish without a trace.
+            412 if earlier.is_some() => self.met.moved_on += 1,
             409 | 403 => self.met.refused += 1,
             status => anyhow::bail!("{command}: {status} {}", reply.text()),
         }
