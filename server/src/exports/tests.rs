@@ -209,7 +209,8 @@ fn kml_holds_what_somebody_wrote_as_text_and_shows_it_in_no_balloon() {
 
 #[test]
 fn a_table_begins_with_its_mark_and_computes_nothing() {
-    let outline = outline(Layer::Hazards, "wgs84", Headings::Zh);
+    let mut outline = outline(Layer::Hazards, "wgs84", Headings::Zh);
+    outline.about.rules = "=1+1".to_owned();
     let text = String::from_utf8(written(Format::Csv, &outline, features(Layer::Hazards))).unwrap();
     let text = text.strip_prefix('\u{feff}').unwrap();
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
@@ -221,7 +222,7 @@ fn a_table_begins_with_its_mark_and_computes_nothing() {
     assert_eq!(rows[0].get(1), Some("POINT(103.01 29.98)"));
     assert_eq!(
         rows[0].iter().rev().take(4).collect::<Vec<_>>(),
-        ["wgs84", "1 部手机，12 条记录", "r1", "41"]
+        ["wgs84", "1 部手机，12 条记录", "'=1+1", "41"]
     );
     let real = headings.iter().position(|name| name == "距线路（米）").unwrap();
     assert_eq!(rows[0].get(real), Some("-0.25"), "a number is no text");
@@ -242,12 +243,34 @@ fn a_shapefile_says_how_its_short_names_are_read() {
     assert_eq!(zip["hazards.shx"].len(), 100 + 3 * 8);
     let fields = String::from_utf8(zip["hazards.fields.txt"].clone()).unwrap();
     assert!(fields.contains("整改通知书\torder_number\t整改通知书编号\tOrder\t0"), "{fields}");
-    // The table is as long as its head says.
+    // Where its features are stands in the heads of both.
+    let side = |head: &[u8], at: usize| f64::from_le_bytes(head[at..at + 8].try_into().unwrap());
+    for name in ["hazards.shp", "hazards.shx"] {
+        let bounds = [36, 44, 52, 60].map(|at| side(&zip[name], at));
+        assert_eq!(bounds, [103.01, 29.98, 103.01 + 0.2, 29.98], "{name}");
+    }
+    // The table names its encoding, and is as long as its head says.
     let dbf = &zip["hazards.dbf"];
+    assert_eq!(dbf[29], 0x4d, "code page 936");
     let number = |at: usize, bytes: usize| -> usize {
         dbf[at..at + bytes].iter().rev().fold(0, |sum, byte| sum * 256 + usize::from(*byte))
     };
     assert_eq!(dbf.len(), number(8, 2) + number(4, 4) * number(10, 2) + 1);
+}
+
+#[test]
+fn a_flatgeobuf_says_where_its_features_are_and_finds_them_by_a_box() {
+    let outline = outline(Layer::Lines, "cgcs2000", Headings::En);
+    let bytes = written(Format::FlatGeobuf, &outline, features(Layer::Lines));
+    let opened = || ::flatgeobuf::FgbReader::open(Cursor::new(&bytes)).unwrap();
+    let reader = opened();
+    let head = reader.header();
+    let bounds: Vec<f64> = head.envelope().unwrap().iter().collect();
+    assert_eq!(bounds, [103.01, 29.98, 103.01 + 0.2 + 0.1, 29.98 + 0.1]);
+    assert_eq!(head.crs().map(|crs| (crs.org(), crs.code())), Some((Some("EPSG"), 4490)));
+    assert_eq!(head.features_count(), 2, "one has no place");
+    let found = |west: f64, east: f64| opened().select_bbox(west, 29.0, east, 31.0).unwrap().features_count();
+    assert_eq!((found(103.0, 104.0), found(103.2, 104.0), found(104.0, 105.0)), (Some(2), Some(1), Some(0)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The table, walked whole, and the guards on persons.
 
+mod history;
 mod times;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -276,6 +276,34 @@ mod tests {
     }
 
     #[test]
+    fn a_tile_of_counts_tells_what_they_have_in_common_and_the_earliest_deadline_of_a_cell() {
+        let tile = Tile::of_place(counted(None, true).place, 5).unwrap();
+        let key = counted(None, true).key(12);
+        let count = |amount, due_ms| Count { key: key.clone(), amount, due_ms };
+        let closed = Count { key: counted(None, false).key(12), amount: 4, due_ms: None };
+        let bytes = encode(tile, &[count(2, Some(9)), count(3, Some(5)), closed]).unwrap().unwrap();
+        let reader = MvtReaderRef::new(&bytes).unwrap();
+        let layer = reader.layers().next().unwrap();
+        let said = layer.features().map(|feature| {
+            let tags = feature.properties().map(Result::unwrap);
+            tags.map(|(key, value)| (key.to_owned(), format!("{value:?}"))).collect::<BTreeMap<_, _>>()
+        });
+        let told = |open: bool, count: i64, due_ms: Option<i64>| {
+            let known = [
+                ("severity", Some(MvtValueRef::String("critical"))),
+                ("open", Some(MvtValueRef::Bool(open))),
+                ("category", Some(MvtValueRef::String("corridor"))),
+                ("count", Some(MvtValueRef::Int(count))),
+                ("due", due_ms.map(MvtValueRef::Int)),
+            ];
+            let tags =
+                known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), format!("{:?}", value?))));
+            tags.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(said.collect::<Vec<_>>(), [told(false, 4, None), told(true, 5, Some(5))]);
+    }
+
+    #[test]
     fn a_tile_of_counts_never_has_more_than_its_bytes_and_loses_no_hazard() {
         let tile = Tile::new(5, 25, 13).unwrap();
         let (first, last) = tile.cells(10);

@@ -207,18 +207,21 @@ mod tests {
 
     #[test]
     fn a_point_is_in_one_tile_of_a_zoom_and_in_no_margin() {
-        let features = [feature(Layer::Structures, Point::new(103.0, 29.98))];
-        let home = Tile::of_place(place(299_800_000, 1_030_000_000), 14).unwrap();
-        let mut tiles = 0;
-        for x in home.x() - 1..=home.x() + 1 {
-            for y in home.y() - 1..=home.y() + 1 {
-                let tile = Tile::new(14, x, y).unwrap();
-                let here = shown(tile, Layer::Structures, &features).len();
-                assert_eq!(here, usize::from(tile == home));
-                tiles += here;
+        // The second stands on the corner of four tiles of every zoom.
+        for (lat, lon) in [(29.98, 103.0), (0.0, 0.0)] {
+            let features = [feature(Layer::Structures, Point::new(lon, lat))];
+            let home = Tile::of_place(place(e7(lat), e7(lon)), 14).unwrap();
+            let mut tiles = 0;
+            for x in home.x() - 1..=home.x() + 1 {
+                for y in home.y() - 1..=home.y() + 1 {
+                    let tile = Tile::new(14, x, y).unwrap();
+                    let here = shown(tile, Layer::Structures, &features).len();
+                    assert_eq!(here, usize::from(tile == home));
+                    tiles += here;
+                }
             }
+            assert_eq!(tiles, 1, "{lat} {lon}");
         }
-        assert_eq!(tiles, 1);
     }
 
     #[test]
@@ -231,6 +234,10 @@ mod tests {
         for x in first.x()..=last.x() {
             assert_eq!(shown(Tile::new(10, x, first.y()).unwrap(), Layer::Lines, &features).len(), 1);
         }
+        let between = shown(Tile::new(10, first.x() + 1, first.y()).unwrap(), Layer::Lines, &features);
+        let MvtGeometry::LineString(chain) = &between[0] else { panic!("{between:?}") };
+        let ends: Vec<i32> = chain.0.iter().map(|corner| corner.x).collect();
+        assert_eq!(ends, [-64, EXTENT + 64], "no seam shows between two tiles");
         assert!(shown(Tile::new(10, first.x(), first.y() + 1).unwrap(), Layer::Lines, &features).is_empty());
     }
 

@@ -1,11 +1,12 @@
 //! The counts that tiles of small zooms show follow every change of the hazards: against a recount, and against a model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use firebreak::domain::DistrictKey;
 use firebreak::geometry::place;
 use firebreak::layers::Layer;
+use firebreak::layers::predicate::Predicate;
 use firebreak::store::{MapHazardRow, TileFilter, Transaction};
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
@@ -165,6 +166,68 @@ async fn a_tile_with_too_many_hazards_counts_them_and_a_unit_is_counted_its_own(
         let closed = TileFilter { is_open: Some(false), ..TileFilter::default() };
         let fewer = Wanted { filter: closed, ..wanted(10, None) };
         ensure!(tiles::made(&engine, &district, &fewer).await?.bytes.is_none(), "none of them is closed");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hazard_in_the_margin_of_a_tile_is_in_the_next_one_alone_whatever_is_asked_for() -> Result<()> {
+    let home = Tile::of_place(place(299_800_000, 1_030_000_000), 14).unwrap_or_else(|| panic!("no tile"));
+    let beside_it = Tile::new(14, home.x() - 1, home.y()).unwrap_or_else(|| panic!("no tile"));
+    let [west, south, _, north] = home.bounds(0.0);
+    let e7 = firebreak_tests::nepal::e7;
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        // A metre to both sides of the border between the two.
+        let rows = [west - 1e-5, west + 1e-5]
+            .map(|lon| row(e7(lon).unsigned_abs(), (e7((south + north) / 2.0), e7(lon))));
+        fill(&engine, &district, rows).await?;
+        for predicate in [None, Some(Predicate::Always(true))] {
+            for tile in [home, beside_it] {
+                let mut wanted = Wanted::all(Layer::Hazards, tile, Sight::District);
+                wanted.selection.predicate.clone_from(&predicate);
+                let bytes = tiles::made(&engine, &district, &wanted).await?.bytes.unwrap_or_default();
+                let numbers = String::from_utf8_lossy(&bytes).matches("test-2026-").count();
+                assert_eq!(numbers, 1, "{backend:?} {tile:?} {predicate:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hazard_on_the_edge_of_a_tile_is_in_that_tile_and_in_no_other() -> Result<()> {
+    let zooms = [1, 5, 9, 10, 14, 22];
+    let tile_of = |place: i64, zoom| Tile::of_place(place, zoom).unwrap_or_else(|| panic!("{zoom}"));
+    // The first and the last place of a tile of each zoom, and their neighbours in the tiles before it and behind it.
+    let edges = zooms.map(|zoom| tile_of(place(299_800_000, 1_030_000_000), zoom).places());
+    let places: BTreeSet<i64> =
+        edges.into_iter().flat_map(|(first, last)| [first - 1, first, last, last + 1]).collect();
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        let at = |place: i64, number: u64| MapHazardRow { place, ..row(number, (0, 0)) };
+        fill(&engine, &district, places.iter().zip(1..).map(|(place, number)| at(*place, number))).await?;
+        let mut reading = engine.store.read().await?;
+        for zoom in zooms {
+            let mut expected: BTreeMap<(u32, u32), i64> = BTreeMap::new();
+            for tile in places.iter().map(|place| tile_of(*place, zoom)) {
+                *expected.entry((tile.x(), tile.y())).or_default() += 1;
+            }
+            for ((x, y), expected) in expected {
+                let Some(tile) = Tile::new(zoom, x, y) else { panic!("{zoom}/{x}/{y}") };
+                let shown = if zoom > 9 {
+                    reading.tile_lines(district.key, tile, &TileFilter::default(), 100).await?.amount
+                } else {
+                    reading.tile_counts(district.key, tile).await?.iter().map(|count| count.amount).sum()
+                };
+                assert_eq!(shown, expected, "{backend:?} {tile:?}");
+                let grouped = reading.tile_groups(district.key, tile, &TileFilter::default()).await?;
+                let grouped: i64 = grouped.iter().map(|count| count.amount).sum();
+                assert_eq!(grouped, expected, "{backend:?} {tile:?}, counted when it is asked for");
+            }
+        }
     }
     Ok(())
 }

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
+use firebreak::layers::Layer;
 use firebreak_tests::http::{Client, Reply};
+use firebreak_tests::map::{fill, row};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 use fixtures::photos::jpeg;
 use serde_json::{Value, json};
 use sync_protocol::codes::Code;
-use sync_protocol::ids::Identity;
+use sync_protocol::ids::{Identity, RecordId};
 
+use super::Map;
 use crate::photos::{File, report};
 
 /// A server with so many hazards, and the phone that reported them.
@@ -93,6 +96,50 @@ async fn a_file_can_be_asked_for_and_fetched_later_by_those_who_see_the_same() -
         assert_eq!(planner.get(&asked.location).await?.status, 200);
         let nothing = office.get(&format!("/v1/exports/{}", "0".repeat(32))).await?;
         assert_eq!((nothing.status, nothing.code().as_deref()), (404, Some("not-found")));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_units_people_have_a_file_of_their_own_and_are_not_told_whose_phone_owes() -> Result<()> {
+    for backend in Backend::ALL {
+        let (server, mut phone, office) = with_hazards(backend, 3).await?;
+        let unit = json!({"name": "青山管护队", "kind": "responsible"});
+        let unit = office.post("/v1/units", &unit).await?.json("unit")?;
+        let unit = unit["unit"].as_str().context("no unit")?;
+        // It recorded an operation before the one that it hands in.
+        let kept = phone.report("general");
+        phone.seal(&[kept]);
+        let report = phone.report("serious").with("responsible_unit_id", &RecordId(unit.parse()?));
+        let bundle = phone.seal(&[report]);
+        phone.sync(&[bundle]).await?;
+        let arguments =
+            ["person", "add", "--district", "test", "--name", "甲", "--role", "unit", "--unit", unit];
+        let person = server.command_text(&arguments, "person").await?;
+        let theirs = server.client_of(&server.create_token(&person).await?)?;
+        let path = "/v1/exports/hazards.geojson";
+        let (whole, told) = get(&office, path, &[]).await?;
+        let tag = told.get("etag").context("no tag")?.clone();
+        let whole = whole.json("whole")?;
+        let begun = office.post(path, &json!({})).await?.json("begin")?;
+        let id = format!("/v1/exports/{}", begun["id"].as_str().context("no id")?);
+        for path in [id.clone(), format!("{id}/file")] {
+            assert_eq!(office.get(&path).await?.status, 200, "{path}");
+            let reply = theirs.get(&path).await?;
+            assert_eq!((reply.status, reply.code().as_deref()), (404, Some("not-found")), "{path}");
+        }
+        // Nor does a part of the office's file come to them by its tag.
+        for headers in [vec![], vec![("range", "bytes=0-"), ("if-range", tag.as_str())]] {
+            let (own, told) = get(&theirs, path, &headers).await?;
+            ensure!(told.get("etag") != Some(&tag), "{headers:?}");
+            let own = own.json("own")?;
+            let count = |file: &Value| file["features"].as_array().map(Vec::len);
+            assert_eq!((count(&whole), count(&own)), (Some(4), Some(1)), "{headers:?}");
+            let owed = &whole["firebreak"]["unsent"];
+            assert_eq!((&owed[0]["people"], &owed[0]["operations"]), (&json!("测试员"), &json!(1)), "{owed}");
+            let nameless = json!([{"device": "", "people": "", "operations": 1, "boxes": []}]);
+            assert_eq!(own["firebreak"]["unsent"], nameless);
+        }
     }
     Ok(())
 }
@@ -190,6 +237,37 @@ async fn what_another_server_redacts_is_in_no_file_that_this_one_made_before() -
         kept.push(std::fs::read_to_string(entry?.path())?);
     }
     ensure!(!kept.is_empty() && kept.iter().all(|text| !text.contains("王老五")), "{} files", kept.len());
+    Ok(())
+}
+
+/// Hazards that a file takes a while to be made of.
+const MANY: u64 = 40_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_redacted_while_a_file_is_made_is_not_in_it() -> Result<()> {
+    let (server, mut phone, office) = with_hazards(Backend::Sqlite, 1).await?;
+    let report = phone.report("serious").with("description", &"王老五住在三组十二号");
+    let (record, identity) = (report.record, Identity::of(&report.encode()).to_string());
+    let bundle = phone.seal(&[report]);
+    phone.sync(&[&bundle]).await?;
+    let map = Map::open(&server).await?;
+    map.all(Layer::Hazards).await?;
+    let others = (1_000..1_000 + MANY).map(|number| row(number, (299_800_000, 1_030_000_000)));
+    fill(&map.engine, &map.district, others).await?;
+    let begun = office.post("/v1/exports/hazards.geojson", &json!({})).await?.json("begin")?;
+    let id = format!("/v1/exports/{}", begun["id"].as_str().context("no id")?);
+    let reader = server.client()?;
+    let path = format!("{id}/file");
+    let waiting = tokio::spawn(async move { get(&reader, &path, &[]).await });
+    // Its first page, where the text is, is written.
+    while office.json(&id).await?["features"] == json!(0) {}
+    let redact =
+        json!({ "fields": { "operation": identity, "field": "description", "reason": "当事人要求" } });
+    office.post(&format!("/v1/hazards/{record}/commands/redact"), &redact).await?.json("redact")?;
+    println!("redacted where the file was {}", office.json(&id).await?);
+    let (file, _) = waiting.await??;
+    assert_eq!(file.status, 200, "{}", file.text());
+    ensure!(!file.text().contains("王老五"), "what was redacted is in a file that was made later");
     Ok(())
 }
 

@@ -12,7 +12,10 @@ use firebreak_tests::phone::Phone;
 use firebreak_tests::python;
 use firebreak_tests::server::{Backend, Server};
 use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 use sync_protocol::cbor::Raw;
+use sync_protocol::operation::Position;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -43,7 +46,15 @@ impl Scene {
         let mut operations = Vec::new();
         for number in 0..HAZARDS {
             let severity = ["critical", "serious", "general"].get(number % 3).copied().unwrap_or("general");
-            let mut report = phone.report(severity);
+            // Each in a place of its own, to the east of the first and to the west of it.
+            let step = i64::try_from(number)? * if number % 2 == 0 { 731 } else { -731 };
+            let at = Position {
+                lat_e7: 299_800_000 + step,
+                lon_e7: 1_030_100_000 - step * 3,
+                accuracy_dm: Some(80),
+                ..Position::default()
+            };
+            let mut report = phone.report(severity).with("position", &at);
             report.fields.insert("description".to_owned(), Raw::of(&format!("第{number}处：毛竹距导线不足")));
             match number {
                 3 => drop(report.fields.remove("position")),
@@ -263,6 +274,34 @@ async fn validated(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The extent of the hazards is that of their places, and each of them stands in the index.
+async fn indexed(path: &Path, ledger: &Ledger) -> Result<()> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut file = SqliteConnection::connect_with(&options).await?;
+    let extent = "SELECT min_x, min_y, max_x, max_y FROM gpkg_contents WHERE table_name = 'hazards'";
+    let (west, south, east, north): (f64, f64, f64, f64) =
+        sqlx::query_as(extent).fetch_one(&mut file).await?;
+    let places: Vec<(f64, f64)> = ledger.values().filter_map(|(place, _)| *place).collect();
+    let sides = places.iter().fold([f64::MAX, f64::MAX, f64::MIN, f64::MIN], |[w, s, e, n], (lon, lat)| {
+        [w.min(*lon), s.min(*lat), e.max(*lon), n.max(*lat)]
+    });
+    for (told, side) in [west, south, east, north].into_iter().zip(sides) {
+        ensure!((told - side).abs() <= NEAR, "{west} {south} {east} {north}, not {sides:?}");
+    }
+    let mut found = 0;
+    for (lon, lat) in &places {
+        // The index has its sides in single precision.
+        let near = "SELECT count(*) FROM rtree_hazards_geom WHERE minx <= $1 + 1e-4 AND maxx >= $1 - 1e-4 \
+             AND miny <= $2 + 1e-4 AND maxy >= $2 - 1e-4";
+        let (count,): (i64,) = sqlx::query_as(near).bind(lon).bind(lat).fetch_one(&mut file).await?;
+        found += usize::from(count > 0);
+    }
+    let (all,): (i64,) =
+        sqlx::query_as("SELECT count(*) FROM rtree_hazards_geom").fetch_one(&mut file).await?;
+    assert_eq!((found, usize::try_from(all)?), (places.len(), places.len()));
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_geopackage_has_every_layer_whole_and_the_validator_finds_no_fault() -> Result<()> {
     for backend in Backend::ALL {
@@ -274,6 +313,9 @@ async fn one_geopackage_has_every_layer_whole_and_the_validator_finds_no_fault()
         for query in ["", "?datum=epsg:4543&headings=zh", "?datum=bd09"] {
             let path = scene.fetch("all.gpkg", query).await?;
             validated(&path).await?;
+            if query.is_empty() {
+                indexed(&path, &scene.ledger).await?;
+            }
             let read = python::program("files.py", &[opened(&path)]).await?;
             let read = read.as_object().context("no layers")?;
             let suffix = if query.contains("bd09") { "_bd09" } else { "" };

@@ -180,6 +180,11 @@ async fn a_page_says_how_many_there_are_and_where_the_next_one_is() -> Result<()
         }
         assert_eq!((pages, ids.len()), (4, HAZARDS));
         ensure!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        // Whole pages alone: each but the last leads on, and the last does not.
+        let placed = world.ids(&format!("{ITEMS}?limit=10&filter=geometry%20IS%20NOT%20NULL")).await?;
+        assert_eq!(placed.len(), PLACED);
+        let last = format!("{ITEMS}?limit={PLACED}&filter=geometry%20IS%20NOT%20NULL");
+        assert_eq!(linked(&world.get(&last).await?, "next"), None);
         // A page that holds all has no next one, however many are asked for.
         for limit in [HAZARDS, 1_000, 10_000, 4_000_000_000] {
             let page = world.get(&format!("{ITEMS}?limit={limit}")).await?;
@@ -246,6 +251,8 @@ async fn a_box_gives_the_features_that_meet_it() -> Result<()> {
         assert_eq!(high["features"], within["features"]);
         let around = world.get(&format!("{ITEMS}?bbox=100,-90,-100,90&limit=1000")).await?;
         assert_eq!(features(&around)?.len(), PLACED, "across the 180th meridian");
+        let beyond = world.get(&format!("{ITEMS}?bbox=150,-90,110,90&limit=1000")).await?;
+        assert_eq!(features(&beyond)?.len(), PLACED, "in the part beyond the 180th meridian");
         ensure!(features(&world.get(&format!("{ITEMS}?bbox=-100,-90,100,90")).await?)?.is_empty());
         // Lines meet a box that none of their vertices is in.
         let lines = world.get("/ogc/collections/lines/items?bbox=103.0005,29.97,103.0006,29.985").await?;
@@ -275,6 +282,15 @@ async fn a_time_gives_the_features_of_it() -> Result<()> {
         assert_eq!(count("/2025-11-01T04:30:00Z").await?, 5);
         assert_eq!(count("2025-11-02T00:00:00Z/..").await?, HAZARDS - 24);
         assert_eq!(count("2024-01-01T00:00:00Z").await?, 0);
+        // A state goes on until the next one, and the last of a hazard until now and on.
+        let states = async |datetime: &str| -> Result<usize> {
+            let path = format!("/ogc/collections/hazard_states/items?limit=1000&datetime={datetime}");
+            Ok(features(&world.get(&path).await?)?.len())
+        };
+        for datetime in ["2026-01-01T00:00:00Z/..", "9999-01-01T00:00:00Z", "../.."] {
+            assert_eq!(states(datetime).await?, HAZARDS, "{datetime}");
+        }
+        assert_eq!(states("../2025-11-01T00:00:00Z").await?, 0, "before anything came");
         // What has no time is of any time.
         let lines = world.get("/ogc/collections/lines/items?datetime=2024-01-01T00:00:00Z").await?;
         assert_eq!(features(&lines)?.len(), 2);
@@ -298,6 +314,11 @@ async fn a_column_is_a_parameter() -> Result<()> {
         assert_eq!(count("severity=critical").await?, PLACED / 3);
         assert_eq!(count("severity=critical&township=%E9%9D%92%E6%9D%A0%E9%95%87").await?, PLACED / 15);
         assert_eq!(count("open=true").await?, HAZARDS);
+        // Nobody wrote the name of a line: it is that of the line on which a hazard stands.
+        let on_line = count("filter=line%20IS%20NOT%20NULL").await?;
+        ensure!(on_line > 0, "none stands on a line");
+        let named = "filter=line_name%20IN%20('%E9%9D%92%E6%9D%A0%E4%B8%80%E7%BA%BF',%20'%E7%99%BD%E6%9E%9C%E4%BA%8C%E7%BA%BF')";
+        assert_eq!(count(named).await?, on_line);
         assert_eq!(count("open=false").await?, 0);
         assert_eq!(count("found=2025-11-01T02:00:00Z").await?, 1);
         assert_eq!(count("accuracy_m=8").await?, PLACED);

@@ -84,6 +84,27 @@ async fn orders_are_own((admin, unit): (&Client, &Client), own: &BTreeSet<String
     Ok(())
 }
 
+/// Of the map a unit's people see their own hazards, by number and by condition.
+async fn map_is_own((admin, unit): (&Client, &Client), own: &BTreeSet<String>) -> Result<()> {
+    let items = "/ogc/collections/hazards/items";
+    let all = admin.json(&format!("{items}?limit=1000")).await?;
+    let all = all["features"].as_array().context("no features")?;
+    ensure!(all.len() > own.len(), "{} hazards", all.len());
+    for feature in all {
+        let is_theirs = own.contains(feature["properties"]["uuid"].as_str().unwrap_or_default());
+        let path = format!("{items}/{}", feature["id"]);
+        assert_eq!(unit.get(&path).await?.status, if is_theirs { 200 } else { 404 }, "{path}");
+    }
+    for query in ["limit=1000", "filter=TRUE", "filter=NOT%20(state='closed')", "bbox=-180,-90,180,90"] {
+        let page = unit.json(&format!("{items}?{query}")).await?;
+        let features = page["features"].as_array().context("no features")?;
+        let ids = features.iter().filter_map(|feature| feature["properties"]["uuid"].as_str());
+        assert_eq!(ids.map(str::to_owned).collect::<BTreeSet<_>>(), *own, "{query}");
+        assert_eq!(page["numberMatched"], json!(own.len()), "{query}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_units_people_are_told_of_the_hazards_of_their_unit_and_those_below_it_alone() -> Result<()> {
     for backend in Backend::ALL {
@@ -116,6 +137,7 @@ async fn a_units_people_are_told_of_the_hazards_of_their_unit_and_those_below_it
         let features = map["features"].as_array().context("no features")?;
         let ids = features.iter().map(|feature| &feature["properties"]["uuid"]);
         assert_eq!(ids.filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>(), own);
+        map_is_own((admin, unit), &own).await?;
         // Whatever else is there, is for them not there.
         for (path, is_there) in
             world.of_unit.iter().map(|id| (id, true)).chain([(&world.of_other_unit, false)])

@@ -32,32 +32,24 @@ impl Reader<'_> {
             return Err(FilterError::WrongKind { property, wanted: "a property that is a time" });
         }
         let (from, to) = self.span(column, span)?;
-        let compare = |comparison, value: &Option<Value>| match value {
-            Some(value) => Predicate::Compare(column, comparison, value.clone()),
-            // Before all of time nothing is, after its beginning everything that is.
-            None => Predicate::Not(Box::new(Predicate::IsNull(column))),
-        };
-        let never = || {
-            Predicate::And(vec![
-                Predicate::Always(false),
-                Predicate::Not(Box::new(Predicate::IsNull(column))),
-            ])
-        };
-        let met = |from: &Option<Value>, to: &Option<Value>| {
-            Predicate::And(vec![compare(Comparison::AtLeast, from), compare(Comparison::AtMost, to)])
-        };
+        // An end that is open lies beyond every time that is known. Of one that is not known nothing holds, nor its opposite.
+        let time = |at| if column.kind == ColumnKind::Day { Value::Day(at) } else { Value::Time(at) };
+        let from = from.unwrap_or_else(|| time(i64::MIN));
+        let to = to.unwrap_or_else(|| time(i64::MAX));
+        let compare = |comparison, value: &Value| Predicate::Compare(column, comparison, value.clone());
+        let met =
+            || Predicate::And(vec![compare(Comparison::AtLeast, &from), compare(Comparison::AtMost, &to)]);
         Ok(match op {
-            "t_before" if from.is_none() => never(),
             "t_before" => compare(Comparison::Less, &from),
-            "t_after" if to.is_none() => never(),
             "t_after" => compare(Comparison::Greater, &to),
             "t_during" => {
                 Predicate::And(vec![compare(Comparison::Greater, &from), compare(Comparison::Less, &to)])
             }
-            "t_equals" if from.is_some() && from == to => compare(Comparison::Equal, &from),
-            "t_equals" => never(),
-            "t_intersects" => met(&from, &to),
-            "t_disjoint" => Predicate::Not(Box::new(met(&from, &to))),
+            "t_equals" if from == to => compare(Comparison::Equal, &from),
+            // No moment is an interval.
+            "t_equals" => compare(Comparison::Less, &time(i64::MIN)),
+            "t_intersects" => met(),
+            "t_disjoint" => Predicate::Not(Box::new(met())),
             _ => return Err(FilterError::Unsupported(op.to_owned())),
         })
     }

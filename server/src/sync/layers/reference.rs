@@ -211,3 +211,42 @@ fn region(id: i64, record: RecordId, view: &RegionView, shape: &MultiPolygon<f64
         ],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sync_protocol::reference::RegionLevel;
+
+    use super::*;
+
+    #[test]
+    fn a_region_is_of_every_interval_that_has_a_day_of_it() {
+        let of = |from_day: Option<i64>, until_day: Option<i64>| RegionView {
+            code: "511800".to_owned(),
+            name: "名山区".to_owned(),
+            level: RegionLevel::District,
+            parent: None,
+            from_day,
+            until_day,
+            polygons: Vec::new(),
+            is_retired: false,
+            version: [0; 32],
+        };
+        // Of the days 10 to 19.
+        let region = of(Some(10), Some(20));
+        for (days, expected) in [
+            ((0, 9), false),
+            ((0, 10), true),
+            ((10, 10), true),
+            ((12, 13), true),
+            // It begins and ends within.
+            ((5, 25), true),
+            ((i64::MIN, i64::MAX), true),
+            ((19, 40), true),
+            ((20, 40), false),
+        ] {
+            assert_eq!(overlaps(&region, days), expected, "{days:?}");
+        }
+        assert!(overlaps(&of(None, None), (3, 3)) && overlaps(&of(None, Some(20)), (-5, 40)));
+        assert!(!overlaps(&of(None, Some(20)), (20, 20)) && overlaps(&of(Some(10), None), (0, 10)));
+    }
+}
