@@ -3,6 +3,7 @@
 mod assembly;
 mod columns;
 mod limits;
+mod own;
 mod regions;
 
 use serde_json::{Value, json};
