@@ -311,7 +311,9 @@ async fn complaint_10_closing_what_is_closed_already_is_no_error_and_no_conflict
         // Another person looks at it again: who rectified it could not be believed.
         let mut three = Inspector::new(&server, &office, &folder, "丙").await?;
         three.sync().await?;
-        three.says(report.record, Kind::Verified, &[]).await?;
+        let mut verified = three.device.draft(Kind::Verified, report.record, three.person).await?;
+        verified = verified.with("verdict", &"合格").with("measured_dm", &64_i64);
+        three.device.record(&verified).await?;
         three.sync().await?;
         for _ in 0..2 {
             office.command(report.record, "close", &json!({})).await?;

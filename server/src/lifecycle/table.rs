@@ -95,10 +95,11 @@ pub const fn rule(command: Command) -> Rule {
         Command::Rectify => {
             row(&[Reported, Graded, Ordered, Rectifying, Carried], &[Unit, Inspector, Clerk, Leader, Admin])
         }
-        // What a phone left out of the record of a verification is added by another.
-        Command::Verify => row(&[Rectified, Verified, Disputed], &[Reinspector, Admin]),
         Command::Uphold => row(&[Disputed], REVIEW),
-        Command::FailVerification => row(&[Rectified, Verified, Disputed], &[Reinspector, Admin]),
+        // What a phone left out of the record of a verification is added by another.
+        Command::Verify | Command::FailVerification => {
+            row(&[Rectified, Verified, Disputed], &[Reinspector, Admin])
+        }
         // Closing what is closed adds a signature.
         Command::Close => row(&[Verified, NotFound, Closed], REVIEW),
         Command::Reopen => row(&[Disputed, NotFound, Void, Duplicate, NotOurs], REVIEW),

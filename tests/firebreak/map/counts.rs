@@ -61,8 +61,8 @@ async fn holds(transaction: &mut Transaction, district: DistrictKey, model: &Mod
         let mut kept = transaction.kept_tile_counts(district, level).await?;
         let mut recounted = transaction.recounted_tile_counts(district, level).await?;
         // Collations differ; the counts must not.
-        kept.sort_by(|one, other| one.key.cmp(&other.key));
-        recounted.sort_by(|one, other| one.key.cmp(&other.key));
+        kept.sort_by_key(|count| count.key);
+        recounted.sort_by_key(|count| count.key);
         ensure!(kept == expected(model, level), "zoom {level}: not what the model says");
         ensure!(recounted == kept, "zoom {level}: a recount says otherwise");
     }
@@ -181,7 +181,7 @@ async fn a_hazard_in_the_margin_of_a_tile_is_in_the_next_one_alone_whatever_is_a
         let (engine, district) = beside(&server).await?;
         // A metre to both sides of the border between the two.
         let rows = [west - 1e-5, west + 1e-5]
-            .map(|lon| row(e7(lon).unsigned_abs(), (e7((south + north) / 2.0), e7(lon))));
+            .map(|lon| row(e7(lon).unsigned_abs(), (e7(f64::midpoint(south, north)), e7(lon))));
         fill(&engine, &district, rows).await?;
         for predicate in [None, Some(Predicate::Always(true))] {
             for tile in [home, beside_it] {

@@ -92,7 +92,7 @@ const fn geometry_type(shape: Shape) -> GeometryType {
 }
 
 /// The header of a file of so many features within a box; of none there is no index.
-fn header(outline: &Outline, features: usize, extent: &NodeItem) -> Result<Vec<u8>, WriteError> {
+fn header(outline: &Outline, features: usize, extent: &NodeItem) -> Vec<u8> {
     let mut builder = FlatBufferBuilder::new();
     let wkt = outline.reference.wkt();
     let mut metadata = outline.about_json();
@@ -126,7 +126,7 @@ fn header(outline: &Outline, features: usize, extent: &NodeItem) -> Result<Vec<u
     };
     let header = Header::create(&mut builder, &arguments);
     builder.finish_size_prefixed(header, None);
-    Ok(builder.finished_data().to_vec())
+    builder.finished_data().to_vec()
 }
 
 fn columns<'b>(outline: &Outline, builder: &mut FlatBufferBuilder<'b>) -> Vec<WIPOffset<Column<'b>>> {
@@ -171,7 +171,7 @@ impl FeatureWriter for FlatGeobuf {
         let mut out = BufWriter::new(out);
         let extent = calc_extent(&nodes);
         out.write_all(&MAGIC)?;
-        out.write_all(&header(&outline, nodes.len(), &extent)?)?;
+        out.write_all(&header(&outline, nodes.len(), &extent))?;
         if nodes.is_empty() {
             return Ok(out.flush()?);
         }
