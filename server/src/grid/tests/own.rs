@@ -39,13 +39,16 @@ fn a_voltage_means_the_kilovolts_beside_it() {
         ("10", "35", &[35_000], "35 kV"),
         ("", "0.4", &[400], "0.4 kV"),
     ] {
-        for [kv, as_given] in [["voltage_kv", "voltage"], ["电压等级", "电压（原文）"], ["Voltage (kV)", "Voltage as given"]] {
+        for [kv, as_given] in
+            [["voltage_kv", "voltage"], ["电压等级", "电压（原文）"], ["Voltage (kV)", "Voltage as given"]]
+        {
             let properties: BTreeMap<String, String> = [(kv, kilovolts), (as_given, given)]
                 .into_iter()
                 .filter(|(_, value)| !value.is_empty())
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
-            let feature = Feature { row: 1, id: None, properties, shape: Shape::None, own: Some(Layer::Lines) };
+            let feature =
+                Feature { row: 1, id: None, properties, shape: Shape::None, own: Some(Layer::Lines) };
             let (reading, said) = own::voltage(&feature);
             assert_eq!((reading.volts.as_slice(), said.as_str()), (volts, text), "{given} {kilovolts}");
         }

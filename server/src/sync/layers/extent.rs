@@ -20,7 +20,7 @@ use crate::sync::{Engine, SyncError};
 use crate::tiles::Tile;
 
 /// The zoom whose cells tell where hazards are: one of those that are counted, and few.
-const LEVEL: u8 = 10;
+const LEVEL: u8 = 11;
 
 /// What holds every feature of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
