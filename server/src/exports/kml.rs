@@ -230,8 +230,7 @@ fn name(outline: &Outline, feature: &Feature) -> String {
     };
     let is_structure = outline.schema.columns.iter().any(|column| column.name == "structure");
     let mut names = NAMES.iter().filter(|(first, _)| !(is_structure && *first == "number"));
-    let found = names.find_map(|(first, second)| Some((of(first)?, of(second))));
-    match found {
+    match names.find_map(|(first, second)| Some((of(first)?, of(second)))) {
         Some((first, None)) => unmarked(first),
         Some((first, Some(second))) => unmarked(&format!("{first} {second}")),
         None => feature.id.to_string(),
