@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::server::Backend;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{PLACED, World, encoded, features, place};
 
