@@ -6,7 +6,7 @@
 use super::rows::chunks;
 use super::{Changed, Shown, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
-use crate::tiles::counts::{Count, Counted, DEEPEST, Deltas, Key, LEVELS};
+use crate::tiles::counts::{Count, Counted, DEEPEST, Deltas, Key, LEVELS, category};
 
 /// The kind of a hazard (`tiles::counts::Key::kind`) as SQL says it, of columns behind a prefix.
 macro_rules! kind {
@@ -83,7 +83,7 @@ fn counted(shown: &Shown) -> Counted {
     Counted {
         place: shown.place,
         severity_rank: shown.severity_rank,
-        category: shown.category.clone().unwrap_or_default(),
+        category: category(shown.category.as_deref().unwrap_or_default()),
         is_open: shown.open,
         due_ms: shown.due,
     }

@@ -30,8 +30,8 @@ pub struct Counted {
     pub place: i64,
     /// The rank of its severity.
     pub severity_rank: i64,
-    /// 隐患类别 as it was written.
-    pub category: String,
+    /// What it is counted by ([`category`]).
+    pub category: &'static str,
     /// Whether it is open.
     pub is_open: bool,
     /// Its deadline, milliseconds since 1970.
@@ -103,7 +103,7 @@ impl Counted {
             level,
             cell: cell_of(self.place, level),
             severity_rank: self.severity_rank,
-            category: category(&self.category),
+            category: self.category,
             is_open: self.is_open,
         }
     }
@@ -218,7 +218,7 @@ mod tests {
 
     fn counted(due_ms: Option<i64>, is_open: bool) -> Counted {
         let place = place(299_800_000, 1_030_000_000);
-        Counted { place, severity_rank: 3, category: "corridor".to_owned(), is_open, due_ms }
+        Counted { place, severity_rank: 3, category: "corridor", is_open, due_ms }
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_category_that_the_protocol_does_not_have_is_counted_as_none() {
-        let odd = Counted { category: "odd".to_owned(), ..counted(None, true) };
+        let odd = Counted { category: category("odd"), ..counted(None, true) };
         assert_eq!(odd.key(8).category, "");
         assert_eq!(counted(None, true).key(8).category, "corridor");
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use geo::Geometry;
 
-use super::counts::{Counted, DEEPEST, Key};
+use super::counts::{Counted, DEEPEST, Key, category};
 use super::features::e7;
 use super::point_layer::{Alike, PointLayer, Tag};
 use super::{HAZARDS, SEVERITIES, Tile, severity};
@@ -131,7 +131,7 @@ impl<'t> Point<'t> {
         let counted = Counted {
             place: self.place,
             severity_rank: self.severity_rank,
-            category: self.category.to_owned(),
+            category: category(self.category),
             is_open: self.is_open,
             due_ms: self.due_ms,
         };
