@@ -294,13 +294,13 @@ fn day(at_ms: i64, zone: &TimeZone) -> Option<Date> {
     Some(Timestamp::from_millisecond(at_ms).ok()?.to_zoned_datetime(zone.clone()).date())
 }
 
-/// When a period that begins at a time ends.
-/// The end of the day until which a major hazard is accepted on site (10 days, [V] domain §4), from when that was asked
+/// The end of the day until which a major hazard is accepted on site (10 days by default), from when that was asked
 /// for.
 pub fn acceptance_ms(rules: &Rules, asked_ms: i64, zone: &TimeZone) -> Option<i64> {
     end(asked_ms, Period::Days(rules.major.acceptance_days), zone)
 }
 
+/// When a period that begins at a time ends.
 fn end(from_ms: i64, period: Period, zone: &TimeZone) -> Option<i64> {
     match period {
         Period::Hours(hours) => from_ms.checked_add(i64::from(hours).checked_mul(3_600_000)?),
