@@ -152,9 +152,15 @@ async fn a_command_that_would_vanish_beside_what_came_since_is_refused_and_spend
         let orders = server.client()?.json("/v1/orders").await?;
         assert_eq!(orders["orders"].as_array().map(Vec::len), Some(0), "{orders}");
         let next = reported(&mut phone, "general").await?;
-        desk.does("reviewer", next, "grade", &json!({"fields": {"severity": "general"}})).await?;
+        let graded = json!({"fields": {"severity": "general"}});
+        let graded = desk.does("reviewer", next, "grade", &graded).await?;
         let ordered = desk.does("clerk", next, "order", &order()).await?;
         ensure!(ordered["order"].as_str().is_some_and(|key| key.ends_with("-1")), "{ordered}");
+        // Nor does one that might be given now take back in silence what its sender had not seen.
+        let void = json!({"fields": {"reason": "误报"}, "heads": graded["heads"], "beside": true});
+        let reply = desk.try_it("reviewer", next, "void", &void).await?;
+        assert_eq!((reply.status, reply.code().as_deref()), (412, Some("moved-on")), "{}", reply.text());
+        assert_eq!(told(&server, next).await?["state"], "ordered");
         server.check().await?;
     }
     Ok(())

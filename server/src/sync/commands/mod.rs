@@ -240,7 +240,7 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
     };
     let after = self::judged(batch.transaction, district, &context, command.record, now_ms).await?;
     if let Some(seen) = beside {
-        seen.require_visible(command.command, &giving, &after.view.conflicts)?;
+        seen.require_visible(&after.view.conflicts)?;
     }
     keep_of_duplicate(batch, command, (&context, &judged), &fields).await?;
     // What follows from it for who must act is there with it: nobody reads an older case after the reply.

@@ -9,7 +9,6 @@ use sync_protocol::operation::Identified;
 use sync_protocol::view::Conflict;
 
 use super::{Change, Command, Judged, MovedOn, Refused, Since};
-use crate::lifecycle::{self, Case, Giving};
 use crate::sync::SyncError;
 use crate::sync::batch::Batch;
 use crate::sync::derive::{self, Context};
@@ -23,29 +22,19 @@ pub(super) struct Seen {
     pub(super) lacking: Vec<Head>,
     /// What came since.
     pub(super) since: Box<Since>,
-    /// The hazard as it is.
-    pub(super) now: Case,
     /// What waits for a named person on it.
     pub(super) conflicts: Vec<Conflict>,
 }
 
 impl Seen {
-    /// Whether a command may be written beside what came since: it could be given now as well, or the two do not agree and
-    /// somebody is shown that. What would vanish without a trace is refused.
+    /// A command is written beside what came since only where somebody is shown that the two do not agree: what would
+    /// stand or vanish without a word is refused, and given again by whoever has seen what came.
     ///
     /// # Errors
     /// [`Refused::MovedOn`].
-    pub(super) fn require_visible(
-        self,
-        command: lifecycle::Command,
-        giving: &Giving<'_>,
-        after: &[Conflict],
-    ) -> Result<(), SyncError> {
+    pub(super) fn require_visible(self, after: &[Conflict]) -> Result<(), SyncError> {
         let is_shown = after.iter().any(|conflict| !self.conflicts.contains(conflict));
-        if is_shown || lifecycle::allowed(&self.now, command, giving).is_ok() {
-            return Ok(());
-        }
-        Err(SyncError::Command(Refused::MovedOn(self.since)))
+        if is_shown { Ok(()) } else { Err(SyncError::Command(Refused::MovedOn(self.since))) }
     }
 }
 
@@ -110,6 +99,6 @@ pub(super) async fn seen(
     (case.asked, case.deadline_ms) = (whole.asked, whole.deadline_ms);
     (case.told_ms, case.told_severity) = (whole.told_ms, whole.told_severity);
     (case.rule_ms, case.latest_ms, case.fresh_ms) = (whole.rule_ms, whole.latest_ms, whole.fresh_ms);
-    let now = std::mem::replace(&mut judged.case, case);
-    Ok(Seen { lacking: judged.view.missing.clone(), since, now, conflicts })
+    judged.case = case;
+    Ok(Seen { lacking: judged.view.missing.clone(), since, conflicts })
 }
