@@ -60,6 +60,10 @@ const EARLY: &[State] = &[Held, Reported, Returned, Graded, NotFound, Disputed];
 /// Open, and nobody says that it is cured.
 const UNCURED: &[State] =
     &[Held, Reported, Returned, Graded, Ordered, Rectifying, Carried, NotFound, Disputed];
+/// Open.
+const OPEN: &[State] = &[
+    Held, Reported, Returned, Graded, Ordered, Rectifying, Carried, NotFound, Rectified, Verified, Disputed,
+];
 /// Every state of a hazard.
 const ANY: &[State] = &[
     Held, Reported, Returned, Graded, Ordered, Rectifying, Carried, MadeSafe, NotFound, Rectified, Verified,
@@ -90,8 +94,8 @@ pub const fn rule(command: Command) -> Rule {
         Command::GrantExtension | Command::RefuseExtension => row(&[Rectifying], REVIEW),
         Command::Carry => row(&[Rectifying, Carried], LEAD),
         Command::ReviewCarried => row(&[Carried], LEAD),
-        Command::MakeSafe => row(UNCURED, FIELD),
-        Command::NotFound => row(UNCURED, &[Inspector, Reinspector, Reviewer, Clerk, Leader, Admin]),
+        Command::MakeSafe => row(OPEN, FIELD),
+        Command::NotFound => row(OPEN, &[Inspector, Reinspector, Reviewer, Clerk, Leader, Admin]),
         Command::Rectify => {
             row(&[Reported, Graded, Ordered, Rectifying, Carried], &[Unit, Inspector, Clerk, Leader, Admin])
         }

@@ -13,6 +13,11 @@ const REVIEW: &[&str] = &["reviewer", "leader", "admin"];
 const ISSUE: &[&str] = &["clerk", "leader", "admin"];
 const UNCURED: &[&str] =
     &["held", "reported", "returned", "graded", "ordered", "rectifying", "carried", "not_found", "disputed"];
+/// Open.
+const OPEN: &[&str] = &[
+    "held", "reported", "returned", "graded", "ordered", "rectifying", "carried", "not_found", "disputed",
+    "rectified", "verified",
+];
 
 pub(super) const RULES: &[Rule] = &[
     ("grade", &["reported", "graded", "ordered", "rectifying", "carried"], REVIEW),
@@ -32,10 +37,10 @@ pub(super) const RULES: &[Rule] = &[
     ("refuse-extension", &["rectifying"], REVIEW),
     ("carry", &["rectifying", "carried"], &["leader"]),
     ("review-carried", &["carried"], &["leader"]),
-    ("make-safe", UNCURED, &["reinspector", "reviewer", "clerk", "leader", "admin"]),
-    ("not-found", UNCURED, &["reinspector", "reviewer", "clerk", "leader", "admin"]),
+    ("make-safe", OPEN, &["reinspector", "reviewer", "clerk", "leader", "admin"]),
+    ("not-found", OPEN, &["reinspector", "reviewer", "clerk", "leader", "admin"]),
     ("rectify", &["reported", "graded", "ordered", "rectifying", "carried"], ISSUE),
-    ("verify", &["rectified", "disputed"], &["reinspector", "admin"]),
+    ("verify", &["rectified", "verified", "disputed"], &["reinspector", "admin"]),
     ("uphold", &["disputed"], REVIEW),
     ("fail-verification", &["rectified", "verified", "disputed"], &["reinspector", "admin"]),
     ("close", &["verified", "not_found", "closed"], REVIEW),
