@@ -101,7 +101,8 @@ pub fn certificate_aad() -> Vec<u8> {
     cbor::encode(&("firebreak-certificate", crate::PROTOCOL))
 }
 
-/// Percent-encodes everything but the unreserved characters of RFC 3986: values in the text of an enrolment code.
+/// Percent-encodes everything but the unreserved characters of RFC 3986: values in the text of an enrolment code, and in
+/// queries.
 pub fn percent_encoded(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());

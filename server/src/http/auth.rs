@@ -303,7 +303,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Signed<T> {
         let csrf = form.as_mut().ok().and_then(|form| form.remove("csrf")).unwrap_or_default();
         // Who asks comes before what they say.
         let account = account(&parts, shared, Csrf::InForm(&csrf)).await?;
-        let form = form.map_err(|rejection| bad(rejection.body_text()))?;
+        let form = form?;
         let form = form.into_iter().map(|(name, text)| (name, text.into())).collect();
         let form = serde_json::from_value(serde_json::Value::Object(form));
         let form = form.map_err(|error| bad(error.to_string()))?;

@@ -1,5 +1,6 @@
 //! The one error of the API: a stable code for the client, the cause for the log.
 
+use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sync_protocol::codes::Code;
@@ -80,6 +81,26 @@ impl From<ApiError> for Wrong {
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
         Self { code, detail: None, more: None, wait_s: None }
+    }
+}
+
+/// A body that is not what it should be, in the words of whoever tried to read it.
+fn unread(status: StatusCode, said: String) -> ApiError {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge.into(),
+        _ => ApiError::with(Code::BadParameter, said),
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        unread(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<FormRejection> for ApiError {
+    fn from(rejection: FormRejection) -> Self {
+        unread(rejection.status(), rejection.body_text())
     }
 }
 

@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use sync_protocol::enrolment::percent_encoded;
 use sync_protocol::field::CATEGORIES;
 use sync_protocol::ids::{Head, Identity, RecordId};
 use sync_protocol::kind::RecordType;
@@ -90,7 +91,7 @@ impl Wanted {
             text("category", self.category.clone()),
             text("found_from", self.found_from.clone()),
             text("found_to", self.found_to.clone()),
-            text("township", self.township.as_deref().map(encoded)),
+            text("township", self.township.as_deref().map(percent_encoded)),
             text("line", self.line.clone()),
             text("supervised", self.supervised.map(|supervised| supervised.to_string())),
             text("overdue", self.overdue.map(|overdue| overdue.to_string())),
@@ -288,14 +289,6 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
         }
     }
     Ok(filter)
-}
-
-/// A text as it stands in a query.
-pub(super) fn encoded(text: &str) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
-    text.bytes()
-        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 /// `lon_min,lat_min,lon_max,lat_max` in degrees.

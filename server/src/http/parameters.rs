@@ -2,10 +2,9 @@
 
 use axum::Json;
 use axum::body::HttpBody as _;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -51,15 +50,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
         }
         match Json::<T>::from_request(request, shared).await {
             Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(refused(&rejection)),
+            Err(rejection) => Err(rejection.into()),
         }
-    }
-}
-
-fn refused(rejection: &JsonRejection) -> ApiError {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge.into(),
-        _ => ApiError::with(Code::BadParameter, rejection.body_text()),
     }
 }
 

@@ -26,13 +26,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Entered<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
-        match Form::from_request(request, shared).await {
-            Ok(Form(form)) => Ok(Self(form)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Code::BodyTooLarge.into())
-            }
-            Err(rejection) => Err(ApiError::with(Code::BadParameter, rejection.body_text())),
-        }
+        let Form(form) = Form::from_request(request, shared).await?;
+        Ok(Self(form))
     }
 }
 

@@ -24,7 +24,7 @@ use super::listing::hazards::{self, Hazard};
 use super::listing::{Page, cursor, read_cursor};
 use super::office::Act;
 use super::taken_over::taken_over;
-use super::{Engine, SyncError};
+use super::{Engine, SyncError, derive};
 use crate::domain::District;
 use crate::duplicates::Reason;
 use crate::store::{OpenProposal, ProposalAt, RecordRow, StoreError, Transaction};
@@ -135,13 +135,9 @@ impl Side {
         Ok(Self { row: row.clone(), view })
     }
 
-    fn time(&self, field: &str) -> Option<i64> {
-        self.view.shown(field).and_then(Raw::decode)
-    }
-
-    /// When it was found; of one that does not say so, when it came.
+    /// When it was found, as far as that is believed.
     fn found_ms(&self) -> i64 {
-        self.time("found_at_ms").unwrap_or(self.row.received_ms)
+        derive::found_ms(&self.view, self.row.received_ms)
     }
 
     fn comes_before(&self, other: &Self) -> bool {

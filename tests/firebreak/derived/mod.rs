@@ -60,3 +60,16 @@ fn at<'v>(value: &'v Value, path: &str) -> Result<&'v Value> {
 fn number(value: &Value, path: &str) -> Result<f64> {
     at(value, path)?.as_f64().with_context(|| format!("{path} is no number"))
 }
+
+/// Imports the county that the lines of tests lie in, by its corners: a collection of one area.
+pub(crate) async fn import_county(server: &Server) -> Result<()> {
+    let ring = json!([[102.9, 29.9], [103.2, 29.9], [103.2, 30.1], [102.9, 30.1], [102.9, 29.9]]);
+    let county = json!({"type": "FeatureCollection", "features": [{
+        "type": "Feature", "properties": {"code": "511800", "name": "名山区"},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }]});
+    let headers = [("content-type", "application/geo+json")];
+    let path = "/v1/grid/regions?level=district";
+    let office = server.client()?;
+    office.post_bytes(path, county.to_string().into_bytes(), &headers).await?.json("regions").map(drop)
+}

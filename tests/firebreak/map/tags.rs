@@ -6,6 +6,8 @@ use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
 
+use crate::derived::import_county;
+
 /// The bytes of a file and its tag.
 async fn file(office: &Client, path: &str) -> Result<(String, String)> {
     let (reply, told) = office.send("GET", &format!("/v1/exports/{path}"), &[], Vec::new()).await?;
@@ -53,19 +55,8 @@ async fn a_unit_that_is_renamed_makes_other_files() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_depends_on_the_day_is_another_file_tomorrow() -> Result<()> {
     let mut server = Server::start(Backend::Sqlite).await?;
-    let ring = json!([[102.9, 29.9], [103.2, 29.9], [103.2, 30.1], [102.9, 30.1], [102.9, 29.9]]);
-    let county = json!({
-        "type": "FeatureCollection",
-        "features": [{
-            "type": "Feature", "properties": {"code": "511800", "name": "名山区"},
-            "geometry": {"type": "Polygon", "coordinates": [ring]},
-        }],
-    });
+    import_county(&server).await?;
     let office = server.client()?;
-    let headers = [("content-type", "application/geo+json")];
-    let reply =
-        office.post_bytes("/v1/grid/regions?level=district", county.to_string().into_bytes(), &headers);
-    ensure!(reply.await?.status == 200);
     let of_days = ["regions.geojson", "regions.csv", "all.gpkg"];
     let mut tags = Vec::new();
     for path in of_days.into_iter().chain(["hazards.geojson"]) {

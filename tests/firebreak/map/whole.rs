@@ -24,7 +24,7 @@ use tokio::process::Command;
 
 use super::Map;
 use crate::derived::patrols::{patrol, walk};
-use crate::derived::{import, line, send};
+use crate::derived::{import, import_county, line, send};
 
 /// Puts something into every layer: lines with structures, a county, hazards with a history, one of them nowhere, a walk,
 /// works with a place and without, a phone that owes what it recorded.
@@ -32,14 +32,7 @@ pub(crate) async fn furnish(server: &Server) -> Result<()> {
     let office = server.client()?;
     let lines = [line(1, "青杠一线", "110000", 29.98, 30), line(2, "白果二线", "35000", 29.99, 6)];
     import(server, &lines.concat()).await?;
-    let ring = json!([[102.9, 29.9], [103.2, 29.9], [103.2, 30.1], [102.9, 30.1], [102.9, 29.9]]);
-    let county = json!({"type": "FeatureCollection", "features": [{
-        "type": "Feature", "properties": {"code": "511800", "name": "名山区"},
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
-    }]});
-    let headers = [("content-type", "application/geo+json")];
-    let path = "/v1/grid/regions?level=district";
-    office.post_bytes(path, county.to_string().into_bytes(), &headers).await?.json("regions")?;
+    import_county(server).await?;
     let mut phone = Phone::enrol(server).await?;
     let mut reports: Vec<_> = ["general", "serious", "critical", "general", "serious"]
         .map(|severity| phone.report(severity).with("township", &"青杠镇").with("found_at_ms", &MORNING_MS))

@@ -9,11 +9,11 @@ mod crs;
 mod features;
 mod listed;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use firebreak_tests::http::{Client, Reply};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sync_protocol::ids::{OperationId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Operation, Position};
@@ -52,18 +52,7 @@ impl World {
         let mut lines = derived::line(1, "青杠一线", "110000", 29.98, 60);
         lines.extend(derived::line(2, "白果二线", "35000", 29.99, 10));
         derived::import(&server, &lines).await?;
-        let ring = json!([[102.9, 29.9], [103.2, 29.9], [103.2, 30.1], [102.9, 30.1], [102.9, 29.9]]);
-        let county = json!({
-            "type": "FeatureCollection",
-            "features": [{
-                "type": "Feature", "properties": {"code": "511800", "name": "名山区"},
-                "geometry": {"type": "Polygon", "coordinates": [ring]},
-            }],
-        });
-        let headers = [("content-type", "application/geo+json")];
-        let path = "/v1/grid/regions?level=district";
-        let imported = office.post_bytes(path, county.to_string().into_bytes(), &headers).await?;
-        ensure!(imported.status == 200, "{}", imported.text());
+        derived::import_county(&server).await?;
         let mut phone = Phone::enrol(&server).await?;
         let reports = reports(&mut phone);
         derived::send(&mut phone, &reports).await?;

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sync_protocol::codes::Code;
+use sync_protocol::enrolment::percent_encoded;
 
 use crate::http::auth::Account;
 use crate::http::error::ApiError;
-use crate::http::hazards::encoded;
 use crate::layers::cql::{self, FilterError, Reading};
 use crate::layers::crs::{Area, Crs};
 use crate::layers::predicate::Predicate;
@@ -116,8 +116,9 @@ impl Asked {
             sight: account.sight.clone(),
         };
         let kept = pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "cursor" | "f"));
-        let query: Vec<String> =
-            kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        let query: Vec<String> = kept
+            .map(|(name, value)| format!("{}={}", percent_encoded(name), percent_encoded(value)))
+            .collect();
         Ok(Self {
             selection,
             crs,

@@ -4,6 +4,7 @@ use geo::Coord;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sync_protocol::codes::Code;
+use sync_protocol::enrolment::percent_encoded;
 use sync_protocol::field::CATEGORIES;
 use sync_protocol::view::State;
 use uuid::Uuid;
@@ -334,16 +335,7 @@ impl Filters {
 /// A value of a query string that can be read back: what parts pairs is escaped, Chinese is left to be read.
 fn escaped(text: &str) -> String {
     let is_plain = |c: char| !(c.is_control() || c.is_whitespace() || "%&=+#;".contains(c));
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_plain(c) {
-            escaped.push(c);
-        } else {
-            let bytes = c.to_string().into_bytes();
-            escaped.extend(bytes.into_iter().map(|byte| format!("%{byte:02X}")));
-        }
-    }
-    escaped
+    text.chars().map(|c| if is_plain(c) { c.to_string() } else { percent_encoded(&c.to_string()) }).collect()
 }
 
 fn zone_date(zone: &TimeZone, at_ms: i64) -> Option<Date> {

@@ -4,38 +4,31 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
-use geo::BoundingRect as _;
-use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 use sync_protocol::codes::Code;
 use tokio::sync::{mpsc, watch};
 
+use super::basis::Basis;
 use super::kept::discard;
 use super::pictures::Pictures;
-use super::{Job, PhotosShown, Ready, Request, State, Subject, WRITERS, archive, ledger, redactions};
+use super::{Job, PhotosShown, Ready, Request, State, Subject, archive, ledger, redactions};
 use crate::domain::District;
-use crate::exports::about::{About, Unsent};
+use crate::exports::about::About;
 use crate::exports::{self, Format, Outline, Scratch, Workspace, WriteError, Writer};
-use crate::layers::{Feature, Layer, Value};
+use crate::layers::{Feature, Layer};
 use crate::store::geopackage_out::{GeoPackageError, GeoPackageOut};
 use crate::store::{StoreError, Transaction};
-use crate::sync::layers::{self, Selection};
-use crate::sync::sessions::Sight;
+use crate::sync::layers;
 use crate::sync::{Engine, SyncError};
 
 /// Features read at a time.
 const PAGE: u32 = 2_000;
 /// Pages that wait for a slow writer.
 const PAGES_WAITING: usize = 2;
-/// Devices named in a file.
-const DEVICES: u32 = 1_000;
 /// How often a file is begun anew because of redactions.
 const ATTEMPTS: u32 = 3;
-/// How long a file waits for what has come to be derived, before it has what is there.
-const SETTLE: Duration = Duration::from_secs(20);
 
 impl From<WriteError> for SyncError {
     fn from(error: WriteError) -> Self {
@@ -164,66 +157,6 @@ pub async fn write_to(
     write(engine, district, request, path, &AtomicU64::new(0)).await
 }
 
-/// The moment of the ledger that is now, as far as a file depends on it.
-pub(super) async fn moment(
-    engine: &Arc<Engine>,
-    district: &District,
-    request: &Request,
-) -> Result<String, SyncError> {
-    settle(engine, district).await?;
-    let rules = engine.rules(district).await?.version().to_owned();
-    let (mut reading, moment) = layers::snapshot(engine, district).await?;
-    basis(&mut reading, &moment, district, request, &rules).await
-}
-
-/// Everything that the bytes of a file come from besides what was asked for: the same text, the same bytes.
-async fn basis(
-    reading: &mut Transaction,
-    moment: &layers::Moment,
-    district: &District,
-    request: &Request,
-    rules: &str,
-) -> Result<String, SyncError> {
-    let (change, epoch) = cursor(reading, district).await?;
-    let (_, map) = reading.map_version(district.key).await?;
-    // Names of units and people change without a change of the ledger.
-    let units: Vec<_> =
-        reading.units(district.key).await?.into_iter().map(|unit| (unit.id, unit.name)).collect();
-    let persons: Vec<_> =
-        reading.persons(district.key).await?.into_iter().map(|(it, _)| (it.id, it.name)).collect();
-    let all = everything();
-    let unsent = layers::page_in(reading, moment, district, Layer::Unsent, &all, None, DEVICES).await?;
-    let layers = request.layers();
-    // When a phone was last heard of stands in that layer alone.
-    let devices = layers.contains(&Layer::Unsent).then_some(&unsent);
-    let told: Vec<Unsent> = unsent.iter().map(told).collect();
-    let of_days = layers.iter().any(|layer| matches!(layer, Layer::Regions | Layer::NotPatrolled));
-    let day = of_days.then(|| moment.today(district));
-    let names = Sha256::digest(format!("{units:?} {persons:?}"));
-    let of_district = (&district.code, &district.name, &district.time_zone);
-    Ok(format!(
-        "{WRITERS} {epoch} {change} {map} {rules:?} {:?} {day:?} {of_district:?} {} {told:?} {devices:?}",
-        moment.grid(),
-        hex::encode(names),
-    ))
-}
-
-const fn everything() -> Selection {
-    Selection::seen_by(Sight::District)
-}
-
-/// Waits until what has come is derived, but not for ever.
-async fn settle(engine: &Arc<Engine>, district: &District) -> Result<(), SyncError> {
-    tokio::time::timeout(SETTLE, engine.follow_until_current(district)).await.unwrap_or(Ok(()))
-}
-
-/// The last change that a snapshot has derived, and the history that it is of.
-async fn cursor(reading: &mut Transaction, district: &District) -> Result<(u64, String), SyncError> {
-    let lineage = reading.lineage(district.key).await?;
-    let derived = reading.derivation(district.key).await?.through;
-    Ok((derived.min(lineage.change), format!("{:?}", lineage.epoch)))
-}
-
 async fn write(
     engine: &Arc<Engine>,
     district: &District,
@@ -231,28 +164,9 @@ async fn write(
     path: &Path,
     written: &AtomicU64,
 ) -> Result<Made, SyncError> {
-    settle(engine, district).await?;
-    let rules = engine.rules(district).await?.version().to_owned();
-    let (mut reading, moment) = layers::snapshot(engine, district).await?;
-    let basis = basis(&mut reading, &moment, district, request, &rules).await?;
-    let (change, _) = cursor(&mut reading, district).await?;
-    let change_ms = reading.moment_of_change(district.key, change).await?;
-    let unsent = unsent(&mut reading, &moment, district, &request.sight).await?;
-    let (lines, regions) = moment.grid();
-    let grid = format!("{lines}/{regions}");
-    let about = About {
-        district: district.name.clone(),
-        code: district.code.clone(),
-        zone: TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC),
-        change,
-        change_ms,
-        rules,
-        grid,
-        filters: request.filters.clone(),
-        unsent,
-    };
+    let Basis { reading, moment, text, about } = Basis::read(engine, district, request).await?;
     let parameters = request.parameters(district.id);
-    let tag = Sha256::new().chain_update(parameters.0).chain_update(basis).finalize();
+    let tag = Sha256::new().chain_update(parameters.0).chain_update(text).finalize();
     let mut pages = Pages { engine, district, request, reading, moment, written };
     match request.format {
         Format::GeoPackage => geopackage(&mut pages, &about, path).await?,
@@ -267,50 +181,7 @@ async fn write(
         | Format::Xlsx => stream(&mut pages, &about, path).await?,
     }
     let tag = hex::encode(tag.get(..16).unwrap_or_default());
-    Ok(Made { change, features: written.load(Ordering::Relaxed), tag })
-}
-
-/// What is not sent yet. A unit's people are told how much it is, not whose.
-async fn unsent(
-    reading: &mut Transaction,
-    moment: &layers::Moment,
-    district: &District,
-    sight: &Sight,
-) -> Result<Vec<Unsent>, SyncError> {
-    let all = everything();
-    let features = layers::page_in(reading, moment, district, Layer::Unsent, &all, None, DEVICES).await?;
-    let mut unsent: Vec<Unsent> = features.iter().map(told).collect();
-    if matches!(sight, Sight::Units(_)) {
-        for it in &mut unsent {
-            (it.device, it.people, it.boxes) = (String::new(), String::new(), Vec::new());
-        }
-    }
-    Ok(unsent)
-}
-
-fn told(feature: &Feature) -> Unsent {
-    let value = |name: &str| {
-        let at = Layer::Unsent.columns().iter().position(|column| column.name == name);
-        at.and_then(|at| feature.values.get(at))
-    };
-    let text = |name: &str| match value(name) {
-        Some(Value::Text(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let operations = match value("operations") {
-        Some(Value::Integer(count)) => Some(*count),
-        _ => None,
-    };
-    let boxes = match &feature.geometry {
-        Some(geo::Geometry::MultiPolygon(polygons)) => polygons.iter().filter_map(bounds).collect(),
-        _ => Vec::new(),
-    };
-    Unsent { device: text("device"), people: text("people"), operations, boxes }
-}
-
-fn bounds(polygon: &geo::Polygon<f64>) -> Option<[f64; 4]> {
-    let bounds = polygon.bounding_rect()?;
-    Some([bounds.min().x, bounds.min().y, bounds.max().x, bounds.max().y])
+    Ok(Made { change: about.change, features: written.load(Ordering::Relaxed), tag })
 }
 
 fn outline(request: &Request, about: &About, layer: Layer) -> Outline {

@@ -5,6 +5,7 @@
 //! [`crate::exports`]. Start at [`ask`].
 
 mod archive;
+mod basis;
 pub mod filters;
 mod kept;
 mod ledger;
@@ -27,6 +28,8 @@ pub use kept::{Exports, follow};
 pub use make::{Made, write_to};
 pub use pictures::{PICTURES, PICTURES_BYTES};
 
+use basis::Basis;
+
 use super::layers::{self, Selection};
 use super::sessions::Sight;
 use super::{Engine, SyncError};
@@ -40,8 +43,6 @@ pub const WAITING: usize = 8;
 pub const KEPT: usize = 64;
 /// Files that are kept, of all districts.
 pub const KEPT_IN_ALL: usize = 512;
-/// What our writers write: another number where the same features come to other bytes than before.
-const WRITERS: u32 = 2;
 /// How long a file is kept, milliseconds.
 pub const KEPT_MS: i64 = 24 * 3_600_000;
 
@@ -327,7 +328,7 @@ impl Job {
 /// [`Code::BadParameter`], [`Code::Forbidden`]; [`Code::TooManyRequests`] where too many wait.
 pub async fn ask(engine: &Arc<Engine>, district: &District, request: Request) -> Result<Arc<Job>, SyncError> {
     request.require_possible()?;
-    let moment = make::moment(engine, district, &request).await?;
+    let moment = Basis::read(engine, district, &request).await?.text;
     let parameters = request.parameters(district.id);
     let id = ExportId::of(parameters, &moment);
     let begun_ms = engine.clock.now_ms();
