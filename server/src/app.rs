@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,16 +33,30 @@ const GRACE: Duration = Duration::from_secs(20);
 pub async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
     keys::make_private(&settings.data)
         .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+    open_on(settings, &settings.database(), &settings.photo_directory()).await
+}
+
+/// Opens a copy of the ledger, with the ledger's own keys.
+///
+/// # Errors
+/// In words for the operator.
+pub async fn open_copy(
+    settings: &Settings,
+    database: &Database,
+    photos: &Path,
+) -> anyhow::Result<Arc<Engine>> {
+    open_on(settings, database, photos).await.context("the copy cannot be opened")
+}
+
+async fn open_on(settings: &Settings, database: &Database, photos: &Path) -> anyhow::Result<Arc<Engine>> {
     let keys = Keyring::open(&settings.key_directory())?;
-    let database = settings.database();
-    store::reach(&database, Duration::from_secs(settings.database_wait_s))
+    store::reach(database, Duration::from_secs(settings.database_wait_s))
         .await
         .context("the database cannot be used")?;
-    let store = Store::open(&database).await?;
-    let photos = settings.photo_directory();
-    keys::make_private(&photos)
+    let store = Store::open(database).await?;
+    keys::make_private(photos)
         .with_context(|| format!("the folder of photos {} cannot be made", photos.display()))?;
-    let photos = Photos::new(Blobs::open(&photos)?);
+    let photos = Photos::new(Blobs::open(photos)?);
     let exports = settings.export_directory();
     keys::make_private(&exports)
         .with_context(|| format!("the folder of exports {} cannot be made", exports.display()))?;

@@ -2,6 +2,7 @@
 //! it listens), so that scripts can read it. A file a noun.
 
 mod audit;
+mod backup;
 mod devices;
 mod districts;
 mod export;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use audit::AuditCommand;
+use backup::BackupCommand;
 use clap::{Args, Parser, Subcommand};
 use devices::DeviceCommand;
 use districts::DistrictCommand;
@@ -84,6 +86,9 @@ enum Command {
     /// The rules of a district.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Backups: a copy of the ledger, and whether a copy is whole.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// The audit log: where it stands, and whether it was tampered with.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -127,6 +132,13 @@ impl Cli {
                 engine.store.close().await;
                 return result;
             }
+            Command::Backup(command) => {
+                require_ledger(&settings)?;
+                let engine = app::open(&settings).await?;
+                let result = backup::run(&engine, &settings, command).await;
+                engine.store.close().await;
+                return result;
+            }
             command => {
                 let engine = app::open(&settings).await?;
                 let result = run_on(&engine, &settings, command).await;
@@ -153,9 +165,12 @@ async fn run_on(engine: &Arc<Engine>, settings: &Settings, command: Command) -> 
         Command::Report(arguments) => report::run(engine, arguments).await,
         Command::Export(arguments) => export::run(engine, *arguments).await,
         Command::Rules(command) => rules::run(engine, command).await,
-        Command::Serve(_) | Command::Check(_) | Command::Audit(_) | Command::Config | Command::Openapi => {
-            Ok(())
-        }
+        Command::Serve(_)
+        | Command::Check(_)
+        | Command::Audit(_)
+        | Command::Backup(_)
+        | Command::Config
+        | Command::Openapi => Ok(()),
     }
 }
 

@@ -395,6 +395,8 @@ pub struct DeviceRow {
     pub clock_offset_ms: Option<i64>,
     /// The head it claimed at that contact.
     pub claimed_sequence: u64,
+    /// The sequence up to which a verified backup holds everything of it; none: no backup was verified since it enrolled.
+    pub safe_through: Option<u64>,
 }
 
 /// A person.

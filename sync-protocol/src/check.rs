@@ -78,7 +78,7 @@ pub fn check_value(value: &Raw, expected: FieldType) -> Result<(), Code> {
         FieldType::Any => Ok(()),
         FieldType::Text | FieldType::Term(_) => value.as_text().map(|_| ()).ok_or(Code::FieldType),
         FieldType::Bool => value.as_bool().map(|_| ()).ok_or(Code::FieldType),
-        FieldType::Id => byte_string(value, 16),
+        FieldType::Id | FieldType::Head => byte_string(value, 16),
         FieldType::Hash => byte_string(value, 32),
         FieldType::Integer(low, high) => in_range(value.as_integer(), low, high),
         FieldType::Position => position(value),

@@ -32,6 +32,8 @@ pub enum FieldType {
     Id,
     /// A hash: 32 bytes.
     Hash,
+    /// An operation by its head: 16 bytes.
+    Head,
     /// A position map.
     Position,
     /// An array of track points.
@@ -209,7 +211,7 @@ pub const ARGUMENTS: &[Field] = &[
     field("device", FieldType::Id, "设备", "device"),
     field("sequence", FieldType::Integer(0, i64::MAX), "序号", "sequence"),
     field("chain", FieldType::Hash, "链", "chain"),
-    field("predecessor", FieldType::Any, "前序操作", "predecessor"),
+    field("predecessor", FieldType::Head, "前序操作", "predecessor"),
     field("version", FieldType::Text, "版本", "version"),
 ];
 

@@ -259,6 +259,8 @@ pub struct View {
     pub heads: Vec<Head>,
     /// Ancestors that operations name and the set does not hold, ascending.
     pub missing: Vec<Head>,
+    /// Those of them that the office says will not come.
+    pub given_up: BTreeSet<Head>,
     /// Every operation referred to below, ascending by head.
     pub writers: Vec<Writer>,
     /// Maximal writes by field.
@@ -302,6 +304,7 @@ impl Default for View {
             state: State::Held,
             heads: Vec::new(),
             missing: Vec::new(),
+            given_up: BTreeSet::new(),
             writers: Vec::new(),
             fields: BTreeMap::new(),
             unanswered: BTreeSet::new(),
@@ -323,6 +326,11 @@ impl Default for View {
 }
 
 impl View {
+    /// Missing operations that may still come.
+    pub fn awaited(&self) -> impl Iterator<Item = &Head> {
+        self.missing.iter().filter(|head| !self.given_up.contains(head))
+    }
+
     /// The shown value of a field.
     pub fn shown(&self, field: &str) -> Option<&Raw> {
         self.fields.get(field)?.values.first().map(|value| &value.value)

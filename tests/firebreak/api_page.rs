@@ -90,7 +90,7 @@ fn filled(body: &Value, there: &BTreeMap<&str, Value>) -> Value {
 }
 
 /// Sections in an order in which each finds something to act on.
-const ORDER: [&str; 43] = [
+const ORDER: [&str; 44] = [
     "GET /v1/audit",
     "GET /v1/audit/head",
     "GET /v1/totals",
@@ -130,6 +130,7 @@ const ORDER: [&str; 43] = [
     "PUT /v1/people/{person}/area",
     "POST /v1/enrol-codes",
     "PUT /v1/devices/{device}",
+    "POST /v1/devices/{device}/give-up",
     "POST /v1/devices/{device}/lose",
     "POST /v1/devices/{device}/revoke",
     "POST /v1/devices/{device}/review",
@@ -150,6 +151,10 @@ async fn every_example_of_the_api_page_is_answered_as_the_page_says() -> Result<
     let bundles = [one.seal(&[report.clone(), mine.clone()]), other.seal(&[theirs, wrong, twin.clone()])];
     one.sync(&bundles[..1]).await?;
     other.sync(&bundles[1..]).await?;
+    let _lost = other.reports(1);
+    let comment = other.on(twin.record, Kind::Commented, [head_of(&twin)]).with("text", &"树冠偏向线路");
+    let behind_the_gap = other.seal(&[comment]);
+    other.sync(&[behind_the_gap]).await?;
     let quarantine = office.json("/v1/quarantine").await?;
     let waiting = quarantine["quarantine"][0]["identity"].as_str().context("nothing waits")?;
     let names = [
@@ -177,6 +182,7 @@ async fn every_example_of_the_api_page_is_answered_as_the_page_says() -> Result<
             ("source", json!(format!("{}\n", firebreak::rules::DEFAULT))),
             ("sequence", json!(other.sequence)),
             ("chain", json!(other.chain.to_string())),
+            ("through", json!(other.sequence - 1)),
         ]);
         let body = section.body.as_ref().map_or_else(|| json!({}), |body| filled(body, &there));
         let reply = office.call(method, &path, &body).await?;

@@ -7,6 +7,7 @@ mod api_fuzz;
 mod api_page;
 mod audit;
 mod audited;
+mod backups;
 mod bad_input;
 mod complaints;
 mod derived;

@@ -229,6 +229,20 @@ async fn what_the_office_lost_by_a_restore_is_listed_with_who_names_it() -> Resu
     }
     let page = office.get(&format!("/hazards/{}", report.record)).await?.text();
     ensure!(page.contains(order) && page.contains("测试员 整改完成"), "the record's page does not name it");
+    // The order is on paper and was given again: the operation of then will not come.
+    let leader = server.client_of(&server.create_token(&server.add_person("leader").await?).await?)?;
+    let write_off = format!("/v1/hazards/{}/commands/write-off", report.record);
+    let body = |head: &str| json!({"fields": {"predecessor": head, "reason": "已按纸质通知书重新交办"}});
+    let refused = leader.post(&write_off, &body(&"00".repeat(16))).await?;
+    ensure!(refused.status == 409 && refused.text().contains("predecessor"), "{}", refused.text());
+    let form = leader.get(&write_off.replace("/v1", "")).await?.text();
+    ensure!(form.contains(order), "the form does not offer what is missing");
+    leader.post(&write_off, &body(order)).await?.json(&write_off)?;
+    let hazard = office.json(&format!("/v1/hazards/{}", report.record)).await?;
+    assert_eq!((&hazard["missing_heads"], &hazard["given_up_heads"]), (&json!([]), &json!([order])));
+    assert_eq!(office.json("/v1/totals").await?["missing"], json!(0));
+    assert_eq!(office.json("/v1/hazards?missing=true").await?["hazards"], json!([]));
+    ensure!(server.check().await?.get("missing").is_none(), "the check goes on naming it");
     Ok(())
 }
 

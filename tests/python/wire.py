@@ -212,7 +212,7 @@ def check_operation(data):
 def check_view(view):
     """A view refers to its writers by index, and lists them and its heads in order."""
     writers = [head for head, _, _ in view.get("writers", [])]
-    for heads in (writers, view.get("heads", []), view.get("missing", [])):
+    for heads in (writers, view.get("heads", []), view.get("missing", []), view.get("given_up", [])):
         expect(heads == sorted(set(heads)), "heads of a view ascending, no two equal")
     indices = [value[0] for field in view.get("fields", {}).values() for value in field[0]]
     for part in ("dangers", "unanswered", "held"):

@@ -35,6 +35,19 @@ pub async fn database() -> Result<String> {
     Ok(url(cluster.port, &name))
 }
 
+/// Copies a database of the cluster as an operator would, and gives the URL of the copy.
+pub async fn copy_of(database_url: &str) -> Result<String> {
+    let (from, to) = (database_url.to_owned(), database().await?);
+    let copy = to.clone();
+    tokio::task::spawn_blocking(move || {
+        let programs = programs()?;
+        let script = r#""$1/pg_dump" "$2" | "$1/psql" --quiet --set ON_ERROR_STOP=1 "$3""#;
+        run(&mut owner("bash", ["-o", "pipefail", "-c", script, "copy", &text(&programs)?, &from, &copy])?)
+    })
+    .await??;
+    Ok(to)
+}
+
 fn url(port: u16, database: &str) -> String {
     format!("postgres://firebreak@127.0.0.1:{port}/{database}")
 }

@@ -30,7 +30,7 @@ pub(super) struct Revocation {
 pub(super) struct Done {
     /// The device.
     device: String,
-    /// `revoked` or `lost`.
+    /// `revoked`, `lost`, or `given_up`: what it lacked is owed no longer.
     status: &'static str,
 }
 
@@ -119,6 +119,38 @@ pub(super) async fn lose(
     let device = parse(&device)?;
     shared.engine.act(&account.district, Act::Lose { device, by: account.actor() }).await?;
     Ok(Json(Done { device: device.to_string(), status: "lost" }))
+}
+
+/// What a device lacks and will not bring.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GivenUp {
+    /// Up to which sequence, one that was received.
+    pub(super) through: u64,
+    /// Why.
+    pub(super) reason: String,
+}
+
+/// 核销缺号 Writes off what a device in use lacks up to a sequence.
+#[utoipa::path(
+    post, path = "/v1/devices/{device}/give-up", tag = "devices",
+    request_body = GivenUp,
+    responses((status = 200, description = "The device", body = Done)),
+)]
+pub(super) async fn give_up(
+    State(shared): State<Shared>,
+    account: Account,
+    Path(device): Path<String>,
+    Body(given_up): Body<GivenUp>,
+) -> Result<Json<Done>, ApiError> {
+    let device = parse(&device)?;
+    let reason = given_up.reason.trim().to_owned();
+    if reason.is_empty() {
+        return Err(wrong("reason", NOT_EMPTY));
+    }
+    let act = Act::GiveUp { device, through: given_up.through, reason, author: account.person.id };
+    shared.engine.act(&account.district, act).await?;
+    Ok(Json(Done { device: device.to_string(), status: "given_up" }))
 }
 
 /// What the office calls a device.

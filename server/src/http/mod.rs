@@ -219,6 +219,7 @@ fn api() -> Router<Shared> {
         .route("/v1/devices/{device}/review", post(devices::review))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route("/v1/devices/{device}/lose", post(devices::lose))
+        .route("/v1/devices/{device}/give-up", post(devices::give_up))
         .route("/v1/grid", get(grid::overview))
         .route("/v1/grid/lines", get(grid::lines).post(grid::import_lines))
         .route("/v1/grid/lines/{line}", get(grid::line))

@@ -38,7 +38,7 @@ use super::problem::Problem;
         super::reports::list, super::reports::draft, super::reports::issue, super::reports::one,
         super::reports::late,
         super::devices::list, super::devices::rename, super::devices::review, super::devices::revoke,
-        super::devices::lose,
+        super::devices::lose, super::devices::give_up,
         super::grid::overview, super::grid::lines, super::grid::import_lines, super::grid::line,
         super::grid::regions, super::grid::import_regions,
         super::rules::in_force, super::rules::set,

@@ -42,7 +42,7 @@ use crate::sync::listing::hazards::Filter;
 use crate::sync::listing::{Calendar, conflicts, hazards, placement, quarantine, record, totals};
 use crate::sync::orders as sync_orders;
 use crate::sync::sessions::Sight;
-use crate::sync::{SyncError, grid::listing as grid, proposals, reports};
+use crate::sync::{SyncError, backups, grid::listing as grid, proposals, reports};
 use crate::web::{self, Wrong, lists};
 
 /// Rows of a page's table.
@@ -219,6 +219,7 @@ pub(super) async fn overview(
             Vec::new()
         },
         restored_ms: totals::restored_ms(engine, district).await?,
+        backed_up_ms: backups::last_verified_ms(engine, district).await?,
         now_ms: engine.clock.now_ms(),
     };
     Ok(page(StatusCode::OK, web::overview(&overview, &shown(&account), &Calendar::of(district))))

@@ -139,6 +139,7 @@ pub const TABLE: &[Row] = &[
     row("POST", "/v1/devices/{device}/review", Write, Scope::District, DECIDE),
     row("POST", "/v1/devices/{device}/revoke", Manage, Scope::District, MANAGE),
     row("POST", "/v1/devices/{device}/lose", Manage, Scope::District, MANAGE),
+    row("POST", "/v1/devices/{device}/give-up", Manage, Scope::District, MANAGE),
     row("GET", "/v1/grid", Read, Scope::District, OFFICE),
     row("GET", "/v1/grid/lines", Read, Scope::District, OFFICE),
     row("POST", "/v1/grid/lines", Manage, Scope::District, MANAGE),

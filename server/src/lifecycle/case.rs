@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sync_protocol::cbor::Raw;
-use sync_protocol::ids::{PersonId, PhotoHash, RecordId};
+use sync_protocol::ids::{Head, PersonId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Photo;
 use sync_protocol::view::{State, View};
@@ -101,6 +101,8 @@ pub struct Case {
     pub visits: Vec<Visit>,
     /// Every photo that it names.
     pub photos: BTreeSet<PhotoHash>,
+    /// Operations that others name and that have not come.
+    pub missing: Vec<Head>,
     /// An order was given on it.
     pub is_ordered: bool,
     /// Of a major hazard that is rectified, until when it is accepted on site.
@@ -182,6 +184,7 @@ impl Case {
             round: Round::default(),
             visits: Vec::new(),
             photos: BTreeSet::new(),
+            missing: Vec::new(),
             is_ordered: false,
             acceptance_ms: None,
             deadline_ms: None,
@@ -224,6 +227,7 @@ impl Case {
             commitments_missing: missing.collect(),
             is_clearance: text("category") == Some("corridor"),
             photos: view.photos.keys().copied().collect(),
+            missing: view.missing.clone(),
             review_at_ms: number("review_at_ms"),
             unit: shown("responsible_unit_id")
                 .and_then(|value| value.as_byte_string().map(<[u8]>::to_vec))

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use sync_protocol::cbor::Raw;
-use sync_protocol::ids::{PersonId, PhotoHash, RecordId};
+use sync_protocol::ids::{Head, PersonId, PhotoHash, RecordId};
 use sync_protocol::view::State;
 
 use super::{Case, Command, Giving, Reason, Refusal, times};
@@ -68,13 +68,13 @@ fn author(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
 
 /// What is written off is named: otherwise nothing would be.
 fn write_off(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
-    let names = ["photo", "predecessor", "device"];
+    let names = ["photo", "predecessor"];
     if names.iter().all(|name| giving.value(name).is_none()) {
         refusals.push(Refusal::of_field(
             Reason::Needed,
             "photo",
-            "要指明核销哪张照片、哪项在前操作或哪台设备的缺号",
-            "what is written off is named: a photo, a predecessor or a device",
+            "要指明核销哪张照片或哪项前序操作",
+            "what is written off is named: a photo or a predecessor",
         ));
     }
     let photo: Option<PhotoHash> = giving.value("photo").and_then(Raw::decode);
@@ -84,6 +84,15 @@ fn write_off(case: &Case, giving: &Giving<'_>, refusals: &mut Vec<Refusal>) {
             "photo",
             "该隐患没有登记这张照片",
             "the hazard names no such photo",
+        ));
+    }
+    let missing: Option<Head> = giving.value("predecessor").and_then(Raw::decode);
+    if missing.is_some_and(|missing| !case.missing.contains(&missing)) {
+        refusals.push(Refusal::of_field(
+            Reason::Unknown,
+            "predecessor",
+            "该隐患不缺这项前序操作",
+            "the hazard does not lack this operation",
         ));
     }
 }

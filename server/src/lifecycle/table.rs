@@ -200,7 +200,7 @@ pub fn may_say(command: Command, name: &str) -> bool {
             "verified_at_ms", "verdict", "measured_dm", "vertical_dm", "horizontal_dm", "position", "reason",
         ],
         Command::Close => &["closed_at_ms", "reason"],
-        Command::WriteOff => &["reason", "photo", "predecessor", "device", "sequence", "chain"],
+        Command::WriteOff => &["reason", "photo", "predecessor"],
         Command::Redact => &["reason", "photo", "operation", "field"],
     };
     name == "remarks" || own.contains(&name)

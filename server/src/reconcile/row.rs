@@ -132,7 +132,7 @@ fn flags(view: &View) -> i64 {
     if !view.conflicts.is_empty() {
         flags |= record_flags::CONFLICT;
     }
-    if !view.missing.is_empty() {
+    if view.awaited().next().is_some() {
         flags |= record_flags::MISSING;
     }
     if view.closure == Some(Closure::Pending) {

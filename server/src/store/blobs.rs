@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStoreExt as _, path};
+use sha2::{Digest as _, Sha256};
 use sync_protocol::ids::{DistrictId, PhotoHash};
 use uuid::Uuid;
 
@@ -201,6 +202,13 @@ impl Blobs {
     /// The bytes of a whole file.
     pub async fn whole(&self, place: Place) -> Result<Option<Bytes>, StoreError> {
         self.read(&place.whole()).await
+    }
+
+    /// Whether a whole file is there and its bytes have the hash that names it.
+    pub async fn is_sound(&self, place: Place) -> Result<bool, StoreError> {
+        let Some(bytes) = self.whole(place).await? else { return Ok(false) };
+        let hash = blocking(move || Ok(<[u8; 32]>::from(Sha256::digest(&bytes)))).await?;
+        Ok(PhotoHash(hash) == place.photo)
     }
 
     /// A whole file, read as it is sent, and its length.

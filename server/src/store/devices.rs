@@ -28,7 +28,7 @@ pub struct Visit {
 /// One row a person bound to a device.
 const SELECT_BOUND: &str = "SELECT device, public_key, status, revoked_sequence, revoked_chain, is_forked, \
      head_sequence, head_chain, whole_through, client, devices.name AS device_name, continues, enrolled_ms, contact_ms, clock_offset_ms, \
-     claimed_sequence, person, removed_ms FROM devices LEFT JOIN device_persons USING (district, device) \
+     claimed_sequence, safe_through, person, removed_ms FROM devices LEFT JOIN device_persons USING (district, device) \
      LEFT JOIN persons USING (district, person) WHERE district = ";
 const INSERT_DEVICE: &str = "INSERT INTO devices (district, device, public_key, client, continues, status, is_forked, \
      enrolled_ms, head_sequence, head_chain, whole_through, claimed_sequence) \
@@ -72,6 +72,7 @@ struct Row {
     contact_ms: Option<i64>,
     clock_offset_ms: Option<i64>,
     claimed_sequence: i64,
+    safe_through: Option<i64>,
     person: Option<Uuid>,
     removed_ms: Option<i64>,
 }
@@ -110,6 +111,7 @@ impl Row {
             contact_ms: self.contact_ms,
             clock_offset_ms: self.clock_offset_ms,
             claimed_sequence: unsigned(self.claimed_sequence),
+            safe_through: self.safe_through.map(unsigned),
         })
     }
 }

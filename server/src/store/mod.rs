@@ -6,6 +6,7 @@
 mod accounts;
 mod areas;
 mod audit;
+mod backups;
 mod blobs;
 mod cases;
 mod changes;
@@ -54,6 +55,7 @@ use std::ops::{Deref, DerefMut};
 
 pub use accounts::{AccountRow, LinkFor, LinkRow, Membership};
 pub use areas::AreaVersion;
+pub use backups::{BackupRow, HeldPhoto};
 pub use blobs::{Blobs, Parts, Place};
 pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
 pub use changes::{FeedRow, Move, Page, PastPlace};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::rows::Keys as _;
 use super::{AreaVersion, StoreError, Transaction, each_backend};
-use crate::domain::{Device, DistrictKey};
+use crate::domain::{Device, DeviceRow, DistrictKey};
 
 /// Photos that one reply asks for.
 const PHOTOS: i64 = 200;
@@ -21,6 +21,9 @@ pub struct PresenterRow {
     pub has_notices: bool,
     /// The first of the photos that it named and the server lacks.
     pub missing_photos: Vec<PhotoHash>,
+    /// The sequence up to which it need keep nothing: a verified backup holds everything. None for a forked chain, of
+    /// which nobody can say whose branch that is.
+    pub safe_through: Option<u64>,
     /// Every version of the areas of its persons, and of its own union of them under its own id; oldest first.
     pub areas: BTreeMap<PersonId, Vec<AreaVersion>>,
 }
@@ -67,9 +70,10 @@ impl Transaction {
         let mut holders: Vec<PersonId> = persons.into_iter().collect();
         holders.extend(devices.keys().map(|id| PresenterRow::holder(*id)));
         let areas = self.areas(district, &holders).await?;
-        let mut row = |id: DeviceId, device: Device| PresenterRow {
+        let mut row = |id: DeviceId, DeviceRow { device, safe_through, .. }: DeviceRow| PresenterRow {
             has_notices: device.holders().iter().any(|person| told.contains(person)),
             missing_photos: photos.remove(&id).unwrap_or_default(),
+            safe_through: safe_through.filter(|_| !device.is_forked),
             areas: device
                 .persons
                 .iter()
@@ -79,7 +83,7 @@ impl Transaction {
                 .collect(),
             device,
         };
-        Ok(devices.into_iter().map(|(id, device)| (id, row(id, device.device))).collect())
+        Ok(devices.into_iter().map(|(id, device)| (id, row(id, device))).collect())
     }
 }
 

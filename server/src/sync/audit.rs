@@ -126,6 +126,10 @@ pub(super) fn of_act(act: &Act, outcome: &ActOutcome) -> Option<Entry> {
             let detail = json!({ "through": trusted.map(|(sequence, _)| sequence) });
             Entry::of(*author, "device.revoke", device.to_string(), detail)
         }
+        Act::GiveUp { device, through, author, .. } => {
+            let detail = json!({ "through": through, "operation": operation });
+            Entry::of(*author, "device.give-up", device.to_string(), detail)
+        }
         Act::Lose { device, by } => Entry::by(*by, "device.lose", device.to_string(), json!({})),
         Act::Enrol { device, client, continues, persons, code_hash, .. } => Entry {
             actor: Actor::Device(*device),

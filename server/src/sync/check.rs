@@ -174,7 +174,7 @@ impl Checker {
         self.folded += u64::try_from(set.len()).unwrap_or(0);
         let view = fold::fold(&operations);
         let room = LISTED.saturating_sub(self.report.missing.len());
-        let missing = view.missing.iter().take(room);
+        let missing = view.awaited().take(room);
         self.report.missing.extend(missing.map(|head| Missing::of(record.record, *head, &operations)));
         if view.encode() != record.view {
             self.report.fault(format!("record {} differs from its operations", record.record));

@@ -38,8 +38,8 @@ fn from_item(item: &[u8]) -> Value {
 
 /// A JSON value as the CBOR value of a field. None where it cannot be one.
 pub fn to_raw(name: &str, value: &Value) -> Option<Raw> {
-    let is_bytes =
-        field::find(name).is_some_and(|field| matches!(field.value, FieldType::Id | FieldType::Hash));
+    let is_bytes = field::find(name)
+        .is_some_and(|field| matches!(field.value, FieldType::Id | FieldType::Hash | FieldType::Head));
     if is_bytes && let Some(text) = value.as_str() {
         let bytes = hex::decode(text.replace('-', "")).ok()?;
         return Some(Raw::of(&serde_bytes::ByteBuf::from(bytes)));
@@ -56,6 +56,7 @@ pub fn wanted(name: &str) -> String {
         FieldType::Bool => "true 或 false (true or false)".to_owned(),
         FieldType::Id => "编号，UUID (an id: a UUID)".to_owned(),
         FieldType::Hash => "64 个十六进制数字 (64 hexadecimal digits)".to_owned(),
+        FieldType::Head => "32 个十六进制数字 (32 hexadecimal digits)".to_owned(),
         FieldType::Position => {
             "{\"lat_e7\", \"lon_e7\", \"accuracy_dm\"}，整数，度 × 10⁷ (integers, degrees × 10⁷)".to_owned()
         }

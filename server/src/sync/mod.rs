@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod admin;
 pub mod admit;
 pub mod audit;
+pub mod backups;
 mod batch;
 pub mod check;
 pub mod commands;

@@ -79,6 +79,17 @@ pub enum Act {
         /// Who does.
         by: Actor,
     },
+    /// Writes off what a device in use lacks up to a sequence.
+    GiveUp {
+        /// The device.
+        device: DeviceId,
+        /// The sequence.
+        through: u64,
+        /// Why, in words.
+        reason: String,
+        /// The account's person; nil for an operator.
+        author: PersonId,
+    },
     /// Notes that a photo is held whole, and verifies it wherever it is named.
     HoldPhoto {
         /// Its file.
@@ -115,7 +126,8 @@ impl Act {
             | Self::Release { .. }
             | Self::WriteOff { .. }
             | Self::Revoke { .. }
-            | Self::Lose { .. } => true,
+            | Self::Lose { .. }
+            | Self::GiveUp { .. } => true,
             Self::HoldPhoto { .. } | Self::Enrol { .. } => false,
         }
     }
@@ -185,6 +197,9 @@ async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncE
         }
         Act::Revoke { device, trusted, author } => trust::revoke(batch, *device, *trusted, *author).await,
         Act::HoldPhoto { file, by } => photos::hold(batch, file, *by).await,
+        Act::GiveUp { device, through, reason, author } => {
+            trust::give_up(batch, (*device, *through), reason, *author).await
+        }
         Act::Lose { device, .. } => {
             // What was revoked stays so: a lost phone is trusted with what it sent.
             let known = known_device(batch, *device).await?;

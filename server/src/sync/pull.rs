@@ -153,7 +153,8 @@ async fn closing(
     if !question.presenter.missing_photos.is_empty() {
         writer.frame(&Frame::Photos(question.presenter.missing_photos.clone()));
     }
-    writer.frame(&Frame::End(End { more: !is_whole, server_ms: engine.clock.now_ms(), safe_through: None }));
+    let safe_through = question.presenter.safe_through;
+    writer.frame(&Frame::End(End { more: !is_whole, server_ms: engine.clock.now_ms(), safe_through }));
     Ok(())
 }
 

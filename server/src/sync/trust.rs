@@ -54,6 +54,46 @@ pub(super) async fn revoke(
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: None })
 }
 
+/// Writes off what a device lacks up to a sequence that was received: it is owed no longer, and counts where it comes after
+/// all. Its chain goes on from there.
+pub(super) async fn give_up(
+    batch: &mut Batch<'_>,
+    (device, through): (DeviceId, u64),
+    reason: &str,
+    author: PersonId,
+) -> Result<ActOutcome, SyncError> {
+    let key = batch.district.key;
+    let mut known = known_device(batch, device).await?;
+    if through > known.head_sequence || through <= known.whole_through {
+        return Err(SyncError::RefusedFor(
+            Code::BadParameter,
+            "through: nothing is missing up to there".to_owned(),
+        ));
+    }
+    let held = batch.transaction.held_ranges(key, device, through).await?;
+    known.whole_through = through;
+    for (first, last) in &held {
+        if *first <= known.whole_through + 1 {
+            known.whole_through = known.whole_through.max(*last);
+        }
+    }
+    let fields = BTreeMap::from([
+        ("device".to_owned(), Raw::of(&device)),
+        ("sequence".to_owned(), Raw::of(&through)),
+        ("reason".to_owned(), Raw::of(&reason)),
+    ]);
+    let draft = OwnOperation {
+        kind: Kind::WrittenOff,
+        record: RecordId(device.0),
+        fields: &fields,
+        photos: &[],
+        author,
+    };
+    let operation = write_own(batch, &draft, None).await?;
+    batch.transaction.update_device_heads(key, &[known]).await?;
+    Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: None })
+}
+
 /// The point of a device's chain that a sequence alone names.
 ///
 /// # Errors

@@ -63,7 +63,7 @@ pub const fn asked(command: Command) -> &'static [&'static str] {
             "completed_at_ms", "quantity", "measures", "funds_fen", "responsible_person", "phone",
             "felling_permit", "remarks",
         ],
-        Command::WriteOff => &["photo", "reason", "remarks"],
+        Command::WriteOff => &["photo", "predecessor", "reason", "remarks"],
         Command::Redact => &["photo", "operation", "reason", "remarks"],
     }
 }
@@ -91,6 +91,8 @@ pub enum Typed {
     Place,
     /// A photo of the hazard.
     Photo,
+    /// An operation that others name and the ledger does not hold.
+    Missing,
     /// A text of an operation: its identity, a point, the name of the field.
     Said,
 }
@@ -106,6 +108,7 @@ pub fn typed(name: &str) -> Option<Typed> {
     match name {
         "responsible_unit_id" => return Some(Typed::Unit),
         "photo" => return Some(Typed::Photo),
+        "predecessor" => return Some(Typed::Missing),
         "operation" => return Some(Typed::Said),
         _ => {}
     }
@@ -123,7 +126,9 @@ pub fn typed(name: &str) -> Option<Typed> {
             _ => Typed::Decimal(0),
         },
         FieldType::Position => Typed::Place,
-        FieldType::Hash | FieldType::Track | FieldType::Path | FieldType::Any => return None,
+        FieldType::Hash | FieldType::Head | FieldType::Track | FieldType::Path | FieldType::Any => {
+            return None;
+        }
     })
 }
 
@@ -265,6 +270,7 @@ fn row(name: &'static str, is_needed: bool, shown: &CommandShown<'_>) -> Markup 
                 (line(Field { zh: &format!("{zh}（纬度, 经度；WGS-84 度）"), en: &format!("{en}: latitude, longitude in degrees"), ..field }, value))
             }
             Some(Typed::Photo) => { (evidence::photo(shown, field, value)) }
+            Some(Typed::Missing) => { (evidence::missing(shown.hazard, field, value)) }
             Some(Typed::Said) => { (evidence::said(shown.hazard, field, value)) }
             Some(Typed::Unit) => {
                 (choice(

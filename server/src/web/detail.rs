@@ -121,12 +121,15 @@ fn lifecycle(record: &Record) -> Markup {
             @for missing in &record.missing_heads {
                 li { "缺前序操作 " code { (missing) } "，提到它的：" (naming(record, missing)) }
             }
+            @for missing in &record.given_up_heads {
+                li { "前序操作 " code { (missing) } " 已核销，提到它的：" (naming(record, missing)) }
+            }
         }
     }
 }
 
 /// Who names an operation that the ledger does not hold: they, or their phones' copies, know what it was.
-fn naming(record: &Record, missing: &str) -> String {
+pub(super) fn naming(record: &Record, missing: &str) -> String {
     let mentions = |told: &&Told| told.heads.iter().chain(&told.lacking).any(|head| head == missing);
     let who =
         |told: &Told| format!("{} {}", told.author_name.as_deref().unwrap_or(&told.author), told.kind_zh);

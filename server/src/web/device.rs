@@ -65,6 +65,16 @@ fn acts(device: &DeviceTold, path: &str, viewer: &Viewer) -> Markup {
                 button type="submit" { "标记丢失 Mark lost" }
             }
         }
+        @if !device.outstanding.is_empty() && device.whole_through < device.received_through {
+            form method="post" action=(path) {
+                (viewer.seal()) input type="hidden" name="act" value="give-up";
+                label for="through" { "核销至序号的缺号（不会再来的记录）" span class="en" { "write off what is missing up to" } }
+                input id="through" name="sequence" type="number" required min=(device.whole_through + 1) max=(device.received_through);
+                label for="why" { "原因" span class="en" { "reason" } }
+                input id="why" name="reason" type="text" required;
+                button type="submit" { "核销缺号 Write off" }
+            }
+        }
         form method="post" action=(path) {
             (viewer.seal()) input type="hidden" name="act" value="revoke";
             label for="sequence" { "可信至序号（空：已收的全部）" span class="en" { "trusted up to; empty: all that was received" } }

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use sync_protocol::{fold, limits};
 
 use super::commands::CommandShown;
+use super::detail::naming;
 use super::forms::{Field, choice};
 use super::layout::Viewer;
 use super::words::term;
@@ -120,8 +121,15 @@ pub(super) fn photo(shown: &CommandShown<'_>, field: Field<'_>, value: &str) -> 
         let role = photo.role.as_deref().map_or("", term);
         format!("{role} · {} · {}", photo.state_zh, start(&photo.sha256, 8))
     };
-    let field = Field { required: is_write_off, ..field };
     html! { (choice(field, value, photos.map(|photo| (photo.sha256.as_str(), called(photo))))) }
+}
+
+/// The operation that a write-off says will not come, of those that others name.
+pub(super) fn missing(hazard: &Record, field: Field<'_>, value: &str) -> Markup {
+    let called = |head: &String| format!("{} · 提到它的：{}", start(head, 8), naming(hazard, head));
+    let field =
+        Field { zh: "前序操作（与照片二选一）", en: "an operation, or else a photo", ..field };
+    html! { (choice(field, value, hazard.missing_heads.iter().map(|head| (head.as_str(), called(head))))) }
 }
 
 /// The text that a redaction is about, of those that were ever said.

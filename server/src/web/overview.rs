@@ -29,6 +29,8 @@ pub struct Overview {
     pub silent: Vec<DeviceTold>,
     /// When devices proved that the ledger was restored from a backup, the last first.
     pub restored_ms: Vec<i64>,
+    /// When a copy of the ledger was last found whole.
+    pub backed_up_ms: Option<i64>,
     /// When it was read.
     pub now_ms: i64,
 }
@@ -63,9 +65,22 @@ pub fn overview(overview: &Overview, viewer: &Viewer, calendar: &Calendar) -> St
             }
             (device_table(&overview.silent, calendar))
             p class="more" { a href="/devices" { "全部设备 All devices" } }
+            (backed_up(overview.backed_up_ms, calendar))
         } }
     };
     page("总览", viewer, Tab::Overview, &body)
+}
+
+/// Until a copy was found whole, phones keep what they sent.
+fn backed_up(backed_up_ms: Option<i64>, calendar: &Calendar) -> Markup {
+    html! {
+        p class="more" {
+            @match backed_up_ms {
+                Some(at_ms) => { "上次核验备份 " (calendar.minute(at_ms)) " " span class="en" { "last verified backup" } },
+                None => { "尚无经核验的备份 " span class="en" { "no verified backup yet: firebreak backup make" } },
+            }
+        }
+    }
 }
 
 /// Phones bring back what they recorded; what the office had done since the backup, nobody brings.

@@ -62,6 +62,9 @@ pub(super) fn may_be_hazard(record_type: Option<RecordType>) -> bool {
 /// values, dispositions. Then gives it its canonical form. `writer` says who an index is.
 pub(super) fn finish(mut view: View, is_held: bool, writer: impl Fn(WriterIndex) -> Option<Writer>) -> View {
     view.severity = shown_severity(&view);
+    // One that came after all is given up no more.
+    let View { missing, given_up, .. } = &mut view;
+    given_up.retain(|head| missing.binary_search(head).is_ok());
     if is_held {
         view.state = State::Held;
         view.closure = None;

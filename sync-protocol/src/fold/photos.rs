@@ -1,4 +1,5 @@
-//! The grow-only sets beside the fields: photos and what is known of them, comments, track pieces, withdrawals.
+//! The grow-only sets beside the fields: photos and what is known of them, comments, track pieces, withdrawals, operations
+//! that will not come.
 
 use std::collections::BTreeSet;
 
@@ -25,10 +26,18 @@ pub(super) fn add(view: &mut View, operation: &Identified, effective: &Effective
         Some(Kind::Commented) => view.comments = view.comments.saturating_add(1),
         Some(Kind::PatrolTrack) => view.track_pieces = view.track_pieces.saturating_add(1),
         Some(Kind::PhotoVerified) => settle(view, effective, PhotoState::Verified),
-        Some(Kind::WrittenOff) => settle(view, effective, PhotoState::WrittenOff),
+        Some(Kind::WrittenOff) => {
+            settle(view, effective, PhotoState::WrittenOff);
+            view.given_up.extend(gives_up(effective));
+        }
         Some(Kind::Redacted) => settle(view, effective, PhotoState::Redacted),
         _ => {}
     }
+}
+
+/// The operation that a write-off says will not come.
+fn gives_up(effective: &Effective<'_>) -> Option<Head> {
+    Head::try_from(effective.get("predecessor")?.as_byte_string()?).ok()
 }
 
 fn photo(view: &mut View, hash: PhotoHash) -> &mut PhotoView {

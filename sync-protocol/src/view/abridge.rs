@@ -39,6 +39,7 @@ impl View {
         let mut view = Self {
             heads: self.heads.iter().copied().take(limits::HEADS).collect(),
             missing: self.missing.iter().copied().take(limits::LACKING + 1).collect(),
+            given_up: self.given_up.iter().copied().take(kept).collect(),
             fields: BTreeMap::new(),
             unanswered: first(&self.unanswered),
             dangers: first(&self.dangers),
@@ -129,7 +130,7 @@ impl View {
     }
 
     /// How many entries each part has, by its key; `values` are those of all fields.
-    fn sizes(&self) -> [(&'static str, usize); 12] {
+    fn sizes(&self) -> [(&'static str, usize); 13] {
         [
             ("acts", self.acts.len()),
             ("held", self.held.len()),
@@ -140,6 +141,7 @@ impl View {
             ("values", self.fields.values().map(|field| field.values.len()).sum()),
             ("dangers", self.dangers.len()),
             ("missing", self.missing.len()),
+            ("given_up", self.given_up.len()),
             ("conflicts", self.conflicts.len()),
             ("withdrawn", self.withdrawn.len()),
             ("unanswered", self.unanswered.len()),

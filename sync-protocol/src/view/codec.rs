@@ -45,6 +45,7 @@ impl View {
         });
         map.number("comments", self.comments);
         map.list("evidence", self.evidence.iter(), |out, standing| cbor::write_text(out, standing.as_str()));
+        map.list("given_up", self.given_up.iter(), write_hash);
         map.text("severity", self.severity.as_deref());
         map.list("conflicts", self.conflicts.iter(), |out, conflict| {
             cbor::write_head(out, ARRAY, 3);
@@ -84,6 +85,7 @@ impl View {
             "provisional" => self.is_provisional = prepass::boolean(item)?,
             "heads" => self.heads = whole(item)?,
             "missing" => self.missing = whole(item)?,
+            "given_up" => self.given_up = whole(item)?,
             "writers" => {
                 self.writers = each(item, |(head, kind, author): (Head, String, PersonId)| {
                     Some(Writer { head, kind: kind.as_str().into(), author })

@@ -4,6 +4,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::check;
 use sync_protocol::codes::{Code, Scope};
 use sync_protocol::field::{self, Field, FieldType, Rule};
+use sync_protocol::ids::Head;
 use sync_protocol::kind::{Kind, Signer};
 use sync_protocol::operation::{Operation, Photo};
 use sync_protocol::view::{Disposition, Standing, State};
@@ -18,6 +19,7 @@ fn sample(field: &Field) -> Raw {
         FieldType::Bool => Raw::of(&true),
         FieldType::Id => Raw::of(&story::hazard()),
         FieldType::Hash => Raw::of(&story::photo("x")),
+        FieldType::Head => Raw::of(&Head([7; 16])),
         FieldType::Position | FieldType::Track | FieldType::Path => Raw::null(),
     }
 }
@@ -90,6 +92,7 @@ fn cddl_type(field: &Field) -> String {
         FieldType::Bool => "bool",
         FieldType::Id => "uuid",
         FieldType::Hash => "hash",
+        FieldType::Head => "head",
         FieldType::Position => "position",
         FieldType::Track => "track",
         FieldType::Path => "path",
@@ -147,6 +150,7 @@ fn page_type(value: FieldType) -> String {
         FieldType::Bool => "bool".into(),
         FieldType::Id => "id, 16 bytes".into(),
         FieldType::Hash => "hash, 32 bytes".into(),
+        FieldType::Head => "head, 16 bytes".into(),
         FieldType::Position => "position".into(),
         FieldType::Track => "track".into(),
         FieldType::Path => "path".into(),

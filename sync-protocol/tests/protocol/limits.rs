@@ -228,6 +228,7 @@ fn crowded(writers: u32) -> View {
     View {
         heads: all.clone(),
         missing: all.clone(),
+        given_up: all.iter().copied().collect(),
         writers: all.iter().copied().map(writer).collect(),
         fields: (0..40)
             .map(|number| (format!("{number:064}"), field()))

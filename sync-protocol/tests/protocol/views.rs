@@ -71,6 +71,7 @@ pub(crate) fn view_with_every_part() -> View {
         is_provisional: true,
         state: State::Closed,
         missing: vec![Head([0x11; 16])],
+        given_up: BTreeSet::from([Head([0x11; 16])]),
         writers: heads.iter().map(|head| writer(*head, "closed", reviewer())).collect(),
         heads,
         fields: BTreeMap::from([("township".into(), township)]),

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::CommandFactory as _;
 use firebreak::cli::Cli;
 use firebreak_tests::phone::Phone;
+use firebreak_tests::postgres;
 use firebreak_tests::server::{Backend, DISTRICT, Server};
 
 use super::Watch;
@@ -140,6 +141,21 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         let next = |flag, next| [&HERE[..], &[flag, next, "--reason", "纸质编号"]].concat();
         shell.runs("report", &next("--next-number", "9"), &["report.gap"], "").await?;
         shell.runs("order next", &next("--number", "12"), &["order.gap"], "").await?;
+
+        // A copy is read and noted for each district that the ledger has.
+        let (copy, two) = (folder.path().join("copy"), ["backup.verify", "backup.verify"]);
+        let copy = copy.to_str().context("no text")?;
+        match server.database() {
+            None => {
+                shell.runs("backup make", &["--to", copy], &two, "").await?;
+                shell.runs("backup verify", &["--of", copy], &two, "").await?;
+            }
+            Some(database) => {
+                let restored = postgres::copy_of(database).await?;
+                shell.runs("backup verify", &["--of", copy, "--restored", &restored], &two, "").await?;
+                shell.watch.done.insert("backup make".to_owned());
+            }
+        }
 
         let device = phone.device.to_string();
         shell

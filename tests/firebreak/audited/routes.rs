@@ -99,11 +99,17 @@ async fn people(server: &Server, office: &mut Office<'_>) -> Result<()> {
     office.does("POST /v1/people/{person}/link", &link, &json!({}), &["person.link"]).await?;
     let body = json!({"person": person["person"]});
     let code = office.does("POST /v1/enrol-codes", "/v1/enrol-codes", &body, &["device.enrol-code"]).await?;
-    let phone = Phone::enrol_with(server, &text(&code, "code")?).await?;
+    let mut phone = Phone::enrol_with(server, &text(&code, "code")?).await?;
     office.watch.noted("POST /v1/enrol", &["device.enrol"]).await?;
     let device = format!("/v1/devices/{}", phone.device);
     let name = json!({"name": "一号机"});
     office.does("PUT /v1/devices/{device}", &device, &name, &["device.rename"]).await?;
+    let _lost = phone.reports(2);
+    let later = phone.reports(1);
+    phone.sync(&[later]).await?;
+    office.watch.new_rows().await?;
+    let (give_up, through) = (format!("{device}/give-up"), json!({"through": 2, "reason": "应用损坏"}));
+    office.does("POST /v1/devices/{device}/give-up", &give_up, &through, &["device.give-up"]).await?;
     let lose = format!("{device}/lose");
     office.does("POST /v1/devices/{device}/lose", &lose, &json!({}), &["device.lose"]).await?;
     let revoke = format!("{device}/revoke");

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::all;
 
@@ -22,6 +22,46 @@ async fn a_device_that_left_a_gap_is_listed_with_what_it_owes() -> Result<()> {
         assert_eq!((&devices[0]["received_through"], &devices[0]["whole_through"]), (&json!(6), &json!(2)));
         phone.sync(&[lost]).await?;
         assert_eq!(office.json("/v1/devices").await?["devices"][0]["outstanding"], json!([]));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_app_lost_is_written_off_asked_for_no_more_and_counts_where_it_comes_after_all() -> Result<()>
+{
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+        let (one, lost, three) = (phone.reports(1), phone.reports(2), phone.reports(1));
+        let (gap, five) = (phone.reports(1), phone.reports(1));
+        let reply = phone.sync(&[one, three, five]).await?;
+        assert_eq!(reply.missing(), [(2, 3), (5, 5)]);
+        let path = format!("/v1/devices/{}/give-up", phone.device);
+        for (through, reason) in [(1, "应用损坏"), (7, "应用损坏"), (3, " ")] {
+            let refused = office.post(&path, &json!({"through": through, "reason": reason})).await?;
+            assert_eq!(
+                (refused.status, refused.code().as_deref()),
+                (400, Some("bad-parameter")),
+                "{through}"
+            );
+        }
+        let body = json!({"through": 3, "reason": "应用损坏"});
+        office.post(&path, &body).await?.json(&path)?;
+        let told = async || -> Result<Value> { Ok(office.json("/v1/devices").await?["devices"][0].clone()) };
+        let device = told().await?;
+        assert_eq!((&device["outstanding"], &device["whole_through"]), (&json!([[5, 5]]), &json!(4)));
+        let more = phone.reports(1);
+        assert_eq!(phone.sync(&[more]).await?.missing(), [(5, 5)], "it is asked for what may still come");
+        let before = server.check().await?["received"].as_u64();
+        phone.sync(&[lost, gap]).await?;
+        assert_eq!(server.check().await?["received"].as_u64(), before.map(|received| received + 3));
+        assert_eq!(told().await?["outstanding"], json!([]));
+        office.post(&format!("/v1/devices/{}/lose", phone.device), &json!({})).await?.json("lose")?;
+        let _never_sent = phone.reports(2);
+        let last = phone.reports(1);
+        phone.sync(&[last]).await?;
+        let device = told().await?;
+        assert_eq!((&device["outstanding"], &device["lost"]), (&json!([]), &json!([[8, 9]])));
     }
     Ok(())
 }

@@ -201,6 +201,7 @@ pub(super) fn body_of(method: &str, route: &str, objects: &Objects) -> Value {
         (_, "/v1/people/{person}/area") => json!({"boxes": []}),
         (_, "/v1/quarantine/{operation}/write-off") => json!({"reason": "无法辨认"}),
         (_, "/v1/devices/{device}/review") => json!({"decision": "write-off", "reason": "无法辨认"}),
+        (_, "/v1/devices/{device}/give-up") => json!({"through": 1, "reason": "应用损坏"}),
         ("PUT", "/v1/devices/{device}") => json!({"name": "一号机"}),
         ("POST" | "PUT", "/v1/units" | "/v1/units/{unit}") => json!({"name": "单位", "kind": "owner"}),
         (_, "/v1/hazards" | "/v1/works" | "/v1/inspections" | "/v1/activities") => json!({"fields": {}}),

@@ -209,7 +209,7 @@ async fn said(
 fn value(name: &str, text: &str, zone: &TimeZone) -> Result<Value, ApiError> {
     let bad = |takes: &str| wrong(name, takes);
     Ok(match web::typed(name).ok_or_else(|| bad("不在表单中 (no form asks for it)"))? {
-        Typed::Text | Typed::Term(_) | Typed::Unit | Typed::Photo => text.into(),
+        Typed::Text | Typed::Term(_) | Typed::Unit | Typed::Photo | Typed::Missing => text.into(),
         Typed::Said => return Err(bad("操作编码.字段 (an operation, a point, a field)")),
         Typed::Place => {
             place(text).ok_or_else(|| bad("纬度, 经度，例如 29.98, 103.01 (latitude, longitude)"))?

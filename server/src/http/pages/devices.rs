@@ -45,6 +45,8 @@ pub(in crate::http) async fn one(
     Ok(page(StatusCode::OK, web::device(&device, &rows, &shown(&account), &Calendar::of(district))))
 }
 
+const WHOLE: &str = "一个整数 (a whole number)";
+
 /// What the page of a device may do.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,11 +69,17 @@ pub(in crate::http) async fn manage(
     match form.act.as_str() {
         "rename" => devices::rename(engine, district, device, &form.name.unwrap_or_default(), by).await?,
         "lose" => drop(engine.act(district, Act::Lose { device, by }).await?),
+        "give-up" => {
+            let through = form.sequence.unwrap_or_default();
+            let through = through.trim().parse().map_err(|_source| wrong("sequence", WHOLE))?;
+            let given_up = api::GivenUp { through, reason: form.reason.unwrap_or_default() };
+            drop(api::give_up(State(shared), account, Path(id), Body(given_up)).await?);
+        }
         "revoke" => {
             let trusted = match form.sequence.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
                 None => None,
                 Some(text) => {
-                    let bad = |_source| wrong("sequence", "一个整数 (a whole number)");
+                    let bad = |_source| wrong("sequence", WHOLE);
                     Some(trust::point_at(engine, district, device, text.parse().map_err(bad)?).await?)
                 }
             };

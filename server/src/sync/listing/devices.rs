@@ -40,9 +40,13 @@ pub struct DeviceTold {
     pub whole_through: u64,
     /// The head it said it was at.
     pub claimed_sequence: u64,
+    /// A verified backup holds everything up to here; nothing where none does.
+    pub safe_through: Option<u64>,
     /// Closed ranges of sequences that it owes.
     pub outstanding: Vec<(u64, u64)>,
-    /// How many sequences these ranges have.
+    /// Closed ranges of sequences that a lost device took with it.
+    pub lost: Vec<(u64, u64)>,
+    /// How many sequences it owes.
     pub outstanding_operations: u64,
     /// How many photos it named whose bytes are not verified.
     pub outstanding_photos: u64,
@@ -200,12 +204,14 @@ async fn told(
         let device = row.device;
         let persons = super::Names::of(transaction, district, device.persons.iter().copied()).await?;
         let claimed = row.claimed_sequence.max(device.head_sequence);
-        let outstanding = if device.whole_through < claimed {
+        let lacking = if device.whole_through < claimed {
             let held = transaction.held_ranges(district, *id, device.whole_through).await?;
             pull::missing(device.whole_through, claimed, &held)
         } else {
             Vec::new()
         };
+        let is_lost = device.status == DeviceStatus::Lost;
+        let (outstanding, lost) = if is_lost { (Vec::new(), lacking) } else { (lacking, Vec::new()) };
         let (status, trusted_through) = match device.status {
             DeviceStatus::Active => ("active", None),
             DeviceStatus::Lost => ("lost", None),
@@ -229,8 +235,10 @@ async fn told(
             received_through: device.head_sequence,
             whole_through: device.whole_through,
             claimed_sequence: row.claimed_sequence,
+            safe_through: row.safe_through,
             outstanding_operations: outstanding.iter().map(|(first, last)| last - first + 1).sum(),
             outstanding,
+            lost,
             outstanding_photos: photos.get(id).copied().unwrap_or(0),
             forked: device.is_forked,
             continues: row.continues.map(|device| device.to_string()),

@@ -318,7 +318,7 @@ pub(super) fn line(row: &RecordRow, view: &View, position: Option<&Position>, ca
         open: view.state.is_open(),
         provisional: view.is_provisional,
         conflict: !view.conflicts.is_empty(),
-        missing: !view.missing.is_empty(),
+        missing: view.awaited().next().is_some(),
         closure: view.closure.map(closure),
         position: position.map(place),
         category: shown("category"),

@@ -49,6 +49,8 @@ pub struct Record {
     pub heads: Vec<String>,
     /// Operations that others name and the server lacks.
     pub missing_heads: Vec<String>,
+    /// Those of them that the office wrote off.
+    pub given_up_heads: Vec<String>,
     /// Operations that their own author has withdrawn.
     pub withdrawn: Vec<String>,
     /// Photos.
@@ -207,7 +209,8 @@ pub async fn record(engine: &Arc<Engine>, district: &District, id: RecordId) -> 
             .map(|listed| conflicts::told(listed, Some(&view), number.clone(), &names))
             .collect(),
         heads: view.heads.iter().map(ToString::to_string).collect(),
-        missing_heads: view.missing.iter().map(ToString::to_string).collect(),
+        missing_heads: view.awaited().map(ToString::to_string).collect(),
+        given_up_heads: view.given_up.iter().map(ToString::to_string).collect(),
         withdrawn: view.withdrawn.iter().map(ToString::to_string).collect(),
         photos: evidence::photos(&view, &asked),
         pairs: evidence::pairs(&view, &known, &files),

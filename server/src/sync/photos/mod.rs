@@ -59,6 +59,11 @@ impl Photos {
         }
     }
 
+    /// The folder.
+    pub(super) const fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
     /// Files are to go once what is being written is committed.
     pub(super) fn expect_sweep(&self) {
         self.is_sweep_due.store(true, Ordering::Release);

@@ -221,6 +221,11 @@ fn fill(random: &mut Random, operation: &mut Operation, made: &[Identified]) {
                 ["description", "species", "remarks-of-tomorrow", "severity", "value", "field", "text"];
             operation.fields.insert("field".to_owned(), Raw::of(&random.pick(&names)));
         }
+        Some(Kind::WrittenOff) if !made.is_empty() && random.one_in(2) => {
+            // Some of them come later, or are there.
+            let head = made[random.below(made.len())].head();
+            operation.fields.insert("predecessor".to_owned(), Raw::of(&head));
+        }
         Some(Kind::WrittenOff | Kind::PhotoVerified | Kind::Redacted) => {
             operation.fields.insert("photo".to_owned(), Raw::of(&photo(random).sha256));
         }
