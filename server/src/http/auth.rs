@@ -140,15 +140,19 @@ fn basic_token(parts: &Parts) -> Option<String> {
     (!password.is_empty()).then(|| password.to_owned())
 }
 
-/// Who asks for a map: as [`account`], or by a token that is said as a password.
+/// Who asks for a map: as [`account`], or by a token that is said as a password. The holder of a token may have been read a
+/// moment ago.
 ///
 /// # Errors
 /// [`Code::Unauthenticated`], [`Code::Forbidden`].
 pub(super) async fn account_of_map(parts: &Parts, shared: &Shared) -> Result<Account, ApiError> {
-    match basic_token(parts) {
-        Some(token) => Account::admitted(holder(shared, &token).await?.0, policy::row_of(parts)?),
-        None => account(parts, shared, Csrf::InHeader).await,
-    }
+    let said = basic_token(parts);
+    let Some(token) = said.as_deref().or_else(|| header_token(parts)) else {
+        return account(parts, shared, Csrf::InHeader).await;
+    };
+    let (district, hash) = claim(shared, token).await?;
+    let visitor = shared.engine.holder_of_map(district, hash).await?;
+    Account::admitted(visitor, policy::row_of(parts)?)
 }
 
 /// The id of the session in a browser's cookie.
@@ -169,11 +173,17 @@ pub(super) fn has_token(parts: &Parts) -> bool {
 /// # Errors
 /// [`Code::Unauthenticated`].
 pub(super) async fn holder(shared: &Shared, token: &str) -> Result<(Visitor, [u8; 32]), ApiError> {
+    let (district, hash) = claim(shared, token).await?;
+    Ok((sessions::by_token(&shared.engine, district, &hash).await?, hash))
+}
+
+/// The district that an office token names, and the hash that its holder is found by.
+async fn claim(shared: &Shared, token: &str) -> Result<(District, [u8; 32]), ApiError> {
     let Some(Claim::Office(district, hash)) = tokens::read(&shared.engine.keys, token) else {
         return Err(Code::Unauthenticated.into());
     };
     let district = shared.engine.district(&district.to_string()).await.map_err(unknown_district)?;
-    Ok((sessions::by_token(&shared.engine, district, &hash).await?, hash))
+    Ok((district, hash))
 }
 
 /// Where a request that changes something says that it was made by a page of ours.

@@ -32,8 +32,7 @@ const STATEMENTS_CACHED: usize = 256;
 /// The page cache of one SQLite connection, KiB (negative: the unit of the pragma).
 const WRITER_CACHE: &str = "-16384";
 const READER_CACHE: &str = "-4096";
-const ANALYZE_DERIVED: &str =
-    "ANALYZE cases, facts, map_hazards, map_states, placements, proposals, stretches, tile_counts, traits";
+const ANALYZE_DERIVED: &str = "VACUUM (ANALYZE) cases, facts, map_hazards, map_states, placements, proposals, stretches, tile_counts, traits";
 
 /// Which database, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,8 +116,9 @@ impl Store {
         })
     }
 
-    /// Tells PostgreSQL how what is derived is spread, so that what it planned before there was any is planned again:
-    /// it would do so by itself within a minute or two. SQLite plans by the schema alone.
+    /// Tells PostgreSQL how what is derived is spread, so that what it planned before there was any is planned again, and
+    /// which of its pages an index alone can speak for: it would do so by itself within a minute or two. SQLite plans by the
+    /// schema alone.
     ///
     /// # Errors
     /// Where it cannot.
@@ -197,7 +197,8 @@ async fn open_sqlite(path: &std::path::Path, max_bytes: Option<u64>) -> Result<S
         .statement_cache_capacity(STATEMENTS_CACHED)
         // Pages that a many-row statement would have to restore are kept in memory, not written to a file.
         .pragma("temp_store", "MEMORY")
-        .pragma("wal_autocheckpoint", "4000")
+        // A page that many groups write is folded into the file once for many of them.
+        .pragma("wal_autocheckpoint", "16000")
         .pragma("journal_size_limit", "67108864");
     let mut write = base.clone().pragma("cache_size", WRITER_CACHE);
     if let Some(bytes) = max_bytes {

@@ -9,7 +9,7 @@ use super::tile_counts::{CountTuple, count, kind};
 use super::{StoreError, Transaction, each_backend, fetch_all};
 use crate::domain::DistrictKey;
 use crate::tiles::Tile;
-use crate::tiles::counts::{Count, Key, category_number, levels};
+use crate::tiles::counts::{Count, DEEPEST, Key, WIDEST, category_number, levels};
 use crate::tiles::points::LINE;
 
 /// Which hazards a tile shows. Each part narrows; none of them: every hazard.
@@ -41,6 +41,21 @@ const SELECT_LINES: &str = "SELECT (SELECT d.epoch FROM districts d WHERE d.dist
      FROM (SELECT CAST(";
 const OF_LINES: &str = " AS BIGINT) AS district, count(*) AS amount, string_agg(tile, ";
 const OF_PLACES: &str = ") AS text FROM (SELECT tile FROM map_hazards WHERE district = ";
+/// All of them, where the counts that are kept say that they are not too many: SQLite then takes a row from the index to
+/// the text in a third less time, since it need neither count nor order them on the way. The index has their order.
+const SELECT_ALL_LINES: &str = "SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
+     (SELECT v.version FROM map_versions v WHERE v.district = $1), \
+     (SELECT coalesce(sum(amount), 0) FROM tile_counts WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6), \
+     count(*), string_agg(tile, $8) \
+     FROM map_hazards INDEXED BY map_hazards_tile WHERE district = $1 AND place >= $2 AND place <= $3 AND \
+     (SELECT coalesce(sum(amount), 0) FROM tile_counts WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6) <= $7";
+/// Bits of the key of a place.
+const PLACE_BITS: u8 = 62;
+/// The counts that are kept of these cells say how many hazards a tile has at most.
+const fn counted_level(tile: Tile) -> u8 {
+    if tile.zoom() > WIDEST { DEEPEST } else { WIDEST }
+}
+
 const SELECT_GROUPS: &str = "SELECT place >> CAST(";
 const OF_GROUPS: &str = concat!(
     " AS INTEGER), ",
@@ -91,6 +106,11 @@ impl Transaction {
     ) -> Result<TileLines, StoreError> {
         type Row = (Option<Vec<u8>>, Option<i64>, i64, Option<String>);
         let (first, last) = tile.places();
+        if *filter == TileFilter::default()
+            && let Some(lines) = self.all_tile_lines(district, tile, limit).await?
+        {
+            return Ok(lines);
+        }
         let (epoch, version, amount, text): Row = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_LINES);
             query.push_bind(district.0).push(OF_LINES).push_bind(LINE.to_string()).push(OF_PLACES).push_bind(district.0);
@@ -101,6 +121,35 @@ impl Transaction {
         });
         let epoch = epoch.ok_or(StoreError::Damaged("no such district"))?;
         Ok(TileLines { version: (epoch, version.unwrap_or(0)), amount, text: text.unwrap_or_default() })
+    }
+
+    /// The same without a filter, of SQLite alone; none where there may be more.
+    async fn all_tile_lines(
+        &mut self,
+        district: DistrictKey,
+        tile: Tile,
+        limit: u32,
+    ) -> Result<Option<TileLines>, StoreError> {
+        type Row = (Option<Vec<u8>>, Option<i64>, i64, i64, Option<String>);
+        let Self::Sqlite(connection) = self else { return Ok(None) };
+        let (first, last) = tile.places();
+        let level = counted_level(tile);
+        let up = PLACE_BITS - 2 * level;
+        let (epoch, version, most, amount, text): Row = sqlx::query_as(SELECT_ALL_LINES)
+            .bind(district.0)
+            .bind(first)
+            .bind(last)
+            .bind(i64::from(level))
+            .bind(first >> up)
+            .bind(last >> up)
+            .bind(i64::from(limit))
+            .bind(LINE.to_string())
+            .fetch_one(&mut **connection)
+            .await?;
+        let epoch = epoch.ok_or(StoreError::Damaged("no such district"))?;
+        let version = (epoch, version.unwrap_or(0));
+        let is_whole = most <= i64::from(limit);
+        Ok(is_whole.then(|| TileLines { version, amount, text: text.unwrap_or_default() }))
     }
 
     /// The hazards in a tile counted in the cells that it shows, from the hazards themselves.

@@ -2,7 +2,7 @@
 //!
 //! One task a district takes what waits, takes the counter row, reads, plans and applies the whole group. Where
 //! that fails, it is undone and each bundle is tried behind a savepoint of its own, so that one bad bundle costs
-//! only itself. Replies are sent after the commit.
+//! only itself. Replies are sent after the commit; what they are made from is read beside the next group.
 //! Which jobs make a group is in `sync::waiting`.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use super::delivery::{Delivered, Receipts, Standing};
 use super::office::{self, Act, ActOutcome};
 use super::waiting::{DeliveryReply, Job};
 use super::{Engine, SyncError};
-use crate::domain::District;
+use crate::domain::{District, DistrictKey};
 use crate::reconcile::Arrival;
 use crate::store::{Lineage, PresenterRow, RefusedRow, StoreError, Transaction, Visit};
 
@@ -40,10 +40,11 @@ async fn supervised(group: impl Future<Output = ()>) {
     }
 }
 
-/// One job on its way through a group.
-enum Done {
-    Delivery(Vec<BundleHash>, Option<DeviceId>, DeliveryReply),
-    Act(Result<ActOutcome, SyncError>, oneshot::Sender<Result<ActOutcome, SyncError>>),
+/// A delivery on its way through a group.
+struct Done {
+    bundles: Vec<BundleHash>,
+    presenter: Option<DeviceId>,
+    reply: DeliveryReply,
 }
 
 async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
@@ -57,74 +58,84 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
         }
     }
     let bundles: usize = deliveries.iter().map(|(delivery, _)| delivery.arrivals.len()).sum();
-    let mut done = Vec::with_capacity(deliveries.len() + acts.len());
+    let mut done = Vec::with_capacity(deliveries.len());
     let mut arrivals = Vec::with_capacity(bundles);
     let mut aside = Vec::with_capacity(deliveries.len());
     for (delivery, reply) in deliveries {
-        let hashes = delivery.arrivals.iter().map(|arrival| arrival.bundle).collect();
+        let bundles = delivery.arrivals.iter().map(|arrival| arrival.bundle).collect();
         let presenter = delivery.visit.as_ref().map(|visit| visit.device);
-        done.push(Done::Delivery(hashes, presenter, reply));
+        done.push(Done { bundles, presenter, reply });
         arrivals.extend(delivery.arrivals);
         aside.push((delivery.refused, delivery.visit, delivery.acknowledged));
     }
     match write_group(engine, district, arrivals, &aside, acts).await {
-        Ok(Written { receipts, presenters, lineage, acted }) => {
-            done.extend(acted.into_iter().map(|(result, reply)| Done::Act(result, reply)));
+        Ok(Written { receipts, acted }) => {
+            for (result, reply) in acted {
+                let _gone = reply.send(result);
+            }
             let seconds = started.elapsed().as_secs_f64();
             metrics::counter!("firebreak_groups_total").increment(1);
             metrics::counter!("firebreak_bundles_total").increment(u64::try_from(bundles).unwrap_or(0));
             metrics::histogram!("firebreak_group_seconds").record(seconds);
-            answer(done, &receipts, presenters, &lineage);
+            if !done.is_empty() {
+                tokio::spawn(answer(Arc::clone(engine), district.key, done, receipts));
+            }
         }
         Err((error, acted)) => {
-            done.extend(acted.into_iter().map(|reply| Done::Act(Err(SyncError::Gone), reply)));
-            fail(done, &error);
+            let jobs = done.len() + acted.len();
+            tracing::error!(error = %error, jobs, "a group was not written: {error}");
+            fail(done.into_iter().map(|delivery| delivery.reply), &error);
+            fail(acted, &error);
         }
     }
 }
 
-fn answer(
-    done: Vec<Done>,
-    receipts: &Receipts,
-    mut presenters: BTreeMap<DeviceId, PresenterRow>,
-    lineage: &Lineage,
-) {
-    for job in done {
+/// Answers deliveries that were written: how all their presenters stand is read at once. Where it cannot be read, each
+/// reads its own and is told why it cannot.
+async fn answer(engine: Arc<Engine>, district: DistrictKey, done: Vec<Done>, receipts: Receipts) {
+    let devices: Vec<DeviceId> = done.iter().filter_map(|delivery| delivery.presenter).collect();
+    let standing = standing(&engine, district, &devices).await;
+    let (mut presenters, lineage) = standing.map_or((BTreeMap::new(), None), |(known, at)| (known, Some(at)));
+    for Done { bundles, presenter, reply } in done {
+        let has_bundles = !bundles.is_empty();
+        let receipts: Receipts =
+            bundles.into_iter().filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone()))).collect();
+        let presenter = presenter.and_then(|device| presenters.remove(&device));
+        let standing = presenter.zip(lineage.clone());
+        let standing = standing.map(|(presenter, lineage)| Standing { presenter, lineage });
+        // Where nothing that it brought could be written, its sender is to try again.
+        let has_failed = has_bundles && receipts.is_empty();
+        let delivered = Delivered { receipts, standing };
+        let answer = if has_failed { Err(SyncError::Refused(Code::Internal)) } else { Ok(delivered) };
         // A client that went away asks again and gets the same receipts.
-        match job {
-            Done::Delivery(bundles, presenter, reply) => {
-                let has_bundles = !bundles.is_empty();
-                let receipts: Receipts = bundles
-                    .into_iter()
-                    .filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone())))
-                    .collect();
-                let presenter = presenter.and_then(|device| presenters.remove(&device));
-                let standing = presenter.map(|presenter| Standing { presenter, lineage: lineage.clone() });
-                // Where nothing that it brought could be written, its sender is to try again.
-                let has_failed = has_bundles && receipts.is_empty();
-                let delivered = Delivered { receipts, standing };
-                let answer = if has_failed { Err(SyncError::Refused(Code::Internal)) } else { Ok(delivered) };
-                let _gone = reply.send(answer);
-            }
-            Done::Act(result, reply) => {
-                let _gone = reply.send(result);
-            }
-        }
+        let _gone = reply.send(answer);
     }
 }
 
-fn fail(done: Vec<Done>, error: &SyncError) {
-    tracing::error!(error = %error, jobs = done.len(), "a group was not written: {error}");
+/// How these presenters and the feed stand after the group.
+async fn standing(
+    engine: &Engine,
+    district: DistrictKey,
+    devices: &[DeviceId],
+) -> Option<(BTreeMap<DeviceId, PresenterRow>, Lineage)> {
+    let read = async {
+        let mut reading = engine.store.glance().await?;
+        let lineage = reading.lineage(district).await?;
+        Ok::<_, StoreError>((reading.presenters(district, devices).await?, lineage))
+    };
+    read.await
+        .inspect_err(|error| tracing::warn!(error = %error, "presenters could not be read: {error}"))
+        .ok()
+}
+
+fn fail<T>(waiting: impl IntoIterator<Item = oneshot::Sender<Result<T, SyncError>>>, error: &SyncError) {
     let code = match error {
         SyncError::Store(StoreError::Full(_)) => Code::StorageFull,
         SyncError::Store(StoreError::Unavailable(_)) => Code::StorageUnavailable,
         _ => Code::Internal,
     };
-    for job in done {
-        match job {
-            Done::Delivery(_, _, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
-            Done::Act(_, reply) => drop(reply.send(Err(SyncError::Refused(code)))),
-        }
+    for reply in waiting {
+        let _gone = reply.send(Err(SyncError::Refused(code)));
     }
 }
 
@@ -133,11 +144,9 @@ type ActReply = oneshot::Sender<Result<ActOutcome, SyncError>>;
 pub(super) type Aside = (Vec<RefusedRow>, Option<Visit>, (Vec<PersonId>, Vec<NoticeId>));
 type Acted = Vec<(Result<ActOutcome, SyncError>, ActReply)>;
 
-/// What a group wrote, and how its presenters stand after it.
+/// What a group wrote.
 struct Written {
     receipts: Receipts,
-    presenters: BTreeMap<DeviceId, PresenterRow>,
-    lineage: Lineage,
     acted: Acted,
 }
 
@@ -173,18 +182,13 @@ async fn write_group(
             }
             acted.push((result, reply.take()));
         }
-        // Read here, once for all, what each reply would read by itself.
-        let visits = aside.iter().filter_map(|(_, visit, _)| visit.as_ref());
-        let devices: Vec<DeviceId> = visits.map(|visit| visit.device).collect();
-        let presenters = transaction.presenters(district.key, &devices).await?;
-        let lineage = transaction.lineage(district.key).await?;
         transaction.commit().await?;
         engine.written.notify_one();
         engine.photos.committed();
         engine.exports.committed();
         // What a group was made of is many small pieces: nobody waits while they are freed.
         tokio::task::spawn_blocking(move || drop(arrivals));
-        Ok(Written { receipts, presenters, lineage, acted: Vec::new() })
+        Ok(Written { receipts, acted: Vec::new() })
     }
     .await;
     let acted: Acted = acted.into_iter().filter_map(|(result, reply)| Some((result, reply?))).collect();
@@ -253,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn a_group_that_panics_is_answered_and_the_next_goes_on() {
         let (reply, answer) = oneshot::channel::<Result<Delivered, SyncError>>();
-        let job = Done::Delivery(Vec::new(), None, reply);
+        let job = Done { bundles: Vec::new(), presenter: None, reply };
         supervised(async move {
             let _held = job;
             panic!("a plan that cannot be");
@@ -261,9 +265,8 @@ mod tests {
         .await;
         // The receiver hears that the task is gone, which is answered `internal`.
         assert!(answer.await.is_err());
-        let (reply, answer) = oneshot::channel();
-        supervised(async move { fail(vec![Done::Delivery(Vec::new(), None, reply)], &SyncError::Gone) })
-            .await;
+        let (reply, answer) = oneshot::channel::<Result<Delivered, SyncError>>();
+        supervised(async move { fail([reply], &SyncError::Gone) }).await;
         assert!(matches!(answer.await, Ok(Err(SyncError::Refused(Code::Internal)))));
     }
 }

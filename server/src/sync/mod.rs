@@ -24,6 +24,7 @@ pub mod exports;
 mod feed;
 pub mod grid;
 pub mod group;
+pub mod holders;
 pub mod import;
 pub mod json;
 pub mod layers;
@@ -130,6 +131,8 @@ pub struct Engine {
     pub told: Notify,
     /// Who may come in, or what they may see, has changed: whoever is in is looked at again.
     pub admission: Notify,
+    /// Holders of tokens as they were read a moment ago, for maps.
+    pub holders: holders::Holders,
     /// Failed sign-ins to logins that nobody has.
     pub strangers: std::sync::Mutex<Strangers>,
     /// What the last look for deadlines that tighten was made by.
@@ -183,6 +186,7 @@ impl Engine {
             written: Notify::new(),
             told: Notify::new(),
             admission: Notify::new(),
+            holders: holders::Holders::default(),
             strangers: std::sync::Mutex::default(),
             scanned: deadlines::Scanned::default(),
             map_reads: map_reads::MapReads::default(),
@@ -232,6 +236,7 @@ impl Engine {
     /// The store's.
     pub async fn commit_admission(&self, transaction: Transaction) -> Result<(), SyncError> {
         transaction.commit().await?;
+        self.holders.forget();
         self.admission.notify_waiters();
         Ok(())
     }
