@@ -176,10 +176,20 @@ pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::
     let zone = TimeZone::get(&district.time_zone).unwrap_or(TimeZone::UTC);
     let (filters, now_ms) = (filters.read()?, engine.clock.now_ms());
     let selection = filters.selection(subject, &zone, now_ms, Sight::District)?;
-    let (filters, sight) = (filters.query(now_ms), Sight::District);
+    let (filters, as_of_ms, sight) = (filters.query(), filters.as_of(now_ms), Sight::District);
     let photos = if thumbnails { PhotosShown::Thumbnails } else { PhotosShown::None };
-    let request =
-        Request { subject, format, headings, reference, encoding, selection, sight, filters, photos };
+    let request = Request {
+        subject,
+        format,
+        headings,
+        reference,
+        encoding,
+        selection,
+        sight,
+        filters,
+        as_of_ms,
+        photos,
+    };
     let detail = json!({ "filters": request.filters });
     let entry = Entry::by(Actor::Operator, "export.file", request.file_name(), detail);
     engine.audit_alone(&district, entry).await?;

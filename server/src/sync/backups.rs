@@ -89,7 +89,7 @@ pub async fn verify(
                 }
             }
             Err(SyncError::RefusedFor(..)) => {
-                verdict.fault("the copy does not have this district".to_owned())
+                verdict.fault("the copy does not have this district".to_owned());
             }
             Err(error) => return Err(error),
         }

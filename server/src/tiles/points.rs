@@ -80,11 +80,18 @@ impl<'t> Parts<'t> {
     fn of(line: &'t str) -> Option<Self> {
         let (id, rest) = line.split_at_checked(ID_DIGITS)?;
         let (place, rest) = rest.split_at_checked(PLACE_DIGITS)?;
-        let (rest, number) = rest.rsplit_once(FIELD)?;
-        let (alike, due) = rest.rsplit_once(FIELD)?;
+        let (rest, number) = parted_at_last(rest)?;
+        let (alike, due) = parted_at_last(rest)?;
         let whole = |digits| i64::from_str_radix(digits, 16).ok();
         Some(Self { id: whole(id)?, place: whole(place)?, alike, due_ms: due.parse().ok(), number })
     }
+}
+
+/// What stands before and behind the last [`FIELD`], which is near the end: a general search takes longer to begin than this
+/// takes.
+fn parted_at_last(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().rposition(|byte| char::from(byte) == FIELD)?;
+    Some((text.get(..at)?, text.get(at + FIELD.len_utf8()..)?))
 }
 
 /// What many hazards say alike.

@@ -321,9 +321,9 @@ impl<'a> Record<'a> {
             .map(|(hash, state)| (hash, PhotoView { state, named: names.get(&hash).cloned() }))
             .collect();
         for op in self.0.values().filter(|op| op.is(&[Kind::WrittenOff])) {
-            let named = op.fields.get("predecessor").and_then(Raw::as_byte_string);
-            let named = named.and_then(|head| Head::try_from(head).ok());
-            view.given_up.extend(named.filter(|head| view.missing.contains(head)));
+            let lost = op.fields.get("predecessor").and_then(Raw::as_byte_string);
+            let lost = lost.and_then(|head| Head::try_from(head).ok());
+            view.given_up.extend(lost.filter(|head| view.missing.contains(head)));
         }
         let count = |kind| u64::try_from(self.0.values().filter(|op| op.is(&[kind])).count()).unwrap_or(0);
         view.comments = count(Kind::Commented);

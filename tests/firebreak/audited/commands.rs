@@ -1,5 +1,7 @@
 //! Every command of the shell: it leaves its rows, as done by the operator.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 use clap::CommandFactory as _;
 use firebreak::cli::Cli;
@@ -142,21 +144,7 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         shell.runs("report", &next("--next-number", "9"), &["report.gap"], "").await?;
         shell.runs("order next", &next("--number", "12"), &["order.gap"], "").await?;
 
-        // A copy is read and noted for each district that the ledger has.
-        let (copy, two) = (folder.path().join("copy"), ["backup.verify", "backup.verify"]);
-        let copy = copy.to_str().context("no text")?;
-        match server.database() {
-            None => {
-                shell.runs("backup make", &["--to", copy], &two, "").await?;
-                shell.runs("backup verify", &["--of", copy], &two, "").await?;
-            }
-            Some(database) => {
-                let restored = postgres::copy_of(database).await?;
-                shell.runs("backup verify", &["--of", copy, "--restored", &restored], &two, "").await?;
-                shell.watch.done.insert("backup make".to_owned());
-            }
-        }
-
+        backed_up(&mut shell, folder.path()).await?;
         let device = phone.device.to_string();
         shell
             .runs("device lost", &[&HERE[..], &["--device", &device]].concat(), &["device.lose"], "")
@@ -169,6 +157,24 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
         shell.runs("person remove", &of_person, &["person.remove"], "").await?;
 
         looked_at(&server, &shell.watch).await?;
+    }
+    Ok(())
+}
+
+/// A copy is read and noted for each of the two districts.
+async fn backed_up(shell: &mut Shell<'_>, folder: &Path) -> Result<()> {
+    let (copy, two) = (folder.join("copy"), ["backup.verify", "backup.verify"]);
+    let copy = copy.to_str().context("no text")?;
+    match shell.server.database() {
+        None => {
+            shell.runs("backup make", &["--to", copy], &two, "").await?;
+            shell.runs("backup verify", &["--of", copy], &two, "").await?;
+        }
+        Some(database) => {
+            let restored = postgres::copy_of(database).await?;
+            shell.runs("backup verify", &["--of", copy, "--restored", &restored], &two, "").await?;
+            shell.watch.done.insert("backup make".to_owned());
+        }
     }
     Ok(())
 }

@@ -194,6 +194,7 @@ fn request(layer: Layer, format: Format) -> Request {
         selection: Selection::seen_by(Sight::District),
         sight: Sight::District,
         filters: String::new(),
+        as_of_ms: None,
         photos: PhotosShown::None,
     }
 }

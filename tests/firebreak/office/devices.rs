@@ -58,8 +58,8 @@ async fn what_an_app_lost_is_written_off_asked_for_no_more_and_counts_where_it_c
         assert_eq!(told().await?["outstanding"], json!([]));
         office.post(&format!("/v1/devices/{}/lose", phone.device), &json!({})).await?.json("lose")?;
         let _never_sent = phone.reports(2);
-        let last = phone.reports(1);
-        phone.sync(&[last]).await?;
+        let ten = phone.reports(1);
+        phone.sync(&[ten]).await?;
         let device = told().await?;
         assert_eq!((&device["outstanding"], &device["lost"]), (&json!([]), &json!([[8, 9]])));
     }

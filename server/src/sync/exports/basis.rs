@@ -64,8 +64,8 @@ impl Basis {
         let day = of_days.then(|| moment.today(district));
         let (of_district, grid) = ((&district.code, &district.name, &district.time_zone), moment.grid());
         let text = format!(
-            "{WRITERS} {:?} {change} {map} {rules:?} {grid:?} {day:?} {of_district:?} {names} {unsent:?} {devices:?}",
-            lineage.epoch,
+            "{WRITERS} {:?} {change} {map} {rules:?} {grid:?} {day:?} {of_district:?} {names} {unsent:?} {devices:?} {:?}",
+            lineage.epoch, request.as_of_ms,
         );
         let about = About {
             district: district.name.clone(),
@@ -75,10 +75,18 @@ impl Basis {
             change_ms,
             rules,
             grid: format!("{}/{}", grid.0, grid.1),
-            filters: request.filters.clone(),
+            filters: said(request),
             unsent: seen(unsent, &request.sight),
         };
         Ok(Self { reading, moment, text, about })
+    }
+}
+
+/// The filters as a file says them, with the moment that they depend on.
+fn said(request: &Request) -> String {
+    match request.as_of_ms {
+        Some(at_ms) => format!("{}&overdue_at={at_ms}", request.filters),
+        None => request.filters.clone(),
     }
 }
 

@@ -295,8 +295,13 @@ impl Filters {
         Ok(Sight::Units(units))
     }
 
-    /// The same in words: a query string, in one order. What is overdue depends on the moment, which stands in it.
-    pub fn query(&self, now_ms: i64) -> String {
+    /// The moment that the filters depend on besides the ledger: what is overdue is so by the clock.
+    pub fn as_of(&self, now_ms: i64) -> Option<i64> {
+        self.overdue.map(|_| now_ms)
+    }
+
+    /// The same in words: a query string, in one order.
+    pub fn query(&self) -> String {
         let bbox = self.bbox.map(|[west, south, east, north]| format!("{west},{south},{east},{north}"));
         let truth = |value: Option<bool>| value.map(|value| value.to_string());
         let id = |value: Option<Uuid>| value.map(|value| value.to_string());
@@ -315,7 +320,6 @@ impl Filters {
             ("found_from", day(self.found_from)),
             ("found_to", day(self.found_to)),
             ("overdue", truth(self.overdue)),
-            ("overdue_at", self.overdue.map(|_| now_ms.to_string())),
             ("turn", self.turn.clone()),
             ("unit", id(self.unit)),
             ("due_before", self.due_before.map(|at_ms| at_ms.to_string())),
@@ -361,11 +365,18 @@ mod tests {
 
     #[test]
     fn filters_that_differ_have_queries_that_differ() {
-        let forged = of_township("岔河&turn=reviewer", None).query(0);
+        let forged = of_township("岔河&turn=reviewer", None).query();
         assert_eq!(forged, "township=岔河%26turn%3Dreviewer");
-        assert_ne!(forged, of_township("岔河", Some("reviewer")).query(0));
-        assert_ne!(of_township("a%26b", None).query(0), of_township("a&b", None).query(0));
-        assert_eq!(of_township("岔 河+;#\n", None).query(0), "township=岔%20河%2B%3B%23%0A");
+        assert_ne!(forged, of_township("岔河", Some("reviewer")).query());
+        assert_ne!(of_township("a%26b", None).query(), of_township("a&b", None).query());
+        assert_eq!(of_township("岔 河+;#\n", None).query(), "township=岔%20河%2B%3B%23%0A");
+    }
+
+    #[test]
+    fn what_is_overdue_is_so_by_the_clock_and_is_asked_for_in_the_same_words_at_any_time() {
+        let overdue = Filters { overdue: Some(true), ..Filters::default() };
+        assert_eq!((overdue.query().as_str(), overdue.as_of(7)), ("overdue=true", Some(7)));
+        assert_eq!(of_township("岔河", None).as_of(7), None);
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub struct Request {
     pub sight: Sight,
     /// The same in words: a query string.
     pub filters: String,
+    /// The moment that they depend on besides the ledger, milliseconds since 1970.
+    pub as_of_ms: Option<i64>,
     /// Whether it has pictures.
     pub photos: PhotosShown,
 }
