@@ -146,9 +146,8 @@ async fn every_command_that_changes_something_leaves_its_row() -> Result<()> {
 
         backed_up(&mut shell, folder.path()).await?;
         let device = phone.device.to_string();
-        shell
-            .runs("device lost", &[&HERE[..], &["--device", &device]].concat(), &["device.lose"], "")
-            .await?;
+        let given_up = [&HERE[..], &["--device", &device]].concat();
+        shell.runs("device lost", &given_up, &["device.lose"], "").await?;
         let report = lost.reports(1);
         lost.sync(&[report]).await?;
         let device = lost.device.to_string();
