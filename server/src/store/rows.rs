@@ -35,17 +35,25 @@ pub(super) fn record_row(
     }
 }
 
-/// Runs a multi-row statement: `$head` before the values, `$tail` after them.
+/// Runs a multi-row statement: `$head` before the values, `$tail` after them. While the database has one, the next is put
+/// together.
 macro_rules! insert_rows {
     ($transaction:expr, $rows:expr, $head:literal, $tail:literal, |$row:ident, $item:ident| $push:expr) => {
-        for chunk in $crate::store::rows::chunks($rows) {
-            $crate::store::each_backend!(&mut *$transaction, connection => {
+        $crate::store::each_backend!(&mut *$transaction, connection => {
+            let mut statements = $crate::store::rows::chunks($rows).map(|chunk| {
                 let mut query = sqlx::QueryBuilder::<Db>::new($head);
                 query.push_values(chunk.iter(), |mut $row, $item| { $push; });
                 query.push($tail);
-                query.build().execute(connection).await?;
+                query
             });
-        }
+            let mut next = statements.next();
+            while let Some(mut query) = next {
+                let executed;
+                (executed, next) =
+                    tokio::join!(query.build().execute(&mut *connection), async { statements.next() });
+                executed?;
+            }
+        })
     };
 }
 pub(super) use insert_rows;
