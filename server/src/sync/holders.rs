@@ -2,7 +2,7 @@
 //! to read who asks takes as long as to read a small tile.
 //!
 //! What this process changes about who may come in is known at once; what another server or a command beside it changes,
-//! within [`FRESH`]. Nothing but reading maps goes by it. Start at [`Engine::holder_of_map`].
+//! within a second. Nothing but reading maps goes by it. Start at [`Engine::holder_of_map`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,7 +66,7 @@ impl Holders {
 }
 
 impl Engine {
-    /// Who reads a map by a token of the office, as they were at most [`FRESH`] ago.
+    /// Who reads a map by a token of the office, as they were at most a second ago.
     ///
     /// # Errors
     /// As [`sessions::by_token`].
