@@ -1,7 +1,7 @@
 //! What a request wants written, and what it is given for it. Who waits and when it is written is in
 //! [`super::group`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, DeviceId, NoticeId, PersonId};
@@ -9,7 +9,7 @@ use sync_protocol::ids::{BundleHash, DeviceId, NoticeId, PersonId};
 use super::SyncError;
 use crate::domain::DistrictKey;
 use crate::reconcile::Arrival;
-use crate::store::{Lineage, PresenterRow, RefusedRow, Transaction, Visit};
+use crate::store::{Lineage, PresenterRow, RefusedRow, StoreError, Transaction, Visit};
 
 /// Bytes of a refused bundle that are kept.
 const REFUSED_BYTES: usize = 256 << 10;
@@ -58,9 +58,22 @@ impl Standing {
         district: DistrictKey,
         device: DeviceId,
     ) -> Result<Self, SyncError> {
+        let standing = Self::of_all(reading, district, &[device]).await?.remove(&device);
+        Ok(standing.ok_or(Code::Unauthenticated)?)
+    }
+
+    /// Reads it for many; a device that is gone has none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn of_all(
+        reading: &mut Transaction,
+        district: DistrictKey,
+        devices: &[DeviceId],
+    ) -> Result<BTreeMap<DeviceId, Self>, StoreError> {
         let lineage = reading.lineage(district).await?;
-        let presenter = reading.presenters(district, &[device]).await?.remove(&device);
-        Ok(Self { presenter: presenter.ok_or(Code::Unauthenticated)?, lineage })
+        let presenters = reading.presenters(district, devices).await?.into_iter();
+        Ok(presenters.map(|(id, presenter)| (id, Self { presenter, lineage: lineage.clone() })).collect())
     }
 }
 

@@ -22,7 +22,7 @@ use super::waiting::{DeliveryReply, Job};
 use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
 use crate::reconcile::Arrival;
-use crate::store::{Lineage, PresenterRow, RefusedRow, StoreError, Transaction, Visit};
+use crate::store::{RefusedRow, StoreError, Transaction, Visit};
 
 /// Writes the jobs of a group and answers each.
 pub(super) async fn run(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
@@ -94,15 +94,12 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
 /// reads its own and is told why it cannot.
 async fn answer(engine: Arc<Engine>, district: DistrictKey, done: Vec<Done>, receipts: Receipts) {
     let devices: Vec<DeviceId> = done.iter().filter_map(|delivery| delivery.presenter).collect();
-    let standing = standing(&engine, district, &devices).await;
-    let (mut presenters, lineage) = standing.map_or((BTreeMap::new(), None), |(known, at)| (known, Some(at)));
+    let mut standings = standings(&engine, district, &devices).await;
     for Done { bundles, presenter, reply } in done {
         let has_bundles = !bundles.is_empty();
         let receipts: Receipts =
             bundles.into_iter().filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone()))).collect();
-        let presenter = presenter.and_then(|device| presenters.remove(&device));
-        let standing = presenter.zip(lineage.clone());
-        let standing = standing.map(|(presenter, lineage)| Standing { presenter, lineage });
+        let standing = presenter.and_then(|device| standings.remove(&device));
         // Where nothing that it brought could be written, its sender is to try again.
         let has_failed = has_bundles && receipts.is_empty();
         let delivered = Delivered { receipts, standing };
@@ -112,20 +109,16 @@ async fn answer(engine: Arc<Engine>, district: DistrictKey, done: Vec<Done>, rec
     }
 }
 
-/// How these presenters and the feed stand after the group.
-async fn standing(
+/// How these presenters stand after the group; none of them where that cannot be read.
+async fn standings(
     engine: &Engine,
     district: DistrictKey,
     devices: &[DeviceId],
-) -> Option<(BTreeMap<DeviceId, PresenterRow>, Lineage)> {
-    let read = async {
-        let mut reading = engine.store.glance().await?;
-        let lineage = reading.lineage(district).await?;
-        Ok::<_, StoreError>((reading.presenters(district, devices).await?, lineage))
-    };
-    read.await
-        .inspect_err(|error| tracing::warn!(error = %error, "presenters could not be read: {error}"))
-        .ok()
+) -> BTreeMap<DeviceId, Standing> {
+    let read = async { Standing::of_all(&mut engine.store.glance().await?, district, devices).await };
+    let read = read.await;
+    read.inspect_err(|error| tracing::warn!(error = %error, "presenters could not be read: {error}"))
+        .unwrap_or_default()
 }
 
 fn fail<T>(waiting: impl IntoIterator<Item = oneshot::Sender<Result<T, SyncError>>>, error: &SyncError) {
