@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::crew;
 use crate::figure::{Figures, number, quantile, rate};
+use crate::process::status_mib;
 
 /// Records of the small ledger.
 const FEW: usize = 10_000;
@@ -215,12 +216,4 @@ fn last_cursor(frames: &[Frame]) -> Option<Vec<u8>> {
         Frame::Cursor(cursor) => Some(cursor.cursor.clone()),
         _ => None,
     })
-}
-
-fn status_mib(server: &Server, name: &str) -> Result<f64> {
-    let id = server.id().context("the server does not run")?;
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1_024.0)
 }

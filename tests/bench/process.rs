@@ -62,3 +62,12 @@ fn value_after(text: &str, name: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
 }
+
+/// A line of what the kernel says of a server's memory (`VmHWM:`, the most that was resident; `VmRSS:`, what is), MiB.
+pub(crate) fn status_mib(server: &Server, name: &str) -> Result<f64> {
+    let id = server.id().context("the server does not run")?;
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1_024.0)
+}

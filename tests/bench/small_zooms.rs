@@ -2,33 +2,34 @@
 //! its rows, and what keeping the counts costs. SQLite inside this process, by its processor time.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak::domain::District;
 use firebreak::geometry::place;
 use firebreak::layers::Layer;
-use firebreak::store::{MapHazardRow, TileFilter};
+use firebreak::store::MapHazardRow;
 use firebreak::sync::Engine;
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
 use firebreak::tiles::counts::Deltas;
 use firebreak::tiles::points;
-use firebreak_tests::map::{fill, thrown, thrown_by_place};
-use firebreak_tests::server::{Backend, DISTRICT, Server};
+use firebreak_tests::map::{MIDDLE, full};
+use firebreak_tests::server::{Backend, Server};
 use fixtures::dice::Dice;
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::crew;
 use crate::figure::{Figures, number};
+use crate::million::Map;
 use crate::process::{Counted, cpu_s};
 
-/// Measures at so many points.
-pub(crate) async fn measure(figures: &mut Figures, points: u64) -> Result<()> {
-    zooms(figures, points).await?;
-    kept(figures).await
-}
+/// Rows of a transaction, as the deriver writes them.
+const WINDOW: usize = 500;
+/// Windows that are counted, or are not, in turn.
+const WINDOWS: usize = 10;
+/// Turns: half of them counted.
+const TURNS: usize = 20;
 
 /// Processor seconds of something that is done so often.
 async fn cpu_of<F: Future<Output = Result<()>>>(times: u32, mut work: impl FnMut() -> F) -> Result<f64> {
@@ -39,29 +40,21 @@ async fn cpu_of<F: Future<Output = Result<()>>>(times: u32, mut work: impl FnMut
     Ok((cpu_s("self")? - before) / f64::from(times))
 }
 
-/// `tile_small_bytes`, `tile_small_cpu`, `tile_select_cpu`: at so many points, SQLite inside this process.
-async fn zooms(figures: &mut Figures, points: u64) -> Result<()> {
-    let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_DERIVE", "false")]).await?;
-    let engine = firebreak::app::open(&server.settings()).await?;
-    let district = engine.district(DISTRICT).await?;
-    Figures::say(&format!("tiles: {points} hazards"));
-    let mut dice = Dice::named(7, "tiles");
-    let middle = firebreak_tests::map::MIDDLE;
-    let tile = |zoom| Tile::of_place(place(middle.0, middle.1), zoom).context("no such tile");
-    let began = Instant::now();
-    fill(&engine, &district, thrown_by_place(&mut dice, points)).await?;
-    Figures::say(&format!("filled in {:.0} s", began.elapsed().as_secs_f64()));
+/// `tile_small_bytes`, `tile_small_cpu`, `tile_select_cpu`.
+pub(crate) async fn zooms(figures: &mut Figures, map: &Map) -> Result<()> {
+    let Map { server, engine, district, hazards } = map;
+    let tile = |zoom| Tile::of_place(place(MIDDLE.0, MIDDLE.1), zoom).context("no such tile");
     let small = tile(5)?;
     let wanted = |tile| Wanted::all(Layer::Hazards, tile, Sight::District);
-    let made = tiles::made(&engine, &district, &wanted(small)).await?;
+    let made = tiles::made(engine, district, &wanted(small)).await?;
     let bytes = made.bytes.context("an empty tile")?.len();
     let counted = cpu_of(200, || async {
-        tiles::made(&engine, &district, &wanted(small)).await?;
+        tiles::made(engine, district, &wanted(small)).await?;
         Ok(())
     });
     let counted = counted.await?;
-    let raw = cpu_of(2, || raw_tile(&engine, &district, small)).await?;
-    let per_point = number(u32::try_from(bytes)?) / number(u32::try_from(points)?);
+    let raw = cpu_of(2, || raw_tile(engine, district, small)).await?;
+    let per_point = number(u32::try_from(bytes)?) / number(u32::try_from(*hazards)?);
     figures.print("tile_small_bytes", number(u32::try_from(bytes)?), "bytes", per_point, "hazards");
     figures.print("tile_small_cpu", counted * 1e3, "ms", counted / raw, "raw_tile");
     let ten = tile(10)?;
@@ -69,10 +62,10 @@ async fn zooms(figures: &mut Figures, points: u64) -> Result<()> {
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let before = cpu_s("self")?;
     for _ in 0..20 {
-        select(&mut connection, &district, ten).await?;
+        select(&mut connection, district, ten).await?;
     }
     let selected = (cpu_s("self")? - before) / 20.0;
-    let shown = cpu_of(20, || raw_tile(&engine, &district, ten)).await?;
+    let shown = cpu_of(20, || raw_tile(engine, district, ten)).await?;
     figures.print("tile_select_cpu", shown * 1e3, "ms", shown / selected, "bare_select");
     Ok(())
 }
@@ -80,9 +73,9 @@ async fn zooms(figures: &mut Figures, points: u64) -> Result<()> {
 /// A tile of hazards as they are, however many.
 async fn raw_tile(engine: &Arc<Engine>, district: &District, tile: Tile) -> Result<()> {
     let mut reading = engine.store.glance().await?;
-    let lines = reading.tile_lines(district.key, tile, &TileFilter::default(), u32::MAX).await?;
-    let made = points::encode_lines(tile, &lines.text);
-    ensure!(made.is_some(), "an empty tile");
+    let strips = reading.tile_strips(district.key, tile, u32::MAX).await?.context("too many")?;
+    let made = points::encode_strips(tile, &strips.strips, |_, _, _| true).context("a damaged strip")?;
+    ensure!(made.bytes.is_some(), "an empty tile");
     Ok(())
 }
 
@@ -103,21 +96,19 @@ async fn select(connection: &mut SqliteConnection, district: &District, tile: Ti
     Ok(())
 }
 
-/// `counts_kept`: what keeping the counts of a hazard costs, beside what taking its report in costs.
-async fn kept(figures: &mut Figures) -> Result<()> {
-    const HAZARDS: u64 = 50_000;
+/// `counts_kept`: what keeping the counts of a hazard costs that comes to the others, beside what taking its report in costs.
+/// Some windows are counted and some are not, in turn, since what writing their rows costs is most of it.
+pub(crate) async fn kept(figures: &mut Figures, map: &Map) -> Result<()> {
     const LOAD: (usize, usize, usize) = (8, 5, 1_000);
     Figures::say("tiles: what keeping counts costs");
-    let mut dice = Dice::named(7, "tiles");
-    let rows: Vec<MapHazardRow> = (1..=HAZARDS).map(|number| thrown(&mut dice, number)).collect();
+    let Map { engine, district, hazards, .. } = map;
+    let mut dice = Dice::named(8, "tiles");
+    let mut rows = (hazards + 1..).map(|number| full(&mut dice, number));
     let mut costs = [0.0; 2];
-    for (cost, is_counted) in costs.iter_mut().zip([false, true]) {
-        let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_DERIVE", "false")]).await?;
-        let engine = firebreak::app::open(&server.settings()).await?;
-        let district = engine.district(DISTRICT).await?;
+    for (turn, is_counted) in (0..TURNS).map(|turn| (turn, turn % 2 == 1)) {
+        let rows: Vec<MapHazardRow> = rows.by_ref().take(WINDOW * WINDOWS).collect();
         let before = cpu_s("self")?;
-        // As the deriver writes them: windows of 500.
-        for rows in rows.chunks(500) {
+        for rows in rows.chunks(WINDOW) {
             let mut transaction = engine.store.begin().await?;
             transaction.take_counter(district.key, 0).await?;
             let changes = transaction.replace_map_hazards(district.key, rows).await?;
@@ -126,8 +117,9 @@ async fn kept(figures: &mut Figures) -> Result<()> {
             }
             transaction.commit().await?;
         }
-        *cost = (cpu_s("self")? - before) / number(u32::try_from(HAZARDS)?);
+        costs[turn % 2] += cpu_s("self")? - before;
     }
+    let [without, with] = costs.map(|cost| cost / number(WINDOW * WINDOWS * TURNS / 2));
     let (phones, bundles, operations) = LOAD;
     let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_DERIVE", "false")]).await?;
     let mut senders = crew::enrol(&server, phones).await?;
@@ -135,7 +127,6 @@ async fn kept(figures: &mut Figures) -> Result<()> {
     let before = Counted::of(&server).await?;
     crew::send(&senders).await?;
     let ingest = Counted::of(&server).await?.since(before).cpu_s / number(phones * bundles * operations);
-    let [without, with] = costs;
     figures.print(
         "counts_kept",
         (with - without) * 1e6,

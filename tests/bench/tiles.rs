@@ -1,8 +1,8 @@
 //! Tiles and pages of items: how many a second beside tipg on `PostGIS`, with the same points, the same features in each
-//! tile and page and the same columns; then what is in [`crate::small_zooms`].
+//! tile and page and the same columns.
 //!
 //! Each side is asked over as many connections as there are cores, for the tiles or pages in turn; nobody keeps any, and
-//! nothing is squeezed. Start at [`race`].
+//! nothing is squeezed. Start at [`measure`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,6 @@ use serde_json::Value;
 
 use crate::figure::{Figures, number, rate};
 use crate::link::Link;
-use crate::small_zooms;
 use crate::tipg::{Tipg, settle};
 
 /// Points of the race.
@@ -38,13 +37,8 @@ const ASKERS: usize = 2;
 /// Tiles whose features are compared.
 const COMPARED: usize = 10;
 
-/// `tile_z10` …, `items` of both databases, each beside tipg; then the small zooms at so many points, and what counts cost.
-pub(crate) async fn measure(figures: &mut Figures, points: usize) -> Result<()> {
-    race(figures).await?;
-    small_zooms::measure(figures, u64::try_from(points)?).await
-}
-
-async fn race(figures: &mut Figures) -> Result<()> {
+/// `tile_z10` …, `items` of both databases, each beside tipg.
+pub(crate) async fn measure(figures: &mut Figures) -> Result<()> {
     let mut dice = Dice::named(7, "tiles");
     let rows: Vec<MapHazardRow> = (1..=POINTS).map(|number| thrown(&mut dice, number)).collect();
     let mut servers = Vec::new();

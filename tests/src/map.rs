@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 /// Rows of one transaction.
 const ROWS: usize = 5_000;
+/// 2026-01-01T00:00:00Z.
+const FIRST_MS: i64 = 1_767_225_600_000;
 
 /// A row with everything that no count needs left plain.
 pub fn row(number: u64, (lat_e7, lon_e7): (i64, i64)) -> MapHazardRow {
@@ -69,11 +71,43 @@ pub fn thrown(dice: &mut Dice, number: u64) -> MapHazardRow {
     thrown_at(dice, number, at)
 }
 
-/// So many of them, numbered in the order of their places: a table of them is written from its beginning to its end.
-pub fn thrown_by_place(dice: &mut Dice, amount: u64) -> impl Iterator<Item = MapHazardRow> {
+/// So many of [`full`], numbered in the order of their places: a table of them is written from its beginning to its end.
+pub fn full_by_place(dice: &mut Dice, amount: u64) -> impl Iterator<Item = MapHazardRow> {
     let mut positions: Vec<(i64, i64)> = (0..amount).map(|_| position(dice)).collect();
     positions.sort_by_cached_key(|(lat_e7, lon_e7)| place(*lat_e7, *lon_e7));
-    (1..).zip(positions).map(|(number, at)| thrown_at(dice, number, at))
+    (1..).zip(positions).map(|(number, at)| full_at(dice, number, at))
+}
+
+/// A hazard with all its columns filled, as one that stands on a line has them: what files are made of.
+pub fn full(dice: &mut Dice, number: u64) -> MapHazardRow {
+    let at = position(dice);
+    full_at(dice, number, at)
+}
+
+fn full_at(dice: &mut Dice, number: u64, at: (i64, i64)) -> MapHazardRow {
+    let text = |text: &str| Some(text.to_owned());
+    let thrown = thrown_at(dice, number, at);
+    MapHazardRow {
+        found: Some(FIRST_MS + thrown.id * 60_000),
+        county: text("测试县"),
+        township: Some(format!("第{}镇", number % 20)),
+        line_name: Some(format!("青杠{}线", number % 200)),
+        line: Some(Uuid::from_u128((9 << 96) | u128::from(number % 200)).to_string()),
+        voltage_v: Some(110_000),
+        structure_from: Some(format!("N{:03}", number % 90)),
+        structure_to: Some(format!("N{:03}", number % 90 + 1)),
+        chainage_mm: Some(thrown.id * 37 % 90_000_000),
+        offset_mm: Some(thrown.id * 13 % 30_000),
+        in_zone: Some(i64::from(number.is_multiple_of(2))),
+        accuracy_mm: Some(4_500),
+        description: Some(format!("第{number}处：毛竹距导线不足三米，需尽快砍伐")),
+        unit: text("测试供电所"),
+        order_number: Some(format!("2026-{}", number % 500)),
+        turn: text("unit"),
+        updated: FIRST_MS + thrown.id * 60_000,
+        change: thrown.id,
+        ..thrown
+    }
 }
 
 fn position(dice: &mut Dice) -> (i64, i64) {

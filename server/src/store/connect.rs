@@ -32,7 +32,9 @@ const STATEMENTS_CACHED: usize = 256;
 /// The page cache of one SQLite connection, KiB (negative: the unit of the pragma).
 const WRITER_CACHE: &str = "-16384";
 const READER_CACHE: &str = "-4096";
-const ANALYZE_DERIVED: &str = "VACUUM (ANALYZE) cases, facts, map_hazards, map_states, placements, proposals, stretches, tile_counts, traits";
+/// Rows that a SQLite connection reads ahead of whoever takes them: each wait of one for the other costs more than a row.
+const ROWS_AHEAD: usize = 256;
+const ANALYZE_DERIVED: &str = "VACUUM (ANALYZE) cases, facts, map_hazards, map_states, placements, proposals, stretches, tile_counts, tile_strips, traits";
 
 /// Which database, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,7 +209,7 @@ async fn open_sqlite(path: &std::path::Path, max_bytes: Option<u64>) -> Result<S
     let writer = sqlite_pool(1).connect_with(write).await?;
     SQLITE_MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
     let readers = sqlite_pool(SNAPSHOTS + glances::SQLITE_KEPT)
-        .connect_with(base.pragma("cache_size", READER_CACHE))
+        .connect_with(base.pragma("cache_size", READER_CACHE).row_buffer_size(ROWS_AHEAD))
         .await?;
     let glances = Arc::new(Glances::of(&readers, glances::SQLITE_KEPT));
     Ok(Store::Sqlite { writer, readers, glances })

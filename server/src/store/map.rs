@@ -13,6 +13,7 @@ use super::{StoreError, Transaction, each_backend, execute, fetch_optional};
 use crate::domain::{DistrictKey, UnitId};
 use crate::tiles::counts::Deltas;
 use crate::tiles::points::Point;
+use crate::tiles::strips::{Changes, Entry, Spot};
 
 /// Ids from here on are of hazards that have no number; the numbers are below.
 pub const UNNUMBERED: i64 = 1 << 52;
@@ -158,6 +159,15 @@ impl Transaction {
         let units = self.unit_names(district, rows.iter().filter_map(|row| row.unit_id)).await?;
         let rows = self.with_own_ids(district, rows, &known).await?;
         self.insert_map_hazards(district, &rows, &units).await?;
+        let points: Vec<Point<'_>> = rows.iter().map(|(row, id)| point(row, *id)).collect();
+        let texts: Vec<(String, String)> =
+            points.iter().map(|point| (point.alike(), point.plain_number())).collect();
+        let mut changes: Changes<'_> = spots(known.values()).map(|spot| (spot, None)).collect();
+        changes.extend(points.iter().zip(&texts).filter_map(|(point, (alike, number))| {
+            let spot = point.spot()?;
+            Some((spot, Some(Entry { spot, due_ms: point.due_ms, alike, number })))
+        }));
+        self.change_strips(district, &changes).await?;
         let changed = rows.iter().map(|(row, _)| {
             let old = known.remove(&row.record).map(|(_, old)| old);
             Changed { old, new: Some(Shown::from(*row)) }
@@ -174,6 +184,8 @@ impl Transaction {
         let known = self.shown_hazards(district, records).await?;
         let there: Vec<RecordId> = known.keys().copied().collect();
         self.delete_of("DELETE FROM map_hazards WHERE district = ", district, &there).await?;
+        let changes = spots(known.values()).map(|spot| (spot, None)).collect();
+        self.change_strips(district, &changes).await?;
         Ok(known.into_values().map(|(_, old)| Changed { old: Some(old), new: None }).collect())
     }
 
@@ -197,6 +209,7 @@ impl Transaction {
         text: &str,
     ) -> Result<(), StoreError> {
         execute!(self, BLANK_TEXT, district.0, record.0, text, BLANK);
+        self.refresh_strip(district, record).await?;
         self.keep_tile_counts(district, &Deltas::default()).await
     }
 
@@ -281,7 +294,7 @@ impl Transaction {
             "INSERT INTO map_hazards (district, place, id, record, lat_e7, lon_e7, number, found, county, township, \
              line_name, line, voltage_v, structure_from, structure_to, chainage_mm, offset_mm, in_zone, accuracy_mm, \
              category, kind, description, severity_rank, severity, major, state, open, conflict, provisional, unit, \
-             unit_id, order_number, due, turn, updated, change, tile) ",
+             unit_id, order_number, due, turn, updated, change) ",
             " ON CONFLICT (district, id) DO UPDATE SET record = excluded.record, place = excluded.place, \
              lat_e7 = excluded.lat_e7, \
              lon_e7 = excluded.lon_e7, number = excluded.number, found = excluded.found, county = excluded.county, \
@@ -294,8 +307,7 @@ impl Transaction {
              state = excluded.state, open = excluded.open, conflict = excluded.conflict, \
              provisional = excluded.provisional, unit = excluded.unit, unit_id = excluded.unit_id, \
              order_number = excluded.order_number, due = excluded.due, turn = excluded.turn, \
-             updated = excluded.updated, change = excluded.change, \
-             tile = excluded.tile",
+             updated = excluded.updated, change = excluded.change",
             |row, item| {
                 let (it, id) = item;
                 row.push_bind(district.0)
@@ -334,7 +346,6 @@ impl Transaction {
                     .push_bind(it.turn.as_deref())
                     .push_bind(it.updated)
                     .push_bind(it.change)
-                    .push_bind(line_of(it, *id))
             }
         );
         Ok(())
@@ -342,8 +353,8 @@ impl Transaction {
 }
 
 /// What tiles show of a hazard that is kept under this id.
-fn line_of(row: &MapHazardRow, id: i64) -> String {
-    let point = Point {
+fn point(row: &MapHazardRow, id: i64) -> Point<'_> {
+    Point {
         id,
         place: row.place,
         severity_rank: row.severity_rank,
@@ -353,6 +364,10 @@ fn line_of(row: &MapHazardRow, id: i64) -> String {
         kind: row.kind.as_deref().unwrap_or_default(),
         state: &row.state,
         number: row.number.as_deref().unwrap_or_default(),
-    };
-    point.line()
+    }
+}
+
+/// Where hazards stand in the strips.
+fn spots<'s>(hazards: impl Iterator<Item = &'s (i64, Shown)>) -> impl Iterator<Item = Spot> {
+    hazards.filter(|(_, shown)| shown.place >= 0).map(|(id, shown)| Spot { place: shown.place, id: *id })
 }

@@ -46,6 +46,7 @@ mod rules;
 mod runs;
 mod sessions;
 mod tile_counts;
+mod tile_strips;
 mod tiles;
 mod traits;
 mod units;
@@ -87,7 +88,8 @@ pub use reach::reach;
 pub use reports::{RedactedFile, ReportRow};
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};
 pub use sessions::{SessionOf, SessionRow};
-pub use tiles::{TileFilter, TileLines};
+pub use tile_strips::InStrips;
+pub use tiles::{TileFilter, TileHazard, TileStrips};
 pub use traits::{Near, TraitRow};
 pub use units::{UnitCount, UnitRow};
 pub use values::{

@@ -1,7 +1,6 @@
-//! What a tile of hazards is made of: the lines of its hazards as one text, or their counts.
+//! What a tile of hazards is made of: strips of them, hazards by themselves where a filter leaves few, or their counts.
 //!
-//! A line (`tiles::points`) was made when its hazard was derived, and an index holds them by place: a tile without a filter
-//! is one range of that index, and one row of an answer. Start at [`TileFilter`].
+//! Strips are kept in [`super::tile_strips`]. Start at [`TileFilter`].
 
 use uuid::Uuid;
 
@@ -9,8 +8,9 @@ use super::tile_counts::{CountTuple, count, kind};
 use super::{StoreError, Transaction, each_backend, fetch_all};
 use crate::domain::DistrictKey;
 use crate::tiles::Tile;
-use crate::tiles::counts::{Count, DEEPEST, Key, WIDEST, category_number, levels};
-use crate::tiles::points::LINE;
+use crate::tiles::counts::{Count, DEEPEST, Key, WIDEST, category, category_number, levels};
+use crate::tiles::points::Point;
+use crate::tiles::strips::Spot;
 
 /// Which hazards a tile shows. Each part narrows; none of them: every hazard.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,32 +25,61 @@ pub struct TileFilter {
     pub is_open: Option<bool>,
 }
 
-/// What a tile of hazards is made of.
+/// What the tile of all hazards is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TileLines {
+pub struct TileStrips {
     /// What [`Transaction::map_version`] says, of the same moment.
     pub version: (Vec<u8>, i64),
-    /// How many they are.
-    pub amount: i64,
-    /// One behind the other.
-    pub text: String,
+    /// Strips that hold them, in their order; of the first and the last, hazards may lie outside.
+    pub strips: Vec<Vec<u8>>,
 }
 
-const SELECT_LINES: &str = "SELECT (SELECT d.epoch FROM districts d WHERE d.district = lines.district), \
-     (SELECT v.version FROM map_versions v WHERE v.district = lines.district), amount, text \
-     FROM (SELECT CAST(";
-const OF_LINES: &str = " AS BIGINT) AS district, count(*) AS amount, string_agg(tile, ";
-const OF_PLACES: &str = ") AS text FROM (SELECT tile FROM map_hazards WHERE district = ";
-/// All of them, where the counts that are kept say that they are not too many: SQLite then takes a row from the index to
-/// the text in a third less time, since it need neither count nor order them on the way. The index has their order.
-const SELECT_ALL_LINES: &str = "SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
+/// A hazard of a tile that is made of hazards by themselves.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct TileHazard {
+    id: i64,
+    place: i64,
+    severity_rank: i64,
+    open: i64,
+    due: Option<i64>,
+    category: Option<String>,
+    kind: Option<String>,
+    state: String,
+    number: Option<String>,
+}
+
+impl TileHazard {
+    /// What a tile shows of it.
+    pub fn point(&self) -> Point<'_> {
+        Point {
+            id: self.id,
+            place: self.place,
+            severity_rank: self.severity_rank,
+            is_open: self.open != 0,
+            due_ms: self.due,
+            category: self.category.as_deref().unwrap_or_default(),
+            kind: self.kind.as_deref().unwrap_or_default(),
+            state: &self.state,
+            number: self.number.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+/// What a tile is of; then strips from the one that holds the first spot to the one that holds the last, where the counts
+/// that are kept say that the hazards are not too many. Each strip is a row: to put them together would take as long again.
+const SELECT_STRIPS: &str = "SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
      (SELECT v.version FROM map_versions v WHERE v.district = $1), \
-     (SELECT coalesce(sum(amount), 0) FROM tile_counts WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6), \
-     count(*), string_agg(tile, $8) \
-     FROM map_hazards INDEXED BY map_hazards_tile WHERE district = $1 AND place >= $2 AND place <= $3 AND \
-     (SELECT coalesce(sum(amount), 0) FROM tile_counts WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6) <= $7";
+     (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM tile_counts \
+      WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6), NULL \
+     UNION ALL SELECT NULL, NULL, NULL, strip FROM (SELECT strip FROM tile_strips WHERE district = $1 AND first <= $3 \
+      AND first >= coalesce((SELECT s.first FROM tile_strips s WHERE s.district = $1 AND s.first <= $2 \
+       ORDER BY s.first DESC LIMIT 1), $2) \
+      AND (SELECT coalesce(sum(amount), 0) FROM tile_counts \
+       WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6) <= $7 ORDER BY first) AS strips";
 /// Bits of the key of a place.
 const PLACE_BITS: u8 = 62;
+const SELECT_HAZARDS: &str = "SELECT id, place, severity_rank, open, due, category, kind, state, number FROM map_hazards WHERE district = ";
+
 /// The counts that are kept of these cells say how many hazards a tile has at most.
 const fn counted_level(tile: Tile) -> u8 {
     if tile.zoom() > WIDEST { DEEPEST } else { WIDEST }
@@ -96,60 +125,60 @@ macro_rules! push_filter {
 }
 
 impl Transaction {
-    /// The lines of the hazards in a tile, by place and id, [`LINE`] between them, at most so many.
-    pub async fn tile_lines(
+    /// The strips of a tile; none where it may have more hazards than so many.
+    pub async fn tile_strips(
+        &mut self,
+        district: DistrictKey,
+        tile: Tile,
+        most: u32,
+    ) -> Result<Option<TileStrips>, StoreError> {
+        type Row = (Option<Vec<u8>>, Option<i64>, Option<i64>, Option<Vec<u8>>);
+        let (first, last) = tile.places();
+        let level = counted_level(tile);
+        let up = PLACE_BITS - 2 * level;
+        let keys = [Spot { place: first, id: 0 }.key(), Spot { place: last, id: i64::MAX }.key()];
+        let rows = fetch_all!(
+            self,
+            Row,
+            SELECT_STRIPS,
+            district.0,
+            keys[0].as_slice(),
+            keys[1].as_slice(),
+            i64::from(level),
+            first >> up,
+            last >> up,
+            i64::from(most)
+        );
+        let mut strips = TileStrips { version: (Vec::new(), 0), strips: Vec::with_capacity(rows.len()) };
+        for (epoch, version, amount, strip) in rows {
+            if amount.is_some_and(|amount| amount > i64::from(most)) {
+                return Ok(None);
+            }
+            if let Some(epoch) = epoch {
+                strips.version = (epoch, version.unwrap_or(0));
+            }
+            strips.strips.extend(strip);
+        }
+        Ok(Some(strips))
+    }
+
+    /// The hazards in a tile by place and id, at most so many.
+    pub async fn tile_hazards(
         &mut self,
         district: DistrictKey,
         tile: Tile,
         filter: &TileFilter,
         limit: u32,
-    ) -> Result<TileLines, StoreError> {
-        type Row = (Option<Vec<u8>>, Option<i64>, i64, Option<String>);
+    ) -> Result<Vec<TileHazard>, StoreError> {
         let (first, last) = tile.places();
-        if *filter == TileFilter::default()
-            && let Some(lines) = self.all_tile_lines(district, tile, limit).await?
-        {
-            return Ok(lines);
-        }
-        let (epoch, version, amount, text): Row = each_backend!(self, connection => {
-            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_LINES);
-            query.push_bind(district.0).push(OF_LINES).push_bind(LINE.to_string()).push(OF_PLACES).push_bind(district.0);
-            query.push(" AND place >= ").push_bind(first).push(" AND place <= ").push_bind(last);
+        Ok(each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_HAZARDS);
+            query.push_bind(district.0).push(" AND place >= ").push_bind(first);
+            query.push(" AND place <= ").push_bind(last);
             push_filter!(query, filter);
-            query.push(" ORDER BY place, tile LIMIT 0 + ").push_bind(i64::from(limit)).push(") AS shown) AS lines");
-            query.build_query_as().fetch_one(connection).await?
-        });
-        let epoch = epoch.ok_or(StoreError::Damaged("no such district"))?;
-        Ok(TileLines { version: (epoch, version.unwrap_or(0)), amount, text: text.unwrap_or_default() })
-    }
-
-    /// The same without a filter, of SQLite alone; none where there may be more.
-    async fn all_tile_lines(
-        &mut self,
-        district: DistrictKey,
-        tile: Tile,
-        limit: u32,
-    ) -> Result<Option<TileLines>, StoreError> {
-        type Row = (Option<Vec<u8>>, Option<i64>, i64, i64, Option<String>);
-        let Self::Sqlite(connection) = self else { return Ok(None) };
-        let (first, last) = tile.places();
-        let level = counted_level(tile);
-        let up = PLACE_BITS - 2 * level;
-        let (epoch, version, most, amount, text): Row = sqlx::query_as(SELECT_ALL_LINES)
-            .bind(district.0)
-            .bind(first)
-            .bind(last)
-            .bind(i64::from(level))
-            .bind(first >> up)
-            .bind(last >> up)
-            .bind(i64::from(limit))
-            .bind(LINE.to_string())
-            .fetch_one(&mut **connection)
-            .await?;
-        let epoch = epoch.ok_or(StoreError::Damaged("no such district"))?;
-        let version = (epoch, version.unwrap_or(0));
-        let is_whole = most <= i64::from(limit);
-        Ok(is_whole.then(|| TileLines { version, amount, text: text.unwrap_or_default() }))
+            query.push(" ORDER BY place, id LIMIT 0 + ").push_bind(i64::from(limit));
+            query.build_query_as().fetch_all(connection).await?
+        }))
     }
 
     /// The hazards in a tile counted in the cells that it shows, from the hazards themselves.
@@ -183,10 +212,15 @@ impl Transaction {
 }
 
 impl TileFilter {
-    /// Whether hazards of this key are shown, of whatever unit.
-    pub fn shows(&self, key: &Key) -> bool {
-        self.severity_ranks.as_ref().is_none_or(|ranks| ranks.contains(&key.severity_rank))
-            && self.categories.as_ref().is_none_or(|names| names.iter().any(|name| name == key.category))
-            && self.is_open.is_none_or(|is_open| is_open == key.is_open)
+    /// Whether hazards that say this are shown, of whatever unit.
+    pub fn shows(&self, severity_rank: i64, said: &str, is_open: bool) -> bool {
+        self.severity_ranks.as_ref().is_none_or(|ranks| ranks.contains(&severity_rank))
+            && self.categories.as_ref().is_none_or(|names| names.iter().any(|name| name == category(said)))
+            && self.is_open.is_none_or(|shown| shown == is_open)
+    }
+
+    /// Whether hazards that are counted under this key are shown, of whatever unit.
+    pub fn shows_key(&self, key: &Key) -> bool {
+        self.shows(key.severity_rank, key.category, key.is_open)
     }
 }

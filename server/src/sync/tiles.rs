@@ -15,7 +15,7 @@ use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
 use crate::layers::predicate::Predicate;
 use crate::layers::{Feature, Layer};
-use crate::store::{StoreError, TileFilter, TileLines, Transaction};
+use crate::store::{StoreError, TileFilter, TileHazard, TileStrips, Transaction};
 use crate::tiles::counts::{self, LEVELS};
 use crate::tiles::features::{self, MARGIN};
 use crate::tiles::points::{self, Point};
@@ -66,8 +66,8 @@ impl Made {
     }
 }
 
-/// Bytes of lines that are encoded where they were read: to hand them over would take longer.
-const AT_ONCE_BYTES: usize = 32 << 10;
+/// Strips that are encoded where they were read: to hand them over would take longer.
+const AT_ONCE: usize = 16;
 
 /// The first zoom that shows a layer.
 pub const fn first_zoom(layer: Layer) -> u8 {
@@ -179,7 +179,7 @@ pub async fn made_within(
     let make = move || match layer {
         Layer::Hazards => {
             let points = found.iter().filter_map(Point::of).filter(|point| tile.holds(point.place));
-            Ok(points::encode(tile, points.filter(|point| filter.shows(&point.key()))))
+            Ok(points::encode(tile, points.filter(|point| filter.shows_key(&point.key()))))
         }
         layer => features::encode(tile, layer, &found),
     };
@@ -198,32 +198,46 @@ async fn hazards(
         filter.units = Some(units.iter().copied().collect());
     }
     let mut reading = engine.store.glance().await?;
-    let version = if tile.zoom() > COUNTED_ZOOM {
-        let TileLines { version, amount, text } =
-            reading.tile_lines(key, tile, &filter, limit.saturating_add(1)).await?;
-        let version = said(version);
-        if amount <= i64::from(limit) {
+    let is_counted = tile.zoom() <= COUNTED_ZOOM;
+    if !is_counted
+        && filter.units.is_none()
+        && let Some(strips) = reading.tile_strips(key, tile, limit).await?
+    {
+        drop(reading);
+        return of_strips(tile, filter, strips).await;
+    }
+    let version = said(reading.map_version(key).await?);
+    if !is_counted {
+        let found = reading.tile_hazards(key, tile, &filter, limit.saturating_add(1)).await?;
+        if found.len() <= usize::try_from(limit).unwrap_or(usize::MAX) {
             drop(reading);
-            let is_small = text.len() <= AT_ONCE_BYTES;
-            let make = move || points::encode_lines(tile, &text);
-            let bytes = if is_small { make() } else { encoded(move || Ok(make())).await? };
-            return Ok(Made::of(bytes, false, version));
+            let make = move || Ok(points::encode(tile, found.iter().map(TileHazard::point)));
+            return Ok(Made::of(encoded(make).await?, false, version));
         }
-        version
-    } else {
-        said(reading.map_version(key).await?)
-    };
+    }
     // A unit's hazards are few, and what too many hazards come to is counted when it is asked for.
-    let counted = if tile.zoom() > COUNTED_ZOOM || filter.units.is_some() {
+    let counted = if !is_counted || filter.units.is_some() {
         reading.tile_groups(key, tile, &filter).await?
     } else {
         let mut kept = reading.tile_counts(key, tile).await?;
-        kept.retain(|count| filter.shows(&count.key));
+        kept.retain(|count| filter.shows_key(&count.key));
         kept
     };
     drop(reading);
     let make = move || counts::encode(tile, &counted);
     Ok(Made::of(encoded(make).await?, true, version))
+}
+
+/// The tile of strips, as far as the filter shows their hazards.
+async fn of_strips(tile: Tile, filter: TileFilter, strips: TileStrips) -> Result<Made, SyncError> {
+    let TileStrips { version, strips } = strips;
+    let is_small = strips.len() <= AT_ONCE;
+    let make = move || {
+        points::encode_strips(tile, &strips, |rank, category, is_open| filter.shows(rank, category, is_open))
+    };
+    let made = if is_small { make() } else { away(make).await? };
+    let made = made.ok_or(StoreError::Damaged("a strip of the map"))?;
+    Ok(Made::of(made.bytes, false, said(version)))
 }
 
 /// The features that are asked for in a tile and its margin.
@@ -260,7 +274,7 @@ async fn selected(
     }
 }
 
-/// Where the counts that are kept are not what the hazards come to.
+/// Where the counts and the strips that are kept are not what the hazards come to.
 ///
 /// # Errors
 /// The store's.
@@ -281,13 +295,24 @@ pub(super) async fn faults(
             ));
         }
     }
+    let (kept, are_in_order) = transaction.hazards_of_strips(district).await?;
+    let shown = transaction.hazards_for_strips(district).await?;
+    if kept != shown || !are_in_order {
+        let (kept, shown) = (kept.amount, shown.amount);
+        let order = if are_in_order { "" } else { ", out of order" };
+        faults.push(format!("strips of the map: {kept} hazards are kept{order}, {shown} are on it"));
+    }
     Ok(faults)
 }
 
-/// Encodes away from the threads that wait for others.
+/// Does work away from the threads that wait for others.
+async fn away<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SyncError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_source| SyncError::Gone)
+}
+
+/// Encodes away from them.
 async fn encoded(
     make: impl FnOnce() -> Result<Option<Vec<u8>>, MvtError> + Send + 'static,
 ) -> Result<Option<Vec<u8>>, SyncError> {
-    let encoded = tokio::task::spawn_blocking(make).await.map_err(|_source| SyncError::Gone)?;
-    encoded.map_err(|error| SyncError::RefusedFor(Code::Internal, error.to_string()))
+    away(make).await?.map_err(|error| SyncError::RefusedFor(Code::Internal, error.to_string()))
 }

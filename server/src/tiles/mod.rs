@@ -2,7 +2,7 @@
 //!
 //! Pure. Every tile is one range of place keys, and where in it a place lies is read from its key by shifting, so that a
 //! hazard is in exactly one tile of a zoom whatever the rounding. Up to [`COUNTED_ZOOM`] a tile of hazards holds counts
-//! ([`counts`]), from there on the hazards themselves ([`points`]); every other layer is in [`features`]. What is read for
+//! ([`counts`]), from there on the hazards themselves ([`points`], read from [`strips`]); every other layer is in [`features`]. What is read for
 //! a tile, and who may see it, is in `sync::tiles`. Start at [`Tile`].
 
 mod clip;
@@ -10,6 +10,7 @@ pub mod counts;
 pub mod features;
 mod point_layer;
 pub mod points;
+pub mod strips;
 mod tile;
 
 pub use fast_mvt::MvtError;
@@ -22,7 +23,7 @@ pub const STRUCTURES_ZOOM: u8 = 12;
 /// Features of one tile, at most: of hazards, more are counted instead; of other layers, more are refused.
 pub const TILE_FEATURES: u32 = 50_000;
 /// What is read and written of a tile: a change of the bytes that are made of the same ledger makes it another.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// The media type of a tile.
 pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
 /// The name of the layer that holds hazards.

@@ -60,6 +60,11 @@ const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 64;
 
 impl<'t> PointLayer<'t> {
+    /// A layer that is expected to take so many bytes: what grows is copied, and comes from the system page by page.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Self { features: Vec::with_capacity(bytes), values: Vec::with_capacity(bytes / 2), ..Self::default() }
+    }
+
     /// Puts tags together that features will have alike.
     pub(super) fn alike(&mut self, tags: impl IntoIterator<Item = Tag<'t>>) -> Alike {
         let first = self.alike.len();

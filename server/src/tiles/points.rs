@@ -1,7 +1,6 @@
-//! Hazards as points: the line of text that is kept of each for its tiles, and the tile that is made of lines.
+//! Hazards as points: what of each stands in a strip of the map, and the tile that is made of strips.
 //!
-//! The line is made once, when the hazard is derived: a tile is then one range of an index read as one text, whatever the
-//! database. Start at [`Point`].
+//! Start at [`Point`].
 
 use std::collections::HashMap;
 
@@ -11,14 +10,13 @@ use geo::Geometry;
 use super::counts::{Counted, DEEPEST, Key, category};
 use super::features::e7;
 use super::point_layer::{Alike, PointLayer, Tag};
+use super::strips::{Entry, Spot, Strip};
 use super::{HAZARDS, SEVERITIES, Tile, severity};
 use crate::geometry::place;
 use crate::layers::{Feature, Layer, Value};
 
-/// Between the fields of a line.
+/// Between the fields of what is said alike.
 const FIELD: char = '\u{1f}';
-/// Between lines.
-pub const LINE: char = '\u{1e}';
 /// Characters of a text that a tile shows: longer ones are cut, here and nowhere else.
 pub const TEXT_CHARACTERS: usize = 60;
 
@@ -45,53 +43,31 @@ pub struct Point<'t> {
     pub number: &'t str,
 }
 
-/// Hexadecimal digits of an id at the beginning of a line, and of the place behind it.
-const ID_DIGITS: usize = 14;
-const PLACE_DIGITS: usize = 16;
-
 impl Point<'_> {
-    /// The line of it: id and place; what many hazards say alike; its deadline; its number. Lines of one place are in the
-    /// order of their ids.
-    pub fn line(&self) -> String {
-        let (id, place, open) = (self.id.max(0), self.place.max(0), u8::from(self.is_open));
-        let mut line = format!("{id:0ID_DIGITS$x}{place:0PLACE_DIGITS$x}{}{FIELD}{open}", self.severity_rank);
-        let due = self.due_ms.map(|due| due.to_string()).unwrap_or_default();
-        for text in [self.category, self.kind, self.state, due.as_str(), self.number] {
-            line.push(FIELD);
-            let plain = |c: char| if c.is_control() { ' ' } else { c };
-            line.extend(text.chars().take(TEXT_CHARACTERS).map(plain));
+    /// What many hazards say alike: severity, whether they are open, category, kind and state.
+    pub fn alike(&self) -> String {
+        let mut alike = format!("{}{FIELD}{}", self.severity_rank, u8::from(self.is_open));
+        for text in [self.category, self.kind, self.state] {
+            alike.push(FIELD);
+            alike.extend(plain(text));
         }
-        line
+        alike
+    }
+
+    /// Its number, as tiles show it.
+    pub fn plain_number(&self) -> String {
+        plain(self.number).collect()
+    }
+
+    /// Where it stands in the strips; nowhere where its place is not known.
+    pub fn spot(&self) -> Option<Spot> {
+        (self.place >= 0).then(|| Spot { place: self.place, id: self.id.max(0) })
     }
 }
 
-/// A line that is taken apart as far as each hazard differs from others.
-struct Parts<'t> {
-    id: i64,
-    place: i64,
-    /// What [`Said::read`] reads.
-    alike: &'t str,
-    due_ms: Option<i64>,
-    number: &'t str,
-}
-
-impl<'t> Parts<'t> {
-    /// None where it is no line of ours.
-    fn of(line: &'t str) -> Option<Self> {
-        let (id, rest) = line.split_at_checked(ID_DIGITS)?;
-        let (place, rest) = rest.split_at_checked(PLACE_DIGITS)?;
-        let (rest, number) = parted_at_last(rest)?;
-        let (alike, due) = parted_at_last(rest)?;
-        let whole = |digits| i64::from_str_radix(digits, 16).ok();
-        Some(Self { id: whole(id)?, place: whole(place)?, alike, due_ms: due.parse().ok(), number })
-    }
-}
-
-/// What stands before and behind the last [`FIELD`], which is near the end: a general search takes longer to begin than this
-/// takes.
-fn parted_at_last(text: &str) -> Option<(&str, &str)> {
-    let at = text.bytes().rposition(|byte| char::from(byte) == FIELD)?;
-    Some((text.get(..at)?, text.get(at + FIELD.len_utf8()..)?))
+/// A text as tiles show it: cut, and on one line.
+fn plain(text: &str) -> impl Iterator<Item = char> {
+    text.chars().take(TEXT_CHARACTERS).map(|c| if c.is_control() { ' ' } else { c })
 }
 
 /// What many hazards say alike.
@@ -150,9 +126,9 @@ impl<'t> Point<'t> {
 const KEYS: [&str; 7] = ["severity", "open", "category", "kind", "state", "number", "due"];
 
 impl<'t> Said<'t> {
-    /// What the middle of a line says; none where it is no line of ours.
-    fn read(middle: &'t str) -> Option<Self> {
-        let mut fields = middle.split(FIELD);
+    /// What the text of [`Point::alike`] says; none where it is none of ours.
+    fn read(alike: &'t str) -> Option<Self> {
+        let mut fields = alike.split(FIELD);
         let mut next = || fields.next();
         let (severity_rank, is_open) = (next()?.parse().ok()?, next()? == "1");
         Some(Self { severity_rank, is_open, category: next()?, kind: next()?, state: next()? })
@@ -195,19 +171,50 @@ pub fn encode<'t>(tile: Tile, points: impl IntoIterator<Item = Point<'t>>) -> Op
     layer.tile(HAZARDS, &KEYS)
 }
 
-/// The tile of the hazards of lines, [`LINE`] between them; what is no line of ours is left out.
-pub fn encode_lines(tile: Tile, lines: &str) -> Option<Vec<u8>> {
-    let mut layer = PointLayer::default();
-    // Hazards of some thousand say the same few things: each is read once.
+/// A tile of strips.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfStrips {
+    /// Its bytes; none where there are no hazards.
+    pub bytes: Option<Vec<u8>>,
+    /// How many there are in it.
+    pub amount: usize,
+}
+
+/// The tile of the hazards of strips, as far as they lie in it and are shown: by the rank of their severity, their category,
+/// and whether they are open. None where a strip is damaged.
+pub fn encode_strips(
+    tile: Tile,
+    strips: &[Vec<u8>],
+    shows: impl Fn(i64, &str, bool) -> bool,
+) -> Option<OfStrips> {
+    // A hazard takes half as many bytes in a feature as in its strip, or a bit more.
+    let mut layer = PointLayer::with_room(strips.iter().map(Vec::len).sum::<usize>() * 2 / 3);
+    // Strips say the same few things: each is read once.
     let mut known: HashMap<&str, Option<Alike>, RandomState> = HashMap::default();
-    for parts in lines.split(LINE).filter_map(Parts::of) {
-        let alike =
-            known.entry(parts.alike).or_insert_with(|| Some(layer.alike(Said::read(parts.alike)?.tags())));
-        let Some(alike) = alike else { continue };
-        let (id, at) = (u64::try_from(parts.id).ok(), tile.pixel(parts.place));
-        layer.feature(id, at, alike, own(parts.number, parts.due_ms));
+    let (first, last) = tile.places();
+    let mut amount = 0;
+    for strip in strips {
+        let strip = Strip::read(strip)?;
+        let mut alikes: Vec<Option<Option<Alike>>> = vec![None; strip.texts.len()];
+        for (nth, Entry { spot, due_ms, alike: text, number }) in strip.hazards {
+            if spot.place < first || spot.place > last {
+                continue;
+            }
+            let alike = alikes.get_mut(nth)?;
+            if alike.is_none() {
+                if !known.contains_key(text) {
+                    let said = Said::read(text)?;
+                    let is_shown = shows(said.severity_rank, said.category, said.is_open);
+                    known.insert(text, is_shown.then(|| layer.alike(said.tags())));
+                }
+                *alike = known.get(text).cloned();
+            }
+            let Some(Some(alike)) = alike else { continue };
+            amount += 1;
+            layer.feature(u64::try_from(spot.id).ok(), tile.pixel(spot.place), alike, own(number, due_ms));
+        }
     }
-    layer.tile(HAZARDS, &KEYS)
+    Some(OfStrips { bytes: layer.tile(HAZARDS, &KEYS), amount })
 }
 
 #[cfg(test)]
@@ -230,30 +237,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lines_make_the_tile_of_the_hazards_that_they_were_made_of_without_what_is_no_line() {
-        let bare = Point { due_ms: None, category: "", kind: "", number: "", is_open: false, ..point() };
-        let again = Point { id: 4_212, due_ms: None, number: "FB-2026-000043", ..point() };
-        let tile = Tile::of_place(point().place, 12).unwrap();
-        let cut = again.line().split_off(1);
-        let broken = ["", "x", "00000000000001\u{1f}zz", &point().line()[..20], &cut];
-        let points = [point(), bare, again];
-        let lines: Vec<String> = points.iter().map(Point::line).collect();
-        let lines: Vec<&str> = lines.iter().map(String::as_str).chain(broken).collect();
-        let made = encode_lines(tile, &lines.join(&LINE.to_string()));
-        assert_eq!(made, encode(tile, points));
-        assert_eq!(encode_lines(tile, &broken.join(&LINE.to_string())), None);
+    fn strips(points: &[Point<'_>]) -> Vec<Vec<u8>> {
+        let texts: Vec<(String, String)> =
+            points.iter().map(|point| (point.alike(), point.plain_number())).collect();
+        let entries = points.iter().zip(&texts).map(|(point, (alike, number))| {
+            let spot = point.spot().unwrap();
+            (spot, Some(Entry { spot, due_ms: point.due_ms, alike, number }))
+        });
+        let strips = Strip::default().changed(&entries.collect());
+        strips.into_iter().map(|(_, bytes)| bytes).collect()
     }
 
     #[test]
-    fn text_that_would_break_a_line_is_made_plain_and_long_text_is_cut() {
+    fn strips_make_the_tile_of_the_hazards_that_they_were_made_of() {
+        let bare = Point { due_ms: None, category: "", kind: "", number: "", is_open: false, ..point() };
+        let again = Point { id: 4_212, due_ms: None, number: "FB-2026-000043", ..point() };
+        let bare = Point { id: 4_213, ..bare };
+        let beside = Point { place: Tile::of_place(point().place, 12).unwrap().places().1 + 1, ..point() };
+        let tile = Tile::of_place(point().place, 12).unwrap();
+        let made = encode_strips(
+            tile,
+            &strips(&[point(), bare.clone(), again.clone(), beside.clone()]),
+            |_, _, _| true,
+        );
+        let expected = encode(tile, [point(), again, bare.clone()]);
+        assert_eq!(made, Some(OfStrips { bytes: expected, amount: 3 }));
+        let closed = encode_strips(tile, &strips(&[point(), bare.clone()]), |_, _, is_open| !is_open);
+        assert_eq!(closed, Some(OfStrips { bytes: encode(tile, [bare]), amount: 1 }));
+        let none = Some(OfStrips { bytes: None, amount: 0 });
+        assert_eq!(encode_strips(tile, &strips(&[beside]), |_, _, _| true), none);
+        assert_eq!(encode_strips(tile, &[], |_, _, _| true), none);
+        assert_eq!(encode_strips(tile, &[b"no strip".to_vec()], |_, _, _| true), None);
+    }
+
+    #[test]
+    fn text_that_would_break_what_is_said_alike_is_made_plain_and_long_text_is_cut() {
         let long = "树".repeat(TEXT_CHARACTERS + 1);
         let point = Point { kind: "a\u{1f}b\u{1e}\nc", number: &long, ..point() };
-        let line = point.line();
-        assert!(!line.contains(LINE));
-        let parts = Parts::of(&line).unwrap();
-        let said = Said::read(parts.alike).unwrap();
-        assert_eq!((said.kind, parts.number), ("a b  c", &long["树".len()..]));
+        let alike = point.alike();
+        assert_eq!(Said::read(&alike).unwrap().kind, "a b  c");
+        assert_eq!(point.plain_number(), &long["树".len()..]);
     }
 
     #[test]
@@ -273,12 +296,6 @@ mod tests {
         let feature = Feature { id: 4_211, record: None, geometry, values: values.collect() };
         assert_eq!(Point::of(&feature), Some(point()));
         assert_eq!(Point::of(&Feature { geometry: None, ..feature }), None);
-    }
-
-    #[test]
-    fn lines_of_one_place_are_in_the_order_of_their_ids() {
-        let line = |id| Point { id, ..point() }.line();
-        assert!(line(9) < line(10) && line(255) < line(256) && line(1 << 52) < line((1 << 52) + 1));
     }
 
     #[test]

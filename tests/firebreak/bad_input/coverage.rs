@@ -39,7 +39,7 @@ fn scenarios(backend: Backend) -> Vec<Scenario> {
         ("requests::too_slow", Box::pin(requests::too_slow(backend))),
         ("imports::files_and_rows", Box::pin(imports::files_and_rows(backend))),
         ("limits::of_requests", Box::pin(limits::of_requests(backend))),
-        ("map::tiles::refusals", Box::pin(crate::map::tiles::refusals(backend))),
+        ("map::narrowed::refusals", Box::pin(crate::map::narrowed::refusals(backend))),
         ("map::downloads::codes", Box::pin(crate::map::downloads::codes(backend))),
         ("photos::codes", Box::pin(crate::photos::codes::play(backend))),
         ("store::damaged", Box::pin(store::damaged(backend))),

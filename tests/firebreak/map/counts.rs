@@ -1,8 +1,9 @@
-//! The counts that tiles of small zooms show follow every change of the hazards: against a recount, and against a model.
+//! The counts and the strips that tiles are made of follow every change of the hazards: against a recount, and against a
+//! model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use firebreak::domain::DistrictKey;
 use firebreak::geometry::place;
 use firebreak::layers::Layer;
@@ -12,6 +13,7 @@ use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
 use firebreak::tiles::counts::{Count, Key, LEVELS, category};
+use firebreak::tiles::points;
 use firebreak_tests::map::{fill, keep, row};
 use firebreak_tests::server::{Backend, Server};
 use fixtures::dice::Dice;
@@ -66,6 +68,10 @@ async fn holds(transaction: &mut Transaction, district: DistrictKey, model: &Mod
         ensure!(kept == expected(model, level), "zoom {level}: not what the model says");
         ensure!(recounted == kept, "zoom {level}: a recount says otherwise");
     }
+    let (kept, are_in_order) = transaction.hazards_of_strips(district).await?;
+    ensure!(are_in_order && kept == transaction.hazards_for_strips(district).await?, "strips: {kept:?}");
+    let placed = model.values().filter(|row| row.place >= 0).count();
+    ensure!(kept.amount == u64::try_from(placed)?, "strips hold {} of {placed}", kept.amount);
     Ok(())
 }
 
@@ -218,7 +224,10 @@ async fn a_hazard_on_the_edge_of_a_tile_is_in_that_tile_and_in_no_other() -> Res
             for ((x, y), expected) in expected {
                 let Some(tile) = Tile::new(zoom, x, y) else { panic!("{zoom}/{x}/{y}") };
                 let shown = if zoom > 9 {
-                    reading.tile_lines(district.key, tile, &TileFilter::default(), 100).await?.amount
+                    let strips = reading.tile_strips(district.key, tile, 100).await?.context("no strips")?;
+                    let made =
+                        points::encode_strips(tile, &strips.strips, |_, _, _| true).context("damaged")?;
+                    i64::try_from(made.amount)?
                 } else {
                     reading.tile_counts(district.key, tile).await?.iter().map(|count| count.amount).sum()
                 };

@@ -7,10 +7,12 @@ mod drawn;
 mod each;
 mod exports;
 mod filtered;
+pub(crate) mod narrowed;
 mod reading;
 mod round_trip;
+mod strips;
 mod tags;
-pub(crate) mod tiles;
+mod tiles;
 pub(crate) mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};

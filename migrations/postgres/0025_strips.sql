@@ -1,0 +1,19 @@
+-- What tiles show of hazards stands in strips, some dozens of them in the order of their places, and no longer with each.
+DROP INDEX map_hazards_tile;
+ALTER TABLE map_hazards DROP COLUMN tile;
+CREATE INDEX map_hazards_place ON map_hazards (district, place);
+
+CREATE TABLE tile_strips (
+    district BIGINT NOT NULL,
+    -- The spot that it begins at (`tiles::strips`); empty: it is the first.
+    first BYTEA NOT NULL,
+    strip BYTEA NOT NULL
+);
+CREATE UNIQUE INDEX tile_strips_by_first ON tile_strips (district, first);
+
+-- A strip is read with its row, and is not squeezed.
+ALTER TABLE tile_strips ALTER COLUMN strip SET STORAGE EXTERNAL;
+ALTER TABLE tile_strips SET (toast_tuple_target = 8160);
+
+-- They are made as hazards are derived.
+UPDATE derivations SET basis = '';

@@ -1,0 +1,64 @@
+//! Strips of the map as a check and a redaction find them.
+
+use anyhow::{Context as _, Result, ensure};
+use firebreak::layers::Layer;
+use firebreak::store::MapHazardRow;
+use firebreak::sync::sessions::Sight;
+use firebreak::sync::tiles::{self, Wanted};
+use firebreak::tiles::Tile;
+use firebreak_tests::map::{fill, row};
+use firebreak_tests::server::{Backend, Server};
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::beside;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_finds_a_strip_that_is_not_what_its_hazards_say() -> Result<()> {
+    let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_DERIVE", "false")]).await?;
+    let (engine, district) = beside(&server).await?;
+    let at = |number: u64| (299_800_000 + i64::try_from(number).unwrap_or(0) * 10, 1_030_000_000);
+    fill(&engine, &district, (1..=200).map(|number| row(number, at(number)))).await?;
+    ensure!(server.check().await?["ok"] == true, "it is whole");
+    let mut ledger = SqliteConnection::connect(&format!("sqlite://{}", server.ledger()?.display())).await?;
+    for (damage, words) in [
+        ("UPDATE map_hazards SET number = 'another' WHERE id = 150", "200 hazards are kept, 200 are on it"),
+        ("DELETE FROM tile_strips WHERE first = (SELECT max(first) FROM tile_strips)", "200 are on it"),
+        (
+            "UPDATE tile_strips SET first = x'ff' WHERE first = (SELECT max(first) FROM tile_strips)",
+            "out of order",
+        ),
+    ] {
+        sqlx::query(damage).execute(&mut ledger).await?;
+        let (succeeded, report) = server.command(&["check"]).await?;
+        ensure!(!succeeded && report.to_string().contains(words), "{damage}: {report}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_is_redacted_is_on_no_tile_from_then_on() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        let of_kind = |number, kind: &str| MapHazardRow {
+            kind: Some(kind.to_owned()),
+            ..row(number, (299_800_000, 1_030_000_000))
+        };
+        let rows = [of_kind(1, "a name"), of_kind(2, "tree")];
+        fill(&engine, &district, rows.clone()).await?;
+        let tile = Tile::of_place(rows[0].place, 14).context("no such tile")?;
+        let texts = async || {
+            let wanted = Wanted::all(Layer::Hazards, tile, Sight::District);
+            let bytes = tiles::made(&engine, &district, &wanted).await?.bytes.context("an empty tile")?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            anyhow::Ok([text.contains("a name"), text.contains("tree")])
+        };
+        assert_eq!(texts().await?, [true, true]);
+        let mut transaction = engine.store.begin().await?;
+        transaction.take_counter(district.key, 0).await?;
+        transaction.blank_on_map(district.key, rows[0].record, "a name").await?;
+        transaction.commit().await?;
+        assert_eq!(texts().await?, [false, true], "{backend:?}");
+    }
+    Ok(())
+}
