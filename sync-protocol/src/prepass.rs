@@ -178,13 +178,18 @@ fn slice(bytes: &[u8], head: ItemHead) -> Result<&[u8], Code> {
     bytes.get(head.size..end).ok_or(Code::CborTruncated)
 }
 
+/// Parts that are said to follow, and no more than there are bytes for them.
+fn room(said: u64, bytes: &[u8]) -> usize {
+    usize::try_from(said).unwrap_or(usize::MAX).min(bytes.len())
+}
+
 /// The entries of a checked map with text keys: each key and the bytes of its value.
 ///
 /// `None` where the bytes are not a map, or a key is not text. Call only on bytes that passed [`exact`].
 pub fn entries(map: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     let head = head(map).ok().filter(|head| head.major == 5)?;
     let mut at = head.size;
-    let mut entries = Vec::new();
+    let mut entries = Vec::with_capacity(room(head.argument, map));
     for _ in 0..head.argument {
         let (key, after) = text_at(map, at)?;
         let length = checked_length(map.get(after..)?)?;
@@ -198,7 +203,7 @@ pub fn entries(map: &[u8]) -> Option<Vec<(&str, &[u8])>> {
 pub fn pairs(map: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let head = head(map).ok().filter(|head| head.major == 5)?;
     let mut at = head.size;
-    let mut pairs = Vec::new();
+    let mut pairs = Vec::with_capacity(room(head.argument, map));
     for _ in 0..head.argument {
         let rest = map.get(at..)?;
         let (key, rest) = rest.split_at_checked(checked_length(rest)?)?;
@@ -213,7 +218,7 @@ pub fn pairs(map: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
 pub fn elements(array: &[u8]) -> Option<Vec<&[u8]>> {
     let head = head(array).ok().filter(|head| head.major == 4)?;
     let mut at = head.size;
-    let mut elements = Vec::new();
+    let mut elements = Vec::with_capacity(room(head.argument, array));
     for _ in 0..head.argument {
         let length = checked_length(array.get(at..)?)?;
         elements.push(array.get(at..at + length)?);

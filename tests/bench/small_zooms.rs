@@ -104,8 +104,8 @@ pub(crate) async fn kept(figures: &mut Figures, map: &Map) -> Result<()> {
     let Map { engine, district, hazards, .. } = map;
     let mut dice = Dice::named(8, "tiles");
     let mut rows = (hazards + 1..).map(|number| full(&mut dice, number));
-    let mut costs = [0.0; 2];
-    for (turn, is_counted) in (0..TURNS).map(|turn| (turn, turn % 2 == 1)) {
+    let (mut without, mut with) = (0.0, 0.0);
+    for is_counted in (0..TURNS).map(|turn| turn % 2 == 1) {
         let rows: Vec<MapHazardRow> = rows.by_ref().take(WINDOW * WINDOWS).collect();
         let before = cpu_s("self")?;
         for rows in rows.chunks(WINDOW) {
@@ -117,9 +117,9 @@ pub(crate) async fn kept(figures: &mut Figures, map: &Map) -> Result<()> {
             }
             transaction.commit().await?;
         }
-        costs[turn % 2] += cpu_s("self")? - before;
+        *if is_counted { &mut with } else { &mut without } += cpu_s("self")? - before;
     }
-    let [without, with] = costs.map(|cost| cost / number(WINDOW * WINDOWS * TURNS / 2));
+    let cost = (with - without) / number(WINDOW * WINDOWS * TURNS / 2);
     let (phones, bundles, operations) = LOAD;
     let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_DERIVE", "false")]).await?;
     let mut senders = crew::enrol(&server, phones).await?;
@@ -127,12 +127,6 @@ pub(crate) async fn kept(figures: &mut Figures, map: &Map) -> Result<()> {
     let before = Counted::of(&server).await?;
     crew::send(&senders).await?;
     let ingest = Counted::of(&server).await?.since(before).cpu_s / number(phones * bundles * operations);
-    figures.print(
-        "counts_kept",
-        (with - without) * 1e6,
-        "us/hazard",
-        (with - without) / ingest,
-        "ingest_cpu",
-    );
+    figures.print("counts_kept", cost * 1e6, "us/hazard", cost / ingest, "ingest_cpu");
     Ok(())
 }

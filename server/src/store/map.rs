@@ -162,12 +162,12 @@ impl Transaction {
         let points: Vec<Point<'_>> = rows.iter().map(|(row, id)| point(row, *id)).collect();
         let texts: Vec<(String, String)> =
             points.iter().map(|point| (point.alike(), point.plain_number())).collect();
-        let mut changes: Changes<'_> = spots(known.values()).map(|spot| (spot, None)).collect();
-        changes.extend(points.iter().zip(&texts).filter_map(|(point, (alike, number))| {
+        let mut in_strips: Changes<'_> = spots(known.values()).map(|spot| (spot, None)).collect();
+        in_strips.extend(points.iter().zip(&texts).filter_map(|(point, (alike, number))| {
             let spot = point.spot()?;
             Some((spot, Some(Entry { spot, due_ms: point.due_ms, alike, number })))
         }));
-        self.change_strips(district, &changes).await?;
+        self.change_strips(district, &in_strips).await?;
         let changed = rows.iter().map(|(row, _)| {
             let old = known.remove(&row.record).map(|(_, old)| old);
             Changed { old, new: Some(Shown::from(*row)) }

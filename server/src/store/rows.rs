@@ -126,8 +126,8 @@ pub(super) trait Keys: Database {
 }
 
 impl Keys for Sqlite {
-    // It joins texts alone.
-    const JOINED_PHOTOS: &'static str = "unhex(group_concat(hex(sha256), ''))";
+    // What it joins counts as text; the bytes are what they were.
+    const JOINED_PHOTOS: &'static str = "CAST(group_concat(sha256, x'') AS BLOB)";
 
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {
         query.push(" IN (");

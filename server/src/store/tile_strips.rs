@@ -4,34 +4,36 @@
 //! The strip of a spot is the last one that begins at it or before it; the first of a district begins before every spot and
 //! stays though it is empty, so that each has one. Start at [`Transaction::change_strips`].
 
-use std::collections::BTreeMap;
-
 use sha2::{Digest as _, Sha256};
 use sync_protocol::ids::RecordId;
 
 use super::rows::{KEYS, Keys as _, chunks, insert_rows};
 use super::tiles::TileHazard;
-use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
+use super::{Store, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
-use crate::tiles::strips::{Changes, Entry, Spot, Strip};
+use crate::tiles::strips::{self, Changes, Entry, FIRST, Rewritten, Spot, Strip, Strips};
 
 const SELECT_FIRSTS: &str =
     "SELECT (SELECT s.first FROM tile_strips s WHERE s.first <= keys.column1 AND s.district = ";
 const OF_KEYS: &str = " ORDER BY s.first DESC LIMIT 1) FROM (";
 const SELECT_STRIPS: &str = "SELECT first, strip FROM tile_strips WHERE district = ";
+const DELETE_STRIPS: &str = "DELETE FROM tile_strips WHERE district = $1";
+const SELECT_BARE: &str = "SELECT district FROM districts WHERE \
+     NOT EXISTS (SELECT 1 FROM tile_strips s WHERE s.district = districts.district) \
+     AND EXISTS (SELECT 1 FROM map_hazards m WHERE m.district = districts.district AND m.place >= 0)";
 const DELETE_STRIP: &str = "DELETE FROM tile_strips WHERE district = $1 AND first = $2";
 const SELECT_HAZARD: &str = "SELECT id, place, severity_rank, open, due, category, kind, state, number FROM map_hazards \
      WHERE district = $1 AND record = $2";
 const SELECT_STRIPS_AFTER: &str =
     "SELECT first, strip FROM tile_strips WHERE district = $1 AND first > $2 ORDER BY first LIMIT 0 + $3";
-const SELECT_FIRST_STRIP: &str = "SELECT first, strip FROM tile_strips WHERE district = $1 AND first = $2";
+const SELECT_STRIP: &str = "SELECT first, strip FROM tile_strips WHERE district = $1 AND first = $2";
 const SELECT_HAZARDS_AFTER: &str = "SELECT id, place, severity_rank, open, due, category, kind, state, number \
      FROM map_hazards WHERE district = $1 AND (place, id) > ($2, $3) ORDER BY place, id LIMIT 0 + $4";
 
-/// Rows that a check reads at a time.
-const CHECKED: i64 = 1_000;
-/// The key of the first strip of a district: before that of every spot.
-const FIRST: &[u8] = &[];
+/// Hazards that are read at a time where all of them are.
+const AT_A_TIME: i64 = 1_000;
+/// Before every spot.
+const BEFORE_ALL: Spot = Spot { place: -1, id: i64::MAX };
 
 /// Hazards in the order of their spots, as a check compares them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,43 +67,6 @@ impl Counting {
     }
 }
 
-/// Strips by the key that each begins at.
-type Kept = BTreeMap<Vec<u8>, Vec<u8>>;
-
-/// What changes make of strips.
-struct Rewritten {
-    /// Those that are written, and where each begins.
-    written: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Those that are gone.
-    emptied: Vec<Vec<u8>>,
-}
-
-/// What changes make of the strips that they touch, which are all there.
-fn rewritten(touched: &Kept, changes: &Changes<'_>) -> Result<Rewritten, StoreError> {
-    let (mut written, mut emptied) = (Vec::new(), Vec::new());
-    let mut left = changes.iter().peekable();
-    let mut strips = touched.iter().peekable();
-    while let Some((first, bytes)) = strips.next() {
-        // What stands behind the beginning of the next strip that is touched belongs to that one.
-        let end = strips.peek().map(|(next, _)| next.as_slice());
-        let is_own = |spot: &Spot| end.is_none_or(|end| &spot.key()[..] < end);
-        let own = std::iter::from_fn(|| left.next_if(|(spot, _)| is_own(spot)));
-        let own: Changes<'_> = own.map(|(spot, entry)| (*spot, *entry)).collect();
-        let strip = Strip::read(bytes).ok_or(StoreError::Damaged("a strip of the map"))?;
-        let parts = strip.changed(&own);
-        if parts.is_empty() && first == FIRST {
-            written.push((FIRST.to_vec(), Strip::empty()));
-        } else if parts.is_empty() {
-            emptied.push(first.clone());
-        }
-        for (nth, (spot, bytes)) in parts.into_iter().enumerate() {
-            // The first of its parts begins where it did.
-            written.push((if nth == 0 { first.clone() } else { spot.key().to_vec() }, bytes));
-        }
-    }
-    Ok(Rewritten { written, emptied })
-}
-
 impl Transaction {
     /// Takes hazards out of the strips and puts them in.
     pub(super) async fn change_strips(
@@ -110,17 +75,49 @@ impl Transaction {
         changes: &Changes<'_>,
     ) -> Result<(), StoreError> {
         let keys: Vec<[u8; 16]> = changes.keys().copied().map(Spot::key).collect();
+        let Some(least) = keys.first() else { return Ok(()) };
         let mut touched = self.strips_of(district, &keys).await?;
-        if touched.is_empty() && !changes.is_empty() {
+        if touched.keys().next().is_none_or(|first| first.as_slice() > &least[..]) {
             touched.insert(FIRST.to_vec(), Strip::empty());
         }
-        let Rewritten { written, emptied } = rewritten(&touched, changes)?;
+        let Some(Rewritten { written, emptied }) = strips::rewritten(&touched, changes) else {
+            tracing::error!(district = district.0, "a strip of the map cannot be read: all are made anew");
+            return self.refill_strips(district).await;
+        };
         for first in emptied {
             execute!(self, DELETE_STRIP, district.0, first);
         }
+        self.put_strips(district, &written).await
+    }
+
+    /// Makes the strips of a district from its hazards, whatever stood there.
+    pub(super) async fn refill_strips(&mut self, district: DistrictKey) -> Result<(), StoreError> {
+        execute!(self, DELETE_STRIPS, district.0);
+        self.put_strips(district, &[(FIRST.to_vec(), Strip::empty())]).await?;
+        let mut after = BEFORE_ALL;
+        loop {
+            let hazards = self.hazards_after(district, after).await?;
+            let texts: Vec<(String, String)> = hazards.iter().map(TileHazard::texts).collect();
+            let come = hazards.iter().zip(&texts).filter_map(|(hazard, texts)| hazard.entry(texts));
+            let strips = Strip::default().changed(&come.map(|entry| (entry.spot, Some(entry))).collect());
+            let written: Vec<(Vec<u8>, Vec<u8>)> =
+                strips.into_iter().map(|(spot, strip)| (spot.key().to_vec(), strip)).collect();
+            self.put_strips(district, &written).await?;
+            match hazards.last() {
+                Some(last) => after = last.spot(),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn put_strips(
+        &mut self,
+        district: DistrictKey,
+        strips: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), StoreError> {
         insert_rows!(
             self,
-            &written,
+            strips,
             "INSERT INTO tile_strips (district, first, strip) ",
             " ON CONFLICT (district, first) DO UPDATE SET strip = excluded.strip",
             |row, item| row.push_bind(district.0).push_bind(item.0.as_slice()).push_bind(item.1.as_slice())
@@ -128,8 +125,17 @@ impl Transaction {
         Ok(())
     }
 
+    /// The next hazards of the map whose place is known, in the order of their spots.
+    async fn hazards_after(
+        &mut self,
+        district: DistrictKey,
+        after: Spot,
+    ) -> Result<Vec<TileHazard>, StoreError> {
+        Ok(fetch_all!(self, TileHazard, SELECT_HAZARDS_AFTER, district.0, after.place, after.id, AT_A_TIME))
+    }
+
     /// The strips of these spots, by the key that each begins at.
-    async fn strips_of(&mut self, district: DistrictKey, keys: &[[u8; 16]]) -> Result<Kept, StoreError> {
+    async fn strips_of(&mut self, district: DistrictKey, keys: &[[u8; 16]]) -> Result<Strips, StoreError> {
         let mut firsts: Vec<Vec<u8>> = Vec::new();
         for chunk in chunks(keys) {
             let found: Vec<(Option<Vec<u8>>,)> = each_backend!(self, connection => {
@@ -144,7 +150,7 @@ impl Transaction {
         }
         firsts.sort_unstable();
         firsts.dedup();
-        let mut strips = Kept::new();
+        let mut strips = Strips::new();
         for chunk in firsts.chunks(KEYS) {
             let rows: Vec<(Vec<u8>, Vec<u8>)> = each_backend!(self, connection => {
                 let keys = chunk.iter().map(Vec::as_slice);
@@ -164,40 +170,36 @@ impl Transaction {
         let Some(hazard) = fetch_optional!(self, TileHazard, SELECT_HAZARD, district.0, record.0) else {
             return Ok(());
         };
-        let point = hazard.point();
-        let Some(spot) = point.spot() else { return Ok(()) };
-        let (alike, number) = (point.alike(), point.plain_number());
-        let entry = Entry { spot, due_ms: point.due_ms, alike: &alike, number: &number };
-        self.change_strips(district, &Changes::from([(spot, Some(entry))])).await
+        let texts = hazard.texts();
+        let Some(entry) = hazard.entry(&texts) else { return Ok(()) };
+        self.change_strips(district, &Changes::from([(entry.spot, Some(entry))])).await
     }
 
-    /// What is kept in strips, and whether each hazard stands in the strip that is looked for.
+    /// What is kept in strips, and whether each hazard stands in the strip that is looked for, and can be read.
     pub async fn hazards_of_strips(&mut self, district: DistrictKey) -> Result<(InStrips, bool), StoreError> {
         type Row = (Vec<u8>, Vec<u8>);
         let mut counting = Counting::default();
-        let mut are_in_order = true;
         let mut last: Option<[u8; 16]> = None;
-        let mut rows = fetch_all!(self, Row, SELECT_FIRST_STRIP, district.0, FIRST);
-        let mut after = FIRST.to_vec();
+        let mut rows = fetch_all!(self, Row, SELECT_STRIP, district.0, FIRST);
+        let has_first = !rows.is_empty();
+        let (mut is_sound, mut after) = (true, FIRST.to_vec());
         loop {
             for (first, strip) in rows {
-                let strip = Strip::read(&strip).map(|strip| {
-                    for (_, entry) in &strip.hazards {
-                        let key = entry.spot.key();
-                        are_in_order &= last < Some(key) && first.as_slice() <= &key[..];
-                        last = Some(key);
-                        counting.add(entry);
-                    }
-                });
-                strip.ok_or(StoreError::Damaged("a strip of the map"))?;
+                // What stands before a strip ends before it begins.
+                is_sound &= has_first && last.is_none_or(|last| &last[..] < first.as_slice());
+                let strip = Strip::read(&strip);
+                is_sound &= strip.is_some();
+                for (_, entry) in strip.iter().flat_map(|strip| &strip.hazards) {
+                    let key = entry.spot.key();
+                    is_sound &= last < Some(key) && first.as_slice() <= &key[..];
+                    last = Some(key);
+                    counting.add(entry);
+                }
                 after = first;
             }
-            rows = fetch_all!(self, Row, SELECT_STRIPS_AFTER, district.0, after.as_slice(), CHECKED / 10);
-            // What stands before this strip ends before it begins.
-            are_in_order &=
-                rows.first().is_none_or(|(first, _)| last.is_none_or(|last| &last[..] < first.as_slice()));
+            rows = fetch_all!(self, Row, SELECT_STRIPS_AFTER, district.0, after.as_slice(), AT_A_TIME / 10);
             if rows.is_empty() {
-                return Ok((counting.finish(), are_in_order));
+                return Ok((counting.finish(), is_sound));
             }
         }
     }
@@ -205,21 +207,40 @@ impl Transaction {
     /// What should be kept in strips.
     pub async fn hazards_for_strips(&mut self, district: DistrictKey) -> Result<InStrips, StoreError> {
         let mut counting = Counting::default();
-        let mut after = Spot { place: -1, id: i64::MAX };
+        let mut after = BEFORE_ALL;
         loop {
-            let rows = fetch_all!(
-                self, TileHazard, SELECT_HAZARDS_AFTER, district.0, after.place, after.id, CHECKED
-            );
-            for hazard in &rows {
-                let point = hazard.point();
-                let Some(spot) = point.spot() else { continue };
-                let (alike, number) = (point.alike(), point.plain_number());
-                counting.add(&Entry { spot, due_ms: point.due_ms, alike: &alike, number: &number });
-                after = spot;
+            let hazards = self.hazards_after(district, after).await?;
+            for hazard in &hazards {
+                let texts = hazard.texts();
+                hazard.entry(&texts).iter().for_each(|entry| counting.add(entry));
             }
-            if rows.is_empty() {
-                return Ok(counting.finish());
+            match hazards.last() {
+                Some(last) => after = last.spot(),
+                None => return Ok(counting.finish()),
             }
         }
+    }
+}
+
+impl Store {
+    /// Makes the strips of districts whose map has hazards and no strips: those of a ledger from before there were any.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub(super) async fn fill_strips(&self) -> Result<(), StoreError> {
+        let bare = fetch_all!(&mut self.glance().await?, (i64,), SELECT_BARE);
+        for (district,) in bare {
+            let district = DistrictKey(district);
+            let mut transaction = self.begin().await?;
+            transaction.take_counter(district, 0).await?;
+            // Another process may have been first.
+            let is_bare = fetch_all!(&mut transaction, (i64,), SELECT_BARE).contains(&(district.0,));
+            if is_bare {
+                tracing::info!(district = district.0, "the strips of the map are made from its hazards");
+                transaction.refill_strips(district).await?;
+            }
+            transaction.commit().await?;
+        }
+        Ok(())
     }
 }

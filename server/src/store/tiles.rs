@@ -10,7 +10,7 @@ use crate::domain::DistrictKey;
 use crate::tiles::Tile;
 use crate::tiles::counts::{Count, DEEPEST, Key, WIDEST, category, category_number, levels};
 use crate::tiles::points::Point;
-use crate::tiles::strips::Spot;
+use crate::tiles::strips::{Entry, Spot};
 
 /// Which hazards a tile shows. Each part narrows; none of them: every hazard.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +30,7 @@ pub struct TileFilter {
 pub struct TileStrips {
     /// What [`Transaction::map_version`] says, of the same moment.
     pub version: (Vec<u8>, i64),
-    /// Strips that hold them, in their order; of the first and the last, hazards may lie outside.
+    /// Strips that hold them, in their order, one or several in each value; of the first and the last, hazards may lie outside.
     pub strips: Vec<Vec<u8>>,
 }
 
@@ -63,21 +63,51 @@ impl TileHazard {
             number: self.number.as_deref().unwrap_or_default(),
         }
     }
+
+    /// Where it stands.
+    pub(super) const fn spot(&self) -> Spot {
+        Spot { place: self.place, id: self.id }
+    }
+
+    /// What it says as others do, and its number.
+    pub(super) fn texts(&self) -> (String, String) {
+        let point = self.point();
+        (point.alike(), point.plain_number())
+    }
+
+    /// It in a strip, with its texts; none where its place is not known.
+    pub(super) fn entry<'t>(&self, (alike, number): &'t (String, String)) -> Option<Entry<'t>> {
+        let spot = self.point().spot()?;
+        Some(Entry { spot, due_ms: self.due, alike, number })
+    }
 }
 
 /// What a tile is of; then strips from the one that holds the first spot to the one that holds the last, where the counts
-/// that are kept say that the hazards are not too many. Each strip is a row: to put them together would take as long again.
-const SELECT_STRIPS: &str = "SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
-     (SELECT v.version FROM map_versions v WHERE v.district = $1), \
-     (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM tile_counts \
-      WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6), NULL \
-     UNION ALL SELECT NULL, NULL, NULL, strip FROM (SELECT strip FROM tile_strips WHERE district = $1 AND first <= $3 \
-      AND first >= coalesce((SELECT s.first FROM tile_strips s WHERE s.district = $1 AND s.first <= $2 \
-       ORDER BY s.first DESC LIMIT 1), $2) \
-      AND (SELECT coalesce(sum(amount), 0) FROM tile_counts \
-       WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6) <= $7 ORDER BY first) AS strips";
+/// that are kept say that the hazards are not too many.
+macro_rules! select_strips {
+    ($strip:literal) => {
+        concat!(
+            "SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
+             (SELECT v.version FROM map_versions v WHERE v.district = $1), \
+             (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM tile_counts \
+              WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6), NULL \
+             UNION ALL SELECT NULL, NULL, NULL, ",
+            $strip,
+            " FROM (SELECT strip FROM tile_strips WHERE district = $1 AND first <= $3 \
+              AND first >= coalesce((SELECT s.first FROM tile_strips s WHERE s.district = $1 AND s.first <= $2 \
+               ORDER BY s.first DESC LIMIT 1), $2) \
+              AND (SELECT coalesce(sum(amount), 0) FROM tile_counts \
+               WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6) <= $7 ORDER BY first) AS strips"
+        )
+    };
+}
+/// PostgreSQL sends each as a row: to put them together would take it as long again. SQLite's driver takes longer for a row
+/// than it takes SQLite to join it to the others.
+const SELECT_STRIPS: &str = select_strips!("strip");
+const SELECT_STRIPS_JOINED: &str = select_strips!("string_agg(strip, x'')");
 /// Bits of the key of a place.
 const PLACE_BITS: u8 = 62;
+const COUNT_HAZARDS: &str = "SELECT count(*) FROM (SELECT 1 FROM map_hazards WHERE district = ";
 const SELECT_HAZARDS: &str = "SELECT id, place, severity_rank, open, due, category, kind, state, number FROM map_hazards WHERE district = ";
 
 /// The counts that are kept of these cells say how many hazards a tile has at most.
@@ -137,10 +167,14 @@ impl Transaction {
         let level = counted_level(tile);
         let up = PLACE_BITS - 2 * level;
         let keys = [Spot { place: first, id: 0 }.key(), Spot { place: last, id: i64::MAX }.key()];
+        let select = match self {
+            Self::Sqlite(_) => SELECT_STRIPS_JOINED,
+            Self::Postgres(_) => SELECT_STRIPS,
+        };
         let rows = fetch_all!(
             self,
             Row,
-            SELECT_STRIPS,
+            select,
             district.0,
             keys[0].as_slice(),
             keys[1].as_slice(),
@@ -159,7 +193,30 @@ impl Transaction {
             }
             strips.strips.extend(strip);
         }
+        if strips.version.0.is_empty() {
+            return Err(StoreError::Damaged("no such district"));
+        }
         Ok(Some(strips))
+    }
+
+    /// Whether a tile has no more hazards than so many.
+    pub async fn has_few_hazards(
+        &mut self,
+        district: DistrictKey,
+        tile: Tile,
+        filter: &TileFilter,
+        most: u32,
+    ) -> Result<bool, StoreError> {
+        let (first, last) = tile.places();
+        let (amount,): (i64,) = each_backend!(self, connection => {
+            let mut query = sqlx::QueryBuilder::<Db>::new(COUNT_HAZARDS);
+            query.push_bind(district.0).push(" AND place >= ").push_bind(first);
+            query.push(" AND place <= ").push_bind(last);
+            push_filter!(query, filter);
+            query.push(" LIMIT 1 + ").push_bind(i64::from(most)).push(") AS found");
+            query.build_query_as().fetch_one(connection).await?
+        });
+        Ok(amount <= i64::from(most))
     }
 
     /// The hazards in a tile by place and id, at most so many.

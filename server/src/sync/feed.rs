@@ -21,9 +21,9 @@ use crate::store::{AreaVersion, FeedRow, Page, PastPlace, PresenterRow, Transact
 /// Rows read at a time.
 const PAGE_ROWS: u32 = 200;
 /// Rows read at a time where the budget is small.
-const PAGE_ROWS_LEAST: u32 = 8;
-/// An item is seldom smaller.
-const SMALL_ITEM_BYTES: u64 = 400;
+const PAGE_ROWS_LEAST: u32 = 4;
+/// An item is about as large: a report of a phone takes some 870 bytes. Where items are smaller, another page is read.
+const ITEM_BYTES: u64 = 800;
 /// Ranges of keys that cover one box.
 const RANGES_PER_BOX: usize = 16;
 
@@ -292,7 +292,7 @@ impl<'a> Feed<'a> {
     /// Rows worth reading at once: no more than the budget is likely to take.
     fn page_rows(&self, writer: &Writer) -> u32 {
         let left = self.question.budget.saturating_sub(writer.written);
-        u32::try_from(left / SMALL_ITEM_BYTES).unwrap_or(PAGE_ROWS).clamp(PAGE_ROWS_LEAST, PAGE_ROWS)
+        u32::try_from(left / ITEM_BYTES).unwrap_or(PAGE_ROWS).clamp(PAGE_ROWS_LEAST, PAGE_ROWS)
     }
 
     fn is_wanted(&self, row: &FeedRow) -> bool {

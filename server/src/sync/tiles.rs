@@ -66,8 +66,8 @@ impl Made {
     }
 }
 
-/// Strips that are encoded where they were read: to hand them over would take longer.
-const AT_ONCE: usize = 16;
+/// Bytes of strips that are encoded where they were read: to hand them over would take longer.
+const AT_ONCE_BYTES: usize = 32 << 10;
 
 /// The first zoom that shows a layer.
 pub const fn first_zoom(layer: Layer) -> u8 {
@@ -207,13 +207,11 @@ async fn hazards(
         return of_strips(tile, filter, strips).await;
     }
     let version = said(reading.map_version(key).await?);
-    if !is_counted {
-        let found = reading.tile_hazards(key, tile, &filter, limit.saturating_add(1)).await?;
-        if found.len() <= usize::try_from(limit).unwrap_or(usize::MAX) {
-            drop(reading);
-            let make = move || Ok(points::encode(tile, found.iter().map(TileHazard::point)));
-            return Ok(Made::of(encoded(make).await?, false, version));
-        }
+    if !is_counted && reading.has_few_hazards(key, tile, &filter, limit).await? {
+        let found = reading.tile_hazards(key, tile, &filter, limit).await?;
+        drop(reading);
+        let make = move || Ok(points::encode(tile, found.iter().map(TileHazard::point)));
+        return Ok(Made::of(encoded(make).await?, false, version));
     }
     // A unit's hazards are few, and what too many hazards come to is counted when it is asked for.
     let counted = if !is_counted || filter.units.is_some() {
@@ -231,11 +229,11 @@ async fn hazards(
 /// The tile of strips, as far as the filter shows their hazards.
 async fn of_strips(tile: Tile, filter: TileFilter, strips: TileStrips) -> Result<Made, SyncError> {
     let TileStrips { version, strips } = strips;
-    let is_small = strips.len() <= AT_ONCE;
-    let make = move || {
+    let is_small = strips.iter().map(Vec::len).sum::<usize>() <= AT_ONCE_BYTES;
+    let encode = move || {
         points::encode_strips(tile, &strips, |rank, category, is_open| filter.shows(rank, category, is_open))
     };
-    let made = if is_small { make() } else { away(make).await? };
+    let made = if is_small { encode() } else { away(encode).await? };
     let made = made.ok_or(StoreError::Damaged("a strip of the map"))?;
     Ok(Made::of(made.bytes, false, said(version)))
 }
@@ -295,12 +293,12 @@ pub(super) async fn faults(
             ));
         }
     }
-    let (kept, are_in_order) = transaction.hazards_of_strips(district).await?;
+    let (kept, is_sound) = transaction.hazards_of_strips(district).await?;
     let shown = transaction.hazards_for_strips(district).await?;
-    if kept != shown || !are_in_order {
+    if kept != shown || !is_sound {
         let (kept, shown) = (kept.amount, shown.amount);
-        let order = if are_in_order { "" } else { ", out of order" };
-        faults.push(format!("strips of the map: {kept} hazards are kept{order}, {shown} are on it"));
+        let how = if is_sound { "" } else { ", out of order or damaged" };
+        faults.push(format!("strips of the map: {kept} hazards are kept{how}, {shown} are on it"));
     }
     Ok(faults)
 }

@@ -134,11 +134,6 @@ impl<'t> Said<'t> {
         Some(Self { severity_rank, is_open, category: next()?, kind: next()?, state: next()? })
     }
 
-    fn of(point: &Point<'t>) -> Self {
-        let Point { severity_rank, is_open, category, kind, state, .. } = *point;
-        Self { severity_rank, is_open, category, kind, state }
-    }
-
     /// What a tile says of it, by the places of [`KEYS`].
     fn tags(self) -> impl Iterator<Item = Tag<'t>> {
         let text = |key: u32, text: &'t str| (!text.is_empty()).then_some(Tag::Text(key, text));
@@ -160,15 +155,18 @@ fn own(number: &str, due_ms: Option<i64>) -> impl Iterator<Item = Tag<'_>> {
     number.into_iter().chain(due_ms.map(|due_ms| Tag::Whole(6, due_ms)))
 }
 
-/// The tile of hazards; none where there are none. Every hazard must lie in the tile.
+/// The tile of hazards; none where there are none. Those that do not lie in it are left out.
 pub fn encode<'t>(tile: Tile, points: impl IntoIterator<Item = Point<'t>>) -> Option<Vec<u8>> {
-    let mut layer = PointLayer::default();
-    for point in points {
-        let (id, at) = (u64::try_from(point.id).ok(), tile.pixel(point.place));
-        let alike = layer.alike(Said::of(&point).tags());
-        layer.feature(id, at, &alike, own(point.number, point.due_ms));
-    }
-    layer.tile(HAZARDS, &KEYS)
+    let points: Vec<Point<'_>> = points.into_iter().collect();
+    let texts: Vec<(String, String)> =
+        points.iter().map(|point| (point.alike(), point.plain_number())).collect();
+    let entries = points.iter().zip(&texts).filter_map(|(point, (alike, number))| {
+        let spot = point.spot()?;
+        Some((spot, Some(Entry { spot, due_ms: point.due_ms, alike, number })))
+    });
+    let strips = Strip::default().changed(&entries.collect());
+    let strips: Vec<Vec<u8>> = strips.into_iter().map(|(_, strip)| strip).collect();
+    encode_strips(tile, &strips, |_, _, _| true)?.bytes
 }
 
 /// A tile of strips.
@@ -180,8 +178,8 @@ pub struct OfStrips {
     pub amount: usize,
 }
 
-/// The tile of the hazards of strips, as far as they lie in it and are shown: by the rank of their severity, their category,
-/// and whether they are open. None where a strip is damaged.
+/// The tile of the hazards of strips, one or several in each value, as far as they lie in it and are shown: by the rank of
+/// their severity, their category, and whether they are open. None where a strip is damaged.
 pub fn encode_strips(
     tile: Tile,
     strips: &[Vec<u8>],
@@ -193,8 +191,8 @@ pub fn encode_strips(
     let mut known: HashMap<&str, Option<Alike>, RandomState> = HashMap::default();
     let (first, last) = tile.places();
     let mut amount = 0;
-    for strip in strips {
-        let strip = Strip::read(strip)?;
+    for strip in Strip::all(strips) {
+        let strip = strip?;
         let mut alikes: Vec<Option<Option<Alike>>> = vec![None; strip.texts.len()];
         for (nth, Entry { spot, due_ms, alike: text, number }) in strip.hazards {
             if spot.place < first || spot.place > last {
@@ -301,7 +299,7 @@ mod tests {
     #[test]
     fn a_tile_holds_each_hazard_once_with_what_it_says() {
         let tile = Tile::of_place(point().place, 12).unwrap();
-        let bytes = encode(tile, [point(), Point { id: 5, is_open: false, ..point() }]).unwrap();
+        let bytes = encode(tile, [point(), Point { id: 4_212, is_open: false, ..point() }]).unwrap();
         let reader = MvtReaderRef::new(&bytes).unwrap();
         let layer = reader.layers().next().unwrap();
         assert_eq!((layer.name(), layer.features().count()), (HAZARDS, 2));

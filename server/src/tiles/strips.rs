@@ -5,8 +5,9 @@
 //! hazards say alike stands in a strip once. Keeping them is `store::tile_strips`, their tile is in [`super::points`].
 //! Start at [`Strip`].
 //!
-//! Bytes, whole numbers big-endian: how many texts there are (2), each with its length (2); then hazards to the end: place
-//! (8), id (8), deadline (8), which of the texts (2), the length of the number (2), the number.
+//! Bytes, whole numbers big-endian: the length of what follows (4); how many texts there are (2), each with its length (2);
+//! then hazards to the end: place (8), id (8), deadline (8), which of the texts (2), the length of the number (2), the
+//! number.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -67,9 +68,11 @@ pub struct Strip<'t> {
 }
 
 impl<'t> Strip<'t> {
-    /// Reads a strip; none where it is damaged.
-    pub fn read(bytes: &'t [u8]) -> Option<Self> {
-        let mut rest = bytes;
+    /// Takes the first of some strips that lie one behind the other; none where it is damaged.
+    pub fn take(bytes: &mut &'t [u8]) -> Option<Self> {
+        let length = usize::try_from(bytes.try_get_u32().ok()?).ok()?;
+        let (mut rest, behind) = bytes.split_at_checked(length)?;
+        *bytes = behind;
         let amount = rest.try_get_u16().ok()?;
         let texts: Vec<&str> = (0..amount).map(|_| text(&mut rest)).collect::<Option<_>>()?;
         let mut hazards = Vec::with_capacity(rest.len() / LEAST_BYTES);
@@ -81,6 +84,23 @@ impl<'t> Strip<'t> {
             hazards.push((nth, Entry { spot, due_ms, alike, number: text(&mut rest)? }));
         }
         Some(Self { texts, hazards })
+    }
+
+    /// Every strip of values that hold one or several; the last is none where it is damaged.
+    pub fn all(values: &'t [Vec<u8>]) -> impl Iterator<Item = Option<Self>> {
+        values.iter().flat_map(|value| {
+            let mut rest = value.as_slice();
+            std::iter::from_fn(move || {
+                let strip = (!rest.is_empty()).then(|| Self::take(&mut rest))?;
+                rest = if strip.is_some() { rest } else { &[] };
+                Some(strip)
+            })
+        })
+    }
+
+    /// Reads a strip that lies alone; none where it is damaged.
+    pub fn read(mut bytes: &'t [u8]) -> Option<Self> {
+        Self::take(&mut bytes).filter(|_| bytes.is_empty())
     }
 
     /// The bytes of a strip without hazards.
@@ -104,6 +124,50 @@ impl<'t> Strip<'t> {
         cut(&entries, &mut strips);
         strips
     }
+}
+
+/// Strips by the key that each begins at.
+pub type Strips = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The key of the first strip of all: before that of every spot.
+pub const FIRST: &[u8] = &[];
+
+/// What changes make of strips.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Those that are others or new, and where each begins.
+    pub written: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Those that are gone: the first of all stays, empty.
+    pub emptied: Vec<Vec<u8>>,
+}
+
+/// What changes make of the strips that they touch, which are all there; none where one of those is damaged.
+pub fn rewritten(touched: &Strips, changes: &Changes<'_>) -> Option<Rewritten> {
+    let mut rewritten = Rewritten::default();
+    let mut left = changes.iter().peekable();
+    let mut strips = touched.iter().peekable();
+    while let Some((first, bytes)) = strips.next() {
+        // What stands behind the beginning of the next strip that is touched belongs to that one.
+        let end = strips.peek().map(|(next, _)| next.as_slice());
+        let is_own = |spot: &Spot| end.is_none_or(|end| &spot.key()[..] < end);
+        let own = std::iter::from_fn(|| left.next_if(|(spot, _)| is_own(spot)));
+        let own: Changes<'_> = own.map(|(spot, entry)| (*spot, *entry)).collect();
+        let mut parts = Strip::read(bytes)?.changed(&own);
+        if parts.is_empty() && first == FIRST {
+            parts.push((Spot::default(), Strip::empty()));
+        }
+        if parts.is_empty() {
+            rewritten.emptied.push(first.clone());
+        }
+        for (nth, (spot, part)) in parts.into_iter().enumerate() {
+            // The first of its parts begins where it did. Most changes of a hazard are none of what tiles show.
+            let begins = if nth == 0 { first.clone() } else { spot.key().to_vec() };
+            if nth > 0 || part != *bytes {
+                rewritten.written.push((begins, part));
+            }
+        }
+    }
+    Some(rewritten)
 }
 
 /// Writes strips of hazards, none of them too long.
@@ -135,11 +199,14 @@ fn written(entries: &[Entry<'_>]) -> Vec<u8> {
         hazards.put_u16(nth);
         put_text(entry.number, &mut hazards);
     }
-    let mut bytes = Vec::with_capacity(MOST_BYTES);
-    bytes.put_u16(short(texts.len()));
+    let mut said = Vec::new();
+    said.put_u16(short(texts.len()));
     for text in texts {
-        put_text(text, &mut bytes);
+        put_text(text, &mut said);
     }
+    let mut bytes = Vec::with_capacity(size_of::<u32>() + said.len() + hazards.len());
+    bytes.put_u32(u32::try_from(said.len() + hazards.len()).unwrap_or(u32::MAX));
+    bytes.extend_from_slice(&said);
     bytes.extend_from_slice(&hazards);
     bytes
 }
@@ -197,10 +264,10 @@ mod tests {
         let other = Entry { due_ms: Some(-5), number: "", ..entry(8, 6) };
         let changes =
             Changes::from([(other.spot, Some(other)), (entry(7, 1).spot, None), (entry(1, 1).spot, None)]);
-        let changed = strip(read(&strips)).changed(&changes);
-        assert_eq!(read(&changed), [entry(7, 2), other, entry(9, 1)]);
-        let gone: Changes<'_> = read(&changed).iter().map(|entry| (entry.spot, None)).collect();
-        assert_eq!(strip(read(&changed)).changed(&gone), []);
+        let after = strip(read(&strips)).changed(&changes);
+        assert_eq!(read(&after), [entry(7, 2), other, entry(9, 1)]);
+        let gone: Changes<'_> = read(&after).iter().map(|entry| (entry.spot, None)).collect();
+        assert_eq!(strip(read(&after)).changed(&gone), []);
         assert_eq!(Strip::read(&Strip::empty()), Some(Strip::default()));
     }
 
@@ -214,26 +281,83 @@ mod tests {
         let long = "树".repeat(2_000);
         let long = Entry { number: &long, ..entry(0, 0) };
         let strips = strip(many.clone()).changed(&Changes::from([(long.spot, Some(long))]));
-        assert_eq!(strips[0].0, long.spot);
+        assert_eq!(Strip::read(&strips[0].1).unwrap().hazards, [(0, long)]);
         assert_eq!(read(&strips)[1..], many[1..]);
     }
 
     #[test]
-    fn a_strip_that_is_damaged_is_none() {
+    fn strips_lie_one_behind_the_other_and_a_damaged_one_is_none() {
         let number = "TX-2026-000001".len();
         let one = Strip::default().changed(&all([entry(1, 1), entry(2, 3)])).remove(0).1;
-        let ends: Vec<usize> = (0..=one.len()).filter(|end| Strip::read(&one[..*end]).is_some()).collect();
-        assert_eq!(
-            ends,
-            [one.len() - 2 * (LEAST_BYTES + number), one.len() - LEAST_BYTES - number, one.len()]
-        );
+        let two = Strip::default().changed(&all([entry(3, 3)])).remove(0).1;
+        let both = [one.clone(), two].concat();
+        let mut rest = both.as_slice();
+        let amounts: Vec<usize> =
+            std::iter::from_fn(|| Strip::take(&mut rest)).map(|strip| strip.hazards.len()).collect();
+        assert_eq!((amounts, rest.len(), Strip::read(&both)), (vec![2, 1], 0, None));
+        assert!((0..one.len()).all(|length| Strip::read(&one[..length]).is_none()));
         let broken = |at: usize, byte: u8| {
             let mut bytes = one.clone();
             bytes[at] = byte;
             Strip::read(&bytes).is_none()
         };
-        // More texts than there are, bytes that are no text, a text that does not exist.
-        assert!(broken(1, 200) && broken(4, 0xff) && broken(one.len() - number - 3, 9));
+        // A byte fewer than there are, more texts, bytes that are no text, a text that does not exist.
+        assert!(
+            broken(3, one[3] - 1) && broken(5, 200) && broken(8, 0xff) && broken(one.len() - number - 3, 9)
+        );
+    }
+
+    /// Applies changes as the store does.
+    fn apply(strips: &mut Strips, changes: &Changes<'_>) -> Rewritten {
+        let keys = changes.keys().map(|spot| spot.key().to_vec());
+        let found = keys.filter_map(|key| strips.range(..=key).next_back());
+        let mut touched: Strips = found.map(|(first, bytes)| (first.clone(), bytes.clone())).collect();
+        if strips.is_empty() {
+            touched.insert(FIRST.to_vec(), Strip::empty());
+        }
+        let done = rewritten(&touched, changes).unwrap();
+        done.emptied.iter().for_each(|first| drop(strips.remove(first)));
+        strips.extend(done.written.iter().cloned());
+        done
+    }
+
+    #[test]
+    fn strips_follow_changes_wherever_they_are_and_nothing_is_written_that_did_not_change() {
+        let mut strips = Strips::new();
+        let many: Vec<Entry<'_>> = (100..1_100).map(|id| entry(id * 10, id)).collect();
+        apply(&mut strips, &all(many.iter().copied()));
+        assert!(strips.len() > 10 && strips.contains_key(FIRST));
+        assert_eq!(apply(&mut strips, &all(many.iter().copied())), Rewritten::default());
+        // One before all, one behind all, one moved across strips, one that is not there.
+        let moved = Entry { spot: Spot { place: 9_001, id: 105 }, ..entry(1_050, 105) };
+        let mut changes = all([entry(1, 7), entry(99_999, 8), moved]);
+        changes.extend([(entry(1_050, 105).spot, None), (entry(5, 5).spot, None)]);
+        apply(&mut strips, &changes);
+        let held = |strips: &Strips| -> Vec<Spot> {
+            let read = strips.values().map(|bytes| Strip::read(bytes).unwrap());
+            read.flat_map(|strip| strip.hazards.iter().map(|(_, entry)| entry.spot).collect::<Vec<_>>())
+                .collect()
+        };
+        let mut expected: Vec<Spot> =
+            many.iter().map(|entry| entry.spot).filter(|spot| spot.id != 105).collect();
+        expected.extend([entry(1, 7).spot, entry(99_999, 8).spot, moved.spot]);
+        expected.sort_unstable();
+        assert_eq!(held(&strips), expected);
+        for (nth, (first, bytes)) in strips.iter().enumerate() {
+            let begins = Strip::read(bytes).unwrap().hazards[0].1.spot.key();
+            assert!(first.as_slice() <= &begins[..] && (nth == 0) == first.is_empty());
+        }
+        // All that stood in some strips go, and those with them; then everything.
+        let gone = |spots: &[Spot]| spots.iter().map(|spot| (*spot, None)).collect();
+        let before = strips.len();
+        let done = apply(&mut strips, &gone(&expected[200..800]));
+        assert!(done.emptied.len() > 5 && strips.len() == before - done.emptied.len());
+        let left = held(&strips);
+        assert_eq!(left, [&expected[..200], &expected[800..]].concat());
+        apply(&mut strips, &gone(&left));
+        assert_eq!(strips, Strips::from([(FIRST.to_vec(), Strip::empty())]));
+        strips.insert(FIRST.to_vec(), b"damaged".to_vec());
+        assert_eq!(rewritten(&strips, &all([entry(1, 1)])), None);
     }
 
     #[test]

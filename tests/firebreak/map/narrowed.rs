@@ -86,6 +86,11 @@ async fn from_zoom_ten_on_a_tile_is_narrowed_as_features_are() -> Result<()> {
         let tile = tile_of(BEGIN, 12)?;
         for (query, expected) in [
             ("", 30),
+            ("severity=critical", 10),
+            ("severity=critical,serious&open=true", 20),
+            ("severity=none", 0),
+            ("category=corridor,none", 30),
+            ("category=line_body", 0),
             ("filter=severity%20=%20'critical'", 10),
             ("severity=critical&filter=state%20=%20'reported'", 10),
             ("severity=critical,serious&kind=tree", 20),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak::layers::Layer;
-use firebreak::store::MapHazardRow;
+use firebreak::store::{MapHazardRow, Store};
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
@@ -11,6 +11,9 @@ use firebreak_tests::server::{Backend, Server};
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::beside;
+
+/// The key of the last strip.
+const LAST: &str = "(SELECT max(first) FROM tile_strips)";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_finds_a_strip_that_is_not_what_its_hazards_say() -> Result<()> {
@@ -21,16 +24,66 @@ async fn a_check_finds_a_strip_that_is_not_what_its_hazards_say() -> Result<()> 
     ensure!(server.check().await?["ok"] == true, "it is whole");
     let mut ledger = SqliteConnection::connect(&format!("sqlite://{}", server.ledger()?.display())).await?;
     for (damage, words) in [
-        ("UPDATE map_hazards SET number = 'another' WHERE id = 150", "200 hazards are kept, 200 are on it"),
-        ("DELETE FROM tile_strips WHERE first = (SELECT max(first) FROM tile_strips)", "200 are on it"),
+        ("UPDATE map_hazards SET number = 'another' WHERE id = 150".to_owned(), "200 hazards are kept, 200"),
         (
-            "UPDATE tile_strips SET first = x'ff' WHERE first = (SELECT max(first) FROM tile_strips)",
-            "out of order",
+            format!("UPDATE tile_strips SET first = x'ff' WHERE first = {LAST}"),
+            "200 hazards are kept, out of order",
         ),
+        (
+            format!("UPDATE tile_strips SET strip = x'00' WHERE first = {LAST}"),
+            "out of order or damaged, 200",
+        ),
+        (format!("DELETE FROM tile_strips WHERE first = {LAST}"), "hazards are kept, 200 are on it"),
+        ("DELETE FROM tile_strips WHERE first = x''".to_owned(), "out of order or damaged, 200"),
     ] {
-        sqlx::query(damage).execute(&mut ledger).await?;
+        sqlx::query(sqlx::AssertSqlSafe(damage.as_str())).execute(&mut ledger).await?;
         let (succeeded, report) = server.command(&["check"]).await?;
         ensure!(!succeeded && report.to_string().contains(words), "{damage}: {report}");
+        // They are made anew where there are none, as those of a ledger from before there were any.
+        sqlx::query("UPDATE map_hazards SET number = 'test-2026-000150' WHERE id = 150")
+            .execute(&mut ledger)
+            .await?;
+        sqlx::query("DELETE FROM tile_strips").execute(&mut ledger).await?;
+        ensure!(server.check().await?["ok"] == true, "{damage}: they were not made anew");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_strip_costs_nothing_but_to_make_them_anew_and_a_ledger_without_any_is_given_them()
+-> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        let at = |number: u64| (299_800_000 + i64::try_from(number).unwrap_or(0) * 10, 1_030_000_000);
+        let rows: Vec<MapHazardRow> = (1..=2_500).map(|number| row(number, at(number))).collect();
+        fill(&engine, &district, rows.iter().cloned()).await?;
+        let tile = Tile::of_place(rows[0].place, 12).context("no such tile")?;
+        let wanted = Wanted::all(Layer::Hazards, tile, Sight::District);
+        let whole = tiles::made(&engine, &district, &wanted).await?.bytes;
+        let damage = async |statement: &str| -> Result<()> {
+            match &engine.store {
+                Store::Sqlite { writer, .. } => {
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(writer).await?;
+                }
+                Store::Postgres { writers, .. } => {
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(writers).await?;
+                }
+            }
+            Ok(())
+        };
+        let bytes = if backend == Backend::Sqlite { "x'00'" } else { "'\\x00'::bytea" };
+        damage(&format!("UPDATE tile_strips SET strip = {bytes}")).await?;
+        ensure!(tiles::made(&engine, &district, &wanted).await.is_err(), "a damaged strip makes no tile");
+        let again = [MapHazardRow { kind: Some("bamboo".to_owned()), ..rows[7].clone() }];
+        fill(&engine, &district, again).await?;
+        let healed = tiles::made(&engine, &district, &wanted).await?.bytes.context("an empty tile")?;
+        ensure!(String::from_utf8_lossy(&healed).contains("bamboo"), "{backend:?}");
+        fill(&engine, &district, [rows[7].clone()]).await?;
+        assert_eq!(tiles::made(&engine, &district, &wanted).await?.bytes, whole);
+        damage("DELETE FROM tile_strips").await?;
+        ensure!(server.check().await?["ok"] == true, "they are made when the ledger is opened");
+        assert_eq!(tiles::made(&engine, &district, &wanted).await?.bytes, whole, "{backend:?}");
     }
     Ok(())
 }
