@@ -228,7 +228,8 @@ impl Store {
     /// # Errors
     /// Where they cannot be written.
     pub(super) async fn fill_strips(&self) -> Result<(), StoreError> {
-        let bare = fetch_all!(&mut self.glance().await?, (i64,), SELECT_BARE);
+        // Not by a glance, whose connection would be kept before anybody asks for one.
+        let bare = fetch_all!(&mut self.read().await?, (i64,), SELECT_BARE);
         for (district,) in bare {
             let district = DistrictKey(district);
             let mut transaction = self.begin().await?;
