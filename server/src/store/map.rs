@@ -12,8 +12,8 @@ use super::rows::{KEYS, Keys as _, insert_rows};
 use super::{StoreError, Transaction, each_backend, execute, fetch_optional};
 use crate::domain::{DistrictKey, UnitId};
 use crate::tiles::counts::Deltas;
-use crate::tiles::points::Point;
-use crate::tiles::strips::{Changes, Entry, Spot};
+use crate::tiles::points::{Point, Texts};
+use crate::tiles::strips::{self, Changes, Spot};
 
 /// Ids from here on are of hazards that have no number; the numbers are below.
 pub const UNNUMBERED: i64 = 1 << 52;
@@ -160,13 +160,10 @@ impl Transaction {
         let rows = self.with_own_ids(district, rows, &known).await?;
         self.insert_map_hazards(district, &rows, &units).await?;
         let points: Vec<Point<'_>> = rows.iter().map(|(row, id)| point(row, *id)).collect();
-        let texts: Vec<(String, String)> =
-            points.iter().map(|point| (point.alike(), point.plain_number())).collect();
+        let texts: Vec<Texts> = points.iter().map(Point::texts).collect();
         let mut in_strips: Changes<'_> = spots(known.values()).map(|spot| (spot, None)).collect();
-        in_strips.extend(points.iter().zip(&texts).filter_map(|(point, (alike, number))| {
-            let spot = point.spot()?;
-            Some((spot, Some(Entry { spot, due_ms: point.due_ms, alike, number })))
-        }));
+        in_strips
+            .extend(strips::come(points.iter().zip(&texts).filter_map(|(point, texts)| point.entry(texts))));
         self.change_strips(district, &in_strips).await?;
         let changed = rows.iter().map(|(row, _)| {
             let old = known.remove(&row.record).map(|(_, old)| old);

@@ -8,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 use sync_protocol::ids::RecordId;
 
 use super::rows::{KEYS, Keys as _, chunks, insert_rows};
-use super::tiles::TileHazard;
+use super::tiles::{TileHazard, select_hazards};
 use super::{Store, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
+use crate::tiles::points::{Point, Texts};
 use crate::tiles::strips::{self, Changes, Entry, FIRST, Rewritten, Spot, Strip, Strips};
 
 const SELECT_FIRSTS: &str =
@@ -22,13 +23,12 @@ const SELECT_BARE: &str = "SELECT district FROM districts WHERE \
      NOT EXISTS (SELECT 1 FROM tile_strips s WHERE s.district = districts.district) \
      AND EXISTS (SELECT 1 FROM map_hazards m WHERE m.district = districts.district AND m.place >= 0)";
 const DELETE_STRIP: &str = "DELETE FROM tile_strips WHERE district = $1 AND first = $2";
-const SELECT_HAZARD: &str = "SELECT id, place, severity_rank, open, due, category, kind, state, number FROM map_hazards \
-     WHERE district = $1 AND record = $2";
+const SELECT_HAZARD: &str = select_hazards!("$1 AND record = $2");
 const SELECT_STRIPS_AFTER: &str =
     "SELECT first, strip FROM tile_strips WHERE district = $1 AND first > $2 ORDER BY first LIMIT 0 + $3";
 const SELECT_STRIP: &str = "SELECT first, strip FROM tile_strips WHERE district = $1 AND first = $2";
-const SELECT_HAZARDS_AFTER: &str = "SELECT id, place, severity_rank, open, due, category, kind, state, number \
-     FROM map_hazards WHERE district = $1 AND (place, id) > ($2, $3) ORDER BY place, id LIMIT 0 + $4";
+const SELECT_HAZARDS_AFTER: &str =
+    select_hazards!("$1 AND (place, id) > ($2, $3) ORDER BY place, id LIMIT 0 + $4");
 
 /// Hazards that are read at a time where all of them are.
 const AT_A_TIME: i64 = 1_000;
@@ -97,9 +97,10 @@ impl Transaction {
         let mut after = BEFORE_ALL;
         loop {
             let hazards = self.hazards_after(district, after).await?;
-            let texts: Vec<(String, String)> = hazards.iter().map(TileHazard::texts).collect();
-            let come = hazards.iter().zip(&texts).filter_map(|(hazard, texts)| hazard.entry(texts));
-            let strips = Strip::default().changed(&come.map(|entry| (entry.spot, Some(entry))).collect());
+            let points: Vec<Point<'_>> = hazards.iter().map(TileHazard::point).collect();
+            let texts: Vec<Texts> = points.iter().map(Point::texts).collect();
+            let entries = points.iter().zip(&texts).filter_map(|(point, texts)| point.entry(texts));
+            let strips = Strip::default().changed(&strips::come(entries));
             let written: Vec<(Vec<u8>, Vec<u8>)> =
                 strips.into_iter().map(|(spot, strip)| (spot.key().to_vec(), strip)).collect();
             self.put_strips(district, &written).await?;
@@ -170,9 +171,8 @@ impl Transaction {
         let Some(hazard) = fetch_optional!(self, TileHazard, SELECT_HAZARD, district.0, record.0) else {
             return Ok(());
         };
-        let texts = hazard.texts();
-        let Some(entry) = hazard.entry(&texts) else { return Ok(()) };
-        self.change_strips(district, &Changes::from([(entry.spot, Some(entry))])).await
+        let (point, texts) = (hazard.point(), hazard.point().texts());
+        self.change_strips(district, &strips::come(point.entry(&texts).into_iter())).await
     }
 
     /// What is kept in strips, and whether each hazard stands in the strip that is looked for, and can be read.
@@ -211,8 +211,8 @@ impl Transaction {
         loop {
             let hazards = self.hazards_after(district, after).await?;
             for hazard in &hazards {
-                let texts = hazard.texts();
-                hazard.entry(&texts).iter().for_each(|entry| counting.add(entry));
+                let (point, texts) = (hazard.point(), hazard.point().texts());
+                point.entry(&texts).iter().for_each(|entry| counting.add(entry));
             }
             match hazards.last() {
                 Some(last) => after = last.spot(),

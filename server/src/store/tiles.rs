@@ -10,7 +10,7 @@ use crate::domain::DistrictKey;
 use crate::tiles::Tile;
 use crate::tiles::counts::{Count, DEEPEST, Key, WIDEST, category, category_number, levels};
 use crate::tiles::points::Point;
-use crate::tiles::strips::{Entry, Spot};
+use crate::tiles::strips::Spot;
 
 /// Which hazards a tile shows. Each part narrows; none of them: every hazard.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,19 +68,18 @@ impl TileHazard {
     pub(super) const fn spot(&self) -> Spot {
         Spot { place: self.place, id: self.id }
     }
-
-    /// What it says as others do, and its number.
-    pub(super) fn texts(&self) -> (String, String) {
-        let point = self.point();
-        (point.alike(), point.plain_number())
-    }
-
-    /// It in a strip, with its texts; none where its place is not known.
-    pub(super) fn entry<'t>(&self, (alike, number): &'t (String, String)) -> Option<Entry<'t>> {
-        let spot = self.point().spot()?;
-        Some(Entry { spot, due_ms: self.due, alike, number })
-    }
 }
+
+/// What [`TileHazard`] is read from.
+macro_rules! select_hazards {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, place, severity_rank, open, due, category, kind, state, number FROM map_hazards WHERE district = ",
+            $where
+        )
+    };
+}
+pub(super) use select_hazards;
 
 /// What a tile is of; then strips from the one that holds the first spot to the one that holds the last, where the counts
 /// that are kept say that the hazards are not too many.
@@ -108,7 +107,7 @@ const SELECT_STRIPS_JOINED: &str = select_strips!("string_agg(strip, x'')");
 /// Bits of the key of a place.
 const PLACE_BITS: u8 = 62;
 const COUNT_HAZARDS: &str = "SELECT count(*) FROM (SELECT 1 FROM map_hazards WHERE district = ";
-const SELECT_HAZARDS: &str = "SELECT id, place, severity_rank, open, due, category, kind, state, number FROM map_hazards WHERE district = ";
+const SELECT_HAZARDS: &str = select_hazards!("");
 
 /// The counts that are kept of these cells say how many hazards a tile has at most.
 const fn counted_level(tile: Tile) -> u8 {

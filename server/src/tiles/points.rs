@@ -10,7 +10,7 @@ use geo::Geometry;
 use super::counts::{Counted, DEEPEST, Key, category};
 use super::features::e7;
 use super::point_layer::{Alike, PointLayer, Tag};
-use super::strips::{Entry, Spot, Strip};
+use super::strips::{self, Entry, Spot, Strip};
 use super::{HAZARDS, SEVERITIES, Tile, severity};
 use crate::geometry::place;
 use crate::layers::{Feature, Layer, Value};
@@ -19,6 +19,13 @@ use crate::layers::{Feature, Layer, Value};
 const FIELD: char = '\u{1f}';
 /// Characters of a text that a tile shows: longer ones are cut, here and nowhere else.
 pub const TEXT_CHARACTERS: usize = 60;
+
+/// The texts of a hazard as tiles show them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts {
+    alike: String,
+    number: String,
+}
 
 /// What a tile shows of a hazard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +51,19 @@ pub struct Point<'t> {
 }
 
 impl Point<'_> {
+    /// Its texts as tiles show them.
+    pub fn texts(&self) -> Texts {
+        Texts { alike: self.alike(), number: plain(self.number).collect() }
+    }
+
+    /// It in a strip, with its texts; none where its place is not known.
+    pub fn entry<'x>(&self, texts: &'x Texts) -> Option<Entry<'x>> {
+        let spot = self.spot()?;
+        Some(Entry { spot, due_ms: self.due_ms, alike: &texts.alike, number: &texts.number })
+    }
+
     /// What many hazards say alike: severity, whether they are open, category, kind and state.
-    pub fn alike(&self) -> String {
+    fn alike(&self) -> String {
         let mut alike = format!("{}{FIELD}{}", self.severity_rank, u8::from(self.is_open));
         for text in [self.category, self.kind, self.state] {
             alike.push(FIELD);
@@ -54,13 +72,8 @@ impl Point<'_> {
         alike
     }
 
-    /// Its number, as tiles show it.
-    pub fn plain_number(&self) -> String {
-        plain(self.number).collect()
-    }
-
     /// Where it stands in the strips; nowhere where its place is not known.
-    pub fn spot(&self) -> Option<Spot> {
+    fn spot(&self) -> Option<Spot> {
         (self.place >= 0).then(|| Spot { place: self.place, id: self.id.max(0) })
     }
 }
@@ -158,13 +171,9 @@ fn own(number: &str, due_ms: Option<i64>) -> impl Iterator<Item = Tag<'_>> {
 /// The tile of hazards; none where there are none. Those that do not lie in it are left out.
 pub fn encode<'t>(tile: Tile, points: impl IntoIterator<Item = Point<'t>>) -> Option<Vec<u8>> {
     let points: Vec<Point<'_>> = points.into_iter().collect();
-    let texts: Vec<(String, String)> =
-        points.iter().map(|point| (point.alike(), point.plain_number())).collect();
-    let entries = points.iter().zip(&texts).filter_map(|(point, (alike, number))| {
-        let spot = point.spot()?;
-        Some((spot, Some(Entry { spot, due_ms: point.due_ms, alike, number })))
-    });
-    let strips = Strip::default().changed(&entries.collect());
+    let texts: Vec<Texts> = points.iter().map(Point::texts).collect();
+    let entries = points.iter().zip(&texts).filter_map(|(point, texts)| point.entry(texts));
+    let strips = Strip::default().changed(&strips::come(entries));
     let strips: Vec<Vec<u8>> = strips.into_iter().map(|(_, strip)| strip).collect();
     encode_strips(tile, &strips, |_, _, _| true)?.bytes
 }
@@ -235,15 +244,10 @@ mod tests {
         }
     }
 
-    fn strips(points: &[Point<'_>]) -> Vec<Vec<u8>> {
-        let texts: Vec<(String, String)> =
-            points.iter().map(|point| (point.alike(), point.plain_number())).collect();
-        let entries = points.iter().zip(&texts).map(|(point, (alike, number))| {
-            let spot = point.spot().unwrap();
-            (spot, Some(Entry { spot, due_ms: point.due_ms, alike, number }))
-        });
-        let strips = Strip::default().changed(&entries.collect());
-        strips.into_iter().map(|(_, bytes)| bytes).collect()
+    fn strips_of(points: &[Point<'_>]) -> Vec<Vec<u8>> {
+        let texts: Vec<Texts> = points.iter().map(Point::texts).collect();
+        let entries = points.iter().zip(&texts).filter_map(|(point, texts)| point.entry(texts));
+        Strip::default().changed(&strips::come(entries)).into_iter().map(|(_, strip)| strip).collect()
     }
 
     #[test]
@@ -255,15 +259,15 @@ mod tests {
         let tile = Tile::of_place(point().place, 12).unwrap();
         let made = encode_strips(
             tile,
-            &strips(&[point(), bare.clone(), again.clone(), beside.clone()]),
+            &strips_of(&[point(), bare.clone(), again.clone(), beside.clone()]),
             |_, _, _| true,
         );
         let expected = encode(tile, [point(), again, bare.clone()]);
         assert_eq!(made, Some(OfStrips { bytes: expected, amount: 3 }));
-        let closed = encode_strips(tile, &strips(&[point(), bare.clone()]), |_, _, is_open| !is_open);
+        let closed = encode_strips(tile, &strips_of(&[point(), bare.clone()]), |_, _, is_open| !is_open);
         assert_eq!(closed, Some(OfStrips { bytes: encode(tile, [bare]), amount: 1 }));
         let none = Some(OfStrips { bytes: None, amount: 0 });
-        assert_eq!(encode_strips(tile, &strips(&[beside]), |_, _, _| true), none);
+        assert_eq!(encode_strips(tile, &strips_of(&[beside]), |_, _, _| true), none);
         assert_eq!(encode_strips(tile, &[], |_, _, _| true), none);
         assert_eq!(encode_strips(tile, &[b"no strip".to_vec()], |_, _, _| true), None);
     }
@@ -274,7 +278,7 @@ mod tests {
         let point = Point { kind: "a\u{1f}b\u{1e}\nc", number: &long, ..point() };
         let alike = point.alike();
         assert_eq!(Said::read(&alike).unwrap().kind, "a b  c");
-        assert_eq!(point.plain_number(), &long["树".len()..]);
+        assert_eq!(point.texts().number, &long["树".len()..]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Entry<'t> {
     pub spot: Spot,
     /// Its deadline, milliseconds since 1970.
     pub due_ms: Option<i64>,
-    /// What many hazards say alike: the text of [`super::points::Point::alike`].
+    /// What many hazards say alike: the first of [`super::points::Point::texts`].
     pub alike: &'t str,
     /// 编号; empty where there is none.
     pub number: &'t str,
@@ -57,6 +57,11 @@ pub struct Entry<'t> {
 
 /// What becomes of hazards: those that are gone have no entry.
 pub type Changes<'t> = BTreeMap<Spot, Option<Entry<'t>>>;
+
+/// Hazards that come, or are written anew.
+pub fn come<'t>(entries: impl Iterator<Item = Entry<'t>>) -> Changes<'t> {
+    entries.map(|entry| (entry.spot, Some(entry))).collect()
+}
 
 /// A strip that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -253,7 +258,7 @@ mod tests {
     }
 
     fn all(entries: impl IntoIterator<Item = Entry<'static>>) -> Changes<'static> {
-        entries.into_iter().map(|entry| (entry.spot, Some(entry))).collect()
+        come(entries.into_iter())
     }
 
     #[test]
