@@ -183,7 +183,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO cases (district, record, state, is_open, severity, is_major, due_ms, notified_ms, unit, turn, \
+            "cases (district, record, state, is_open, severity, is_major, due_ms, notified_ms, unit, turn, \
              since_ms, order_number, extensions, change) ",
             " ON CONFLICT (district, record) DO UPDATE SET state = excluded.state, is_open = excluded.is_open, \
              severity = excluded.severity, is_major = excluded.is_major, due_ms = excluded.due_ms, \

@@ -59,6 +59,46 @@ pub struct Move {
     pub from: PastPlace,
 }
 
+/// Where a record stands among those whose place is known: by cell, then by change. New ones come behind those that are in
+/// their cell, so that what many phones bring at once is written to few pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InCell {
+    /// The Morton number of its cell among those of zoom 11.
+    pub cell: i64,
+    /// Its change number.
+    pub change: u64,
+}
+
+/// A cell is so many bits of a place less.
+const CELL_BITS: u32 = 40;
+
+impl InCell {
+    /// Before every record.
+    pub const FIRST: Self = Self { cell: -1, change: 0 };
+
+    /// Where a record stands that changed at a place.
+    pub const fn of(place: i64, change: u64) -> Self {
+        Self { cell: place >> CELL_BITS, change }
+    }
+
+    /// Behind every record of a cell.
+    pub const fn behind(cell: i64) -> Self {
+        Self { cell, change: i64::MAX.unsigned_abs() }
+    }
+
+    /// The first and the last of the cells that ranges of places lie in, ascending and apart as those are.
+    pub fn cells(ranges: &[(i64, i64)]) -> Vec<(i64, i64)> {
+        let mut cells: Vec<(i64, i64)> = Vec::new();
+        for (low, high) in ranges.iter().map(|(low, high)| (low >> CELL_BITS, high >> CELL_BITS)) {
+            match cells.last_mut() {
+                Some(last) if low <= last.1 + 1 => last.1 = last.1.max(high),
+                _ => cells.push((low, high)),
+            }
+        }
+        cells
+    }
+}
+
 const SELECT_MOVES: &str = "SELECT until_change, record, since_change, place FROM places \
      WHERE district = $1 AND (until_change, record) > ($2, $3) ORDER BY until_change, record LIMIT $4 + 0";
 
@@ -66,8 +106,9 @@ type Row = (Uuid, i64, i64, Option<i64>, i64, Vec<u8>);
 
 const SELECT_FEED: &str = "SELECT record, collection, change, place, place_since, view FROM records \
      WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4 ORDER BY change LIMIT $5 + 0";
-const SELECT_PLACE_RANGE: &str = "SELECT record, collection, change, place, place_since, view FROM records \
-     WHERE district = $1 AND (place, record) > ($2, $3) AND place <= $4 ORDER BY place, record LIMIT $5 + 0";
+const SELECT_PLACED: &str = "SELECT record, collection, change, place, place_since, view FROM records \
+     WHERE district = $1 AND (place >> 40, change) > ($2, $3) AND place >> 40 <= $4 AND place IS NOT NULL \
+     ORDER BY place >> 40, change LIMIT $5 + 0";
 
 fn feed_row((record, collection, change, place, since, view): Row) -> FeedRow {
     FeedRow {
@@ -96,21 +137,21 @@ impl Transaction {
         Ok(rows.into_iter().map(feed_row).collect())
     }
 
-    /// Records after a place and record up to a place, ascending.
+    /// Records in the order of the cells that they lie in and of their changes, after one of these and up to a cell.
     pub async fn placed(
         &mut self,
         district: DistrictKey,
-        after: (i64, RecordId),
+        after: InCell,
         through: i64,
         limit: u32,
     ) -> Result<Vec<FeedRow>, StoreError> {
         let rows = fetch_all!(
             self,
             Row,
-            SELECT_PLACE_RANGE,
+            SELECT_PLACED,
             district.0,
-            after.0,
-            after.1.0,
+            after.cell,
+            signed(after.change),
             through,
             i64::from(limit)
         );
@@ -158,5 +199,20 @@ impl Transaction {
                 from: PastPlace { since: unsigned(since), place },
             })
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_of_ranges_lie_apart_and_each_place_is_in_one() {
+        let cell = 1 << CELL_BITS;
+        let ranges = [(5, 9), (12, cell + 3), (2 * cell, 2 * cell + 1), (4 * cell + 7, 5 * cell)];
+        assert_eq!(InCell::cells(&ranges), [(0, 2), (4, 5)]);
+        assert_eq!(InCell::cells(&[(0, i64::MAX)]), [(0, i64::MAX >> CELL_BITS)]);
+        assert!(SELECT_PLACED.contains(&format!("(place >> {CELL_BITS}, change)")));
+        assert!(InCell::of(5 * cell + 1, 3) < InCell::behind(5) && InCell::FIRST < InCell::of(0, 1));
     }
 }

@@ -84,7 +84,7 @@ impl Store {
             Database::Postgres(address) => open_postgres(address).await?,
         };
         store.assert_fit().await?;
-        store.fill_strips().await?;
+        store.fill_tiles().await?;
         Ok(store)
     }
 

@@ -149,7 +149,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO facts (district, record, record_type, day, subtype, state, flags, township, line, person, \
+            "facts (district, record, record_type, day, subtype, state, flags, township, line, person, \
              is_supervised, amounts) ",
             " ON CONFLICT (district, record) DO UPDATE SET record_type = excluded.record_type, day = excluded.day, \
              subtype = excluded.subtype, state = excluded.state, flags = excluded.flags, \
@@ -182,7 +182,7 @@ impl Transaction {
         insert_rows!(
             self,
             &rows,
-            "INSERT INTO stretches (district, record, line, kind, day, from_mm, to_mm, person, id) ",
+            "stretches (district, record, line, kind, day, from_mm, to_mm, person, id) ",
             " ON CONFLICT (district, record, line, kind, day, from_mm) DO UPDATE SET to_mm = excluded.to_mm",
             |row, item| row
                 .push_bind(district.0)

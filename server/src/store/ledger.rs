@@ -80,7 +80,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO operations (district, record, identity, operation, device, sequence, disposition, flags, \
+            "operations (district, record, identity, operation, device, sequence, disposition, flags, \
              received_ms, bytes) ",
             "",
             |row, item| row
@@ -128,7 +128,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO records (district, record, collection, change, class, state, flags, number, received_ms, \
+            "records (district, record, collection, change, class, state, flags, number, received_ms, \
              place, place_since, unit, view) ",
             " ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
              change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
@@ -160,7 +160,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO places (district, record, until_change, since_change, place) ",
+            "places (district, record, until_change, since_change, place) ",
             " ON CONFLICT (district, record, until_change) DO NOTHING",
             |row, item| row
                 .push_bind(district.0)
@@ -245,7 +245,7 @@ impl Transaction {
         insert_rows!(
             self,
             tallies,
-            "INSERT INTO tallies (district, name, amount) ",
+            "tallies (district, name, amount) ",
             " ON CONFLICT (district, name) DO UPDATE SET amount = tallies.amount + excluded.amount",
             |row, item| row.push_bind(district.0).push_bind(item.0).push_bind(item.1)
         );

@@ -288,7 +288,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO map_hazards (district, place, id, record, lat_e7, lon_e7, number, found, county, township, \
+            "map_hazards (district, place, id, record, lat_e7, lon_e7, number, found, county, township, \
              line_name, line, voltage_v, structure_from, structure_to, chainage_mm, offset_mm, in_zone, accuracy_mm, \
              category, kind, description, severity_rank, severity, major, state, open, conflict, provisional, unit, \
              unit_id, order_number, due, turn, updated, change) ",

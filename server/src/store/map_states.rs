@@ -66,7 +66,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO map_states (district, place, id, record, lat_e7, lon_e7, number, category, kind, state, \
+            "map_states (district, place, id, record, lat_e7, lon_e7, number, category, kind, state, \
              open, valid_from, valid_to) ",
             "",
             |row, item| row
@@ -99,7 +99,7 @@ impl Transaction {
         insert_rows!(
             self,
             &changed,
-            "INSERT INTO map_totals (district, layer, features) ",
+            "map_totals (district, layer, features) ",
             " ON CONFLICT (district, layer) DO UPDATE SET features = map_totals.features + excluded.features",
             |row, item| row.push_bind(district.0).push_bind(item.0).push_bind(item.1)
         );

@@ -79,13 +79,16 @@ const COMPLETE_FILE: &str = "INSERT INTO photo_files (district, sha256, uploader
 const ERASE_FILE: &str = "INSERT INTO photo_files (district, sha256, uploader, bytes, started_ms, erased_ms) \
      VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (district, sha256) DO UPDATE SET erased_ms = excluded.erased_ms";
 const DELETE_FILE: &str = "DELETE FROM photo_files WHERE district = $1 AND sha256 = $2";
-const SELECT_RECORDS: &str = "SELECT record FROM photos WHERE district = $1 AND sha256 = $2 ORDER BY record";
+const SELECT_RECORDS: &str = "SELECT record FROM photos WHERE district = $1 AND sha256 = $2 \
+     AND substr(sha256, 1, 8) = substr($2, 1, 8) ORDER BY record";
 const COUNT_UNNAMED: &str = "SELECT count(*), CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM photo_files \
      WHERE district = $1 AND uploader = $2 AND erased_ms IS NULL AND NOT EXISTS (SELECT 1 FROM photos \
-     WHERE photos.district = photo_files.district AND photos.sha256 = photo_files.sha256)";
+     WHERE photos.district = photo_files.district AND photos.sha256 = photo_files.sha256 \
+     AND substr(photos.sha256, 1, 8) = substr(photo_files.sha256, 1, 8))";
 const SELECT_STALE: &str = "SELECT sha256, completed_ms, erased_ms FROM photo_files WHERE district = $1 AND sha256 > $2 \
      AND (erased_ms IS NOT NULL OR (completed_ms IS NULL AND started_ms < $3) OR (completed_ms < $4 AND NOT EXISTS \
-     (SELECT 1 FROM photos WHERE photos.district = photo_files.district AND photos.sha256 = photo_files.sha256))) \
+     (SELECT 1 FROM photos WHERE photos.district = photo_files.district AND photos.sha256 = photo_files.sha256 \
+     AND substr(photos.sha256, 1, 8) = substr(photo_files.sha256, 1, 8)))) \
      ORDER BY sha256 LIMIT $5 + 0";
 const SELECT_OUTSTANDING: &str = "SELECT record, sha256, device, named_ms FROM photos WHERE district = $1 \
      AND is_settled = 0 AND (record, sha256) > ($2, $3) ORDER BY record, sha256 LIMIT $4 + 0";

@@ -43,7 +43,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO photos (district, sha256, record, device, is_settled, named_ms) ",
+            "photos (district, sha256, record, device, is_settled, named_ms) ",
             " ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
              CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END",
             |row, item| row

@@ -59,7 +59,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO placements (district, record, line, span, structure_from, structure_to, chainage_mm, \
+            "placements (district, record, line, span, structure_from, structure_to, chainage_mm, \
              offset_mm, side, in_zone, certainty, rival, rival_offset_mm, is_named, notes, suggested, reasons) ",
             " ON CONFLICT (district, record) DO UPDATE SET line = excluded.line, span = excluded.span, \
              structure_from = excluded.structure_from, structure_to = excluded.structure_to, \

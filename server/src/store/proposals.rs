@@ -80,7 +80,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO proposals (district, record, other, score, distance_mm, reasons) ",
+            "proposals (district, record, other, score, distance_mm, reasons) ",
             " ON CONFLICT (district, record, other) DO UPDATE SET score = excluded.score, \
              distance_mm = excluded.distance_mm, reasons = excluded.reasons",
             |row, item| row

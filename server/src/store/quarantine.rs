@@ -45,7 +45,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO quarantine (district, identity, device, sequence, record, author, code, at, received_ms, \
+            "quarantine (district, identity, device, sequence, record, author, code, at, received_ms, \
              bytes) ",
             " ON CONFLICT (district, identity) DO NOTHING",
             |row, item| row
@@ -165,7 +165,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO refused (district, bundle, code, presenter, received_ms, bytes) ",
+            "refused (district, bundle, code, presenter, received_ms, bytes) ",
             " ON CONFLICT (district, bundle) DO NOTHING",
             |row, item| row
                 .push_bind(district.0)

@@ -35,13 +35,14 @@ pub(super) fn record_row(
     }
 }
 
-/// Runs a multi-row statement: `$head` before the values, `$tail` after them. While the database has one, the next is put
-/// together.
+/// Inserts many rows by few statements: `$head` before the values, `$tail` after them. While the database has one, the next
+/// is put together.
 macro_rules! insert_rows {
     ($transaction:expr, $rows:expr, $head:literal, $tail:literal, |$row:ident, $item:ident| $push:expr) => {
         $crate::store::each_backend!(&mut *$transaction, connection => {
             let mut statements = $crate::store::rows::chunks($rows).map(|chunk| {
-                let mut query = sqlx::QueryBuilder::<Db>::new($head);
+                let mut query = sqlx::QueryBuilder::<Db>::new(<Db as $crate::store::rows::Keys>::INSERT);
+                query.push($head);
                 query.push_values(chunk.iter(), |mut $row, $item| { $push; });
                 query.push($tail);
                 query
@@ -92,6 +93,8 @@ pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 ///
 /// The `by_…` begin a query from a text that ends with `district = `, for tables that grow without bound.
 pub(super) trait Keys: Database {
+    /// Inserts, where an error undoes the transaction or goes back to its savepoint.
+    const INSERT: &'static str;
     /// The column `sha256` of many rows as one value.
     const JOINED_PHOTOS: &'static str;
 
@@ -126,6 +129,8 @@ pub(super) trait Keys: Database {
 }
 
 impl Keys for Sqlite {
+    // A statement that need not undo itself keeps no copies of the pages that it writes.
+    const INSERT: &'static str = "INSERT OR FAIL INTO ";
     // What it joins counts as text; the bytes are what they were.
     const JOINED_PHOTOS: &'static str = "CAST(group_concat(sha256, x'') AS BLOB)";
 
@@ -188,6 +193,7 @@ impl Keys for Sqlite {
 /// itself: a plan is made before the statistics know anything of a table, and one for the whole list reads the
 /// district from one end to the other.
 impl Keys for Postgres {
+    const INSERT: &'static str = "INSERT INTO ";
     const JOINED_PHOTOS: &'static str = "string_agg(sha256, ''::bytea)";
 
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {

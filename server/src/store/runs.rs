@@ -57,7 +57,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO runs (district, bundle, device, first, last, previous, chain, members, proof, presenter, \
+            "runs (district, bundle, device, first, last, previous, chain, members, proof, presenter, \
              received_ms, receipt, is_copy) ",
             "",
             |row, item| row

@@ -1,14 +1,18 @@
-//! Counts of hazards in cells, kept from the changes of `map_hazards`. What is counted by what is in `tiles::counts`.
+//! Counts of hazards in cells, kept from the changes of `map_hazards`. What is counted by what is in `tiles::counts`, what
+//! stands in a page of them in `tiles::count_pages`.
 //!
-//! A sum follows by adding. An earliest deadline that went away is looked for again: of the deepest cells among their
-//! hazards, of the others among the cells below them. Start at [`Transaction::keep_tile_counts`].
+//! A sum follows by adding. An earliest deadline that went away is looked for among the hazards of its cell. Start at
+//! [`Transaction::keep_tile_counts`].
 
-use super::rows::chunks;
+use std::collections::BTreeMap;
+
+use super::rows::{chunks, insert_rows};
 use super::{Changed, Shown, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
-use crate::tiles::counts::{Count, Counted, DEEPEST, Deltas, Key, LEVELS, category};
+use crate::tiles::count_pages::{Page, by_page, page_of};
+use crate::tiles::counts::{CELL_ZOOM, Count, Counted, Deltas, Key, Kind, category};
 
-/// The kind of a hazard (`tiles::counts::Key::kind`) as SQL says it, of columns behind a prefix.
+/// The kind of a hazard (`tiles::counts::Kind`) as SQL says it, of columns behind a prefix.
 macro_rules! kind {
     ($prefix:literal) => {
         concat!(
@@ -29,45 +33,45 @@ const BUMP_VERSION: &str = "INSERT INTO map_versions (district, version) VALUES 
      ON CONFLICT (district) DO UPDATE SET version = map_versions.version + 1";
 const SELECT_VERSION: &str = "SELECT epoch, (SELECT version FROM map_versions v WHERE v.district = districts.district) \
      FROM districts WHERE district = $1";
-const DELETE_EMPTY: &str = "DELETE FROM tile_counts WHERE district = $1 AND amount = 0";
-const SELECT_KEPT: &str =
-    "SELECT cell, kind, amount, due FROM tile_counts WHERE district = $1 AND level = $2 ORDER BY cell, kind";
-const SELECT_CELLS: &str = "SELECT DISTINCT cell FROM tile_counts WHERE district = $1 AND level = $2";
+const SELECT_PAGES: &str = "SELECT page, amount, counts FROM tile_counts WHERE district = $1 ORDER BY page";
+const SELECT_SOME_PAGES: &str = "SELECT p.page, p.amount, p.counts FROM (";
+const OF_NUMBERS: &str =
+    ") AS numbers CROSS JOIN tile_counts p WHERE p.page = numbers.column1 AND p.district = ";
+const DELETE_PAGE: &str = "DELETE FROM tile_counts WHERE district = $1 AND page = $2";
+const DELETE_PAGES: &str = "DELETE FROM tile_counts WHERE district = $1";
+const SELECT_PAGE_NUMBERS: &str = "SELECT page FROM tile_counts WHERE district = $1";
 const SELECT_RECOUNTED: &str = concat!(
     "SELECT place >> CAST($2 AS INTEGER), ",
     kind!(""),
     ", count(*), min(CASE WHEN open = 1 THEN due END) FROM map_hazards \
      WHERE district = $1 AND place >= 0 GROUP BY 1, 2 ORDER BY 1, 2"
 );
-
-const INSERT_COUNTS: &str = "INSERT INTO tile_counts (district, level, cell, kind, amount, due) SELECT ";
-const OF_VALUES: &str = ", column1, column2, column3, column4 FROM (";
-const ADD_COUNTS: &str = ") AS counts WHERE TRUE ON CONFLICT (district, level, cell, kind) DO UPDATE SET \
-     amount = tile_counts.amount + excluded.amount, due = CASE \
-     WHEN tile_counts.due IS NULL OR excluded.due < tile_counts.due THEN excluded.due ELSE tile_counts.due END";
-const SET_DUES: &str =
-    ") AS counts WHERE TRUE ON CONFLICT (district, level, cell, kind) DO UPDATE SET due = excluded.due";
-
-/// Deadlines of keys (cell, kind, deadline that went) whose own may be the one that went: the lowest of the hazards in
-/// cells of zoom 13, which are ranges of 2^36 places.
-const DUE_OF_HAZARDS: &str = concat!(
-    "SELECT c.cell, c.kind, CAST(0 AS BIGINT), (SELECT min(m.due) FROM map_hazards m \
-     WHERE m.district = c.district AND m.place >= c.cell << 36 AND m.place < (c.cell + 1) << 36 AND ",
+/// The earliest deadlines of cells and kinds of open hazards: cells are ranges of 2^36 places.
+const SELECT_DUES: &str = concat!(
+    "SELECT keys.column1, keys.column2, (SELECT min(m.due) FROM map_hazards m \
+     WHERE m.place >= keys.column1 << 36 AND m.place < (keys.column1 + 1) << 36 AND ",
     kind!("m."),
-    " = c.kind) FROM ("
+    " = keys.column2 AND m.district = "
 );
-/// The same of cells of which each has four by four in the level below it.
-const DUE_OF_CELLS: &str = "SELECT c.cell, c.kind, CAST(0 AS BIGINT), (SELECT min(t.due) FROM tile_counts t \
-     WHERE t.district = c.district AND t.level = c.level + 2 AND t.cell >= c.cell << 4 \
-     AND t.cell < (c.cell + 1) << 4 AND t.kind = c.kind) FROM (";
-const OF_KEYS: &str = ") AS keys CROSS JOIN tile_counts c WHERE c.cell = keys.column1 \
-     AND c.kind = keys.column2 AND c.due >= keys.column3 AND c.district = ";
+const OF_KEYS: &str = ") FROM (";
 
 /// Cell, kind, how many, the earliest deadline.
 pub(super) type CountTuple = (i64, i64, i64, Option<i64>);
 
+/// Number, how many hazards, bytes.
+pub(super) type PageTuple = (i64, i64, Vec<u8>);
+
 pub(super) fn count(level: u8, (cell, kind, amount, due_ms): CountTuple) -> Count {
-    Count { key: Key::of_kind(level, cell, kind), amount, due_ms }
+    Count { key: Key { level, cell, kind: Kind::numbered(kind) }, amount, due_ms }
+}
+
+/// Reads pages; none where one is damaged.
+pub(super) fn pages(rows: Vec<PageTuple>) -> Option<BTreeMap<i64, Page>> {
+    let read = rows.into_iter().map(|(number, amount, bytes)| {
+        let page = Page::read(number, &bytes).filter(|page| page.amount() == amount)?;
+        Some((number, page))
+    });
+    read.collect()
 }
 
 impl From<&[Changed]> for Deltas {
@@ -98,70 +102,115 @@ impl Transaction {
         deltas: &Deltas,
     ) -> Result<(), StoreError> {
         execute!(self, BUMP_VERSION, district.0);
-        for level in LEVELS {
-            let of_level = deltas.0.iter().filter(|(key, _)| key.level == level);
-            let rows: Vec<CountTuple> = of_level
-                .map(|(key, delta)| (key.cell, key.kind(), delta.amount, delta.added_due_ms))
-                .collect();
-            self.put_counts(district, level, &rows, ADD_COUNTS).await?;
-            self.find_dues(district, level, deltas).await?;
+        let changes = by_page(deltas);
+        let numbers: Vec<i64> = changes.keys().copied().collect();
+        let Some(mut pages) = self.pages_of(district, &numbers).await? else {
+            return self.mend_counts(district).await;
+        };
+        let mut sought: Vec<Key> = Vec::new();
+        for (number, changes) in changes {
+            let page = pages.entry(number).or_insert_with(|| Page::empty(number));
+            for (key, delta) in changes {
+                match page.change(key, delta) {
+                    Some(true) => sought.push(*key),
+                    Some(false) => {}
+                    None => return self.mend_counts(district).await,
+                }
+            }
         }
-        if deltas.0.values().any(|delta| delta.amount < 0) {
-            execute!(self, DELETE_EMPTY, district.0);
+        for found in self.dues_of(district, &sought).await? {
+            if let Some(page) = pages.get_mut(&page_of(found.0.cell)) {
+                page.set_due(&found.0, found.1);
+            }
         }
+        self.put_pages(district, pages.values()).await
+    }
+
+    async fn mend_counts(&mut self, district: DistrictKey) -> Result<(), StoreError> {
+        tracing::error!(district = district.0, "counts of the map are not what they were: all are made anew");
+        self.refill_counts(district).await
+    }
+
+    /// Makes the counts of a district from its hazards, whatever stood there.
+    pub(super) async fn refill_counts(&mut self, district: DistrictKey) -> Result<(), StoreError> {
+        execute!(self, DELETE_PAGES, district.0);
+        let mut pages: BTreeMap<i64, Page> = BTreeMap::new();
+        for Count { key, amount, due_ms } in self.recounted_tile_counts(district).await? {
+            let number = page_of(key.cell);
+            let page = pages.entry(number).or_insert_with(|| Page::empty(number));
+            page.put(&key, u32::try_from(amount).unwrap_or(u32::MAX), due_ms);
+        }
+        self.put_pages(district, pages.values()).await
+    }
+
+    /// Pages by their numbers, as far as they are there; none where one is damaged.
+    async fn pages_of(
+        &mut self,
+        district: DistrictKey,
+        numbers: &[i64],
+    ) -> Result<Option<BTreeMap<i64, Page>>, StoreError> {
+        let mut rows: Vec<PageTuple> = Vec::with_capacity(numbers.len());
+        for chunk in chunks(numbers) {
+            rows.extend(each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_SOME_PAGES);
+                query.push_values(chunk, |mut row, number| {
+                    row.push_bind(*number);
+                });
+                query.push(OF_NUMBERS).push_bind(district.0);
+                query.build_query_as::<PageTuple>().fetch_all(connection).await?
+            }));
+        }
+        Ok(pages(rows))
+    }
+
+    /// Writes pages; those without hazards are taken away.
+    async fn put_pages(
+        &mut self,
+        district: DistrictKey,
+        pages: impl Iterator<Item = &Page>,
+    ) -> Result<(), StoreError> {
+        let mut written: Vec<PageTuple> = Vec::new();
+        for page in pages {
+            match page.written() {
+                Some(bytes) => written.push((page.number(), page.amount(), bytes)),
+                None => drop(execute!(self, DELETE_PAGE, district.0, page.number())),
+            }
+        }
+        insert_rows!(
+            self,
+            &written,
+            "tile_counts (district, page, amount, counts) ",
+            " ON CONFLICT (district, page) DO UPDATE SET amount = excluded.amount, counts = excluded.counts",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.0)
+                .push_bind(item.1)
+                .push_bind(item.2.as_slice())
+        );
         Ok(())
     }
 
-    /// Writes counts of one zoom; what stands behind them says what becomes of those that are there.
-    async fn put_counts(
+    /// The earliest deadlines of the hazards that are counted under these keys.
+    async fn dues_of(
         &mut self,
         district: DistrictKey,
-        level: u8,
-        rows: &[CountTuple],
-        behind: &'static str,
-    ) -> Result<(), StoreError> {
-        for chunk in chunks(rows) {
-            each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(INSERT_COUNTS);
-                query.push_bind(district.0).push(", ").push_bind(i64::from(level)).push(OF_VALUES);
-                query.push_values(chunk, |mut row, (cell, kind, amount, due_ms)| {
-                    row.push_bind(*cell).push_bind(*kind).push_bind(*amount).push_bind(*due_ms);
+        keys: &[Key],
+    ) -> Result<Vec<(Key, Option<i64>)>, StoreError> {
+        let mut dues = Vec::with_capacity(keys.len());
+        for chunk in chunks(keys) {
+            let rows: Vec<(i64, i64, Option<i64>)> = each_backend!(self, connection => {
+                let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_DUES);
+                query.push_bind(district.0).push(OF_KEYS);
+                query.push_values(chunk, |mut row, key| {
+                    row.push_bind(key.cell).push_bind(i64::from(key.kind.number()));
                 });
-                query.push(behind).build().execute(connection).await?;
+                query.push(") AS keys").build_query_as().fetch_all(connection).await?
             });
+            dues.extend(rows.into_iter().map(|(cell, kind, due_ms)| {
+                (Key { level: CELL_ZOOM, cell, kind: Kind::numbered(kind) }, due_ms)
+            }));
         }
-        Ok(())
-    }
-
-    /// Looks for the earliest deadlines of cells of a zoom where one went that may have been the earliest.
-    async fn find_dues(
-        &mut self,
-        district: DistrictKey,
-        level: u8,
-        deltas: &Deltas,
-    ) -> Result<(), StoreError> {
-        let of_level = deltas.0.iter().filter(|(key, _)| key.level == level);
-        let went = of_level.filter_map(|(key, delta)| {
-            let removed_ms = delta.removed_due_ms?;
-            // One that came is earlier than whatever is left.
-            let is_sought = delta.added_due_ms.is_none_or(|added_ms| added_ms > removed_ms);
-            is_sought.then(|| (key.cell, key.kind(), removed_ms))
-        });
-        let went: Vec<(i64, i64, i64)> = went.collect();
-        let select = if level == DEEPEST { DUE_OF_HAZARDS } else { DUE_OF_CELLS };
-        for chunk in chunks(&went) {
-            let found: Vec<CountTuple> = each_backend!(self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(select);
-                query.push_values(chunk, |mut row, (cell, kind, removed_ms)| {
-                    row.push_bind(*cell).push_bind(*kind).push_bind(*removed_ms);
-                });
-                query.push(OF_KEYS).push_bind(district.0);
-                query.push(" AND c.level = ").push_bind(i64::from(level));
-                query.build_query_as().fetch_all(connection).await?
-            });
-            self.put_counts(district, level, &found, SET_DUES).await?;
-        }
-        Ok(())
+        Ok(dues)
     }
 
     /// The epoch of the district, and how often in it the hazards of the map were changed.
@@ -171,31 +220,26 @@ impl Transaction {
         Ok((epoch, version.unwrap_or(0)))
     }
 
-    /// The cells of a zoom that hold a hazard, in no order.
-    pub async fn hazard_cells(&mut self, district: DistrictKey, level: u8) -> Result<Vec<i64>, StoreError> {
-        let rows = fetch_all!(self, (i64,), SELECT_CELLS, district.0, i64::from(level));
-        Ok(rows.into_iter().map(|(cell,)| cell).collect())
+    /// The numbers of the pages that hold a hazard, in no order: cells of `tiles::count_pages::PAGE_ZOOM`.
+    pub async fn hazard_pages(&mut self, district: DistrictKey) -> Result<Vec<i64>, StoreError> {
+        let rows = fetch_all!(self, (i64,), SELECT_PAGE_NUMBERS, district.0);
+        Ok(rows.into_iter().map(|(page,)| page).collect())
     }
 
-    /// The counts that are kept of the cells of a zoom, in the order of their keys.
+    /// The counts that are kept, in the order of their keys; none where a page is damaged.
     pub async fn kept_tile_counts(
         &mut self,
         district: DistrictKey,
-        level: u8,
-    ) -> Result<Vec<Count>, StoreError> {
-        let rows = fetch_all!(self, CountTuple, SELECT_KEPT, district.0, i64::from(level));
-        Ok(rows.into_iter().map(|row| count(level, row)).collect())
+    ) -> Result<Option<Vec<Count>>, StoreError> {
+        let pages = pages(fetch_all!(self, PageTuple, SELECT_PAGES, district.0));
+        Ok(pages.map(|pages| pages.values().flat_map(Page::counts).collect()))
     }
 
-    /// What the counts of the cells of a zoom come to by `map_hazards`, in the same order.
-    pub async fn recounted_tile_counts(
-        &mut self,
-        district: DistrictKey,
-        level: u8,
-    ) -> Result<Vec<Count>, StoreError> {
-        let up = 62 - 2 * i64::from(level);
+    /// What they come to by `map_hazards`, in the same order.
+    pub async fn recounted_tile_counts(&mut self, district: DistrictKey) -> Result<Vec<Count>, StoreError> {
+        let up = 62 - 2 * i64::from(CELL_ZOOM);
         let rows = fetch_all!(self, CountTuple, SELECT_RECOUNTED, district.0, up);
-        Ok(rows.into_iter().map(|row| count(level, row)).collect())
+        Ok(rows.into_iter().map(|row| count(CELL_ZOOM, row)).collect())
     }
 }
 

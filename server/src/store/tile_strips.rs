@@ -9,7 +9,7 @@ use sync_protocol::ids::RecordId;
 
 use super::rows::{KEYS, Keys as _, chunks, insert_rows};
 use super::tiles::{TileHazard, select_hazards};
-use super::{Store, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
+use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
 use crate::tiles::points::{Point, Texts};
 use crate::tiles::strips::{self, Changes, Entry, FIRST, Rewritten, Spot, Strip, Strips};
@@ -19,9 +19,6 @@ const SELECT_FIRSTS: &str =
 const OF_KEYS: &str = " ORDER BY s.first DESC LIMIT 1) FROM (";
 const SELECT_STRIPS: &str = "SELECT first, strip FROM tile_strips WHERE district = ";
 const DELETE_STRIPS: &str = "DELETE FROM tile_strips WHERE district = $1";
-const SELECT_BARE: &str = "SELECT district FROM districts WHERE \
-     NOT EXISTS (SELECT 1 FROM tile_strips s WHERE s.district = districts.district) \
-     AND EXISTS (SELECT 1 FROM map_hazards m WHERE m.district = districts.district AND m.place >= 0)";
 const DELETE_STRIP: &str = "DELETE FROM tile_strips WHERE district = $1 AND first = $2";
 const SELECT_HAZARD: &str = select_hazards!("$1 AND record = $2");
 const SELECT_STRIPS_AFTER: &str =
@@ -119,7 +116,7 @@ impl Transaction {
         insert_rows!(
             self,
             strips,
-            "INSERT INTO tile_strips (district, first, strip) ",
+            "tile_strips (district, first, strip) ",
             " ON CONFLICT (district, first) DO UPDATE SET strip = excluded.strip",
             |row, item| row.push_bind(district.0).push_bind(item.0.as_slice()).push_bind(item.1.as_slice())
         );
@@ -219,29 +216,5 @@ impl Transaction {
                 None => return Ok(counting.finish()),
             }
         }
-    }
-}
-
-impl Store {
-    /// Makes the strips of districts whose map has hazards and no strips: those of a ledger from before there were any.
-    ///
-    /// # Errors
-    /// Where they cannot be written.
-    pub(super) async fn fill_strips(&self) -> Result<(), StoreError> {
-        // Not by a glance, whose connection would be kept before anybody asks for one.
-        let bare = fetch_all!(&mut self.read().await?, (i64,), SELECT_BARE);
-        for (district,) in bare {
-            let district = DistrictKey(district);
-            let mut transaction = self.begin().await?;
-            transaction.take_counter(district, 0).await?;
-            // Another process may have been first.
-            let is_bare = fetch_all!(&mut transaction, (i64,), SELECT_BARE).contains(&(district.0,));
-            if is_bare {
-                tracing::info!(district = district.0, "the strips of the map are made from its hazards");
-                transaction.refill_strips(district).await?;
-            }
-            transaction.commit().await?;
-        }
-        Ok(())
     }
 }

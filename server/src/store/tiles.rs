@@ -4,11 +4,12 @@
 
 use uuid::Uuid;
 
-use super::tile_counts::{CountTuple, count, kind};
+use super::tile_counts::{PageTuple, count, kind, pages};
 use super::{StoreError, Transaction, each_backend, fetch_all};
 use crate::domain::DistrictKey;
 use crate::tiles::Tile;
-use crate::tiles::counts::{Count, DEEPEST, Key, WIDEST, category, category_number, levels};
+use crate::tiles::count_pages::{PAGE_ZOOM, Page};
+use crate::tiles::counts::{Count, Key, added_up, category, category_number, shown_zoom};
 use crate::tiles::points::Point;
 use crate::tiles::strips::Spot;
 
@@ -89,14 +90,14 @@ macro_rules! select_strips {
             "SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
              (SELECT v.version FROM map_versions v WHERE v.district = $1), \
              (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM tile_counts \
-              WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6), NULL \
+              WHERE district = $1 AND page >= $4 AND page <= $5), NULL \
              UNION ALL SELECT NULL, NULL, NULL, ",
             $strip,
             " FROM (SELECT strip FROM tile_strips WHERE district = $1 AND first <= $3 \
               AND first >= coalesce((SELECT s.first FROM tile_strips s WHERE s.district = $1 AND s.first <= $2 \
                ORDER BY s.first DESC LIMIT 1), $2) \
               AND (SELECT coalesce(sum(amount), 0) FROM tile_counts \
-               WHERE district = $1 AND level = $4 AND cell >= $5 AND cell <= $6) <= $7 ORDER BY first) AS strips"
+               WHERE district = $1 AND page >= $4 AND page <= $5) <= $6 ORDER BY first) AS strips"
         )
     };
 }
@@ -109,20 +110,14 @@ const PLACE_BITS: u8 = 62;
 const COUNT_HAZARDS: &str = "SELECT count(*) FROM (SELECT 1 FROM map_hazards WHERE district = ";
 const SELECT_HAZARDS: &str = select_hazards!("");
 
-/// The counts that are kept of these cells say how many hazards a tile has at most.
-const fn counted_level(tile: Tile) -> u8 {
-    if tile.zoom() > WIDEST { DEEPEST } else { WIDEST }
-}
-
 const SELECT_GROUPS: &str = "SELECT place >> CAST(";
 const OF_GROUPS: &str = concat!(
     " AS INTEGER), ",
     kind!(""),
     ", count(*), min(CASE WHEN open = 1 THEN due END) FROM map_hazards WHERE district = "
 );
-const SELECT_COUNTS: &str = "SELECT cell >> CAST($5 AS INTEGER), kind, CAST(sum(amount) AS BIGINT), min(due) \
-     FROM tile_counts WHERE district = $1 AND level = $2 AND cell >= $3 AND cell <= $4 \
-     GROUP BY 1, 2 ORDER BY 1, 2";
+const SELECT_PAGES: &str = "SELECT page, amount, counts FROM tile_counts \
+     WHERE district = $1 AND page >= $2 AND page <= $3 ORDER BY page";
 
 /// Appends what a filter asks of `map_hazards`.
 macro_rules! push_filter {
@@ -163,8 +158,7 @@ impl Transaction {
     ) -> Result<Option<TileStrips>, StoreError> {
         type Row = (Option<Vec<u8>>, Option<i64>, Option<i64>, Option<Vec<u8>>);
         let (first, last) = tile.places();
-        let level = counted_level(tile);
-        let up = PLACE_BITS - 2 * level;
+        let up = PLACE_BITS - 2 * PAGE_ZOOM;
         let keys = [Spot { place: first, id: 0 }.key(), Spot { place: last, id: i64::MAX }.key()];
         let select = match self {
             Self::Sqlite(_) => SELECT_STRIPS_JOINED,
@@ -177,7 +171,6 @@ impl Transaction {
             district.0,
             keys[0].as_slice(),
             keys[1].as_slice(),
-            i64::from(level),
             first >> up,
             last >> up,
             i64::from(most)
@@ -244,11 +237,11 @@ impl Transaction {
         tile: Tile,
         filter: &TileFilter,
     ) -> Result<Vec<Count>, StoreError> {
-        let (shown, _) = levels(tile);
+        let shown = shown_zoom(tile);
         let (first, last) = tile.places();
         let rows = each_backend!(self, connection => {
             let mut query = sqlx::QueryBuilder::<Db>::new(SELECT_GROUPS);
-            query.push_bind(62 - 2 * i64::from(shown)).push(OF_GROUPS).push_bind(district.0);
+            query.push_bind(i64::from(PLACE_BITS) - 2 * i64::from(shown)).push(OF_GROUPS).push_bind(district.0);
             query.push(" AND place >= ").push_bind(first).push(" AND place <= ").push_bind(last);
             push_filter!(query, filter);
             query.push(" GROUP BY 1, 2 ORDER BY 1, 2");
@@ -259,11 +252,10 @@ impl Transaction {
 
     /// The same of a small zoom, from the counts that are kept.
     pub async fn tile_counts(&mut self, district: DistrictKey, tile: Tile) -> Result<Vec<Count>, StoreError> {
-        let (shown, kept) = levels(tile);
-        let (first, last) = tile.cells(kept);
-        let up = 2 * i64::from(kept - shown);
-        let rows = fetch_all!(self, CountTuple, SELECT_COUNTS, district.0, i64::from(kept), first, last, up);
-        Ok(rows.into_iter().map(|row| count(shown, row)).collect())
+        let (first, last) = tile.cells(PAGE_ZOOM);
+        let pages = pages(fetch_all!(self, PageTuple, SELECT_PAGES, district.0, first, last));
+        let pages = pages.ok_or(StoreError::Damaged("a page of counts of the map"))?;
+        Ok(added_up(pages.values().flat_map(Page::counts), shown_zoom(tile)))
     }
 }
 
@@ -277,6 +269,6 @@ impl TileFilter {
 
     /// Whether hazards that are counted under this key are shown, of whatever unit.
     pub fn shows_key(&self, key: &Key) -> bool {
-        self.shows(key.severity_rank, key.category, key.is_open)
+        self.shows(key.kind.severity_rank(), key.kind.category(), key.kind.is_open())
     }
 }

@@ -91,7 +91,7 @@ impl Transaction {
         insert_rows!(
             self,
             rows,
-            "INSERT INTO traits (district, record, category, place, lat_e7, lon_e7, accuracy_dm, found_ms, kind, \
+            "traits (district, record, category, place, lat_e7, lon_e7, accuracy_dm, found_ms, kind, \
              line, chainage_mm, device, words, photos) ",
             " ON CONFLICT (district, record) DO UPDATE SET category = excluded.category, place = excluded.place, \
              lat_e7 = excluded.lat_e7, lon_e7 = excluded.lon_e7, accuracy_dm = excluded.accuracy_dm, \

@@ -16,7 +16,7 @@ use super::pull::{Question, Writer};
 use super::{Engine, SyncError};
 use crate::domain::{Class, Collection};
 use crate::geometry::{Area, GeoBox};
-use crate::store::{AreaVersion, FeedRow, Page, PastPlace, PresenterRow, Transaction};
+use crate::store::{AreaVersion, FeedRow, InCell, Page, PastPlace, PresenterRow, Transaction};
 
 /// Rows read at a time.
 const PAGE_ROWS: u32 = 200;
@@ -130,7 +130,7 @@ impl<'a> Feed<'a> {
         if !self.change_area(writer, change).await? {
             return Ok(false);
         }
-        self.progress = Some(progress_token(change.version, (i64::MAX, RecordId(uuid::Uuid::max()))));
+        self.progress = Some(progress_token(change.version, InCell::behind(i64::MAX)));
         let held = if change.is_interrupted { &Area::everywhere() } else { &change.from };
         if !self.items(writer, &change.to, held).await? || !self.moved_away(writer, change, held).await? {
             return Ok(false);
@@ -182,17 +182,17 @@ impl<'a> Feed<'a> {
                 both.ranges(RANGES_PER_BOX)
             };
             let mut after = self.presented_progress(change.version);
-            for (low, high) in ranges {
-                if after.0 > high {
+            for (first, last) in InCell::cells(&ranges) {
+                if after.cell > last {
                     continue;
                 }
-                let mut at = after.max((low.saturating_sub(1), RecordId(uuid::Uuid::max())));
+                let mut at = after.max(InCell::behind(first - 1));
                 loop {
                     let reading = self.engine.reading(&mut self.reading).await?;
-                    let rows = reading.placed(self.question.district.key, at, high, PAGE_ROWS).await?;
+                    let rows = reading.placed(self.question.district.key, at, last, PAGE_ROWS).await?;
                     let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
                     for row in rows {
-                        at = (row.place.unwrap_or(at.0), row.record);
+                        at = row.place.map_or(at, |place| InCell::of(place, row.change));
                         let is_here = change.to.contains(row.place) && !is_gone(&row);
                         // What changed since comes with the items.
                         if is_here && !change.surely_held(row.place) && row.change <= known_through {
@@ -215,16 +215,15 @@ impl<'a> Feed<'a> {
                         break;
                     }
                 }
-                after = (high, RecordId(uuid::Uuid::max()));
+                after = after.max(InCell::behind(last));
             }
         }
         Ok(writer.flush(&mut self.reading).await)
     }
 
-    fn presented_progress(&self, version: u64) -> (i64, RecordId) {
-        let start = (-1, RecordId(uuid::Uuid::nil()));
+    fn presented_progress(&self, version: u64) -> InCell {
         let token = self.question.areas.as_ref().and_then(|areas| areas.progress.as_deref());
-        token.and_then(|token| read_progress(token, version)).unwrap_or(start)
+        token.and_then(|token| read_progress(token, version)).unwrap_or(InCell::FIRST)
     }
 
     /// Items of every class, worst first. False where the budget or the receiver ended it.
@@ -344,17 +343,14 @@ fn item(row: &FeedRow) -> Frame {
     })
 }
 
-fn progress_token(version: u64, (place, record): (i64, RecordId)) -> Vec<u8> {
-    let mut token = version.to_be_bytes().to_vec();
-    token.extend_from_slice(&place.to_be_bytes());
-    token.extend_from_slice(record.0.as_bytes());
-    token
+fn progress_token(version: u64, at: InCell) -> Vec<u8> {
+    [version.to_be_bytes(), at.cell.to_be_bytes(), at.change.to_be_bytes()].concat()
 }
 
 /// A token of another version of the areas says nothing: the change begins again.
-fn read_progress(token: &[u8], version: u64) -> Option<(i64, RecordId)> {
+fn read_progress(token: &[u8], version: u64) -> Option<InCell> {
     let (known, rest) = token.split_first_chunk::<8>()?;
-    let (place, record) = rest.split_first_chunk::<8>()?;
-    let record = uuid::Uuid::from_slice(record).ok()?;
-    (u64::from_be_bytes(*known) == version).then(|| (i64::from_be_bytes(*place), RecordId(record)))
+    let (cell, change) = rest.split_first_chunk::<8>()?;
+    let (cell, change) = (i64::from_be_bytes(*cell), u64::from_be_bytes(change.try_into().ok()?));
+    (u64::from_be_bytes(*known) == version).then_some(InCell { cell, change })
 }

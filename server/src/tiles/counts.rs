@@ -1,8 +1,9 @@
 //! Counts of hazards for small zooms: how many there are in a cell, by severity, category and whether they are open, and
 //! the earliest deadline of those that are.
 //!
-//! Cells of two zooms are kept ([`LEVELS`]); a tile adds up those of the next deeper one. [`Deltas`] is what a change of
-//! hazards does to them, [`encode`] the tile. Keeping them is `store::tile_counts`.
+//! Cells of one zoom are kept ([`CELL_ZOOM`]), in pages ([`super::count_pages`]); a tile adds up those of its own
+//! ([`Sums`]). [`Deltas`] is what a change of hazards does to them, [`encode`] the tile. Keeping them is
+//! `store::tile_counts`.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +12,9 @@ use sync_protocol::field::CATEGORIES;
 
 use super::{COUNTED_ZOOM, HAZARD_COUNTS, Tile, severity};
 
-/// The zooms whose cells are kept, deepest first: each but the first is made of the one before it.
-pub const LEVELS: [u8; 2] = [DEEPEST, WIDEST];
-/// The deepest of them.
-pub const DEEPEST: u8 = 13;
-/// The one whose cells are the widest.
-pub const WIDEST: u8 = 11;
-/// A tile shows cells of a zoom that is so much deeper, but of a small zoom none that is not kept: 32 by 32, or 16 by 16.
+/// The zoom whose cells are kept.
+pub const CELL_ZOOM: u8 = 13;
+/// A tile shows cells of a zoom that is so much deeper, but of a small zoom none deeper than is kept: 32 by 32, or 16 by 16.
 const CELLS_DEEPER: u8 = 5;
 /// Features of a tile of counts, at most: where there are more, its cells are taken together by fours. They take 38
 /// bytes each at most, so that no tile of counts has more than 100 KB.
@@ -38,6 +35,49 @@ pub struct Counted {
     pub due_ms: Option<i64>,
 }
 
+/// What hazards of a cell are told apart by, as one number: 16 times the rank of the severity, twice the number of the
+/// category from 1 on (0: none), and 1 where they are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind(u8);
+
+/// Kinds are less.
+pub const KINDS: usize = 64;
+/// What a rank of severity is multiplied by; twice the number of a category is less.
+const OF_RANK: i64 = 16;
+
+impl Kind {
+    /// The kind of hazards of a rank of severity and a category of the protocol, or none.
+    pub fn of(severity_rank: i64, category: &str, is_open: bool) -> Self {
+        Self::numbered(severity_rank * OF_RANK + 2 * category_number(category) + i64::from(is_open))
+    }
+
+    /// The kind of a number.
+    pub fn numbered(number: i64) -> Self {
+        Self(u8::try_from(number).ok().filter(|number| usize::from(*number) < KINDS).unwrap_or_default())
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The rank of the severity.
+    pub fn severity_rank(self) -> i64 {
+        i64::from(self.0) / OF_RANK
+    }
+
+    /// One of the categories of the protocol, or empty.
+    pub fn category(self) -> &'static str {
+        let number = usize::from(self.0) % 16 / 2;
+        number.checked_sub(1).and_then(|nth| CATEGORIES.get(nth)).copied().unwrap_or_default()
+    }
+
+    /// Whether they are open.
+    pub const fn is_open(self) -> bool {
+        self.0 % 2 == 1
+    }
+}
+
 /// What hazards are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -45,12 +85,8 @@ pub struct Key {
     pub level: u8,
     /// The Morton number of the cell among those of its zoom.
     pub cell: i64,
-    /// The rank of the severity.
-    pub severity_rank: i64,
-    /// One of the categories of the protocol, or empty.
-    pub category: &'static str,
-    /// Whether they are open.
-    pub is_open: bool,
+    /// What else they have in common.
+    pub kind: Kind,
 }
 
 /// What a change does to the hazards of a key.
@@ -86,49 +122,22 @@ impl Deltas {
         for (counted, sign) in [(old, -1), (new, 1)] {
             let Some(counted) = counted.filter(|counted| counted.place >= 0) else { continue };
             let due_ms = counted.due_ms.filter(|_| counted.is_open);
-            for level in LEVELS {
-                let delta = self.0.entry(counted.key(level)).or_default();
-                delta.amount += sign;
-                let earliest = if sign > 0 { &mut delta.added_due_ms } else { &mut delta.removed_due_ms };
-                *earliest = earliest.iter().copied().chain(due_ms).min();
-            }
+            let delta = self.0.entry(counted.key()).or_default();
+            delta.amount += sign;
+            let earliest = if sign > 0 { &mut delta.added_due_ms } else { &mut delta.removed_due_ms };
+            *earliest = earliest.iter().copied().chain(due_ms).min();
         }
     }
 }
 
 impl Counted {
-    /// What it is counted by in the cells of a zoom.
-    pub fn key(&self, level: u8) -> Key {
-        Key {
-            level,
-            cell: cell_of(self.place, level),
-            severity_rank: self.severity_rank,
-            category: self.category,
-            is_open: self.is_open,
-        }
-    }
-}
-
-/// What a rank of severity is multiplied by in the number of a kind; twice the number of a category is less.
-const OF_RANK: i64 = 16;
-
-impl Key {
-    /// What hazards of a cell are told apart by, as one number: 16 times the rank, twice the number of the category from 1
-    /// on (0: none), and 1 where they are open.
-    pub fn kind(&self) -> i64 {
-        self.severity_rank * OF_RANK + 2 * category_number(self.category) + i64::from(self.is_open)
+    /// What it is counted by.
+    pub fn key(&self) -> Key {
+        Key { level: CELL_ZOOM, cell: cell_of(self.place, CELL_ZOOM), kind: self.kind() }
     }
 
-    /// The key of a cell and a kind.
-    pub fn of_kind(level: u8, cell: i64, kind: i64) -> Self {
-        let category = usize::try_from(kind % OF_RANK / 2).ok().and_then(|number| number.checked_sub(1));
-        Self {
-            level,
-            cell,
-            severity_rank: kind / OF_RANK,
-            category: category.and_then(|nth| CATEGORIES.get(nth)).copied().unwrap_or_default(),
-            is_open: kind % 2 == 1,
-        }
+    fn kind(&self) -> Kind {
+        Kind::of(self.severity_rank, self.category, self.is_open)
     }
 }
 
@@ -147,16 +156,14 @@ pub fn category_number(name: &str) -> i64 {
     (1..).zip(CATEGORIES).find(|(_, known)| **known == name).map_or(0, |(number, _)| number)
 }
 
-/// The zoom of the cells that a tile of counts shows, and the kept one that they are added up from.
-pub fn levels(tile: Tile) -> (u8, u8) {
+/// The zoom of the cells that a tile of counts shows.
+pub fn shown_zoom(tile: Tile) -> u8 {
     let deeper = tile.zoom() + CELLS_DEEPER;
-    let shown = if tile.zoom() <= COUNTED_ZOOM { deeper.min(DEEPEST) } else { deeper };
-    let kept = LEVELS.into_iter().filter(|level| *level >= shown).min();
-    (shown, kept.unwrap_or(shown))
+    if tile.zoom() <= COUNTED_ZOOM { deeper.min(CELL_ZOOM) } else { deeper }
 }
 
 /// Hazards of one cell that are counted together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// What they have in common.
     pub key: Key,
@@ -166,43 +173,50 @@ pub struct Count {
     pub due_ms: Option<i64>,
 }
 
-/// Adds counts up in the cells of a zoom that is not deeper than theirs.
-fn added_up(counts: &[Count], level: u8) -> BTreeMap<Key, (i64, Option<i64>)> {
-    let mut sums: BTreeMap<Key, (i64, Option<i64>)> = BTreeMap::new();
+/// Adds counts up in the cells of a zoom that is not deeper than theirs; what they come to is in the order of cells and
+/// kinds, as they are.
+pub fn added_up(counts: impl IntoIterator<Item = Count>, level: u8) -> Vec<Count> {
+    let mut sums = Vec::new();
+    let mut of_cell: [Option<Count>; KINDS] = [None; KINDS];
+    let mut last = None;
     for count in counts {
-        let up = 2 * u32::from(count.key.level.saturating_sub(level));
-        let key = Key { level, cell: count.key.cell >> up, ..count.key };
-        let sum = sums.entry(key).or_default();
-        sum.0 += count.amount;
-        sum.1 = sum.1.into_iter().chain(count.due_ms).min();
+        let cell = count.key.cell >> (2 * u32::from(count.key.level.saturating_sub(level)));
+        if last.replace(cell).is_some_and(|last| last != cell) {
+            sums.extend(of_cell.iter_mut().filter_map(Option::take));
+        }
+        let Some(sum) = of_cell.get_mut(usize::from(count.key.kind.number())) else { continue };
+        let due_ms = sum.and_then(|sum| sum.due_ms).into_iter().chain(count.due_ms).min();
+        let amount = sum.map_or(0, |sum| sum.amount) + count.amount;
+        *sum = Some(Count { key: Key { level, cell, ..count.key }, amount, due_ms });
     }
+    sums.extend(of_cell.into_iter().flatten());
     sums
 }
 
-/// The tile of counts; none where there are none. All of them lie in the tile, in cells of one zoom.
+/// The tile of counts; none where there are none. All of them lie in the tile, in cells of one zoom, in their order.
 ///
 /// # Errors
 /// The encoder's, where a table of a layer overflows.
 pub fn encode(tile: Tile, counts: &[Count]) -> MvtResult<Option<Vec<u8>>> {
     let Some(mut level) = counts.first().map(|count| count.key.level) else { return Ok(None) };
-    let mut sums = added_up(counts, level);
+    let mut sums = added_up(counts.iter().copied(), level);
     while sums.len() > COUNTED_FEATURES && level > tile.zoom() {
         level -= 1;
-        sums = added_up(counts, level);
+        sums = added_up(counts.iter().copied(), level);
     }
     let mut layer = MvtLayerBuilder::new(HAZARD_COUNTS)?;
-    for (key, (amount, due_ms)) in &sums {
+    for Count { key, amount, due_ms } in sums {
         let (x, y) = tile.middle(level, key.cell);
-        let mut feature = layer.feature_of(MvtGeomType::Point);
+        let (kind, mut feature) = (key.kind, layer.feature_of(MvtGeomType::Point));
         feature.points([MvtCoord { x, y }])?;
-        feature.tag_ref("severity", MvtValueRef::String(severity(key.severity_rank)))?;
-        feature.tag_ref("open", MvtValueRef::Bool(key.is_open))?;
-        if !key.category.is_empty() {
-            feature.tag_ref("category", MvtValueRef::String(key.category))?;
+        feature.tag_ref("severity", MvtValueRef::String(severity(kind.severity_rank())))?;
+        feature.tag_ref("open", MvtValueRef::Bool(kind.is_open()))?;
+        if !kind.category().is_empty() {
+            feature.tag_ref("category", MvtValueRef::String(kind.category()))?;
         }
-        feature.tag_ref("count", MvtValueRef::Int(*amount))?;
+        feature.tag_ref("count", MvtValueRef::Int(amount))?;
         if let Some(due_ms) = due_ms {
-            feature.tag_ref("due", MvtValueRef::Int(*due_ms))?;
+            feature.tag_ref("due", MvtValueRef::Int(due_ms))?;
         }
         layer = feature.end();
     }
@@ -233,7 +247,7 @@ mod tests {
     #[test]
     fn a_deadline_that_moves_leaves_the_amount_and_says_which_went() {
         let deltas = Deltas::of([(Some(&counted(Some(5), true)), Some(&counted(Some(9), true)))]);
-        assert_eq!(deltas.0.len(), LEVELS.len());
+        assert_eq!(deltas.0.len(), 1);
         let expected = Delta { amount: 0, added_due_ms: Some(9), removed_due_ms: Some(5) };
         assert!(deltas.0.values().all(|delta| *delta == expected), "{deltas:?}");
     }
@@ -241,7 +255,7 @@ mod tests {
     #[test]
     fn closing_moves_a_hazard_and_takes_its_deadline_away() {
         let deltas = Deltas::of([(Some(&counted(Some(5), true)), Some(&counted(Some(5), false)))]);
-        let of = |is_open: bool| deltas.0.iter().find(|(key, _)| key.is_open == is_open).unwrap().1;
+        let of = |is_open: bool| deltas.0.iter().find(|(key, _)| key.kind.is_open() == is_open).unwrap().1;
         assert_eq!(*of(true), Delta { amount: -1, added_due_ms: None, removed_due_ms: Some(5) });
         assert_eq!(*of(false), Delta { amount: 1, ..Delta::default() });
     }
@@ -249,17 +263,15 @@ mod tests {
     #[test]
     fn a_category_that_the_protocol_does_not_have_is_counted_as_none() {
         let odd = Counted { category: category("odd"), ..counted(None, true) };
-        assert_eq!(odd.key(8).category, "");
-        assert_eq!(counted(None, true).key(8).category, "corridor");
+        assert_eq!(odd.key().kind.category(), "");
+        assert_eq!(counted(None, true).key().kind.category(), "corridor");
     }
 
     #[test]
-    fn each_zoom_of_counts_has_kept_cells_at_least_as_deep_as_it_shows() {
-        assert_eq!(levels(Tile::new(14, 0, 0).unwrap()).0, 19);
+    fn no_small_zoom_shows_cells_that_are_deeper_than_those_that_are_kept() {
+        assert_eq!(shown_zoom(Tile::new(14, 0, 0).unwrap()), 19);
         for zoom in 0..=COUNTED_ZOOM {
-            let (shown, kept) = levels(Tile::new(zoom, 0, 0).unwrap());
-            let is_kept = kept >= shown && LEVELS.contains(&kept);
-            assert!(shown == (zoom + 5).min(13) && is_kept, "{zoom}: {shown} {kept}");
+            assert_eq!(shown_zoom(Tile::new(zoom, 0, 0).unwrap()), (zoom + 5).min(CELL_ZOOM), "{zoom}");
         }
     }
 
@@ -269,21 +281,48 @@ mod tests {
         for severity_rank in 0..4 {
             for category in CATEGORIES.iter().chain(&[""]) {
                 for is_open in [false, true] {
-                    let key = Key { level: 11, cell: 7, severity_rank, category, is_open };
-                    assert_eq!(Key::of_kind(11, 7, key.kind()), key);
-                    assert_eq!(kinds.insert(key.kind(), key), None);
+                    let kind = Kind::of(severity_rank, category, is_open);
+                    let said = (kind.severity_rank(), kind.category(), kind.is_open());
+                    assert_eq!(said, (severity_rank, *category, is_open));
+                    assert_eq!(Kind::numbered(kind.number().into()), kind);
+                    assert_eq!(kinds.insert(kind, said), None);
                 }
             }
         }
     }
 
     #[test]
+    fn counts_are_added_up_in_the_order_of_cells_and_kinds() {
+        let count = |cell, is_open, amount, due_ms| {
+            let key = Key { level: 13, cell, kind: Kind::of(3, "corridor", is_open) };
+            Count { key, amount, due_ms }
+        };
+        let counts = [
+            count(16, false, 1, None),
+            count(16, true, 2, Some(9)),
+            count(17, true, 3, Some(5)),
+            count(32, true, 4, None),
+        ];
+        let up = |cell, is_open, amount, due_ms| {
+            let count = count(cell, is_open, amount, due_ms);
+            Count { key: Key { level: 11, ..count.key }, ..count }
+        };
+        assert_eq!(
+            added_up(counts, 11),
+            [up(1, false, 1, None), up(1, true, 5, Some(5)), up(2, true, 4, None)]
+        );
+        assert_eq!(added_up(counts, 13), counts);
+        assert_eq!(added_up([], 5), []);
+    }
+
+    #[test]
     fn a_tile_of_counts_tells_what_they_have_in_common_and_the_earliest_deadline_of_a_cell() {
         let tile = Tile::of_place(counted(None, true).place, 5).unwrap();
-        let key = counted(None, true).key(12);
+        let key =
+            Key { level: 12, cell: cell_of(counted(None, true).place, 12), ..counted(None, true).key() };
         let count = |amount, due_ms| Count { key, amount, due_ms };
-        let closed = Count { key: counted(None, false).key(12), amount: 4, due_ms: None };
-        let bytes = encode(tile, &[count(2, Some(9)), count(3, Some(5)), closed]).unwrap().unwrap();
+        let closed = Count { key: Key { kind: counted(None, false).kind(), ..key }, amount: 4, due_ms: None };
+        let bytes = encode(tile, &[count(2, Some(9)), closed, count(3, Some(5))]).unwrap().unwrap();
         let reader = MvtReaderRef::new(&bytes).unwrap();
         let layer = reader.layers().next().unwrap();
         let said = layer.features().map(|feature| {
@@ -314,7 +353,7 @@ mod tests {
             for severity_rank in 0..4 {
                 for category in CATEGORIES.iter().chain(&[""]) {
                     for is_open in [false, true] {
-                        let key = Key { level: 10, cell, severity_rank, category, is_open };
+                        let key = Key { level: 10, cell, kind: Kind::of(severity_rank, category, is_open) };
                         let due_ms = is_open.then_some(1_790_000_000_000 + cell);
                         counts.push(Count { key, amount: 24 + cell % 7, due_ms });
                     }

@@ -6,6 +6,7 @@
 //! a tile, and who may see it, is in `sync::tiles`. Start at [`Tile`].
 
 mod clip;
+pub mod count_pages;
 pub mod counts;
 pub mod features;
 mod point_layer;
@@ -23,7 +24,7 @@ pub const STRUCTURES_ZOOM: u8 = 12;
 /// Features of one tile, at most: of hazards, more are counted instead; of other layers, more are refused.
 pub const TILE_FEATURES: u32 = 50_000;
 /// What is read and written of a tile: a change of the bytes that are made of the same ledger makes it another.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 /// The media type of a tile.
 pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
 /// The name of the layer that holds hazards.

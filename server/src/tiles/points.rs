@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use geo::Geometry;
 
-use super::counts::{Counted, DEEPEST, Key, category};
+use super::counts::{Counted, Key, category};
 use super::features::e7;
 use super::point_layer::{Alike, PointLayer, Tag};
 use super::strips::{self, Entry, Spot, Strip};
@@ -122,7 +122,7 @@ impl<'t> Point<'t> {
         })
     }
 
-    /// What it is counted by in the deepest cells that are kept.
+    /// What it is counted by.
     pub fn key(&self) -> Key {
         let counted = Counted {
             place: self.place,
@@ -131,7 +131,7 @@ impl<'t> Point<'t> {
             is_open: self.is_open,
             due_ms: self.due_ms,
         };
-        counted.key(DEEPEST)
+        counted.key()
     }
 }
 

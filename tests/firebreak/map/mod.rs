@@ -21,7 +21,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use firebreak::domain::District;
 use firebreak::layers::{Feature, Layer, Value as Cell};
-use firebreak::store::{Derivation, UNNUMBERED};
+use firebreak::store::{Derivation, Store, UNNUMBERED};
 use firebreak::sync::Engine;
 use firebreak::sync::layers::{self, Selection};
 use firebreak::sync::sessions::Sight;
@@ -31,6 +31,19 @@ use firebreak_tests::server::{DISTRICT, Server};
 use serde_json::Value;
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
+
+/// Runs a statement behind the back of whoever keeps the ledger.
+async fn run(engine: &Engine, statement: &str) -> Result<()> {
+    match &engine.store {
+        Store::Sqlite { writer, .. } => {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(writer).await?;
+        }
+        Store::Postgres { writers, .. } => {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(writers).await?;
+        }
+    }
+    Ok(())
+}
 
 /// The map of a running server.
 pub(crate) struct Map {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak::layers::Layer;
-use firebreak::store::{MapHazardRow, Store};
+use firebreak::store::MapHazardRow;
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
@@ -10,7 +10,7 @@ use firebreak_tests::map::{fill, row};
 use firebreak_tests::server::{Backend, Server};
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::beside;
+use super::{beside, run};
 
 /// The key of the last strip.
 const LAST: &str = "(SELECT max(first) FROM tile_strips)";
@@ -61,19 +61,8 @@ async fn a_damaged_strip_costs_nothing_but_to_make_them_anew_and_a_ledger_withou
         let tile = Tile::of_place(rows[0].place, 12).context("no such tile")?;
         let wanted = Wanted::all(Layer::Hazards, tile, Sight::District);
         let whole = tiles::made(&engine, &district, &wanted).await?.bytes;
-        let damage = async |statement: &str| -> Result<()> {
-            match &engine.store {
-                Store::Sqlite { writer, .. } => {
-                    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(writer).await?;
-                }
-                Store::Postgres { writers, .. } => {
-                    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(writers).await?;
-                }
-            }
-            Ok(())
-        };
         let bytes = if backend == Backend::Sqlite { "x'00'" } else { "'\\x00'::bytea" };
-        damage(&format!("UPDATE tile_strips SET strip = {bytes}")).await?;
+        run(&engine, &format!("UPDATE tile_strips SET strip = {bytes}")).await?;
         ensure!(tiles::made(&engine, &district, &wanted).await.is_err(), "a damaged strip makes no tile");
         let again = [MapHazardRow { kind: Some("bamboo".to_owned()), ..rows[7].clone() }];
         fill(&engine, &district, again).await?;
@@ -81,9 +70,11 @@ async fn a_damaged_strip_costs_nothing_but_to_make_them_anew_and_a_ledger_withou
         ensure!(String::from_utf8_lossy(&healed).contains("bamboo"), "{backend:?}");
         fill(&engine, &district, [rows[7].clone()]).await?;
         assert_eq!(tiles::made(&engine, &district, &wanted).await?.bytes, whole);
-        damage("DELETE FROM tile_strips").await?;
-        ensure!(server.check().await?["ok"] == true, "they are made when the ledger is opened");
-        assert_eq!(tiles::made(&engine, &district, &wanted).await?.bytes, whole, "{backend:?}");
+        for gone in ["DELETE FROM tile_strips", "DELETE FROM tile_counts"] {
+            run(&engine, gone).await?;
+            ensure!(server.check().await?["ok"] == true, "{gone}: they are made when the ledger is opened");
+            assert_eq!(tiles::made(&engine, &district, &wanted).await?.bytes, whole, "{backend:?}");
+        }
     }
     Ok(())
 }

@@ -334,7 +334,11 @@ async fn the_earliest_deadline_of_a_small_zoom_follows_orders_and_closing() -> R
     let earliest = async || -> Result<Option<i64>> {
         let tile = tile_of(BEGIN, 5)?;
         let counts = engine.store.read().await?.tile_counts(district.key, tile).await?;
-        Ok(counts.iter().filter(|count| count.key.severity_rank == 2).filter_map(|count| count.due_ms).min())
+        Ok(counts
+            .iter()
+            .filter(|count| count.key.kind.severity_rank() == 2)
+            .filter_map(|count| count.due_ms)
+            .min())
     };
     let before = earliest().await?.context("no deadline by the rules")?;
     let path = format!("/v1/hazards/{}/commands", report.record);

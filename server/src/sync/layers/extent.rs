@@ -18,7 +18,7 @@ use crate::store::{FactType, Transaction};
 use crate::sync::sessions::Sight;
 use crate::sync::{Engine, SyncError};
 use crate::tiles::Tile;
-use crate::tiles::counts::WIDEST;
+use crate::tiles::count_pages::PAGE_ZOOM;
 
 /// What holds every feature of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -79,9 +79,9 @@ pub async fn extent(
 
 /// The box of the cells that hold a hazard.
 async fn cells(reading: &mut Transaction, district: &District) -> Result<Option<[f64; 4]>, SyncError> {
-    let cells = reading.hazard_cells(district.key, WIDEST).await?;
-    let down = 62 - 2 * u32::from(WIDEST);
-    let tiles = cells.into_iter().filter_map(|cell| Tile::of_place(cell << down, WIDEST));
+    let pages = reading.hazard_pages(district.key).await?;
+    let down = 62 - 2 * u32::from(PAGE_ZOOM);
+    let tiles = pages.into_iter().filter_map(|page| Tile::of_place(page << down, PAGE_ZOOM));
     Ok(tiles.map(|tile| tile.bounds(0.0)).reduce(both))
 }
 
