@@ -19,7 +19,7 @@ const CHUNK: usize = 256;
 pub(crate) type Operation = (i64, Uuid, Vec<u8>, Uuid, Uuid, i64, i64, i64, i64, Vec<u8>);
 pub(crate) type Record = (i64, Uuid, i64, i64, i64, i64, i64, i64, i64, Option<i64>, i64, Vec<u8>);
 type Run = (i64, Vec<u8>, Uuid, i64, i64, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Uuid>, i64, Vec<u8>);
-type Photo = (i64, Vec<u8>, Uuid, Uuid, i64);
+type Photo = (i64, Vec<u8>, Uuid, Uuid, i64, i64);
 
 /// Everything that the server wrote for operations, in the order of the changes.
 pub(crate) struct Rows {
@@ -43,7 +43,7 @@ const RECORDS: &str = "SELECT district, record, collection, change, class, state
      place_since, view FROM records WHERE collection = 0 ORDER BY change";
 const RUNS: &str = "SELECT district, bundle, device, first, last, previous, chain, members, proof, presenter, \
      received_ms, receipt FROM runs WHERE presenter IS NOT NULL ORDER BY received_ms";
-const PHOTOS: &str = "SELECT p.district, p.sha256, p.record, p.device, p.is_settled FROM photos p \
+const PHOTOS: &str = "SELECT p.district, p.sha256, p.record, p.device, p.is_settled, p.named_ms FROM photos p \
      JOIN records r ON r.district = p.district AND r.record = p.record ORDER BY r.change";
 
 macro_rules! read {
@@ -98,9 +98,12 @@ pub(crate) fn text(head: &'static str, columns: usize, rows: usize, marks: Marks
 }
 
 macro_rules! insert {
-    ($connection:expr, $marks:expr, $rows:expr, $columns:literal, $head:literal, |$query:ident, $row:ident| $bind:expr) => {
+    (
+        $connection:expr, $marks:expr, $insert:literal, $rows:expr, $columns:literal, $head:literal,
+        |$query:ident, $row:ident| $bind:expr
+    ) => {
         for chunk in $rows.chunks(CHUNK) {
-            let text = text($head, $columns, chunk.len(), $marks);
+            let text = text(concat!($insert, $head), $columns, chunk.len(), $marks);
             let mut $query = sqlx::query(text);
             for $row in chunk {
                 $query = $bind;
@@ -111,13 +114,14 @@ macro_rules! insert {
 }
 
 macro_rules! write_part {
-    ($connection:expr, $marks:expr, $operations:expr, $records:expr, $runs:expr, $photos:expr) => {{
+    ($connection:expr, $marks:expr, $insert:literal, $operations:expr, $records:expr, $runs:expr, $photos:expr) => {{
         insert!(
             $connection,
             $marks,
+            $insert,
             $operations,
             10,
-            "INSERT INTO operations (district, record, identity, operation, device, \
+            "operations (district, record, identity, operation, device, \
             sequence, disposition, flags, received_ms, bytes) VALUES",
             |query, row| query
                 .bind(row.0)
@@ -134,9 +138,10 @@ macro_rules! write_part {
         insert!(
             $connection,
             $marks,
+            $insert,
             $records,
             12,
-            "INSERT INTO records (district, record, collection, change, class, state, \
+            "records (district, record, collection, change, class, state, \
             flags, number, received_ms, place, place_since, view) VALUES",
             |query, row| query
                 .bind(row.0)
@@ -155,9 +160,10 @@ macro_rules! write_part {
         insert!(
             $connection,
             $marks,
+            $insert,
             $runs,
             12,
-            "INSERT INTO runs (district, bundle, device, first, last, previous, chain, \
+            "runs (district, bundle, device, first, last, previous, chain, \
             members, proof, presenter, received_ms, receipt) VALUES",
             |query, row| query
                 .bind(row.0)
@@ -176,10 +182,17 @@ macro_rules! write_part {
         insert!(
             $connection,
             $marks,
+            $insert,
             $photos,
-            5,
-            "INSERT INTO photos (district, sha256, record, device, is_settled) VALUES",
-            |query, row| query.bind(row.0).bind(row.1.as_slice()).bind(row.2).bind(row.3).bind(row.4)
+            6,
+            "photos (district, sha256, record, device, is_settled, named_ms) VALUES",
+            |query, row| query
+                .bind(row.0)
+                .bind(row.1.as_slice())
+                .bind(row.2)
+                .bind(row.3)
+                .bind(row.4)
+                .bind(row.5)
         );
     }};
 }
@@ -202,10 +215,10 @@ pub(crate) async fn write(database: &Database, rows: &Rows, transactions: usize)
         let mut transaction = store.begin().await?;
         match &mut transaction {
             Transaction::Sqlite(held) => {
-                write_part!(held, Marks::Plain, operations, records, runs, photos);
+                write_part!(held, Marks::Plain, "INSERT OR FAIL INTO ", operations, records, runs, photos);
             }
             Transaction::Postgres(held) => {
-                write_part!(held, Marks::Numbered, operations, records, runs, photos);
+                write_part!(held, Marks::Numbered, "INSERT INTO ", operations, records, runs, photos);
             }
         }
         transaction.commit().await?;

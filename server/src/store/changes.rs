@@ -107,7 +107,7 @@ type Row = (Uuid, i64, i64, Option<i64>, i64, Vec<u8>);
 const SELECT_FEED: &str = "SELECT record, collection, change, place, place_since, view FROM records \
      WHERE district = $1 AND class = $2 AND change > $3 AND change <= $4 ORDER BY change LIMIT $5 + 0";
 const SELECT_PLACED: &str = "SELECT record, collection, change, place, place_since, view FROM records \
-     WHERE district = $1 AND (place >> 40, change) > ($2, $3) AND place >> 40 <= $4 AND place IS NOT NULL \
+     WHERE district = $1 AND place >> 40 >= $2 AND (place >> 40, change) > ($2, $3) AND place >> 40 <= $4 AND place IS NOT NULL \
      ORDER BY place >> 40, change LIMIT $5 + 0";
 
 fn feed_row((record, collection, change, place, since, view): Row) -> FeedRow {
@@ -205,6 +205,14 @@ impl Transaction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::connect::planned;
+
+    #[tokio::test]
+    async fn records_are_read_from_their_cell_on() {
+        let plan = planned(SELECT_PLACED).await;
+        assert!(plan.contains("records_by_cell (district=? AND <expr>>? AND <expr><?)"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
 
     #[test]
     fn cells_of_ranges_lie_apart_and_each_place_is_in_one() {

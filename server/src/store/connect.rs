@@ -265,3 +265,16 @@ async fn open_postgres(address: &str) -> Result<Store, StoreError> {
     let glances = Arc::new(Glances::of(&readers, glances::POSTGRES_KEPT));
     Ok(Store::Postgres { writers, readers, glances })
 }
+
+/// How SQLite goes about a statement in a ledger without statistics.
+#[cfg(test)]
+pub(super) async fn planned(statement: &'static str) -> String {
+    let ledger = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await;
+    let ledger = ledger.unwrap_or_else(|error| panic!("{error}"));
+    SQLITE_MIGRATIONS.run(&ledger).await.unwrap_or_else(|error| panic!("{error}"));
+    let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(sqlx::AssertSqlSafe(format!(
+        "EXPLAIN QUERY PLAN {statement}"
+    )));
+    let steps = plan.fetch_all(&ledger).await.unwrap_or_else(|error| panic!("{error}"));
+    steps.into_iter().map(|(_, _, _, step)| step).collect::<Vec<_>>().join("; ")
+}

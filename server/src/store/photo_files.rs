@@ -79,16 +79,18 @@ const COMPLETE_FILE: &str = "INSERT INTO photo_files (district, sha256, uploader
 const ERASE_FILE: &str = "INSERT INTO photo_files (district, sha256, uploader, bytes, started_ms, erased_ms) \
      VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (district, sha256) DO UPDATE SET erased_ms = excluded.erased_ms";
 const DELETE_FILE: &str = "DELETE FROM photo_files WHERE district = $1 AND sha256 = $2";
+/// Photos are found by the first bytes of their hash. Where a statement asked for nothing that stands in the row alone, and for
+/// no order, SQLite would rather read all photos of the district from the index of records.
 const SELECT_RECORDS: &str = "SELECT record FROM photos WHERE district = $1 AND sha256 = $2 \
-     AND substr(sha256, 1, 8) = substr($2, 1, 8) ORDER BY record";
+     AND substr(sha256, 1, 8) = substr($2, 1, 8) AND is_settled >= 0";
 const COUNT_UNNAMED: &str = "SELECT count(*), CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM photo_files \
      WHERE district = $1 AND uploader = $2 AND erased_ms IS NULL AND NOT EXISTS (SELECT 1 FROM photos \
      WHERE photos.district = photo_files.district AND photos.sha256 = photo_files.sha256 \
-     AND substr(photos.sha256, 1, 8) = substr(photo_files.sha256, 1, 8))";
+     AND substr(photos.sha256, 1, 8) = substr(photo_files.sha256, 1, 8) AND photos.is_settled >= 0)";
 const SELECT_STALE: &str = "SELECT sha256, completed_ms, erased_ms FROM photo_files WHERE district = $1 AND sha256 > $2 \
      AND (erased_ms IS NOT NULL OR (completed_ms IS NULL AND started_ms < $3) OR (completed_ms < $4 AND NOT EXISTS \
      (SELECT 1 FROM photos WHERE photos.district = photo_files.district AND photos.sha256 = photo_files.sha256 \
-     AND substr(photos.sha256, 1, 8) = substr(photo_files.sha256, 1, 8)))) \
+     AND substr(photos.sha256, 1, 8) = substr(photo_files.sha256, 1, 8) AND photos.is_settled >= 0))) \
      ORDER BY sha256 LIMIT $5 + 0";
 const SELECT_OUTSTANDING: &str = "SELECT record, sha256, device, named_ms FROM photos WHERE district = $1 \
      AND is_settled = 0 AND (record, sha256) > ($2, $3) ORDER BY record, sha256 LIMIT $4 + 0";
@@ -247,14 +249,16 @@ impl Transaction {
         Ok(())
     }
 
-    /// The records that name a photo.
+    /// The records that name a photo, by their ids.
     pub async fn records_of_photo(
         &mut self,
         district: DistrictKey,
         photo: PhotoHash,
     ) -> Result<Vec<RecordId>, StoreError> {
         let rows = fetch_all!(self, (Uuid,), SELECT_RECORDS, district.0, photo.0.to_vec());
-        Ok(rows.into_iter().map(|(record,)| RecordId(record)).collect())
+        let mut records: Vec<RecordId> = rows.into_iter().map(|(record,)| RecordId(record)).collect();
+        records.sort_unstable();
+        Ok(records)
     }
 
     /// How many photos of an uploader no record names, and their bytes.
@@ -330,5 +334,19 @@ impl Transaction {
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::connect::planned;
+
+    #[tokio::test]
+    async fn photos_are_looked_for_by_their_hash() {
+        for statement in [SELECT_RECORDS, COUNT_UNNAMED, SELECT_STALE] {
+            let plan = planned(statement).await;
+            assert!(plan.contains("photos_by_hash (district=? AND <expr>=?)"), "{statement}: {plan}");
+        }
     }
 }
