@@ -9,6 +9,7 @@ use firebreak::tiles::Tile;
 use firebreak_tests::map::{fill, row};
 use firebreak_tests::server::{Backend, Server};
 use sqlx::{Connection as _, SqliteConnection};
+use uuid::Uuid;
 
 use super::{beside, run};
 
@@ -103,6 +104,32 @@ async fn a_text_that_is_redacted_is_on_no_tile_from_then_on() -> Result<()> {
         transaction.blank_on_map(district.key, rows[0].record, "a name").await?;
         transaction.commit().await?;
         assert_eq!(texts().await?, [false, true], "{backend:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unit_is_shown_its_hazards_in_the_bytes_that_everybody_is_shown_however_long_their_texts()
+-> Result<()> {
+    let unit = Uuid::from_u128(77);
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        let long = "毛竹距导线不足三米".repeat(30);
+        let rows = [1, 2].map(|number| MapHazardRow {
+            kind: Some(long.clone()),
+            unit_id: Some(unit),
+            ..row(number, (299_800_000, 1_030_000_000))
+        });
+        fill(&engine, &district, rows.clone()).await?;
+        let tile = Tile::of_place(rows[0].place, 14).context("no such tile")?;
+        let everybody = Wanted::all(Layer::Hazards, tile, Sight::District);
+        let own = Wanted::all(Layer::Hazards, tile, Sight::Units([unit].into()));
+        let shown = tiles::made(&engine, &district, &everybody).await?.bytes.context("an empty tile")?;
+        ensure!(tiles::made(&engine, &district, &own).await?.bytes.as_ref() == Some(&shown), "{backend:?}");
+        let text = String::from_utf8_lossy(&shown).into_owned();
+        let cut = |characters| long.chars().take(characters).collect::<String>();
+        ensure!(text.contains(&cut(60)) && !text.contains(&cut(61)), "{backend:?}: it is cut at 60");
     }
     Ok(())
 }
