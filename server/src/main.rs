@@ -13,5 +13,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
     // What blocks here computes; more threads than cores can use only keep more memory, since each keeps its own.
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all().max_blocking_threads(threads + 1).build()?.block_on(cli.run())
+    // What the database has answered goes on before what has just come.
+    runtime.enable_all().max_blocking_threads(threads + 1).global_queue_interval(1);
+    runtime.build()?.block_on(cli.run())
 }

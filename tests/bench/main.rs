@@ -31,6 +31,11 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use figure::Figures;
+use tikv_jemallocator::Jemalloc;
+
+/// The server's: what is measured inside this process costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Measures and prints.
 #[derive(Debug, Parser)]

@@ -1,7 +1,10 @@
 //! What the kernel counted for the server's process: processor time, bytes written, memory; and its own counters.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use firebreak_tests::server::Server;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Clock ticks a second of `/proc/PID/stat` on Linux.
 const TICKS: f64 = 100.0;
@@ -29,7 +32,7 @@ impl Counted {
         let metrics = server.client()?.get("/metrics").await?.text();
         Ok(Self {
             cpu_s: cpu_s(&id.to_string())?,
-            own_cpu_s: cpu_s("self")?,
+            own_cpu_s: own_cpu_s()?,
             written: value_after(&io, "write_bytes: "),
             groups: value_after(&metrics, "firebreak_groups_total "),
             bundles: value_after(&metrics, "firebreak_bundles_total "),
@@ -48,14 +51,20 @@ impl Counted {
     }
 }
 
-/// Processor seconds of a process, user and system.
-pub(crate) fn cpu_s(process: &str) -> Result<f64> {
+/// Processor seconds of a process, user and system, to the hundredth.
+fn cpu_s(process: &str) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let after_name = stat.rsplit(") ").next().unwrap_or_default();
     let ticks = |at: usize| -> f64 {
         after_name.split(' ').nth(at).and_then(|text| text.parse().ok()).unwrap_or(0.0)
     };
     Ok((ticks(11) + ticks(12)) / TICKS)
+}
+
+/// Processor seconds of this process, to the nanosecond.
+pub(crate) fn own_cpu_s() -> Result<f64> {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Ok(Duration::new(u64::try_from(time.tv_sec)?, u32::try_from(time.tv_nsec)?).as_secs_f64())
 }
 
 fn value_after(text: &str, name: &str) -> f64 {

@@ -22,22 +22,22 @@ use sqlx::{Connection as _, SqliteConnection};
 use crate::crew;
 use crate::figure::{Figures, number};
 use crate::million::Map;
-use crate::process::{Counted, cpu_s};
+use crate::process::{Counted, own_cpu_s};
 
 /// Rows of a transaction, as the deriver writes them.
 const WINDOW: usize = 500;
 /// Windows that are counted, or are not, in turn.
-const WINDOWS: usize = 10;
+const WINDOWS: usize = 20;
 /// Turns: half of them counted.
 const TURNS: usize = 22;
 
 /// Processor seconds of something that is done so often.
 async fn cpu_of<F: Future<Output = Result<()>>>(times: u32, mut work: impl FnMut() -> F) -> Result<f64> {
-    let before = cpu_s("self")?;
+    let before = own_cpu_s()?;
     for _ in 0..times {
         work().await?;
     }
-    Ok((cpu_s("self")? - before) / f64::from(times))
+    Ok((own_cpu_s()? - before) / f64::from(times))
 }
 
 /// `tile_small_bytes`, `tile_small_cpu`, `tile_select_cpu`.
@@ -60,11 +60,11 @@ pub(crate) async fn zooms(figures: &mut Figures, map: &Map) -> Result<()> {
     let ten = tile(10)?;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(server.ledger()?).read_only(true);
     let mut connection = SqliteConnection::connect_with(&options).await?;
-    let before = cpu_s("self")?;
+    let before = own_cpu_s()?;
     for _ in 0..20 {
         select(&mut connection, district, ten).await?;
     }
-    let selected = (cpu_s("self")? - before) / 20.0;
+    let selected = (own_cpu_s()? - before) / 20.0;
     let shown = cpu_of(20, || raw_tile(engine, district, ten)).await?;
     figures.print("tile_select_cpu", shown * 1e3, "ms", shown / selected, "bare_select");
     Ok(())
@@ -108,7 +108,7 @@ pub(crate) async fn kept(figures: &mut Figures, map: &Map) -> Result<()> {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for is_counted in (0..TURNS).map(|turn| turn % 2 == 1) {
         let rows: Vec<MapHazardRow> = rows.by_ref().take(WINDOW * WINDOWS).collect();
-        let before = cpu_s("self")?;
+        let before = own_cpu_s()?;
         for rows in rows.chunks(WINDOW) {
             let mut transaction = engine.store.begin().await?;
             transaction.take_counter(district.key, 0).await?;
@@ -120,7 +120,7 @@ pub(crate) async fn kept(figures: &mut Figures, map: &Map) -> Result<()> {
         }
         let Store::Sqlite { writer, .. } = &engine.store else { bail!("not SQLite") };
         sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(writer).await?;
-        if is_counted { &mut with } else { &mut without }.push(cpu_s("self")? - before);
+        if is_counted { &mut with } else { &mut without }.push(own_cpu_s()? - before);
     }
     let cost = (middle(&mut with)? - middle(&mut without)?) / number(WINDOW * WINDOWS);
     let (phones, bundles, operations) = LOAD;
