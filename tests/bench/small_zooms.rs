@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use firebreak::domain::District;
 use firebreak::geometry::place;
 use firebreak::layers::Layer;
-use firebreak::store::{MapHazardRow, Store};
+use firebreak::store::{Changed, MapHazardRow, Shown, Store};
 use firebreak::sync::Engine;
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
@@ -97,8 +97,8 @@ async fn select(connection: &mut SqliteConnection, district: &District, tile: Ti
 }
 
 /// `counts_kept`: what keeping the counts of a hazard costs that comes to the others, beside what taking its report in costs.
-/// Windows are counted or not in turn, and each turn pays for the folding of its own log into the file, since what
-/// writing their rows costs is most of it.
+/// The hazards themselves are not written: that costs thirty times as much, and hides it. Transactions hold the counts of a
+/// window, or nothing but the new version of the map, in turn, and each turn folds its own log into the file.
 pub(crate) async fn kept(figures: &mut Figures, map: &Map) -> Result<()> {
     const LOAD: (usize, usize, usize) = (8, 5, 1_000);
     Figures::say("tiles: what keeping counts costs");
@@ -110,12 +110,12 @@ pub(crate) async fn kept(figures: &mut Figures, map: &Map) -> Result<()> {
         let rows: Vec<MapHazardRow> = rows.by_ref().take(WINDOW * WINDOWS).collect();
         let before = own_cpu_s()?;
         for rows in rows.chunks(WINDOW) {
+            let rows = if is_counted { rows } else { &[] };
+            let came = rows.iter().map(|row| Changed { old: None, new: Some(Shown::from(row)) });
+            let deltas = Deltas::from(came.collect::<Vec<_>>().as_slice());
             let mut transaction = engine.store.begin().await?;
             transaction.take_counter(district.key, 0).await?;
-            let changes = transaction.replace_map_hazards(district.key, rows).await?;
-            if is_counted {
-                transaction.keep_tile_counts(district.key, &Deltas::from(changes.as_slice())).await?;
-            }
+            transaction.keep_tile_counts(district.key, &deltas).await?;
             transaction.commit().await?;
         }
         let Store::Sqlite { writer, .. } = &engine.store else { bail!("not SQLite") };

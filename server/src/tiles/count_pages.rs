@@ -15,8 +15,8 @@ use super::counts::{CELL_ZOOM, Count, Delta, Deltas, KINDS, Key, Kind};
 
 /// The zoom whose cells are pages.
 pub const PAGE_ZOOM: u8 = 11;
-/// A page has two to the power of so many cells.
-const CELL_BITS: u32 = 2 * (CELL_ZOOM - PAGE_ZOOM) as u32;
+/// A page has two to the power of so many cells: two bits for each zoom between the two.
+const CELL_BITS: u32 = 4;
 /// Kinds are less than two to the power of so many.
 const KIND_BITS: u32 = KINDS.trailing_zeros();
 /// The deadline where none of the open ones has any.
@@ -251,6 +251,7 @@ mod tests {
 
     #[test]
     fn changes_are_told_apart_by_page() {
+        assert_eq!(CELL_BITS, 2 * u32::from(CELL_ZOOM - PAGE_ZOOM));
         let other = Key { cell: key(15, true).cell + 1, ..key(15, true) };
         let changes = [key(0, true), key(15, true), other].map(|key| (key, delta(1, None, None)));
         let deltas = Deltas(changes.into());

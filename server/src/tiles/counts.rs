@@ -2,7 +2,7 @@
 //! the earliest deadline of those that are.
 //!
 //! Cells of one zoom are kept ([`CELL_ZOOM`]), in pages ([`super::count_pages`]); a tile adds up those of its own
-//! ([`Sums`]). [`Deltas`] is what a change of hazards does to them, [`encode`] the tile. Keeping them is
+//! ([`added_up`]). [`Deltas`] is what a change of hazards does to them, [`encode`] the tile. Keeping them is
 //! `store::tile_counts`.
 
 use std::collections::BTreeMap;
