@@ -35,8 +35,8 @@ pub(super) fn record_row(
     }
 }
 
-/// Inserts many rows by few statements: `$head` before the values, `$tail` after them. While the database has one, the next
-/// is put together.
+/// Inserts many rows by few statements: `$head` names the table and its columns, `$tail` stands behind the values. While the
+/// database has one, the next is put together.
 macro_rules! insert_rows {
     ($transaction:expr, $rows:expr, $head:literal, $tail:literal, |$row:ident, $item:ident| $push:expr) => {
         $crate::store::each_backend!(&mut *$transaction, connection => {
