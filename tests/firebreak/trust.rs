@@ -233,10 +233,8 @@ async fn who_vouches_for_an_operation_of_a_revoked_phone_is_asked_for_its_photos
         let (_, stolen, mut kept, report) = signed_by_both(&server, is_stolen_first).await?;
         revoke_whole(&server, &stolen).await?;
         let reply = kept.sync::<Vec<u8>>(&[]).await?;
-        let asked = reply.frames.iter().any(|frame| {
-            matches!(frame, Frame::Photos(hashes)
-                if report.photos.iter().all(|photo| hashes.contains(&photo.sha256)))
-        });
+        let wanted = reply.wanted_photos();
+        let asked = report.photos.iter().all(|photo| wanted.contains(&photo.sha256));
         ensure!(asked, "stolen first {is_stolen_first}: {reply:?}");
     }
     Ok(())

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use sync_protocol::cbor::Raw;
 use sync_protocol::exchange::{Cursor, End, Frame, FrameReader, Hello, Item, Receipt, Refused};
+use sync_protocol::ids::PhotoHash;
 
 /// No request of a test takes longer.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -329,6 +330,13 @@ impl SyncReply {
     /// The presenter's own sequences that the server lacks.
     pub fn missing(&self) -> Vec<(u64, u64)> {
         self.pick(|frame| if let Frame::Missing(ranges) = frame { Some(ranges.clone()) } else { None })
+            .flatten()
+            .collect()
+    }
+
+    /// Photos that the server asks for.
+    pub fn wanted_photos(&self) -> Vec<PhotoHash> {
+        self.pick(|frame| if let Frame::Photos(hashes) = frame { Some(hashes.clone()) } else { None })
             .flatten()
             .collect()
     }

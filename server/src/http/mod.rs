@@ -45,6 +45,7 @@ mod tokens;
 mod totals;
 mod units;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,9 +70,21 @@ use crate::config::Settings;
 use crate::sync::Engine;
 use crate::sync::sessions::Lasting;
 
-/// What handlers share.
+/// What handlers share: one count of its holders, as every request passes it on several times.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub struct Shared(Arc<Common>);
+
+impl Deref for Shared {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.0
+    }
+}
+
+/// What there is one of for all requests.
+#[derive(Debug)]
+pub struct Common {
     /// The engine.
     pub engine: Arc<Engine>,
     metrics: PrometheusHandle,
@@ -102,7 +115,7 @@ pub struct Shared {
     public_url: Option<Arc<str>>,
 }
 
-impl Shared {
+impl Common {
     /// What a link begins with: what the operator has said, else as its reader reaches this server.
     fn base(&self, headers: &HeaderMap) -> String {
         if let Some(address) = &self.public_url {
@@ -136,7 +149,7 @@ pub fn router(
     settings: &Settings,
     pin: Option<String>,
 ) -> Router {
-    let shared = Shared {
+    let shared = Shared(Arc::new(Common {
         engine: Arc::clone(engine),
         metrics,
         sync_slots: Arc::new(Semaphore::new(settings.sync_at_once)),
@@ -156,16 +169,18 @@ pub fn router(
         pin: pin.map(Arc::from),
         public_url: settings.public_url.as_deref().map(Arc::from),
         process: idempotency::process(),
-    };
-    api()
+    }));
+    let office = api()
         .merge(tiles())
         .merge(pages())
+        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
+        .layer(middleware::from_fn(conditional::tagged));
+    devices()
+        .merge(office)
         .fallback(|uri: Uri| async move {
             ogc::without_slash(&uri).unwrap_or_else(|| refused(uri.path(), Code::NotFound))
         })
         .method_not_allowed_fallback(|uri: Uri| async move { refused(uri.path(), Code::MethodNotAllowed) })
-        .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
-        .layer(middleware::from_fn(conditional::tagged))
         .layer(DefaultBodyLimit::max(OFFICE_BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), watch))
         .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
@@ -175,13 +190,17 @@ pub fn router(
         .with_state(shared)
 }
 
-/// What programs ask.
-fn api() -> Router<Shared> {
+/// What devices ask on [`DEVICE_ROUTES`]: their answers are kept under no key and have no tags.
+fn devices() -> Router<Shared> {
     Router::new()
-        // Devices.
         .route("/v1/enrol", post(enrol::enrol))
         .route("/v1/sync", post(sync::sync))
         .route("/v1/receipts/{bundle}", get(receipts::receipt))
+}
+
+/// What programs ask.
+fn api() -> Router<Shared> {
+    Router::new()
         // Who is signed in.
         .route("/v1/session", get(session::show).post(session::sign_in).delete(session::sign_out))
         .route("/v1/session/district", post(session::choose))

@@ -21,6 +21,7 @@ use crate::domain::Collection;
 use crate::store::{Transaction, Visit};
 use crate::sync::Engine;
 use crate::sync::admit::{self, Admitted};
+use crate::sync::ahead::{Ahead, Asked};
 use crate::sync::cursor::Cursor;
 use crate::sync::delivery::{self, Delivered, Delivery, Standing};
 use crate::sync::pull::{self, Part, Parts, Question};
@@ -42,11 +43,15 @@ pub(super) async fn sync(
     let body = read_body(&shared.rooms, request).await?;
     let request = exchange::decode_request(&body.bytes)?;
     let header = request.header;
-    if let Some(cursor) = &header.cursor {
-        Cursor::decode(cursor, &shared.engine.keys, presenter.district.key)?;
-    }
+    let cursor = match &header.cursor {
+        Some(cursor) => Cursor::decode(cursor, &shared.engine.keys, presenter.district.key)?,
+        None => Cursor::default(),
+    };
+    let budget =
+        header.budget.unwrap_or(limits::BUDGET_DEFAULT).clamp(limits::BUDGET_MIN, limits::BUDGET_MAX);
+    let asked = Asked { changes: cursor.changes, budget };
     let broken = request.broken.map(|(bytes, code)| (bytes.to_vec(), code));
-    let taken = take(&shared, &presenter, &header, &request.bundles, broken, received_ms).await?;
+    let taken = take(&shared, &presenter, &header, &request.bundles, (broken, asked), received_ms).await?;
     drop(body);
     let mut reading = None;
     let standing = if let Some(standing) = taken.standing {
@@ -66,9 +71,10 @@ pub(super) async fn sync(
         refused: taken.refused,
         cursor,
         lineage,
+        ahead: taken.ahead,
         areas: header.areas,
         collections: collections(&header.collections),
-        budget: header.budget.unwrap_or(limits::BUDGET_DEFAULT).clamp(limits::BUDGET_MIN, limits::BUDGET_MAX),
+        budget,
         received_ms,
         district: presenter.district,
         presenter: standing.presenter,
@@ -83,6 +89,7 @@ struct Taken {
     refused: Vec<exchange::Refused>,
     order: Vec<BundleHash>,
     standing: Option<Standing>,
+    ahead: Option<Arc<Ahead>>,
 }
 
 /// Opens and delivers the bundles of a request, a slice at a time: what is opened takes many times the room of its
@@ -92,7 +99,7 @@ async fn take(
     presenter: &Presenter,
     header: &RequestHeader,
     bundles: &[&[u8]],
-    mut broken: Option<(Vec<u8>, Code)>,
+    (mut broken, asked): (Option<(Vec<u8>, Code)>, Asked),
     received_ms: i64,
 ) -> Result<Taken, ApiError> {
     let mut taken = Taken::default();
@@ -110,6 +117,7 @@ async fn take(
         if left.is_empty() {
             delivery.visit = Some(visit(presenter.device.id, header, received_ms));
             delivery.acknowledged = (presenter.device.holders(), header.acknowledged.clone());
+            delivery.asked = Some(asked.clone());
         }
         let delivered = deliver(shared, presenter, delivery).await?;
         taken.order.extend(admitted.order);
@@ -117,6 +125,7 @@ async fn take(
         taken.receipts.extend(delivered.receipts);
         if left.is_empty() {
             taken.standing = delivered.standing;
+            taken.ahead = delivered.ahead;
             return Ok(taken);
         }
     }
@@ -173,7 +182,7 @@ async fn deliver(shared: &Shared, presenter: &Presenter, delivery: Delivery) -> 
                 tracing::warn!(error = %error, "a contact was not noted: {error}");
             }
         });
-        return Ok(Delivered { receipts: delivery::Receipts::new(), standing: None });
+        return Ok(Delivered { receipts: delivery::Receipts::new(), standing: None, ahead: None });
     }
     Ok(shared.engine.deliver(&presenter.district, delivery).await?)
 }

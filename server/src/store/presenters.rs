@@ -9,8 +9,9 @@ use super::rows::Keys as _;
 use super::{AreaVersion, StoreError, Transaction, each_backend};
 use crate::domain::{Device, DeviceRow, DistrictKey};
 
-/// Photos that one reply asks for.
-const PHOTOS: i64 = 200;
+/// Photos that one reply asks for: more than a phone uploads before it syncs again, and a list that leaves room in the
+/// smallest budget.
+const PHOTOS: i64 = 32;
 
 /// How one presenter stands.
 #[derive(Clone, Debug)]

@@ -68,30 +68,40 @@ pub async fn open(
         return Ok(admitted);
     }
     let mut reading = None;
+    let claims: Vec<Option<(DeviceId, u64)>> =
+        hashed.iter().map(|(_, bytes)| bundle::claimed(bytes)).collect();
     // What begins behind the presenter's head was not taken before: most bundles need no reading.
+    let is_ahead = |claim: &Option<(DeviceId, u64)>| {
+        presenter
+            .zip(*claim)
+            .is_some_and(|(known, (device, first))| device == known.id && first > known.head_sequence)
+    };
     let perhaps_taken: Vec<BundleHash> = hashed
         .iter()
-        .filter(|(_, bytes)| {
-            let claimed = bundle::claimed(bytes);
-            presenter
-                .zip(claimed)
-                .is_none_or(|(known, (device, first))| device != known.id || first <= known.head_sequence)
-        })
-        .map(|(hash, _)| *hash)
+        .zip(&claims)
+        .filter(|(_, claim)| !is_ahead(claim))
+        .map(|((hash, _), _)| *hash)
         .collect();
     if !perhaps_taken.is_empty() {
         let reading = engine.reading(&mut reading).await?;
         admitted.receipts = reading.receipts(district.key, &perhaps_taken).await?;
     }
-    let new: Vec<(BundleHash, Vec<u8>)> =
-        hashed.into_iter().filter(|(hash, _)| !admitted.receipts.contains_key(hash)).collect();
+    let (new, claims): (Vec<(BundleHash, Vec<u8>)>, Vec<_>) =
+        hashed.into_iter().zip(claims).filter(|((hash, _), _)| !admitted.receipts.contains_key(hash)).unzip();
     if new.is_empty() {
         return Ok(admitted);
     }
     let mut public_keys: BTreeMap<DeviceId, Vec<u8>> =
         presenter.iter().map(|device| (device.id, device.public_key.clone())).collect();
-    let signers: BTreeSet<DeviceId> =
-        new.iter().filter_map(|(_, bytes)| bundle::open(bytes).ok()).map(|opened| opened.device).collect();
+    // A bundle that claims nothing may still be one that can be opened.
+    let signers: BTreeSet<DeviceId> = new
+        .iter()
+        .zip(claims)
+        .filter_map(|((_, bytes), claim)| {
+            let opened = || bundle::open(bytes).ok().map(|opened| opened.device);
+            claim.map(|(device, _)| device).or_else(opened)
+        })
+        .collect();
     let others: Vec<DeviceId> =
         signers.into_iter().filter(|signer| !public_keys.contains_key(signer)).collect();
     if !others.is_empty() {

@@ -2,11 +2,13 @@
 //! [`super::group`].
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, DeviceId, NoticeId, PersonId};
 
 use super::SyncError;
+use super::ahead::{Ahead, Asked};
 use crate::domain::DistrictKey;
 use crate::reconcile::Arrival;
 use crate::store::{Lineage, PresenterRow, RefusedRow, StoreError, Transaction, Visit};
@@ -25,6 +27,8 @@ pub struct Delivery {
     pub visit: Option<Visit>,
     /// Notices that these persons have seen.
     pub acknowledged: (Vec<PersonId>, Vec<NoticeId>),
+    /// What the presenter will ask of the feed.
+    pub asked: Option<Asked>,
 }
 
 /// Receipts of a delivery, by bundle; a bundle whose own writing failed has none.
@@ -37,6 +41,8 @@ pub struct Delivered {
     pub receipts: Receipts,
     /// How its presenter stands after it.
     pub standing: Option<Standing>,
+    /// What of the feed was read for all presenters together.
+    pub ahead: Option<Arc<Ahead>>,
 }
 
 /// How a presenter and the district's feed stand.

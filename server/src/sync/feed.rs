@@ -3,6 +3,7 @@
 //! Every part ends with a cursor. What a reply is made of around the feed
 //! is in [`super::pull`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sync_protocol::cbor::Raw;
@@ -11,17 +12,18 @@ use sync_protocol::ids::RecordId;
 use sync_protocol::limits;
 use sync_protocol::view::{Omitted, View};
 
+use super::ahead::{Ahead, Stretch};
 use super::cursor::{CLASSES, Cursor};
 use super::pull::{Question, Writer};
 use super::{Engine, SyncError};
-use crate::domain::{Class, Collection};
+use crate::domain::Collection;
 use crate::geometry::{Area, GeoBox};
-use crate::store::{AreaVersion, FeedRow, InCell, Page, PastPlace, PresenterRow, Transaction};
+use crate::store::{AreaVersion, FeedRow, InCell, PastPlace, PresenterRow, Transaction};
 
 /// Rows read at a time.
-const PAGE_ROWS: u32 = 200;
+pub(super) const PAGE_ROWS: u32 = 200;
 /// Rows read at a time where the budget is small.
-const PAGE_ROWS_LEAST: u32 = 4;
+pub(super) const PAGE_ROWS_LEAST: u32 = 4;
 /// An item is about as large: a report of a phone takes some 870 bytes. Where items are smaller, another page is read.
 const ITEM_BYTES: u64 = 800;
 /// Ranges of keys that cover one box.
@@ -110,6 +112,8 @@ pub(super) struct Feed<'a> {
     cursor: Cursor,
     /// How far a change of areas is, while it goes on.
     progress: Option<Vec<u8>>,
+    /// What was read of the feed for phones that synced together. Let go of with the first page that is not in it.
+    ahead: Option<Arc<Ahead>>,
     /// Held while the phone keeps up.
     pub(super) reading: Option<Transaction>,
 }
@@ -118,7 +122,7 @@ impl<'a> Feed<'a> {
     pub(super) fn new(engine: &'a Arc<Engine>, question: &'a Question, reading: Option<Transaction>) -> Self {
         let mut cursor = question.cursor.clone();
         cursor.tags.clone_from(&question.lineage.tags);
-        Self { engine, question, cursor, progress: None, reading }
+        Self { engine, question, cursor, progress: None, ahead: question.ahead.clone(), reading }
     }
 
     /// Enters and leaves first, then items; the new areas are the device's only when all of it came, since what
@@ -231,7 +235,6 @@ impl<'a> Feed<'a> {
         let through = self.question.lineage.change;
         let known_through = self.question.cursor.newest();
         for class in 0..CLASSES {
-            let Some(number) = Class::ALL.get(class).map(|class| class.number()) else { break };
             let newest = self.question.lineage.newest.get(class).copied().unwrap_or(through);
             while let Some(after) = self.cursor.changes.get(class).copied() {
                 if after >= through {
@@ -241,19 +244,16 @@ impl<'a> Feed<'a> {
                     self.advance(class, through);
                     break;
                 }
-                let limit = self.page_rows(writer);
-                let page = Page { class: number, after, through, limit };
-                let reading = self.engine.reading(&mut self.reading).await?;
-                let rows = reading.feed(self.question.district.key, page).await?;
+                let stretch = self.stretch(writer, class, (after, through)).await?;
+                let rows = stretch.behind(after);
                 let outside: Vec<RecordId> =
                     rows.iter().filter(|row| !is_in(area, row)).map(|row| row.record).collect();
-                let past = reading.past_places(self.question.district.key, &outside).await?;
-                let is_last = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+                let past = self.past_places(&outside).await?;
                 for row in rows {
                     let change = row.change;
-                    if is_in(area, &row) {
-                        if self.is_wanted(&row) {
-                            writer.frame(&item(&row));
+                    if is_in(area, row) {
+                        if self.is_wanted(row) {
+                            writer.frame(&item(row));
                         }
                     } else {
                         let was_here = |since: u64, place: Option<i64>| {
@@ -276,7 +276,7 @@ impl<'a> Feed<'a> {
                         }
                     }
                 }
-                if is_last {
+                if stretch.is_last() {
                     self.advance(class, through);
                     break;
                 }
@@ -288,10 +288,33 @@ impl<'a> Feed<'a> {
         Ok(true)
     }
 
-    /// Rows worth reading at once: no more than the budget is likely to take.
-    fn page_rows(&self, writer: &Writer) -> u32 {
-        let left = self.question.budget.saturating_sub(writer.written);
-        u32::try_from(left / ITEM_BYTES).unwrap_or(PAGE_ROWS).clamp(PAGE_ROWS_LEAST, PAGE_ROWS)
+    /// What comes behind a change of a class: what was read of it for all, or a page of its own.
+    async fn stretch(
+        &mut self,
+        writer: &Writer,
+        class: usize,
+        (after, through): (u64, u64),
+    ) -> Result<Arc<Stretch>, SyncError> {
+        if let Some(stretch) = self.ahead.as_ref().and_then(|ahead| ahead.stretch(class, after, through)) {
+            return Ok(stretch);
+        }
+        self.ahead = None;
+        let limit = rows_within(self.question.budget.saturating_sub(writer.written));
+        let district = self.question.district.key;
+        let reading = self.engine.reading(&mut self.reading).await?;
+        Ok(Arc::new(Stretch::read(reading, district, class, (after, through), limit).await?))
+    }
+
+    /// Where these were before; that of none is not asked for.
+    async fn past_places(
+        &mut self,
+        records: &[RecordId],
+    ) -> Result<HashMap<RecordId, Vec<PastPlace>>, SyncError> {
+        if records.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let reading = self.engine.reading(&mut self.reading).await?;
+        Ok(reading.past_places(self.question.district.key, records).await?)
     }
 
     fn is_wanted(&self, row: &FeedRow) -> bool {
@@ -310,6 +333,11 @@ impl<'a> Feed<'a> {
         let cursor = self.cursor.encode(&self.engine.keys, self.question.district.key);
         Frame::Cursor(exchange::Cursor { cursor, progress })
     }
+}
+
+/// Rows worth reading at once: no more than so many bytes are likely to take.
+pub(super) fn rows_within(bytes: u64) -> u32 {
+    u32::try_from(bytes / ITEM_BYTES).unwrap_or(PAGE_ROWS).clamp(PAGE_ROWS_LEAST, PAGE_ROWS)
 }
 
 /// Whether a device with these areas is to hold a record.

@@ -15,6 +15,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, DeviceId, NoticeId, PersonId};
 use tokio::sync::oneshot;
 
+use super::ahead::{Ahead, Asked};
 use super::batch::Batch;
 use super::delivery::{Delivered, Receipts, Standing};
 use super::office::{self, Act, ActOutcome};
@@ -44,6 +45,7 @@ async fn supervised(group: impl Future<Output = ()>) {
 struct Done {
     bundles: Vec<BundleHash>,
     presenter: Option<DeviceId>,
+    asked: Option<Asked>,
     reply: DeliveryReply,
 }
 
@@ -64,7 +66,7 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
     for (delivery, reply) in deliveries {
         let bundles = delivery.arrivals.iter().map(|arrival| arrival.bundle).collect();
         let presenter = delivery.visit.as_ref().map(|visit| visit.device);
-        done.push(Done { bundles, presenter, reply });
+        done.push(Done { bundles, presenter, asked: delivery.asked, reply });
         arrivals.extend(delivery.arrivals);
         aside.push((delivery.refused, delivery.visit, delivery.acknowledged));
     }
@@ -90,32 +92,41 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
     }
 }
 
-/// Answers deliveries that were written: how all their presenters stand is read at once. Where it cannot be read, each
-/// reads its own and is told why it cannot.
+/// Answers deliveries that were written: how all their presenters stand is read at once, and what they hear first. Where
+/// it cannot be read, each reads its own and is told why it cannot.
 async fn answer(engine: Arc<Engine>, district: DistrictKey, done: Vec<Done>, receipts: Receipts) {
-    let devices: Vec<DeviceId> = done.iter().filter_map(|delivery| delivery.presenter).collect();
-    let mut standings = standings(&engine, district, &devices).await;
-    for Done { bundles, presenter, reply } in done {
+    let (mut standings, ahead) = after(&engine, district, &done).await;
+    for Done { bundles, presenter, reply, .. } in done {
         let has_bundles = !bundles.is_empty();
         let receipts: Receipts =
             bundles.into_iter().filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone()))).collect();
         let standing = presenter.and_then(|device| standings.remove(&device));
         // Where nothing that it brought could be written, its sender is to try again.
         let has_failed = has_bundles && receipts.is_empty();
-        let delivered = Delivered { receipts, standing };
+        let delivered = Delivered { receipts, standing, ahead: ahead.clone() };
         let answer = if has_failed { Err(SyncError::Refused(Code::Internal)) } else { Ok(delivered) };
         // A client that went away asks again and gets the same receipts.
         let _gone = reply.send(answer);
     }
 }
 
-/// How these presenters stand after the group; none of them where that cannot be read.
-async fn standings(
+/// How presenters stand after the group, and what of the feed they hear first; nothing where that cannot be read.
+async fn after(
     engine: &Engine,
     district: DistrictKey,
-    devices: &[DeviceId],
-) -> BTreeMap<DeviceId, Standing> {
-    let read = async { Standing::of_all(&mut engine.store.glance().await?, district, devices).await };
+    done: &[Done],
+) -> (BTreeMap<DeviceId, Standing>, Option<Arc<Ahead>>) {
+    let devices: Vec<DeviceId> = done.iter().filter_map(|delivery| delivery.presenter).collect();
+    let asked: Vec<&Asked> = done.iter().filter_map(|delivery| delivery.asked.as_ref()).collect();
+    let read = async {
+        let mut reading = engine.store.glance().await?;
+        let standings = Standing::of_all(&mut reading, district, &devices).await?;
+        let ahead = match standings.values().next() {
+            Some(standing) => Some(Ahead::read(&mut reading, district, &standing.lineage, &asked).await?),
+            None => None,
+        };
+        Ok::<_, StoreError>((standings, ahead.map(Arc::new)))
+    };
     let read = read.await;
     read.inspect_err(|error| tracing::warn!(error = %error, "presenters could not be read: {error}"))
         .unwrap_or_default()
@@ -250,7 +261,7 @@ mod tests {
     #[tokio::test]
     async fn a_group_that_panics_is_answered_and_the_next_goes_on() {
         let (reply, answer) = oneshot::channel::<Result<Delivered, SyncError>>();
-        let job = Done { bundles: Vec::new(), presenter: None, reply };
+        let job = Done { bundles: Vec::new(), presenter: None, asked: None, reply };
         supervised(async move {
             let _held = job;
             panic!("a plan that cannot be");

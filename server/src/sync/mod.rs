@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod admit;
+pub mod ahead;
 pub mod audit;
 pub mod backups;
 mod batch;

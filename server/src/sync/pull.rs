@@ -14,6 +14,7 @@ use sync_protocol::limits;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 
+use super::ahead::Ahead;
 use super::cursor::Cursor;
 use super::delivery::Receipts;
 use super::feed::{Feed, settle_areas};
@@ -41,6 +42,8 @@ pub struct Question {
     pub cursor: Cursor,
     /// Where the feed stands.
     pub lineage: Lineage,
+    /// What of the feed is read already.
+    pub ahead: Option<Arc<Ahead>>,
     /// The areas that the presenter holds.
     pub areas: Option<AreaState>,
     /// Numbers of the collections that it knows.

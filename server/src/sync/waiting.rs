@@ -4,10 +4,11 @@
 //! What a person at a desk waits for makes a group of its own, before the bundles that wait, and while desks are busy the
 //! groups of bundles are small: so a command waits for one short group. The two take turns: neither can starve the other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use sync_protocol::codes::Code;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::delivery::{Delivered, Delivery};
@@ -65,7 +66,8 @@ impl Engine {
             .or_insert_with(|| {
                 let (jobs, of_jobs) = mpsc::channel(QUEUE);
                 let (desks, of_desks) = mpsc::channel(QUEUE);
-                tokio::spawn(write(Arc::clone(self), district.clone(), Waiting::new(of_jobs, of_desks)));
+                let work = write(Arc::downgrade(self), district.clone(), Waiting::new(of_jobs, of_desks));
+                on_own_thread(&district.code, work);
                 Writer { jobs, desks }
             })
             .clone()
@@ -99,8 +101,21 @@ impl Engine {
     }
 }
 
-async fn write(engine: Arc<Engine>, district: District, mut waiting: Waiting) {
+/// Runs a writing task on a thread of its own. It takes some thirty turns to the database for a group, and everybody waits
+/// for it: the kernel lets it go on as soon as the database has answered, where the runtime's workers first end what they do.
+fn on_own_thread(district: &str, work: impl Future<Output = ()> + Send + 'static) {
+    let runtime = Handle::current();
+    let thread = std::thread::Builder::new().name(format!("writer {district}"));
+    // Where there is no thread to be had, its jobs are refused as the way to it is closed; the next request tries again.
+    if let Err(error) = thread.spawn(move || runtime.block_on(work)) {
+        tracing::error!(error = %error, "the writer of district {district} has no thread: {error}");
+    }
+}
+
+/// Writes groups until the engine is gone.
+async fn write(engine: Weak<Engine>, district: District, mut waiting: Waiting) {
     while let Some(jobs) = waiting.group().await {
+        let Some(engine) = engine.upgrade() else { return };
         group::run(&engine, &district, jobs).await;
     }
 }

@@ -1,5 +1,7 @@
 //! Uploads: cut at every edge, twice at once, wrong, early, late, killed.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::http::Client;
 use firebreak_tests::phone::{Phone, head_of};
@@ -13,10 +15,11 @@ use fixtures::device::transport::{Encoding, Http};
 use fixtures::device::{Device, Options};
 use fixtures::office::Office;
 use rand::{RngExt as _, SeedableRng as _};
-use sync_protocol::ids::RecordId;
+use sync_protocol::exchange::{RequestHeader, encode_request};
+use sync_protocol::ids::{PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits::{
-    PHOTO_BYTES, PHOTO_CHUNK_BYTES, UNNAMED_PHOTO_DAYS, UNNAMED_PHOTOS, UPLOAD_DAYS,
+    BUDGET_MIN, PHOTO_BYTES, PHOTO_CHUNK_BYTES, UNNAMED_PHOTO_DAYS, UNNAMED_PHOTOS, UPLOAD_DAYS,
 };
 
 use super::{File, report, state};
@@ -327,6 +330,35 @@ async fn a_server_killed_in_the_middle_goes_on_where_it_was() -> Result<()> {
         println!("{backend:?}: {kills} kills, {sent} bytes sent for {whole}");
         ensure!(sent <= whole + kills * PHOTO_CHUNK_BYTES, "a kill costs more than a chunk");
         server.check().await?;
+    }
+    Ok(())
+}
+
+/// The list of photos is no longer than what is uploaded between two syncs, and leaves room for records in the smallest
+/// budget; what it leaves out, it names once those before are there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_asks_for_thirty_two_photos_at_a_time_and_for_all_in_the_end() -> Result<()> {
+    const AT_A_TIME: usize = 32;
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let files: Vec<File> = (0..70).map(|seed| File::new(seed, 300)).collect();
+        for files in files.chunks(AT_A_TIME) {
+            let named: Vec<_> = files.iter().map(|file| file.named("before")).collect();
+            report(&mut phone, &named).await?;
+        }
+        let mut left: BTreeSet<PhotoHash> = files.iter().map(|file| file.hash).collect();
+        while !left.is_empty() {
+            let header = RequestHeader { budget: Some(BUDGET_MIN), ..phone.header() };
+            let reply = phone.client.sync(encode_request::<Vec<u8>>(&header, &[])).await?;
+            let wanted = reply.wanted_photos();
+            ensure!(wanted.len() == left.len().min(AT_A_TIME), "{} of {} wanted", wanted.len(), left.len());
+            for file in files.iter().filter(|file| wanted.contains(&file.hash)) {
+                ensure!(left.remove(&file.hash), "{} is wanted again", file.hash);
+                file.upload(&phone.client).await?;
+            }
+        }
+        ensure!(phone.sync::<Vec<u8>>(&[]).await?.wanted_photos().is_empty());
     }
     Ok(())
 }
