@@ -47,7 +47,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> Result<()> {
         servers.push((backend, filled(backend, &rows).await?));
     }
     let (_, first) = servers.first().context("no database")?;
-    let tipg = Tipg::start(&features(first).await?).await?;
+    let tipg = Tipg::start(&features(first).await?, ASKERS).await?;
     if tipg.is_none() {
         Figures::say("tiles: tipg or PostGIS is not installed; ours alone");
     }
@@ -102,9 +102,10 @@ async fn compare(
     (server, ours): (&Server, Vec<String>),
     (tipg, theirs): (Option<&Tipg>, Vec<String>),
 ) -> Result<()> {
-    let (own, own_bytes) = asked(&server.url, &server.token, ours).await?;
+    let own_urls = vec![server.url.clone(); ASKERS];
+    let (own, own_bytes) = asked(&own_urls, &server.token, ours).await?;
     let (their, their_bytes) = match tipg {
-        Some(tipg) => asked(&tipg.url, "", theirs).await?,
+        Some(tipg) => asked(&tipg.urls, "", theirs).await?,
         None => (f64::NAN, f64::NAN),
     };
     figures.print(name, own, unit, own / their, "tipg");
@@ -161,18 +162,22 @@ async fn features(server: &Server) -> Result<Vec<Value>> {
 }
 
 /// How often a second one of the list is given, the list again and again, by askers of one connection each; and its bytes,
-/// on average.
-async fn asked(url: &str, token: &str, paths: Vec<String>) -> Result<(f64, f64)> {
+/// on average. Each asker has an address of its own.
+async fn asked(urls: &[String], token: &str, paths: Vec<String>) -> Result<(f64, f64)> {
     let paths: Arc<[String]> = paths.into();
     // Once before the clock starts: neither side reads its files for the first time in the race.
-    let mut link = Link::open(url, token).await?;
-    for path in paths.iter() {
-        link.weigh(path).await?;
+    for url in urls {
+        let mut link = Link::open(url, token).await?;
+        for path in paths.iter() {
+            link.weigh(path).await?;
+        }
     }
     let began = Instant::now();
-    let askers: Vec<_> = (0..ASKERS)
-        .map(|asker| {
-            let (url, token, paths) = (url.to_owned(), token.to_owned(), Arc::clone(&paths));
+    let askers: Vec<_> = urls
+        .iter()
+        .enumerate()
+        .map(|(asker, url)| {
+            let (url, token, paths) = (url.clone(), token.to_owned(), Arc::clone(&paths));
             tokio::spawn(async move {
                 let mut link = Link::open(&url, &token).await?;
                 let (mut given, mut bytes) = (0_usize, 0.0);
@@ -201,8 +206,7 @@ async fn same_features(
     (server, ours): (&Server, &[String]),
     (tipg, theirs): (&Tipg, &[String]),
 ) -> Result<()> {
-    let (mut own, mut their) =
-        (Link::open(&server.url, &server.token).await?, Link::open(&tipg.url, "").await?);
+    let (mut own, mut their) = (Link::open(&server.url, &server.token).await?, tipg.link().await?);
     let folder = tempfile::tempdir()?;
     for (nth, (ours, theirs)) in ours.iter().zip(theirs).take(COMPARED).enumerate() {
         std::fs::write(folder.path().join(format!("{nth}-ours.mvt")), own.get(ours).await?)?;
@@ -222,8 +226,7 @@ async fn same_features(
 
 /// Both sides have the same features on each page, each with as many properties.
 async fn same_pages((server, ours): (&Server, &[String]), (tipg, theirs): (&Tipg, &[String])) -> Result<()> {
-    let (mut own, mut their) =
-        (Link::open(&server.url, &server.token).await?, Link::open(&tipg.url, "").await?);
+    let (mut own, mut their) = (Link::open(&server.url, &server.token).await?, tipg.link().await?);
     for (ours, theirs) in ours.iter().zip(theirs) {
         let (ours, theirs) = (shown(&own.get(ours).await?)?, shown(&their.get(theirs).await?)?);
         ensure!(ours.len() == PAGE && ours == theirs, "other features on a page of tipg");

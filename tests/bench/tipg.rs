@@ -1,12 +1,13 @@
 //! tipg on `PostGIS`, with the features that our server gives: what tiles and pages of items are raced against.
 //!
-//! It is set up as its documentation says, with the faster event loop and HTTP parser, and a worker a core.
+//! It is set up as its documentation says, with the faster event loop and HTTP parser, and a process for each asker: two
+//! connections to one address are now and then served by the same of its workers, and it is then half as fast.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use firebreak::layers::{ColumnKind, Layer};
 use firebreak::tiles::Tile;
 use firebreak_tests::python::project;
@@ -29,14 +30,15 @@ const POINTS: &str = "CREATE TABLE points AS SELECT id, severity, open, category
 
 /// tipg on a `PostGIS` of its own.
 pub(crate) struct Tipg {
-    /// Where it listens.
-    pub(crate) url: String,
-    process: Child,
+    /// Where each of its processes listens.
+    pub(crate) urls: Vec<String>,
+    processes: Vec<Child>,
 }
 
 impl Tipg {
-    /// Starts it with features of our layer of hazards, as GeoJSON. None where tipg or `PostGIS` is not there.
-    pub(crate) async fn start(features: &[Value]) -> Result<Option<Self>> {
+    /// Starts it for so many askers with features of our layer of hazards, as GeoJSON. None where tipg or `PostGIS` is not
+    /// there.
+    pub(crate) async fn start(features: &[Value], askers: usize) -> Result<Option<Self>> {
         let Some(python) = python() else { return Ok(None) };
         let address = firebreak_tests::postgres::database().await?;
         let mut connection = PgConnection::connect(&address).await?;
@@ -47,33 +49,30 @@ impl Tipg {
         connection.close().await?;
         settle(&address, "hazards").await?;
         settle(&address, "points").await?;
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
-        let process = Command::new(python)
-            .args(["-m", "uvicorn", "tipg.main:app", "--host", "127.0.0.1", "--port", &port])
-            .args(["--workers", "2", "--log-level", "warning", "--no-access-log"])
-            .args(["--loop", "uvloop", "--http", "httptools"])
-            // A worker that is busy is no dead one, and a connection that waits for the other side's turn is not idle.
-            .args(["--timeout-worker-healthcheck", "120", "--timeout-keep-alive", "75"])
-            .env("DATABASE_URL", address.replacen("postgres://", "postgresql://", 1))
-            .env("TIPG_MAX_FEATURES_PER_TILE", "100000")
-            .env("TIPG_TILE_BUFFER", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            // Its database ends before it does, of which it would tell at length.
-            .stderr(Stdio::null())
-            .spawn()?;
-        let tipg = Self { url: format!("http://127.0.0.1:{port}"), process };
+        let mut tipg = Self { urls: Vec::new(), processes: Vec::new() };
+        for _ in 0..askers {
+            let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
+            tipg.urls.push(format!("http://127.0.0.1:{port}"));
+            tipg.processes.push(process(&python, &port, &address)?);
+        }
         let began = Instant::now();
-        while let Err(error) = tipg.first_page().await {
-            ensure!(began.elapsed() < START, "tipg does not answer: {error}");
-            tokio::time::sleep(Duration::from_millis(500)).await;
+        for url in &tipg.urls {
+            while let Err(error) = Self::first_page(url).await {
+                ensure!(began.elapsed() < START, "tipg does not answer: {error}");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
         }
         Ok(Some(tipg))
     }
 
-    async fn first_page(&self) -> Result<()> {
-        Link::open(&self.url, "").await?.get(&Self::items(1, 0)).await?;
+    async fn first_page(url: &str) -> Result<()> {
+        Link::open(url, "").await?.get(&Self::items(1, 0)).await?;
         Ok(())
+    }
+
+    /// A connection to the first of its processes.
+    pub(crate) async fn link(&self) -> Result<Link> {
+        Link::open(self.urls.first().context("no process")?, "").await
     }
 
     /// It puts the column before the row.
@@ -88,12 +87,29 @@ impl Tipg {
 }
 
 impl Drop for Tipg {
-    /// Asks it to end, so that it ends its workers: they would outlive a parent that is killed.
+    /// Asks its processes to end.
     fn drop(&mut self) {
-        if let Some(id) = self.process.id() {
+        for id in self.processes.iter().filter_map(Child::id) {
             let _gone = std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status();
         }
     }
+}
+
+fn process(python: &Path, port: &str, address: &str) -> Result<Child> {
+    let process = Command::new(python)
+        .args(["-m", "uvicorn", "tipg.main:app", "--host", "127.0.0.1", "--port", port])
+        .args(["--log-level", "warning", "--no-access-log", "--loop", "uvloop", "--http", "httptools"])
+        // A connection that waits for the other side's turn is not idle.
+        .args(["--timeout-keep-alive", "75"])
+        .env("DATABASE_URL", address.replacen("postgres://", "postgresql://", 1))
+        .env("TIPG_MAX_FEATURES_PER_TILE", "100000")
+        .env("TIPG_TILE_BUFFER", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        // Its database ends before it does, of which it would tell at length.
+        .stderr(Stdio::null())
+        .spawn();
+    Ok(process?)
 }
 
 /// A table that was written just now is read from its index once it was looked through.

@@ -85,26 +85,28 @@ pub(super) use select_hazards;
 /// What a tile is of; then strips from the one that holds the first spot to the one that holds the last, where the counts
 /// that are kept say that the hazards are not too many.
 macro_rules! select_strips {
-    ($strip:literal) => {
+    ($strip:literal, $limit:literal) => {
         concat!(
-            "SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
-             (SELECT v.version FROM map_versions v WHERE v.district = $1), \
-             (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM tile_counts \
-              WHERE district = $1 AND page >= $4 AND page <= $5), NULL \
+            "WITH counted AS MATERIALIZED (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) AS amount \
+              FROM tile_counts WHERE district = $1 AND page >= $4 AND page <= $5) \
+             SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
+             (SELECT v.version FROM map_versions v WHERE v.district = $1), (SELECT amount FROM counted), NULL \
              UNION ALL SELECT NULL, NULL, NULL, ",
             $strip,
             " FROM (SELECT strip FROM tile_strips WHERE district = $1 AND first <= $3 \
               AND first >= coalesce((SELECT s.first FROM tile_strips s WHERE s.district = $1 AND s.first <= $2 \
                ORDER BY s.first DESC LIMIT 1), $2) \
-              AND (SELECT coalesce(sum(amount), 0) FROM tile_counts \
-               WHERE district = $1 AND page >= $4 AND page <= $5) <= $6 ORDER BY first) AS strips"
+              AND (SELECT amount FROM counted) <= $6 ORDER BY first",
+            $limit,
+            ") AS strips"
         )
     };
 }
-/// PostgreSQL sends each as a row: to put them together would take it as long again. SQLite's driver takes longer for a row
-/// than it takes SQLite to join it to the others.
-const SELECT_STRIPS: &str = select_strips!("strip");
-const SELECT_STRIPS_JOINED: &str = select_strips!("string_agg(strip, x'')");
+/// PostgreSQL sends each as a row: to put them together would take it as long again. There are no more of them than hazards,
+/// beside the first of all and the one before the tile; that so many are enough lets it read them in order, where it would
+/// gather and sort them. SQLite's driver takes longer for a row than it takes SQLite to join it to the others.
+const SELECT_STRIPS: &str = select_strips!("strip", " LIMIT 2 + $6");
+const SELECT_STRIPS_JOINED: &str = select_strips!("string_agg(strip, x'')", "");
 /// Bits of the key of a place.
 const PLACE_BITS: u8 = 62;
 const COUNT_HAZARDS: &str = "SELECT count(*) FROM (SELECT 1 FROM map_hazards WHERE district = ";

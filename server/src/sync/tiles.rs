@@ -9,14 +9,14 @@ use jiff::tz::TimeZone;
 use sync_protocol::codes::Code;
 
 use super::derive::local_day;
-use super::layers::{self, PAGE_MOST, Selection};
+use super::layers::{self, Moment, PAGE_MOST, Selection};
 use super::sessions::Sight;
 use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
 use crate::layers::predicate::Predicate;
 use crate::layers::{Feature, Layer};
 use crate::store::{StoreError, TileFilter, TileHazard, TileStrips, Transaction};
-use crate::tiles::counts;
+use crate::tiles::counts::{self, Count};
 use crate::tiles::features::{self, MARGIN};
 use crate::tiles::points::{self, Point};
 use crate::tiles::{COUNTED_ZOOM, MvtError, STRUCTURES_ZOOM, TILE_FEATURES, Tile};
@@ -44,6 +44,11 @@ impl Wanted {
     pub const fn is_narrowed(&self) -> bool {
         !self.selection.is_whole()
     }
+
+    /// Whether it is of hazards by what counts tell apart.
+    fn is_of_hazards(&self) -> bool {
+        self.layer == Layer::Hazards && !self.is_narrowed()
+    }
 }
 
 /// What a tile holds.
@@ -66,8 +71,9 @@ impl Made {
     }
 }
 
-/// Bytes of strips that are encoded where they were read: to hand them over would take longer.
-const AT_ONCE_BYTES: usize = 32 << 10;
+/// Bytes of strips that are encoded where they were read, in less than a millisecond: a thread that is woken for it costs
+/// the tile of some hundred hazards a third of its time.
+const AT_ONCE_BYTES: usize = 512 << 10;
 
 /// The first zoom that shows a layer.
 pub const fn first_zoom(layer: Layer) -> u8 {
@@ -144,7 +150,7 @@ fn said((epoch, version): (Vec<u8>, i64)) -> String {
     format!("{}.{version}", hex::encode(epoch))
 }
 
-/// Makes a tile of [`TILE_FEATURES`] features at most.
+/// Makes a tile of [`TILE_FEATURES`] features at most, as the ledger is now.
 ///
 /// # Errors
 /// [`Code::TileNeedsZoom`] where the layer is not shown at this zoom, or has too many features in the tile; of hazards
@@ -163,55 +169,78 @@ pub async fn made_within(
     wanted: &Wanted,
     limit: u32,
 ) -> Result<Made, SyncError> {
-    let tile = wanted.tile;
-    if tile.zoom() < first_zoom(wanted.layer) {
-        let needed = format!("zoom {}", first_zoom(wanted.layer));
-        return Err(SyncError::RefusedFor(Code::TileNeedsZoom, needed));
-    }
-    if wanted.layer == Layer::Hazards && !wanted.is_narrowed() {
-        return hazards(engine, district, wanted, limit).await;
-    }
-    if wanted.layer == Layer::Hazards && tile.zoom() <= COUNTED_ZOOM {
-        return Err(SyncError::RefusedFor(Code::TileNeedsZoom, format!("zoom {}", COUNTED_ZOOM + 1)));
-    }
-    let found = selected(engine, district, wanted, limit).await?;
-    let (layer, filter, is_met) = (wanted.layer, wanted.filter.clone(), !found.is_empty());
-    let make = move || match layer {
-        Layer::Hazards => {
-            let points = found.iter().filter_map(Point::of).filter(|point| tile.holds(point.place));
-            Ok(points::encode(tile, points.filter(|point| filter.shows_key(&point.key()))))
-        }
-        layer => features::encode(tile, layer, &found),
+    must_be_shown(wanted)?;
+    let found = if wanted.is_of_hazards() {
+        hazards(&mut engine.store.glance().await?, district.key, wanted, limit).await?
+    } else {
+        let moment = Moment::of(engine, district).await?;
+        let mut reading = match wanted.layer {
+            Layer::Hazards | Layer::HazardStates => engine.store.glance().await?,
+            _ => engine.store.read().await?,
+        };
+        selected(&mut reading, &moment, district, wanted, limit).await?
     };
-    Ok(Made { bytes: encoded(make).await?, is_counted: false, is_met, version: None })
+    encoded(wanted, found).await
 }
 
-async fn hazards(
-    engine: &Arc<Engine>,
+/// Makes a tile of the snapshot that is being read, with the grid of a moment.
+///
+/// # Errors
+/// As [`made`].
+pub async fn made_in(
+    reading: &mut Transaction,
+    moment: &Moment,
     district: &District,
     wanted: &Wanted,
-    limit: u32,
 ) -> Result<Made, SyncError> {
-    let (tile, key) = (wanted.tile, district.key);
+    must_be_shown(wanted)?;
+    let found = if wanted.is_of_hazards() {
+        hazards(reading, district.key, wanted, TILE_FEATURES).await?
+    } else {
+        selected(reading, moment, district, wanted, TILE_FEATURES).await?
+    };
+    encoded(wanted, found).await
+}
+
+fn must_be_shown(wanted: &Wanted) -> Result<(), SyncError> {
+    let is_counted = wanted.layer == Layer::Hazards && wanted.is_narrowed();
+    let first = if is_counted { COUNTED_ZOOM + 1 } else { first_zoom(wanted.layer) };
+    if wanted.tile.zoom() < first {
+        return Err(SyncError::RefusedFor(Code::TileNeedsZoom, format!("zoom {first}")));
+    }
+    Ok(())
+}
+
+/// What was read for a tile; of hazards with the text of [`version`].
+enum Found {
+    Strips(TileStrips, TileFilter),
+    Hazards(Vec<TileHazard>, String),
+    Counts(Vec<Count>, String),
+    Features(Vec<Feature>),
+}
+
+/// Hazards of a tile that nothing narrows but what counts tell apart.
+async fn hazards(
+    reading: &mut Transaction,
+    key: DistrictKey,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Found, SyncError> {
+    let tile = wanted.tile;
     let mut filter = wanted.filter.clone();
     if let Sight::Units(units) = &wanted.selection.sight {
         filter.units = Some(units.iter().copied().collect());
     }
-    let mut reading = engine.store.glance().await?;
     let is_counted = tile.zoom() <= COUNTED_ZOOM;
     if !is_counted
         && filter.units.is_none()
         && let Some(strips) = reading.tile_strips(key, tile, limit).await?
     {
-        drop(reading);
-        return of_strips(tile, filter, strips).await;
+        return Ok(Found::Strips(strips, filter));
     }
     let version = said(reading.map_version(key).await?);
     if !is_counted && reading.has_few_hazards(key, tile, &filter, limit).await? {
-        let found = reading.tile_hazards(key, tile, &filter, limit).await?;
-        drop(reading);
-        let make = move || Ok(points::encode(tile, found.iter().map(TileHazard::point)));
-        return Ok(Made::of(encoded(make).await?, false, version));
+        return Ok(Found::Hazards(reading.tile_hazards(key, tile, &filter, limit).await?, version));
     }
     // A unit's hazards are few, and what too many hazards come to is counted when it is asked for.
     let counted = if !is_counted || filter.units.is_some() {
@@ -221,9 +250,70 @@ async fn hazards(
         kept.retain(|count| filter.shows_key(&count.key));
         kept
     };
-    drop(reading);
-    let make = move || counts::encode(tile, &counted);
-    Ok(Made::of(encoded(make).await?, true, version))
+    Ok(Found::Counts(counted, version))
+}
+
+/// The features that are asked for in a tile and its margin.
+async fn selected(
+    reading: &mut Transaction,
+    moment: &Moment,
+    district: &District,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Found, SyncError> {
+    let mut selection = wanted.selection.clone();
+    if let Some([west, south, east, north]) = selection.bbox.replace(wanted.tile.bounds(MARGIN)) {
+        let within = Predicate::Intersects(Box::new(Rect::new((west, south), (east, north)).into()));
+        selection.predicate = Some(match selection.predicate.take() {
+            Some(predicate) => Predicate::And(vec![predicate, within]),
+            None => within,
+        });
+    }
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found: Vec<Feature> = Vec::new();
+    let mut after = None;
+    loop {
+        let page =
+            layers::page_in(reading, moment, district, wanted.layer, &selection, after, PAGE_MOST).await?;
+        let is_last = page.len() < usize::try_from(PAGE_MOST).unwrap_or(usize::MAX);
+        after = page.last().map(|feature| feature.id);
+        found.extend(page);
+        if found.len() > most {
+            let needed = format!("more than {limit} features");
+            return Err(SyncError::RefusedFor(Code::TileNeedsZoom, needed));
+        }
+        if is_last {
+            return Ok(Found::Features(found));
+        }
+    }
+}
+
+/// The tile of what was read for it.
+async fn encoded(wanted: &Wanted, found: Found) -> Result<Made, SyncError> {
+    let tile = wanted.tile;
+    match found {
+        Found::Strips(strips, filter) => of_strips(tile, filter, strips).await,
+        Found::Hazards(found, version) => {
+            let bytes = away(move || points::encode(tile, found.iter().map(TileHazard::point))).await?;
+            Ok(Made::of(bytes, false, version))
+        }
+        Found::Counts(counted, version) => {
+            let bytes = away(move || counts::encode(tile, &counted)).await?;
+            Ok(Made::of(bytes.map_err(|error| unwritten(&error))?, true, version))
+        }
+        Found::Features(found) => {
+            let (layer, filter, is_met) = (wanted.layer, wanted.filter.clone(), !found.is_empty());
+            let encode = move || match layer {
+                Layer::Hazards => {
+                    let points = found.iter().filter_map(Point::of).filter(|point| tile.holds(point.place));
+                    Ok(points::encode(tile, points.filter(|point| filter.shows_key(&point.key()))))
+                }
+                layer => features::encode(tile, layer, &found),
+            };
+            let bytes = away(encode).await?.map_err(|error| unwritten(&error))?;
+            Ok(Made { bytes, is_counted: false, is_met, version: None })
+        }
+    }
 }
 
 /// The tile of strips, as far as the filter shows their hazards.
@@ -236,40 +326,6 @@ async fn of_strips(tile: Tile, filter: TileFilter, strips: TileStrips) -> Result
     let made = if is_small { encode() } else { away(encode).await? };
     let made = made.ok_or(StoreError::Damaged("a strip of the map"))?;
     Ok(Made::of(made.bytes, false, said(version)))
-}
-
-/// The features that are asked for in a tile and its margin.
-async fn selected(
-    engine: &Arc<Engine>,
-    district: &District,
-    wanted: &Wanted,
-    limit: u32,
-) -> Result<Vec<Feature>, SyncError> {
-    let mut selection = wanted.selection.clone();
-    if let Some([west, south, east, north]) = selection.bbox.replace(wanted.tile.bounds(MARGIN)) {
-        let within = Predicate::Intersects(Box::new(Rect::new((west, south), (east, north)).into()));
-        selection.predicate = Some(match selection.predicate.take() {
-            Some(predicate) => Predicate::And(vec![predicate, within]),
-            None => within,
-        });
-    }
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut found: Vec<Feature> = Vec::new();
-    // Not the first page, which would wait for what has come to be derived: a tile shows what is there.
-    let mut after = Some(-1);
-    loop {
-        let page = layers::page(engine, district, wanted.layer, &selection, after, PAGE_MOST).await?;
-        let is_last = page.len() < usize::try_from(PAGE_MOST).unwrap_or(usize::MAX);
-        after = page.last().map(|feature| feature.id);
-        found.extend(page);
-        if found.len() > most {
-            let needed = format!("more than {limit} features");
-            return Err(SyncError::RefusedFor(Code::TileNeedsZoom, needed));
-        }
-        if is_last {
-            return Ok(found);
-        }
-    }
 }
 
 /// Where the counts and the strips that are kept are not what the hazards come to.
@@ -306,9 +362,6 @@ async fn away<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> R
     tokio::task::spawn_blocking(work).await.map_err(|_source| SyncError::Gone)
 }
 
-/// Encodes away from them.
-async fn encoded(
-    make: impl FnOnce() -> Result<Option<Vec<u8>>, MvtError> + Send + 'static,
-) -> Result<Option<Vec<u8>>, SyncError> {
-    away(make).await?.map_err(|error| SyncError::RefusedFor(Code::Internal, error.to_string()))
+fn unwritten(error: &MvtError) -> SyncError {
+    SyncError::RefusedFor(Code::Internal, error.to_string())
 }

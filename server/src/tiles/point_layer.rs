@@ -56,13 +56,20 @@ const MOVE_TO_ONE: u32 = 9;
 const POINT: i32 = 1;
 /// The version of the format.
 const VERSION: u32 = 2;
+/// A feature takes about as many bytes.
+const FEATURE_BYTES: usize = 40;
 /// The bytes of a value's own header, and of whatever stands around a layer: more than they are.
 const HEADER_BYTES: usize = 64;
 
 impl<'t> PointLayer<'t> {
     /// A layer that is expected to take so many bytes: what grows is copied, and comes from the system page by page.
     pub(super) fn with_room(bytes: usize) -> Self {
-        Self { features: Vec::with_capacity(bytes), values: Vec::with_capacity(bytes / 2), ..Self::default() }
+        Self {
+            features: Vec::with_capacity(bytes),
+            values: Vec::with_capacity(bytes / 2),
+            wholes: HashMap::with_capacity_and_hasher(bytes / FEATURE_BYTES, RandomState::default()),
+            ..Self::default()
+        }
     }
 
     /// Puts tags together that features will have alike.

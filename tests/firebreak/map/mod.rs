@@ -7,6 +7,7 @@ mod drawn;
 mod each;
 mod exports;
 mod filtered;
+mod moment;
 pub(crate) mod narrowed;
 mod reading;
 mod round_trip;

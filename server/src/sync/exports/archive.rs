@@ -1,26 +1,21 @@
-//! The tiles of a layer as one PMTiles archive: those that the map gives, zoom by zoom.
-//!
-//! Each tile is read by itself: while phones sync, a tile may be newer than the change that the archive names.
+//! The tiles of a layer as one PMTiles archive: those that the map gives, zoom by zoom, all of one moment.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use geo::Geometry;
 use sync_protocol::codes::Code;
 use tokio::sync::mpsc;
 
-use super::Request;
-use crate::domain::District;
+use super::make::Pages;
 use crate::exports::pmtiles::{Archive, TileLayer, order};
 use crate::exports::{Outline, WriteError};
 use crate::geometry::{Degrees, place};
 use crate::layers::{Layer, Shape};
-use crate::sync::layers::{self, PAGE_MOST, Selection};
-use crate::sync::tiles::{Wanted, first_zoom, made};
-use crate::sync::{Engine, SyncError};
+use crate::sync::SyncError;
+use crate::sync::layers::Selection;
+use crate::sync::tiles::{Wanted, first_zoom, made_in};
 use crate::tiles::{COUNTED_ZOOM, HAZARD_COUNTS, Tile};
 
 /// The last zoom of an archive: readers draw deeper ones of it. A tile is 2 km wide there.
@@ -70,13 +65,11 @@ fn contained(layer: Layer, first_zoom: u8) -> Vec<TileLayer> {
 
 /// Writes an archive.
 pub(super) async fn write(
-    engine: &Arc<Engine>,
-    district: &District,
-    request: &Request,
+    pages: &mut Pages<'_>,
     (layer, outline): (Layer, Outline),
     path: &Path,
-    written: &AtomicU64,
 ) -> Result<(), SyncError> {
+    let request = pages.request;
     let (give, mut take) = mpsc::channel::<(Tile, Vec<u8>)>(TILES_WAITING);
     let path = path.to_owned();
     let first = begins(layer, &request.selection);
@@ -92,7 +85,7 @@ pub(super) async fn write(
     let wanted =
         |tile| Wanted { selection: selection.clone(), ..Wanted::all(layer, tile, request.sight.clone()) };
     let points = match layer.shape() {
-        Shape::Point => Some(occupied(engine, district, layer, request).await?),
+        Shape::Point => Some(occupied(pages, layer).await?),
         Shape::LineString | Shape::MultiLineString | Shape::MultiPolygon => None,
     };
     let mut above: Vec<Tile> = Tile::new(0, 0, 0).into_iter().collect();
@@ -108,7 +101,7 @@ pub(super) async fn write(
             continue;
         }
         for tile in tiles {
-            match made(engine, district, &wanted(tile)).await {
+            match made_in(&mut pages.reading, &pages.moment, pages.district, &wanted(tile)).await {
                 Ok(it) => {
                     // What is too small to be drawn here is drawn below.
                     if it.is_met {
@@ -119,7 +112,7 @@ pub(super) async fn write(
                     if give.send((tile, bytes)).await.is_err() {
                         break;
                     }
-                    written.fetch_add(1, Ordering::Relaxed);
+                    pages.count(1);
                 }
                 // Too much for one tile: those below it have it.
                 Err(SyncError::RefusedFor(Code::TileNeedsZoom, _)) => above.push(tile),
@@ -139,19 +132,10 @@ fn children(tile: Tile) -> impl Iterator<Item = Tile> {
 }
 
 /// The tiles of every zoom in which a feature lies.
-async fn occupied(
-    engine: &Arc<Engine>,
-    district: &District,
-    layer: Layer,
-    request: &Request,
-) -> Result<BTreeMap<u8, Vec<Tile>>, SyncError> {
-    let selection = &request.selection;
+async fn occupied(pages: &mut Pages<'_>, layer: Layer) -> Result<BTreeMap<u8, Vec<Tile>>, SyncError> {
     let mut cells = std::collections::BTreeSet::new();
     let mut after = None;
-    loop {
-        let page = layers::page(engine, district, layer, selection, after, PAGE_MOST).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
+    while let Some(page) = pages.next(layer, &mut after).await? {
         cells.extend(page.iter().filter_map(|feature| match &feature.geometry {
             Some(Geometry::Point(point)) => {
                 let (lat_e7, lon_e7) = Degrees { lat: point.y(), lon: point.x() }.vertex();

@@ -170,7 +170,7 @@ async fn write(
     let mut pages = Pages { engine, district, request, reading, moment, written };
     match request.format {
         Format::GeoPackage => geopackage(&mut pages, &about, path).await?,
-        Format::PmTiles => tiles(&pages, &about, path).await?,
+        Format::PmTiles => tiles(&mut pages, &about, path).await?,
         Format::GeoJson
         | Format::GeoJsonSeq
         | Format::FlatGeobuf
@@ -199,18 +199,18 @@ fn outline(request: &Request, about: &About, layer: Layer) -> Outline {
 }
 
 /// The features of a file, of one moment.
-struct Pages<'p> {
+pub(super) struct Pages<'p> {
     engine: &'p Arc<Engine>,
-    district: &'p District,
-    request: &'p Request,
-    reading: Transaction,
-    moment: layers::Moment,
+    pub(super) district: &'p District,
+    pub(super) request: &'p Request,
+    pub(super) reading: Transaction,
+    pub(super) moment: layers::Moment,
     written: &'p AtomicU64,
 }
 
 impl Pages<'_> {
     /// The features after an id; none: there are no more.
-    async fn next(
+    pub(super) async fn next(
         &mut self,
         layer: Layer,
         after: &mut Option<i64>,
@@ -227,7 +227,7 @@ impl Pages<'_> {
         }
     }
 
-    fn count(&self, features: usize) {
+    pub(super) fn count(&self, features: usize) {
         self.written.fetch_add(u64::try_from(features).unwrap_or(0), Ordering::Relaxed);
     }
 }
@@ -251,12 +251,10 @@ async fn geopackage(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result
     Ok(file.finish(about.change_ms).await?)
 }
 
-/// Tiles are read one by one, each by itself: the snapshot is of no use to them.
-async fn tiles(pages: &Pages<'_>, about: &About, path: &Path) -> Result<(), SyncError> {
-    let Pages { engine, district, request, written, .. } = pages;
-    let Some(layer) = request.layers().first().copied() else { return Err(Code::Forbidden.into()) };
-    let outline = outline(request, about, layer);
-    archive::write(engine, district, request, (layer, outline), path, written).await
+async fn tiles(pages: &mut Pages<'_>, about: &About, path: &Path) -> Result<(), SyncError> {
+    let Some(layer) = pages.request.layers().first().copied() else { return Err(Code::Forbidden.into()) };
+    let outline = outline(pages.request, about, layer);
+    archive::write(pages, (layer, outline), path).await
 }
 
 /// Features on their way to a writer, and the pictures of some of them by their ids.

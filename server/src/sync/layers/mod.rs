@@ -96,7 +96,11 @@ pub struct Moment {
 }
 
 impl Moment {
-    async fn of(engine: &Arc<Engine>, district: &District) -> Result<Self, SyncError> {
+    /// Now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn of(engine: &Arc<Engine>, district: &District) -> Result<Self, SyncError> {
         let grid = engine.grid(district).await?;
         Ok(Self { grid, now_ms: engine.clock.now_ms(), own: engine.own_device(district) })
     }
