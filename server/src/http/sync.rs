@@ -51,7 +51,7 @@ pub(super) async fn sync(
         header.budget.unwrap_or(limits::BUDGET_DEFAULT).clamp(limits::BUDGET_MIN, limits::BUDGET_MAX);
     let asked = Asked { changes: cursor.changes, budget };
     let broken = request.broken.map(|(bytes, code)| (bytes.to_vec(), code));
-    let taken = take(&shared, &presenter, &header, &request.bundles, (broken, asked), received_ms).await?;
+    let taken = take(&shared, &presenter, (&header, asked), &request.bundles, broken, received_ms).await?;
     drop(body);
     let mut reading = None;
     let standing = if let Some(standing) = taken.standing {
@@ -89,7 +89,7 @@ struct Taken {
     refused: Vec<exchange::Refused>,
     order: Vec<BundleHash>,
     standing: Option<Standing>,
-    ahead: Option<Arc<Ahead>>,
+    ahead: Ahead,
 }
 
 /// Opens and delivers the bundles of a request, a slice at a time: what is opened takes many times the room of its
@@ -97,9 +97,9 @@ struct Taken {
 async fn take(
     shared: &Shared,
     presenter: &Presenter,
-    header: &RequestHeader,
+    (header, asked): (&RequestHeader, Asked),
     bundles: &[&[u8]],
-    (mut broken, asked): (Option<(Vec<u8>, Code)>, Asked),
+    mut broken: Option<(Vec<u8>, Code)>,
     received_ms: i64,
 ) -> Result<Taken, ApiError> {
     let mut taken = Taken::default();
@@ -177,12 +177,17 @@ async fn deliver(shared: &Shared, presenter: &Presenter, delivery: Delivery) -> 
         delivery.arrivals.is_empty() && delivery.refused.is_empty() && delivery.acknowledged.1.is_empty();
     if is_bare {
         let (engine, district) = (Arc::clone(&shared.engine), presenter.district.clone());
+        let delivery = Delivery { asked: None, ..delivery };
         tokio::spawn(async move {
             if let Err(error) = engine.deliver(&district, delivery).await {
                 tracing::warn!(error = %error, "a contact was not noted: {error}");
             }
         });
-        return Ok(Delivered { receipts: delivery::Receipts::new(), standing: None, ahead: None });
+        return Ok(Delivered {
+            receipts: delivery::Receipts::new(),
+            standing: None,
+            ahead: Ahead::default(),
+        });
     }
     Ok(shared.engine.deliver(&presenter.district, delivery).await?)
 }

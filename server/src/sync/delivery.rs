@@ -2,7 +2,6 @@
 //! [`super::group`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, DeviceId, NoticeId, PersonId};
@@ -41,8 +40,8 @@ pub struct Delivered {
     pub receipts: Receipts,
     /// How its presenter stands after it.
     pub standing: Option<Standing>,
-    /// What of the feed was read for all presenters together.
-    pub ahead: Option<Arc<Ahead>>,
+    /// What of the feed was read for its presenter and others together.
+    pub ahead: Ahead,
 }
 
 /// How a presenter and the district's feed stand.

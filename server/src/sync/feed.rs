@@ -112,17 +112,22 @@ pub(super) struct Feed<'a> {
     cursor: Cursor,
     /// How far a change of areas is, while it goes on.
     progress: Option<Vec<u8>>,
-    /// What was read of the feed for phones that synced together. Let go of with the first page that is not in it.
-    ahead: Option<Arc<Ahead>>,
+    /// What was read of the feed for this phone and others, until a page is not in it or the phone is slow.
+    ahead: Ahead,
     /// Held while the phone keeps up.
     pub(super) reading: Option<Transaction>,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(engine: &'a Arc<Engine>, question: &'a Question, reading: Option<Transaction>) -> Self {
+    pub(super) fn new(
+        engine: &'a Arc<Engine>,
+        question: &'a Question,
+        ahead: Ahead,
+        reading: Option<Transaction>,
+    ) -> Self {
         let mut cursor = question.cursor.clone();
         cursor.tags.clone_from(&question.lineage.tags);
-        Self { engine, question, cursor, progress: None, ahead: question.ahead.clone(), reading }
+        Self { engine, question, cursor, progress: None, ahead, reading }
     }
 
     /// Enters and leaves first, then items; the new areas are the device's only when all of it came, since what
@@ -295,10 +300,13 @@ impl<'a> Feed<'a> {
         class: usize,
         (after, through): (u64, u64),
     ) -> Result<Arc<Stretch>, SyncError> {
-        if let Some(stretch) = self.ahead.as_ref().and_then(|ahead| ahead.stretch(class, after, through)) {
+        let ahead = std::mem::take(&mut self.ahead);
+        if !writer.has_waited
+            && let Some(stretch) = ahead.stretch(class, after, through)
+        {
+            self.ahead = ahead;
             return Ok(stretch);
         }
-        self.ahead = None;
         let limit = rows_within(self.question.budget.saturating_sub(writer.written));
         let district = self.question.district.key;
         let reading = self.engine.reading(&mut self.reading).await?;

@@ -95,15 +95,16 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
 /// Answers deliveries that were written: how all their presenters stand is read at once, and what they hear first. Where
 /// it cannot be read, each reads its own and is told why it cannot.
 async fn answer(engine: Arc<Engine>, district: DistrictKey, done: Vec<Done>, receipts: Receipts) {
-    let (mut standings, ahead) = after(&engine, district, &done).await;
-    for Done { bundles, presenter, reply, .. } in done {
+    let (mut standings, ahead) = standings(&engine, district, &done).await;
+    for Done { bundles, presenter, asked, reply } in done {
         let has_bundles = !bundles.is_empty();
         let receipts: Receipts =
             bundles.into_iter().filter_map(|bundle| Some((bundle, receipts.get(&bundle)?.clone()))).collect();
         let standing = presenter.and_then(|device| standings.remove(&device));
         // Where nothing that it brought could be written, its sender is to try again.
         let has_failed = has_bundles && receipts.is_empty();
-        let delivered = Delivered { receipts, standing, ahead: ahead.clone() };
+        let ahead = asked.map(|asked| ahead.of(&asked)).unwrap_or_default();
+        let delivered = Delivered { receipts, standing, ahead };
         let answer = if has_failed { Err(SyncError::Refused(Code::Internal)) } else { Ok(delivered) };
         // A client that went away asks again and gets the same receipts.
         let _gone = reply.send(answer);
@@ -111,25 +112,25 @@ async fn answer(engine: Arc<Engine>, district: DistrictKey, done: Vec<Done>, rec
 }
 
 /// How presenters stand after the group, and what of the feed they hear first; nothing where that cannot be read.
-async fn after(
+async fn standings(
     engine: &Engine,
     district: DistrictKey,
     done: &[Done],
-) -> (BTreeMap<DeviceId, Standing>, Option<Arc<Ahead>>) {
+) -> (BTreeMap<DeviceId, Standing>, Ahead) {
     let devices: Vec<DeviceId> = done.iter().filter_map(|delivery| delivery.presenter).collect();
     let asked: Vec<&Asked> = done.iter().filter_map(|delivery| delivery.asked.as_ref()).collect();
+    let unread = |error: &StoreError| tracing::warn!(error = %error, "presenters could not be read: {error}");
     let read = async {
         let mut reading = engine.store.glance().await?;
         let standings = Standing::of_all(&mut reading, district, &devices).await?;
         let ahead = match standings.values().next() {
-            Some(standing) => Some(Ahead::read(&mut reading, district, &standing.lineage, &asked).await?),
-            None => None,
+            Some(standing) => Ahead::read(&mut reading, district, &standing.lineage, &asked).await,
+            None => Ok(Ahead::default()),
         };
-        Ok::<_, StoreError>((standings, ahead.map(Arc::new)))
+        Ok((standings, ahead.inspect_err(unread).unwrap_or_default()))
     };
     let read = read.await;
-    read.inspect_err(|error| tracing::warn!(error = %error, "presenters could not be read: {error}"))
-        .unwrap_or_default()
+    read.inspect_err(unread).unwrap_or_default()
 }
 
 fn fail<T>(waiting: impl IntoIterator<Item = oneshot::Sender<Result<T, SyncError>>>, error: &SyncError) {

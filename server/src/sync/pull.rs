@@ -2,8 +2,9 @@
 //!
 //! Frames go to a channel in parts of at least [`limits::FLUSH_BYTES`], each ending with a cursor, so that a
 //! reply that is cut anywhere leaves the device with a prefix. A reply that fits into the channel is written before
-//! anybody reads it: [`Parts::channel`] tells where one does not. Every statement reads what is newest: a record that
-//! changes meanwhile leaves the feed up to the reply's last change, and comes with the next one.
+//! anybody reads it: [`Parts::channel`] tells where one does not. Every statement reads what is newest, or what was
+//! newest when the group was written ([`super::ahead`]): a record that changes meanwhile leaves the feed up to the reply's
+//! last change or is told as it was, and comes with the next one.
 
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ pub struct Question {
     /// Where the feed stands.
     pub lineage: Lineage,
     /// What of the feed is read already.
-    pub ahead: Option<Arc<Ahead>>,
+    pub ahead: Ahead,
     /// The areas that the presenter holds.
     pub areas: Option<AreaState>,
     /// Numbers of the collections that it knows.
@@ -91,11 +92,12 @@ pub fn in_order(receipts: &Receipts, order: &[sync_protocol::ids::BundleHash]) -
 /// The store's: the reply ends without its `end` frame, and the device asks again.
 pub async fn reply(
     engine: Arc<Engine>,
-    question: Question,
+    mut question: Question,
     mut reading: Option<Transaction>,
     parts: Parts,
 ) -> Result<(), SyncError> {
-    let mut writer = Writer { parts, pending: Vec::new(), written: 0, is_gone: false };
+    let ahead = std::mem::take(&mut question.ahead);
+    let mut writer = Writer { parts, pending: Vec::new(), written: 0, has_waited: false, is_gone: false };
     writer.frame(&Frame::Hello(Hello {
         epoch: question.lineage.epoch.clone(),
         district: question.district.id,
@@ -127,7 +129,7 @@ pub async fn reply(
     }
     let areas = settle_areas(&engine, &question).await?;
     writer.flush(&mut reading).await;
-    let mut feed = Feed::new(&engine, &question, reading);
+    let mut feed = Feed::new(&engine, &question, ahead, reading);
     let is_whole = feed.write(&mut writer, &areas).await?;
     let mut reading = feed.reading;
     closing(&engine, &question, &mut writer, is_whole, &mut reading).await?;
@@ -185,6 +187,8 @@ pub(super) struct Writer {
     parts: Parts,
     pending: Vec<u8>,
     pub(super) written: u64,
+    /// Its receiver was slower than the reply.
+    pub(super) has_waited: bool,
     is_gone: bool,
 }
 
@@ -214,6 +218,7 @@ impl Writer {
             Err(TrySendError::Closed(_)) => true,
             Err(TrySendError::Full(part)) => {
                 *reading = None;
+                self.has_waited = true;
                 self.parts.filled.notify_one();
                 self.parts.sender.send(part).await.is_err()
             }

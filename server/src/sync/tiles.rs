@@ -71,9 +71,9 @@ impl Made {
     }
 }
 
-/// Bytes of strips that are encoded where they were read, in less than a millisecond: a thread that is woken for it costs
+/// Bytes of strips that are encoded where they were read, in less than half a millisecond: a thread that is woken for it costs
 /// the tile of some hundred hazards a third of its time.
-const AT_ONCE_BYTES: usize = 512 << 10;
+const AT_ONCE_BYTES: usize = 256 << 10;
 
 /// The first zoom that shows a layer.
 pub const fn first_zoom(layer: Layer) -> u8 {
@@ -174,10 +174,7 @@ pub async fn made_within(
         hazards(&mut engine.store.glance().await?, district.key, wanted, limit).await?
     } else {
         let moment = Moment::of(engine, district).await?;
-        let mut reading = match wanted.layer {
-            Layer::Hazards | Layer::HazardStates => engine.store.glance().await?,
-            _ => engine.store.read().await?,
-        };
+        let mut reading = engine.store.read().await?;
         selected(&mut reading, &moment, district, wanted, limit).await?
     };
     encoded(wanted, found).await
@@ -203,8 +200,9 @@ pub async fn made_in(
 }
 
 fn must_be_shown(wanted: &Wanted) -> Result<(), SyncError> {
-    let is_counted = wanted.layer == Layer::Hazards && wanted.is_narrowed();
-    let first = if is_counted { COUNTED_ZOOM + 1 } else { first_zoom(wanted.layer) };
+    // Counts are of all hazards.
+    let is_uncounted = wanted.layer == Layer::Hazards && wanted.is_narrowed();
+    let first = if is_uncounted { COUNTED_ZOOM + 1 } else { first_zoom(wanted.layer) };
     if wanted.tile.zoom() < first {
         return Err(SyncError::RefusedFor(Code::TileNeedsZoom, format!("zoom {first}")));
     }

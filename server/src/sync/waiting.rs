@@ -15,6 +15,7 @@ use super::delivery::{Delivered, Delivery};
 use super::office::{Act, ActOutcome};
 use super::{Engine, SyncError, group};
 use crate::domain::District;
+use crate::store::Store;
 
 /// Jobs that may wait for one district. Beyond it a request is answered 429, before anything is read of it.
 const QUEUE: usize = 4_096;
@@ -67,7 +68,11 @@ impl Engine {
                 let (jobs, of_jobs) = mpsc::channel(QUEUE);
                 let (desks, of_desks) = mpsc::channel(QUEUE);
                 let work = write(Arc::downgrade(self), district.clone(), Waiting::new(of_jobs, of_desks));
-                on_own_thread(&district.code, work);
+                match &self.store {
+                    Store::Sqlite { .. } => on_own_thread(&district.code, work),
+                    // Its answers come by sockets, which the runtime's workers look after.
+                    Store::Postgres { .. } => drop(tokio::spawn(work)),
+                }
                 Writer { jobs, desks }
             })
             .clone()
