@@ -117,7 +117,10 @@ impl Ahead {
                 let after = crowd.first().map_or(newest, at);
                 let wanted = crowd.iter().map(|phone| u64::from(phone.rows) + at(phone) - after).max();
                 if crowd.len() < 2 || ahead.0.len() == STRETCHES {
-                    crowd.iter_mut().for_each(|alone| alone.rows = 0);
+                    // Each of them reads by itself from here on.
+                    for phone in crowd {
+                        phone.rows = 0;
+                    }
                     continue;
                 }
                 let limit =

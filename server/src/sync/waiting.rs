@@ -33,7 +33,7 @@ pub(super) type DeliveryReply = oneshot::Sender<Result<Delivered, SyncError>>;
 /// What is asked of a writing task.
 #[derive(Debug)]
 pub(super) enum Job {
-    Delivery(Delivery, DeliveryReply),
+    Delivery(Box<Delivery>, DeliveryReply),
     Act(Box<Act>, oneshot::Sender<Result<ActOutcome, SyncError>>),
 }
 
@@ -89,7 +89,7 @@ impl Engine {
     ) -> Result<Delivered, SyncError> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(district).await;
-        writer.jobs.try_send(Job::Delivery(delivery, reply)).map_err(|error| unqueued(&error))?;
+        writer.jobs.try_send(Job::Delivery(Box::new(delivery), reply)).map_err(|error| unqueued(&error))?;
         answer.await.map_err(|_source| SyncError::Gone)?
     }
 
@@ -219,7 +219,7 @@ mod tests {
 
     fn delivery() -> Job {
         let (reply, _answer) = oneshot::channel();
-        Job::Delivery(Delivery::default(), reply)
+        Job::Delivery(Box::default(), reply)
     }
 
     fn is_act(job: &Job) -> bool {
