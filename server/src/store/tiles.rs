@@ -104,7 +104,8 @@ macro_rules! select_strips {
 }
 /// PostgreSQL sends each as a row: to put them together would take it as long again. There are no more of them than hazards,
 /// beside the one that begins before the tile and one whose first hazard is gone, and with it what it had in the tile; that so
-/// many are enough lets it read them in order, where it would gather and sort them. SQLite's driver takes longer for a row than it takes SQLite to join it to the others.
+/// many are enough lets it read them in order, where it would gather and sort them. SQLite's driver takes longer for a row
+/// than it takes SQLite to join it to the others.
 const SELECT_STRIPS: &str = select_strips!("strip", " LIMIT 2 + $6");
 const SELECT_STRIPS_JOINED: &str = select_strips!("string_agg(strip, x'')", "");
 /// Bits of the key of a place.

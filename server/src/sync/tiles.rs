@@ -71,8 +71,7 @@ impl Made {
     }
 }
 
-/// Bytes of strips that are encoded where they were read, in less than half a millisecond: a thread that is woken for it costs
-/// the tile of some hundred hazards a third of its time.
+/// Bytes of strips that are encoded where they were read, in less than half a millisecond: to wake a thread for it is no gain.
 const AT_ONCE_BYTES: usize = 256 << 10;
 
 /// The first zoom that shows a layer.
