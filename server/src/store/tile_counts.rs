@@ -29,10 +29,8 @@ macro_rules! kind {
 }
 pub(super) use kind;
 
-const BUMP_VERSION: &str = "INSERT INTO map_versions (district, version) VALUES ($1, 1) \
-     ON CONFLICT (district) DO UPDATE SET version = map_versions.version + 1";
-const SELECT_VERSION: &str = "SELECT epoch, (SELECT version FROM map_versions v WHERE v.district = districts.district) \
-     FROM districts WHERE district = $1";
+const BUMP_VERSION: &str = "UPDATE districts SET map_version = map_version + 1 WHERE district = $1";
+const SELECT_VERSION: &str = "SELECT epoch, map_version FROM districts WHERE district = $1";
 const SELECT_PAGES: &str = "SELECT page, amount, counts FROM tile_counts WHERE district = $1 ORDER BY page";
 const SELECT_SOME_PAGES: &str = "SELECT p.page, p.amount, p.counts FROM (";
 const OF_NUMBERS: &str =
@@ -215,9 +213,8 @@ impl Transaction {
 
     /// The epoch of the district, and how often in it the hazards of the map were changed.
     pub async fn map_version(&mut self, district: DistrictKey) -> Result<(Vec<u8>, i64), StoreError> {
-        let row = fetch_optional!(self, (Vec<u8>, Option<i64>), SELECT_VERSION, district.0);
-        let (epoch, version) = row.ok_or(StoreError::Damaged("no such district"))?;
-        Ok((epoch, version.unwrap_or(0)))
+        let row = fetch_optional!(self, (Vec<u8>, i64), SELECT_VERSION, district.0);
+        row.ok_or(StoreError::Damaged("no such district"))
     }
 
     /// The numbers of the pages that hold a hazard, in no order: cells of `tiles::count_pages::PAGE_ZOOM`.

@@ -11,7 +11,7 @@ use crate::tiles::Tile;
 use crate::tiles::count_pages::{PAGE_ZOOM, Page};
 use crate::tiles::counts::{Count, Key, added_up, category, category_number, shown_zoom};
 use crate::tiles::points::Point;
-use crate::tiles::strips::Spot;
+use crate::tiles::strips::{HAZARD_BYTES, Spot};
 
 /// Which hazards a tile shows. Each part narrows; none of them: every hazard.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +33,21 @@ pub struct TileStrips {
     pub version: (Vec<u8>, i64),
     /// Strips that hold them, in their order, one or several in each value; of the first and the last, hazards may lie outside.
     pub strips: Vec<Vec<u8>>,
+}
+
+impl TileStrips {
+    fn of_a_district(self) -> Result<Self, StoreError> {
+        if self.version.0.is_empty() {
+            return Err(StoreError::Damaged("no such district"));
+        }
+        Ok(self)
+    }
+}
+
+/// The keys of the first and the last spot of a tile.
+fn keys(tile: Tile) -> [[u8; 16]; 2] {
+    let (first, last) = tile.places();
+    [Spot { place: first, id: 0 }.key(), Spot { place: last, id: i64::MAX }.key()]
 }
 
 /// A hazard of a tile that is made of hazards by themselves.
@@ -82,32 +97,56 @@ macro_rules! select_hazards {
 }
 pub(super) use select_hazards;
 
-/// What a tile is of; then strips from the one that holds the first spot to the one that holds the last, where the counts
-/// that are kept say that the hazards are not too many.
-macro_rules! select_strips {
-    ($strip:literal, $limit:literal) => {
+/// Strips from the one that holds the first spot to the one that holds the last, in their order, as a table.
+macro_rules! strips_between {
+    ($guard:literal, $limit:literal) => {
         concat!(
-            "WITH counted AS MATERIALIZED (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) AS amount \
-              FROM tile_counts WHERE district = $1 AND page >= $4 AND page <= $5) \
-             SELECT (SELECT d.epoch FROM districts d WHERE d.district = $1), \
-             (SELECT v.version FROM map_versions v WHERE v.district = $1), (SELECT amount FROM counted), NULL \
-             UNION ALL SELECT NULL, NULL, NULL, ",
-            $strip,
-            " FROM (SELECT strip FROM tile_strips WHERE district = $1 AND first <= $3 \
+            "(SELECT strip FROM tile_strips WHERE district = $1 AND first <= $3 \
               AND first >= coalesce((SELECT s.first FROM tile_strips s WHERE s.district = $1 AND s.first <= $2 \
-               ORDER BY s.first DESC LIMIT 1), $2) \
-              AND (SELECT amount FROM counted) <= $6 ORDER BY first",
+               ORDER BY s.first DESC LIMIT 1), $2)",
+            $guard,
+            " ORDER BY first",
             $limit,
             ") AS strips"
         )
     };
 }
-/// PostgreSQL sends each as a row: to put them together would take it as long again. There are no more of them than hazards,
-/// beside the one that begins before the tile and one whose first hazard is gone, and with it what it had in the tile; that so
-/// many are enough lets it read them in order, where it would gather and sort them. SQLite's driver takes longer for a row
-/// than it takes SQLite to join it to the others.
+/// What [`Transaction::map_version`] says, how many strips stand in a value, and the value. PostgreSQL sends each strip as a
+/// row: to put them together would take it as long again. SQLite's driver takes longer for a row than it takes SQLite to
+/// join it to the others.
+const SELECT_SOME_STRIPS: &str = concat!(
+    "SELECT d.epoch, d.map_version, CAST(1 AS BIGINT), strips.strip FROM districts d LEFT JOIN ",
+    strips_between!("", " LIMIT 0 + $4"),
+    " ON TRUE WHERE d.district = $1"
+);
+const SELECT_SOME_STRIPS_JOINED: &str = concat!(
+    "SELECT d.epoch, d.map_version, joined.amount, joined.strip FROM districts d \
+     CROSS JOIN (SELECT count(*) AS amount, string_agg(strip, x'') AS strip FROM ",
+    strips_between!("", " LIMIT 0 + $4"),
+    ") AS joined WHERE d.district = $1"
+);
+
+/// The same version, how many hazards the counts that are kept say, and the strips where they are not too many.
+macro_rules! select_strips {
+    ($strip:literal, $limit:literal) => {
+        concat!(
+            "WITH counted AS MATERIALIZED (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) AS amount \
+              FROM tile_counts WHERE district = $1 AND page >= $4 AND page <= $5) \
+             SELECT d.epoch, d.map_version, (SELECT amount FROM counted), NULL FROM districts d WHERE d.district = $1 \
+             UNION ALL SELECT NULL, NULL, NULL, ",
+            $strip,
+            " FROM ",
+            strips_between!(" AND (SELECT amount FROM counted) <= $6", $limit)
+        )
+    };
+}
+/// There are no more strips than hazards, beside the one that begins before the tile and one whose first hazard is gone, and
+/// with it what it had in the tile; that so many are enough lets PostgreSQL read them in order, where it would gather and
+/// sort them.
 const SELECT_STRIPS: &str = select_strips!("strip", " LIMIT 2 + $6");
 const SELECT_STRIPS_JOINED: &str = select_strips!("string_agg(strip, x'')", "");
+/// Strips that are read before it is asked how many hazards a tile has.
+const SOME_STRIPS: i64 = 64;
 /// Bits of the key of a place.
 const PLACE_BITS: u8 = 62;
 const COUNT_HAZARDS: &str = "SELECT count(*) FROM (SELECT 1 FROM map_hazards WHERE district = ";
@@ -159,39 +198,62 @@ impl Transaction {
         tile: Tile,
         most: u32,
     ) -> Result<Option<TileStrips>, StoreError> {
+        // What is counted of larger cells says little of a tile that is smaller than they are, and most of those have few
+        // hazards: their strips say so by themselves.
+        if tile.zoom() > PAGE_ZOOM
+            && let Some(strips) = self.some_strips(district, tile, most).await?
+        {
+            return Ok(Some(strips));
+        }
         type Row = (Option<Vec<u8>>, Option<i64>, Option<i64>, Option<Vec<u8>>);
         let (first, last) = tile.places();
         let up = PLACE_BITS - 2 * PAGE_ZOOM;
-        let keys = [Spot { place: first, id: 0 }.key(), Spot { place: last, id: i64::MAX }.key()];
+        let [from, to] = keys(tile);
         let select = match self {
             Self::Sqlite(_) => SELECT_STRIPS_JOINED,
             Self::Postgres(_) => SELECT_STRIPS,
         };
-        let rows = fetch_all!(
-            self,
-            Row,
-            select,
-            district.0,
-            keys[0].as_slice(),
-            keys[1].as_slice(),
-            first >> up,
-            last >> up,
-            i64::from(most)
-        );
+        let (page, last_page, most) = (first >> up, last >> up, i64::from(most));
+        let rows =
+            fetch_all!(self, Row, select, district.0, from.as_slice(), to.as_slice(), page, last_page, most);
         let mut strips = TileStrips { version: (Vec::new(), 0), strips: Vec::with_capacity(rows.len()) };
         for (epoch, version, amount, strip) in rows {
-            if amount.is_some_and(|amount| amount > i64::from(most)) {
+            if amount.is_some_and(|amount| amount > most) {
                 return Ok(None);
             }
-            if let Some(epoch) = epoch {
-                strips.version = (epoch, version.unwrap_or(0));
+            if let Some(version) = epoch.zip(version) {
+                strips.version = version;
             }
             strips.strips.extend(strip);
         }
-        if strips.version.0.is_empty() {
-            return Err(StoreError::Damaged("no such district"));
+        strips.of_a_district().map(Some)
+    }
+
+    /// The strips of a tile; none where they are many, or long enough to have more hazards than so many.
+    async fn some_strips(
+        &mut self,
+        district: DistrictKey,
+        tile: Tile,
+        most: u32,
+    ) -> Result<Option<TileStrips>, StoreError> {
+        type Row = (Vec<u8>, i64, i64, Option<Vec<u8>>);
+        let [from, to] = keys(tile);
+        let select = match self {
+            Self::Sqlite(_) => SELECT_SOME_STRIPS_JOINED,
+            Self::Postgres(_) => SELECT_SOME_STRIPS,
+        };
+        let rows = fetch_all!(self, Row, select, district.0, from.as_slice(), to.as_slice(), SOME_STRIPS);
+        let mut strips = TileStrips { version: (Vec::new(), 0), strips: Vec::with_capacity(rows.len()) };
+        let mut read = 0;
+        for (epoch, version, amount, strip) in rows {
+            strips.version = (epoch, version);
+            strips.strips.extend(strip);
+            read += amount;
         }
-        Ok(Some(strips))
+        let bytes: usize = strips.strips.iter().map(Vec::len).sum();
+        let is_some =
+            read < SOME_STRIPS && bytes / HAZARD_BYTES <= usize::try_from(most).unwrap_or(usize::MAX);
+        is_some.then(|| strips.of_a_district()).transpose()
     }
 
     /// Whether a tile has no more hazards than so many.

@@ -17,8 +17,8 @@ use bytes::{Buf as _, BufMut as _};
 const MOST_BYTES: usize = 3_900;
 /// Bytes of a strip that is cut out of a longer one: it has room for some more.
 const CUT_BYTES: usize = MOST_BYTES * 3 / 4;
-/// Bytes of a hazard without a number.
-const LEAST_BYTES: usize = 28;
+/// Bytes of a hazard without a number: the least that one takes.
+pub const HAZARD_BYTES: usize = 28;
 /// The deadline of a hazard that has none.
 const NO_DUE: i64 = i64::MIN;
 
@@ -80,7 +80,7 @@ impl<'t> Strip<'t> {
         *bytes = behind;
         let amount = rest.try_get_u16().ok()?;
         let texts: Vec<&str> = (0..amount).map(|_| text(&mut rest)).collect::<Option<_>>()?;
-        let mut hazards = Vec::with_capacity(rest.len() / LEAST_BYTES);
+        let mut hazards = Vec::with_capacity(rest.len() / HAZARD_BYTES);
         while !rest.is_empty() {
             let spot = Spot { place: rest.try_get_i64().ok()?, id: rest.try_get_i64().ok()? };
             let due_ms = Some(rest.try_get_i64().ok()?).filter(|due_ms| *due_ms != NO_DUE);

@@ -5,7 +5,7 @@ use firebreak::layers::Layer;
 use firebreak::store::MapHazardRow;
 use firebreak::sync::sessions::Sight;
 use firebreak::sync::tiles::{self, Wanted};
-use firebreak::tiles::Tile;
+use firebreak::tiles::{Tile, points};
 use firebreak_tests::map::{fill, row};
 use firebreak_tests::server::{Backend, Server};
 use sqlx::{Connection as _, SqliteConnection};
@@ -130,6 +130,37 @@ async fn a_unit_is_shown_its_hazards_in_the_bytes_that_everybody_is_shown_howeve
         let text = String::from_utf8_lossy(&shown).into_owned();
         let cut = |characters| long.chars().take(characters).collect::<String>();
         ensure!(text.contains(&cut(60)) && !text.contains(&cut(61)), "{backend:?}: it is cut at 60");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_tile_has_its_hazards_whether_its_strips_are_few_or_many_and_no_more_than_are_allowed()
+-> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_DERIVE", "false")]).await?;
+        let (engine, district) = beside(&server).await?;
+        // Nine thousand in one street: more than a hundred strips; and forty, half an hour's walk away.
+        let street = |number: u64| (299_800_000 + i64::try_from(number % 3_000).unwrap_or(0), 1_030_000_000);
+        let rows: Vec<MapHazardRow> = (1..=9_000).map(|number| row(number, street(number))).collect();
+        let few: Vec<MapHazardRow> =
+            (9_001..=9_040).map(|number| row(number, (300_200_000, 1_030_000_000))).collect();
+        fill(&engine, &district, rows.iter().chain(&few).cloned()).await?;
+        let mut reading = engine.store.read().await?;
+        let version = reading.map_version(district.key).await?;
+        let mut shown = async |place: i64, most: u32| {
+            let tile = Tile::of_place(place, 14).context("no such tile")?;
+            let Some(strips) = reading.tile_strips(district.key, tile, most).await? else { return Ok(None) };
+            ensure!(strips.version == version, "{:?} of {version:?}", strips.version);
+            let made = points::encode_strips(tile, &strips.strips, |_, _, _| true).context("damaged")?;
+            anyhow::Ok(Some(made.amount))
+        };
+        assert_eq!(shown(few[0].place, 400).await?, Some(40), "{backend:?}");
+        assert_eq!(shown(few[0].place, 39).await?, None, "{backend:?}");
+        assert_eq!(shown(rows[0].place, 50_000).await?, Some(9_000), "{backend:?}");
+        assert_eq!(shown(rows[0].place, 8_999).await?, None, "{backend:?}");
+        // An empty tile, before all strips but the first.
+        assert_eq!(shown(0, 50_000).await?, Some(0), "{backend:?}");
     }
     Ok(())
 }
