@@ -88,7 +88,7 @@ async fn filled(backend: Backend, rows: &[MapHazardRow]) -> Result<Server> {
     for rows in [first, rest] {
         fill(&engine, &district, rows.iter().cloned()).await?;
         if let Some(address) = server.database() {
-            settle(address, "map_hazards").await?;
+            settle(address, "map_hazards, tile_strips, tile_counts, districts").await?;
         }
     }
     engine.store.close().await;

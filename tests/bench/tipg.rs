@@ -112,10 +112,10 @@ fn process(python: &Path, port: &str, address: &str) -> Result<Child> {
     Ok(process?)
 }
 
-/// A table that was written just now is read from its index once it was looked through.
-pub(crate) async fn settle(address: &str, table: &str) -> Result<()> {
+/// Tables that were written just now are read from their indexes once they were looked through.
+pub(crate) async fn settle(address: &str, tables: &str) -> Result<()> {
     let mut connection = PgConnection::connect(address).await?;
-    sqlx::raw_sql(AssertSqlSafe(format!("VACUUM (ANALYZE) {table}"))).execute(&mut connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(format!("VACUUM (ANALYZE) {tables}"))).execute(&mut connection).await?;
     Ok(connection.close().await?)
 }
 

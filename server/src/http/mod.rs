@@ -171,11 +171,12 @@ pub fn router(
         process: idempotency::process(),
     }));
     let office = api()
-        .merge(tiles())
+        .merge(tile_sets())
         .merge(pages())
         .layer(middleware::from_fn_with_state(shared.clone(), idempotency::once))
         .layer(middleware::from_fn(conditional::tagged));
     devices()
+        .merge(tile())
         .merge(office)
         .fallback(|uri: Uri| async move {
             ogc::without_slash(&uri).unwrap_or_else(|| refused(uri.path(), Code::NotFound))
@@ -284,15 +285,20 @@ fn api() -> Router<Shared> {
 }
 
 /// Tiles of the map, and what is said of them.
-fn tiles() -> Router<Shared> {
-    use ogc::{tile_sets, tiles};
+fn tile_sets() -> Router<Shared> {
+    use ogc::tile_sets;
     Router::new()
         .route("/ogc/tileMatrixSets", get(tile_sets::matrix_sets))
         .route("/ogc/tileMatrixSets/WebMercatorQuad", get(tile_sets::matrix_set))
         .route("/ogc/collections/{collection}/tiles", get(tile_sets::of_layer))
         .route("/ogc/collections/{collection}/tiles/WebMercatorQuad", get(tile_sets::set_of_layer))
         .route("/ogc/collections/{collection}/tiles/WebMercatorQuad/tilejson.json", get(tile_sets::tile_json))
-        .route("/ogc/collections/{collection}/tiles/WebMercatorQuad/{z}/{y}/{x}", get(tiles::tile))
+}
+
+/// What maps ask for again and again: a tile gives itself its tag, and nothing is kept under a key.
+fn tile() -> Router<Shared> {
+    let path = "/ogc/collections/{collection}/tiles/WebMercatorQuad/{z}/{y}/{x}";
+    Router::new().route(path, get(ogc::tiles::tile))
 }
 
 /// What browsers and operators ask.

@@ -58,7 +58,7 @@ const POINT: i32 = 1;
 const VERSION: u32 = 2;
 /// A feature takes about as many bytes.
 const FEATURE_BYTES: usize = 40;
-/// The bytes of a value's own header, and of whatever stands around a layer: more than they are.
+/// The bytes of whatever stands around a layer: more than they are.
 const HEADER_BYTES: usize = 64;
 
 impl<'t> PointLayer<'t> {
@@ -134,13 +134,14 @@ impl<'t> PointLayer<'t> {
             Tag::Whole(key, number) => (
                 key,
                 known(wholes, number, values_written, || {
-                    put_value(values, |value| put_int64_field(4, number, value));
+                    let bytes = 1 + varint_len(number.cast_unsigned());
+                    put_value(values, bytes, |values| put_int64_field(4, number, values));
                 }),
             ),
             Tag::Truth(key, truth) => (
                 key,
                 known(truths, truth, values_written, || {
-                    put_value(values, |value| put_bool_field(7, truth, value));
+                    put_value(values, 2, |values| put_bool_field(7, truth, values));
                 }),
             ),
         }
@@ -185,19 +186,15 @@ fn known<V: Eq + Hash>(
     })
 }
 
-/// As [`put_value`], of which there are as many as there are features.
 fn put_text(text: &str, values: &mut Vec<u8>) {
-    let bytes = text.len() + 1 + varint_len(length(text.as_bytes()));
-    put_len_delimited_header(4, u64::try_from(bytes).unwrap_or(u64::MAX), values);
-    put_string_field(1, text, values);
+    let bytes = 1 + varint_len(length(text.as_bytes())) + text.len();
+    put_value(values, bytes, |values| put_string_field(1, text, values));
 }
 
-/// Appends one entry of the table of values, its length before it.
-fn put_value(values: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut value = Vec::with_capacity(HEADER_BYTES);
-    write(&mut value);
-    put_len_delimited_header(4, length(&value), values);
-    values.extend_from_slice(&value);
+/// Appends one entry of the table of values, which takes so many bytes, its length before it.
+fn put_value(values: &mut Vec<u8>, bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    put_len_delimited_header(4, measure(bytes), values);
+    write(values);
 }
 
 /// The bytes of a field of so many bytes, its key of one byte and its length before them.
