@@ -30,8 +30,10 @@ const TILES: usize = 200;
 const PAGE: usize = 1_000;
 /// Pages that are asked for.
 const PAGES: usize = 10;
-/// How long each side is asked for the tiles of a zoom, or for pages.
-const TAKEN: Duration = Duration::from_secs(4);
+/// How long each side is asked for the tiles of a zoom, or for pages, before it is the other's turn.
+const TURN: Duration = Duration::from_millis(1_000);
+/// Turns of each side.
+const TURNS: usize = 5;
 /// Askers at a time: as many as there are cores.
 const ASKERS: usize = 2;
 /// Tiles whose features are compared.
@@ -95,21 +97,29 @@ async fn filled(backend: Backend, rows: &[MapHazardRow]) -> Result<Server> {
     Ok(server)
 }
 
-/// Prints what each side makes a second, and the bytes of what it makes.
+/// Prints what each side makes a second, and the bytes of what it makes. They take turns: the machine is not the same from
+/// one second to the next.
 async fn compare(
     figures: &mut Figures,
     (name, unit): (&str, &str),
     (server, ours): (&Server, Vec<String>),
     (tipg, theirs): (Option<&Tipg>, Vec<String>),
 ) -> Result<()> {
-    let own_urls = vec![server.url.clone(); ASKERS];
-    let (own, own_bytes) = asked(&own_urls, &server.token, ours).await?;
-    let (their, their_bytes) = match tipg {
-        Some(tipg) => asked(&tipg.urls, "", theirs).await?,
-        None => (f64::NAN, f64::NAN),
+    let mut own = Side::ready(vec![server.url.clone(); ASKERS], &server.token, ours).await?;
+    let mut their = match tipg {
+        Some(tipg) => Some(Side::ready(tipg.urls.clone(), "", theirs).await?),
+        None => None,
     };
-    figures.print(name, own, unit, own / their, "tipg");
-    figures.print(&format!("{name}_bytes"), own_bytes, "bytes", own_bytes / their_bytes, "tipg");
+    for _ in 0..TURNS {
+        own.turn().await?;
+        if let Some(their) = &mut their {
+            their.turn().await?;
+        }
+    }
+    let (rate, bytes) = own.figures();
+    let (their_rate, their_bytes) = their.as_ref().map_or((f64::NAN, f64::NAN), Side::figures);
+    figures.print(name, rate, unit, rate / their_rate, "tipg");
+    figures.print(&format!("{name}_bytes"), bytes, "bytes", bytes / their_bytes, "tipg");
     Ok(())
 }
 
@@ -161,44 +171,66 @@ async fn features(server: &Server) -> Result<Vec<Value>> {
     Ok(all)
 }
 
-/// How often a second one of the list is given, the list again and again, by askers of one connection each; and its bytes,
-/// on average. Each asker has an address of its own.
-async fn asked(urls: &[String], token: &str, paths: Vec<String>) -> Result<(f64, f64)> {
-    let paths: Arc<[String]> = paths.into();
-    // Once before the clock starts: neither side reads its files for the first time in the race.
-    for url in urls {
-        let mut link = Link::open(url, token).await?;
-        for path in paths.iter() {
-            link.weigh(path).await?;
+/// Who is asked, by askers of one connection each; each has an address of its own.
+struct Side {
+    urls: Vec<String>,
+    token: String,
+    /// What is asked for, again and again.
+    paths: Arc<[String]>,
+    given: usize,
+    bytes: f64,
+    taken: Duration,
+}
+
+impl Side {
+    /// It was asked for everything once: neither side reads its files for the first time in the race.
+    async fn ready(urls: Vec<String>, token: &str, paths: Vec<String>) -> Result<Self> {
+        for url in &urls {
+            let mut link = Link::open(url, token).await?;
+            for path in &paths {
+                link.weigh(path).await?;
+            }
         }
+        let paths = paths.into();
+        Ok(Self { urls, token: token.to_owned(), paths, given: 0, bytes: 0.0, taken: Duration::ZERO })
     }
-    let began = Instant::now();
-    let askers: Vec<_> = urls
-        .iter()
-        .enumerate()
-        .map(|(asker, url)| {
-            let (url, token, paths) = (url.clone(), token.to_owned(), Arc::clone(&paths));
-            tokio::spawn(async move {
-                let mut link = Link::open(&url, &token).await?;
-                let (mut given, mut bytes) = (0_usize, 0.0);
-                for path in paths.iter().cycle().skip(asker).step_by(ASKERS) {
-                    if began.elapsed() > TAKEN {
-                        break;
+
+    /// It is asked for the length of one turn.
+    async fn turn(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let askers: Vec<_> = self
+            .urls
+            .iter()
+            .enumerate()
+            .map(|(asker, url)| {
+                let (url, token, paths) = (url.clone(), self.token.clone(), Arc::clone(&self.paths));
+                tokio::spawn(async move {
+                    let mut link = Link::open(&url, &token).await?;
+                    let (mut given, mut bytes) = (0_usize, 0.0);
+                    for path in paths.iter().cycle().skip(asker).step_by(ASKERS) {
+                        if began.elapsed() > TURN {
+                            break;
+                        }
+                        bytes += number(link.weigh(path).await?);
+                        given += 1;
                     }
-                    bytes += number(link.weigh(path).await?);
-                    given += 1;
-                }
-                anyhow::Ok((given, bytes))
+                    anyhow::Ok((given, bytes))
+                })
             })
-        })
-        .collect();
-    let (mut given, mut bytes) = (0, 0.0);
-    for asker in askers {
-        let (more, more_bytes) = asker.await??;
-        given += more;
-        bytes += more_bytes;
+            .collect();
+        for asker in askers {
+            let (given, bytes) = asker.await??;
+            self.given += given;
+            self.bytes += bytes;
+        }
+        self.taken += began.elapsed();
+        Ok(())
     }
-    Ok((rate(given, began.elapsed()), bytes / number(given)))
+
+    /// How often a second one was given, and its bytes, on average.
+    fn figures(&self) -> (f64, f64) {
+        (rate(self.given, self.taken), self.bytes / number(self.given))
+    }
 }
 
 /// Both sides have the same number of features in each of some tiles.
