@@ -297,8 +297,8 @@ fn tile_sets() -> Router<Shared> {
 
 /// What maps ask for again and again: a tile gives itself its tag, and nothing is kept under a key.
 fn tile() -> Router<Shared> {
-    let path = "/ogc/collections/{collection}/tiles/WebMercatorQuad/{z}/{y}/{x}";
-    Router::new().route(path, get(ogc::tiles::tile))
+    Router::new()
+        .route("/ogc/collections/{collection}/tiles/WebMercatorQuad/{z}/{y}/{x}", get(ogc::tiles::tile))
 }
 
 /// What browsers and operators ask.
