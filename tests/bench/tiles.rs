@@ -31,7 +31,7 @@ const PAGE: usize = 1_000;
 /// Pages that are asked for.
 const PAGES: usize = 10;
 /// How long each side is asked for the tiles of a zoom, or for pages, before it is the other's turn.
-const TURN: Duration = Duration::from_millis(1_000);
+const TURN: Duration = Duration::from_secs(1);
 /// Turns of each side.
 const TURNS: usize = 5;
 /// Askers at a time: as many as there are cores.

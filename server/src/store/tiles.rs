@@ -198,6 +198,7 @@ impl Transaction {
         tile: Tile,
         most: u32,
     ) -> Result<Option<TileStrips>, StoreError> {
+        type Row = (Option<Vec<u8>>, Option<i64>, Option<i64>, Option<Vec<u8>>);
         // What is counted of larger cells says little of a tile that is smaller than they are, and most of those have few
         // hazards: their strips say so by themselves.
         if tile.zoom() > PAGE_ZOOM
@@ -205,7 +206,6 @@ impl Transaction {
         {
             return Ok(Some(strips));
         }
-        type Row = (Option<Vec<u8>>, Option<i64>, Option<i64>, Option<Vec<u8>>);
         let (first, last) = tile.places();
         let up = PLACE_BITS - 2 * PAGE_ZOOM;
         let [from, to] = keys(tile);
