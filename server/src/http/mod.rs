@@ -284,7 +284,7 @@ fn api() -> Router<Shared> {
         .route("/docs/errors", get(docs::errors))
 }
 
-/// Tiles of the map, and what is said of them.
+/// What is said of the tiles of the map.
 fn tile_sets() -> Router<Shared> {
     use ogc::tile_sets;
     Router::new()

@@ -186,6 +186,7 @@ fn known<V: Eq + Hash>(
     })
 }
 
+/// Appends a text to the table of values.
 fn put_text(text: &str, values: &mut Vec<u8>) {
     let bytes = 1 + varint_len(length(text.as_bytes())) + text.len();
     put_value(values, bytes, |values| put_string_field(1, text, values));
