@@ -9,7 +9,7 @@ use firebreak::geometry::place;
 use firebreak::layers::Layer;
 use firebreak::store::{Changed, MapHazardRow, Shown, Store};
 use firebreak::sync::Engine;
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
 use firebreak::tiles::counts::Deltas;

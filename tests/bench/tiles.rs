@@ -1,8 +1,8 @@
 //! Tiles and pages of items: how many a second beside tipg on `PostGIS`, with the same points, the same features in each
 //! tile and page and the same columns.
 //!
-//! Each side is asked over as many connections as there are cores, for the tiles or pages in turn; nobody keeps any, and
-//! nothing is squeezed. Start at [`measure`].
+//! Each side is asked over as many connections as a browser opens to one server, for the tiles or pages in turn; nobody
+//! keeps any, and nothing is squeezed. Start at [`measure`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,8 +34,11 @@ const PAGES: usize = 10;
 const TURN: Duration = Duration::from_secs(1);
 /// Turns of each side.
 const TURNS: usize = 5;
-/// Askers at a time: as many as there are cores.
-const ASKERS: usize = 2;
+/// Askers at a time: the connections that a browser opens to one server (Chromium and Firefox, HTTP/1.1), so that either side
+/// has something to do while it waits for its database.
+const ASKERS: usize = 6;
+/// Processes of tipg: one for each core, which it keeps busy.
+const PROCESSES: usize = 2;
 /// Tiles whose features are compared.
 const COMPARED: usize = 10;
 
@@ -49,7 +52,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> Result<()> {
         servers.push((backend, filled(backend, &rows).await?));
     }
     let (_, first) = servers.first().context("no database")?;
-    let tipg = Tipg::start(&features(first).await?, ASKERS).await?;
+    let tipg = Tipg::start(&features(first).await?, PROCESSES).await?;
     if tipg.is_none() {
         Figures::say("tiles: tipg or PostGIS is not installed; ours alone");
     }
@@ -105,7 +108,7 @@ async fn compare(
     (server, ours): (&Server, Vec<String>),
     (tipg, theirs): (Option<&Tipg>, Vec<String>),
 ) -> Result<()> {
-    let mut own = Side::ready(vec![server.url.clone(); ASKERS], &server.token, ours).await?;
+    let mut own = Side::ready(vec![server.url.clone()], &server.token, ours).await?;
     let mut their = match tipg {
         Some(tipg) => Some(Side::ready(tipg.urls.clone(), "", theirs).await?),
         None => None,
@@ -171,8 +174,9 @@ async fn features(server: &Server) -> Result<Vec<Value>> {
     Ok(all)
 }
 
-/// Who is asked, by askers of one connection each; each has an address of its own.
+/// Who is asked, by askers of one connection each, which are spread over its processes.
 struct Side {
+    /// Where each of its processes listens.
     urls: Vec<String>,
     token: String,
     /// What is asked for, again and again.
@@ -201,6 +205,8 @@ impl Side {
         let askers: Vec<_> = self
             .urls
             .iter()
+            .cycle()
+            .take(ASKERS)
             .enumerate()
             .map(|(asker, url)| {
                 let (url, token, paths) = (url.clone(), self.token.clone(), Arc::clone(&self.paths));

@@ -1,7 +1,7 @@
 //! tipg on `PostGIS`, with the features that our server gives: what tiles and pages of items are raced against.
 //!
-//! It is set up as its documentation says, with the faster event loop and HTTP parser, and a process for each asker: two
-//! connections to one address are now and then served by the same of its workers, and it is then half as fast.
+//! It is set up as its documentation says, with the faster event loop and HTTP parser, and its processes have an address
+//! each: connections to one address are now and then served by the same of its workers, and it is then half as fast.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -36,9 +36,9 @@ pub(crate) struct Tipg {
 }
 
 impl Tipg {
-    /// Starts it for so many askers with features of our layer of hazards, as GeoJSON. None where tipg or `PostGIS` is not
+    /// Starts so many processes of it with features of our layer of hazards, as GeoJSON. None where tipg or `PostGIS` is not
     /// there.
-    pub(crate) async fn start(features: &[Value], askers: usize) -> Result<Option<Self>> {
+    pub(crate) async fn start(features: &[Value], processes: usize) -> Result<Option<Self>> {
         let Some(python) = python() else { return Ok(None) };
         let address = firebreak_tests::postgres::database().await?;
         let mut connection = PgConnection::connect(&address).await?;
@@ -50,7 +50,7 @@ impl Tipg {
         settle(&address, "hazards").await?;
         settle(&address, "points").await?;
         let mut tipg = Self { urls: Vec::new(), processes: Vec::new() };
-        for _ in 0..askers {
+        for _ in 0..processes {
             let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
             tipg.urls.push(format!("http://127.0.0.1:{port}"));
             tipg.processes.push(process(&python, &port, &address)?);

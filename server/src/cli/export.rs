@@ -16,7 +16,7 @@ use crate::sync::Engine;
 use crate::sync::audit::{Actor, Entry};
 use crate::sync::exports::filters::Filters;
 use crate::sync::exports::{PhotosShown, Request, Subject, usual_headings, write_to};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 
 /// Which file.
 #[derive(Debug, Args)]

@@ -22,8 +22,10 @@ use crate::accounts::actions::Actions;
 use crate::domain::{Device, DeviceStatus, District, Person, Role};
 use crate::sync::SyncError;
 use crate::sync::audit::Actor;
-use crate::sync::sessions::{self, Session, Sight, TokenHeld, Visitor};
+use crate::sync::sessions::Session;
+use crate::sync::sight::Sight;
 use crate::sync::tokens::{self, Claim};
+use crate::sync::visitors::{self, TokenHeld, Visitor};
 
 /// A device that asks, as it stands now.
 #[derive(Debug)]
@@ -174,7 +176,7 @@ pub(super) fn has_token(parts: &Parts) -> bool {
 /// [`Code::Unauthenticated`].
 pub(super) async fn holder(shared: &Shared, token: &str) -> Result<(Visitor, [u8; 32]), ApiError> {
     let (district, hash) = claim(shared, token).await?;
-    Ok((sessions::by_token(&shared.engine, district, &hash).await?, hash))
+    Ok((visitors::by_token(&shared.engine, district, &hash).await?, hash))
 }
 
 /// The district that an office token names, and the hash that its holder is found by.
@@ -209,7 +211,7 @@ async fn visitor(parts: &Parts, shared: &Shared, csrf: Csrf<'_>) -> Result<Visit
         return Ok(holder(shared, token).await?.0);
     }
     let id = cookie(&parts.headers).ok_or(Code::Unauthenticated)?;
-    let visitor = sessions::by_session(&shared.engine, shared.lasting, id).await?;
+    let visitor = visitors::by_session(&shared.engine, shared.lasting, id).await?;
     let expected = visitor.session.as_ref().map(|session| session.csrf.as_str());
     let said = match csrf {
         Csrf::InHeader => parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()),

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::Shared;
 use super::auth::Account;
 use super::error::ApiError;
+use crate::sync::choices::{self, Choice};
 use crate::sync::listing::totals::{self, TotalsTold};
-use crate::sync::sessions::{self, Choice};
 
 /// A district and its totals.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,7 +29,7 @@ pub(super) struct Districts {
 /// The districts of an account; a token has its own alone.
 pub(super) async fn choices(shared: &Shared, account: &Account) -> Result<Vec<Choice>, ApiError> {
     match account.session.as_ref().and_then(|session| session.account) {
-        Some(id) => Ok(sessions::choices(&shared.engine, id).await?),
+        Some(id) => Ok(choices::choices(&shared.engine, id).await?),
         None => Ok(vec![Choice { district: account.district.clone(), person: account.person.clone() }]),
     }
 }

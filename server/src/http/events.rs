@@ -22,7 +22,8 @@ use super::parameters::{Body as JsonBody, Parameters};
 use super::policy::{self, Row};
 use super::readers::ReadersPlace;
 use crate::sync::deadlines::{self, DangerTold};
-use crate::sync::sessions::{self, Lasting};
+use crate::sync::sessions::Lasting;
+use crate::sync::visitors;
 use crate::sync::{Engine, SyncError, events};
 
 /// Events of one read.
@@ -116,7 +117,7 @@ impl Stream {
     async fn is_let_in(&self) -> Result<bool, SyncError> {
         let (account, district) = (&self.account, &self.account.district);
         let held = (district, account.token.as_ref(), account.session.as_ref());
-        match sessions::again(&self.engine, self.lasting, held).await {
+        match visitors::again(&self.engine, self.lasting, held).await {
             Ok(visitor) => Ok(visitor.district.key == district.key
                 && visitor.person.id == account.person.id
                 && Account::admitted(visitor, self.row).is_ok()),

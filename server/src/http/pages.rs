@@ -41,7 +41,7 @@ use crate::sync::listing::facts::{self, LengthFilter, Part};
 use crate::sync::listing::hazards::Filter;
 use crate::sync::listing::{Calendar, conflicts, hazards, placement, quarantine, record, totals};
 use crate::sync::orders as sync_orders;
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{SyncError, backups, grid::listing as grid, proposals, reports};
 use crate::web::{self, Wrong, lists};
 

@@ -28,7 +28,7 @@ use crate::domain::District;
 use crate::photos::SIDES;
 use crate::sync::photos::serving::{self, Outstanding, Seen};
 use crate::sync::photos::{Claimed, Progress, Upload, Uploader};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 
 /// Uploads that are read at a time.
 pub(super) const UPLOADS_AT_ONCE: usize = 64;

@@ -13,7 +13,10 @@ use super::error::ApiError;
 use super::parameters::Body;
 use crate::store::AccountRow;
 use crate::sync::accounts::{self, Credentials};
-use crate::sync::sessions::{self, Choice, Sight, Visitor};
+use crate::sync::choices::{self, Choice};
+use crate::sync::sessions;
+use crate::sync::sight::Sight;
+use crate::sync::visitors::{self, Visitor};
 
 /// Login and password.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -54,7 +57,7 @@ pub(super) struct SessionTold {
 async fn told(shared: &Shared, visitor: Visitor) -> Result<SessionTold, ApiError> {
     let account = visitor.session.as_ref().and_then(|session| session.account);
     let choices = match account {
-        Some(account) => sessions::choices(&shared.engine, account).await?,
+        Some(account) => choices::choices(&shared.engine, account).await?,
         None => vec![Choice { district: visitor.district.clone(), person: visitor.person.clone() }],
     };
     let districts = choices.into_iter().map(|choice| DistrictTold {
@@ -115,7 +118,7 @@ pub(super) async fn sign_in(
     };
     let account = accounts::sign_in(&shared.engine, &shared.passwords, &credentials).await?;
     let id = begin(&shared, &headers, &account).await?;
-    let visitor = sessions::by_session(&shared.engine, shared.lasting, &id).await?;
+    let visitor = visitors::by_session(&shared.engine, shared.lasting, &id).await?;
     let told = told(&shared, visitor).await?;
     let mut response = Json(told).into_response();
     if let Some(cookie) = cookie(&shared, Some(&id)) {
@@ -190,8 +193,8 @@ pub(super) async fn choose(
             "a token is of one district: only a browser's session chooses",
         ));
     };
-    sessions::choose(&shared.engine, session, &chosen.district).await?;
+    choices::choose(&shared.engine, session, &chosen.district).await?;
     let id = auth::cookie(&headers).unwrap_or_default();
-    let visitor = sessions::by_session(&shared.engine, shared.lasting, id).await?;
+    let visitor = visitors::by_session(&shared.engine, shared.lasting, id).await?;
     Ok(Json(told(&shared, visitor).await?))
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sync_protocol::ids::{DeviceId, PersonId, RecordId};
 use uuid::Uuid;
 
-use super::rows::{KEYS, Keys as _, insert_rows};
+use super::inserts::insert_rows;
+use super::rows::{KEYS, Keys as _};
 use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::DistrictKey;
 

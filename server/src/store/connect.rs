@@ -200,6 +200,7 @@ async fn open_sqlite(path: &std::path::Path, max_bytes: Option<u64>) -> Result<S
         .statement_cache_capacity(STATEMENTS_CACHED)
         // Pages that a many-row statement would have to restore are kept in memory, not written to a file.
         .pragma("temp_store", "MEMORY")
+        .row_buffer_size(ROWS_AHEAD)
         // A page that many groups write is folded into the file once for many of them.
         .pragma("wal_autocheckpoint", "16000")
         .pragma("journal_size_limit", "67108864");
@@ -210,7 +211,7 @@ async fn open_sqlite(path: &std::path::Path, max_bytes: Option<u64>) -> Result<S
     let writer = sqlite_pool(1).connect_with(write).await?;
     SQLITE_MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Unfit(error.to_string()))?;
     let readers = sqlite_pool(SNAPSHOTS + glances::SQLITE_KEPT)
-        .connect_with(base.pragma("cache_size", READER_CACHE).row_buffer_size(ROWS_AHEAD))
+        .connect_with(base.pragma("cache_size", READER_CACHE))
         .await?;
     let glances = Arc::new(Glances::of(&readers, glances::SQLITE_KEPT));
     Ok(Store::Sqlite { writer, readers, glances })

@@ -6,7 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use sync_protocol::ids::{DeviceId, PersonId, RecordId};
 use uuid::Uuid;
 
-use super::rows::{KEYS, Keys as _, RecordTuple, insert_rows, padded, record_row};
+use super::inserts::insert_rows;
+use super::rows::{KEYS, Keys as _, RecordTuple, padded, record_row};
 use super::{RecordRow, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use super::{signed, unsigned};
 use crate::domain::DistrictKey;

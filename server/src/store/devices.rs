@@ -6,7 +6,8 @@ use std::collections::btree_map::Entry;
 use sync_protocol::ids::{Chain, DeviceId, PersonId};
 use uuid::Uuid;
 
-use super::rows::{Keys as _, LARGEST, chunks, padded};
+use super::inserts::{Inserts, LARGEST, insert_rows};
+use super::rows::{Keys as _, padded};
 use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::{Device, DeviceRow, DeviceStatus, DistrictKey};
 
@@ -36,9 +37,9 @@ const INSERT_DEVICE: &str = "INSERT INTO devices (district, device, public_key, 
 const BIND_PERSON: &str = "INSERT INTO device_persons (district, device, person) VALUES ($1, $2, $3) \
      ON CONFLICT (district, device, person) DO NOTHING";
 // The columns of a list of VALUES have these names on both databases.
-const UPDATE_HEADS: &str = "UPDATE devices SET head_sequence = new.column3, head_chain = new.column4, \
+const SET_HEADS: &str = "devices SET head_sequence = new.column3, head_chain = new.column4, \
      whole_through = new.column5, is_forked = new.column6 FROM (";
-const UPDATE_VISITS: &str = "UPDATE devices SET contact_ms = new.column3, clock_offset_ms = new.column4, \
+const SET_VISITS: &str = "devices SET contact_ms = new.column3, clock_offset_ms = new.column4, \
      claimed_sequence = CASE WHEN claimed_sequence > new.column5 THEN claimed_sequence ELSE new.column5 END FROM (";
 const OF_VALUES: &str = ") AS new WHERE devices.district = new.column1 AND devices.device = new.column2";
 const REVOKE: &str = "UPDATE devices SET status = 'revoked', revoked_sequence = $3, revoked_chain = $4 \
@@ -47,9 +48,6 @@ const REVOKE: &str = "UPDATE devices SET status = 'revoked', revoked_sequence = 
 const LOSE: &str =
     "UPDATE devices SET status = 'lost' WHERE district = $1 AND device = $2 AND status = 'active'";
 const RENAME: &str = "UPDATE devices SET name = $3 WHERE district = $1 AND device = $2";
-const INSERT_CONTACTS: &str = "INSERT INTO contacts (district, device, boot, offset_ms) ";
-const KEEP_SMALLER_OFFSET: &str = " ON CONFLICT (district, device, boot) DO UPDATE SET offset_ms = \
-     CASE WHEN contacts.offset_ms < excluded.offset_ms THEN contacts.offset_ms ELSE excluded.offset_ms END";
 const SELECT_CONTACT: &str =
     "SELECT offset_ms FROM contacts WHERE district = $1 AND device = $2 AND boot = $3";
 const SELECT_DEVICE_IDS: &str = "SELECT device FROM devices WHERE district = $1 ORDER BY device";
@@ -215,7 +213,8 @@ impl Transaction {
     ) -> Result<(), StoreError> {
         for chunk in devices.chunks(LARGEST) {
             each_backend!(&mut *self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(UPDATE_HEADS);
+                let mut query = sqlx::QueryBuilder::<Db>::new(<Db as Inserts>::UPDATE);
+                query.push(SET_HEADS);
                 query.push_values(padded(&chunk.iter().collect::<Vec<_>>()), |mut row, device| {
                     row.push_bind(district.0)
                         .push_bind(device.id.0)
@@ -260,7 +259,8 @@ impl Transaction {
         let last: Vec<Visit> = last.into_values().collect();
         for chunk in last.chunks(LARGEST) {
             each_backend!(&mut *self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(UPDATE_VISITS);
+                let mut query = sqlx::QueryBuilder::<Db>::new(<Db as Inserts>::UPDATE);
+                query.push(SET_VISITS);
                 query.push_values(padded(&chunk.iter().collect::<Vec<_>>()), |mut row, visit| {
                     row.push_bind(district.0)
                         .push_bind(visit.device.0)
@@ -280,19 +280,18 @@ impl Transaction {
             *known = (*known).min(offset_ms);
         }
         let offsets: Vec<((DeviceId, [u8; 16]), i64)> = offsets.into_iter().collect();
-        for chunk in chunks(&offsets) {
-            each_backend!(&mut *self, connection => {
-                let mut query = sqlx::QueryBuilder::<Db>::new(INSERT_CONTACTS);
-                query.push_values(chunk, |mut row, ((device, boot), offset_ms)| {
-                    row.push_bind(district.0)
-                        .push_bind(device.0)
-                        .push_bind(&boot[..])
-                        .push_bind(*offset_ms);
-                });
-                query.push(KEEP_SMALLER_OFFSET);
-                query.build().execute(connection).await?;
-            });
-        }
+        insert_rows!(
+            self,
+            &offsets,
+            "contacts (district, device, boot, offset_ms) ",
+            " ON CONFLICT (district, device, boot) DO UPDATE SET offset_ms = \
+             CASE WHEN contacts.offset_ms < excluded.offset_ms THEN contacts.offset_ms ELSE excluded.offset_ms END",
+            |row, item| row
+                .push_bind(district.0)
+                .push_bind(item.0.0.0)
+                .push_bind(&item.0.1[..])
+                .push_bind(item.1)
+        );
         Ok(())
     }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use sync_protocol::ids::{DeviceId, Identity, RecordId};
 
-use super::rows::{COLUMN_ROWS, Keys as _, RecordTuple, column, insert_rows, record_row};
+use super::inserts::insert_rows;
+use super::rows::{COLUMN_ROWS, Keys as _, RecordTuple, column, record_row};
 use super::values::{ConflictRow, DispositionUpdate, OperationRow, PlaceRow, RecordRow};
 use super::{StoreError, Transaction, each_backend, execute, signed};
 use crate::domain::DistrictKey;

@@ -8,7 +8,8 @@ use sync_protocol::fold::BLANK;
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
-use super::rows::{KEYS, Keys as _, insert_rows};
+use super::inserts::insert_rows;
+use super::rows::{KEYS, Keys as _};
 use super::{StoreError, Transaction, each_backend, execute, fetch_optional};
 use crate::domain::{DistrictKey, UnitId};
 use crate::tiles::counts::Deltas;

@@ -4,7 +4,8 @@
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
-use super::rows::{KEYS, Keys as _, insert_rows};
+use super::inserts::insert_rows;
+use super::rows::{KEYS, Keys as _};
 use super::{MapTable, StoreError, Transaction, each_backend, fetch_optional, signed, unsigned};
 use crate::domain::DistrictKey;
 use crate::layers::Layer;

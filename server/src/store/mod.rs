@@ -23,6 +23,7 @@ pub mod geopackage_out;
 mod glances;
 mod grid;
 mod idempotency;
+mod inserts;
 mod layers;
 mod ledger;
 mod listing;

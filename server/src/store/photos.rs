@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sync_protocol::ids::{DeviceId, PhotoHash, RecordId};
 use uuid::Uuid;
 
-use super::rows::{COLUMN_ROWS, column, insert_rows};
+use super::inserts::insert_rows;
+use super::rows::{COLUMN_ROWS, column};
 use super::values::PhotoRow;
 use super::{StoreError, Transaction, execute, fetch_all, unsigned};
 use crate::domain::DistrictKey;

@@ -3,7 +3,8 @@
 use sync_protocol::ids::{PersonId, RecordId};
 use uuid::Uuid;
 
-use super::rows::{KEYS, Keys as _, insert_rows};
+use super::inserts::insert_rows;
+use super::rows::{KEYS, Keys as _};
 use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
 

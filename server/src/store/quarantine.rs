@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use sync_protocol::ids::{Identity, RecordId};
 
-use super::rows::{KEYS, Keys as _, insert_rows};
+use super::inserts::insert_rows;
+use super::rows::{KEYS, Keys as _};
 use super::runs::{collect_identities, identity_of};
 use super::values::{QuarantineRow, RefusedRow};
 use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional, signed};

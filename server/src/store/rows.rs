@@ -1,5 +1,4 @@
-//! Rows as tuples, and many rows in one statement: chunks of few lengths, so that few texts are prepared and all stay
-//! cached.
+//! Rows as tuples, and rows of many keys read by one statement. How many are written is in `store::inserts`.
 
 use std::collections::BTreeSet;
 
@@ -35,30 +34,6 @@ pub(super) fn record_row(
     }
 }
 
-/// Inserts many rows by few statements: `$head` names the table and its columns, `$tail` stands behind the values. While the
-/// database has one, the next is put together.
-macro_rules! insert_rows {
-    ($transaction:expr, $rows:expr, $head:literal, $tail:literal, |$row:ident, $item:ident| $push:expr) => {
-        $crate::store::each_backend!(&mut *$transaction, connection => {
-            let mut statements = $crate::store::rows::chunks($rows).map(|chunk| {
-                let mut query = sqlx::QueryBuilder::<Db>::new(<Db as $crate::store::rows::Keys>::INSERT);
-                query.push($head);
-                query.push_values(chunk.iter(), |mut $row, $item| { $push; });
-                query.push($tail);
-                query
-            });
-            let mut next = statements.next();
-            while let Some(mut query) = next {
-                let executed;
-                (executed, next) =
-                    tokio::join!(query.build().execute(&mut *connection), async { statements.next() });
-                executed?;
-            }
-        })
-    };
-}
-pub(super) use insert_rows;
-
 /// Rows of one statement of columns.
 pub(super) const COLUMN_ROWS: usize = 4_096;
 
@@ -70,31 +45,10 @@ pub(super) fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec
 /// Keys of one `IN` list.
 pub(super) const KEYS: usize = 1_024;
 
-/// Rows of the largest chunk.
-pub(super) const LARGEST: usize = 256;
-
-/// Splits rows into chunks whose lengths are 1, 2 or 3 times a power of four, at most [`LARGEST`]: thirteen lengths, and
-/// a chunk for each digit to the base of four.
-pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        if rows.is_empty() {
-            return None;
-        }
-        let most = rows.len().min(LARGEST);
-        let unit = 1 << (most.ilog2() & !1);
-        let length = most / unit * unit;
-        let (chunk, rest) = rows.split_at(length);
-        rows = rest;
-        Some(chunk)
-    })
-}
-
 /// How a database is asked for rows of many keys.
 ///
 /// The `by_…` begin a query from a text that ends with `district = `, for tables that grow without bound.
 pub(super) trait Keys: Database {
-    /// Inserts, where an error undoes the transaction or goes back to its savepoint.
-    const INSERT: &'static str;
     /// The column `sha256` of many rows as one value.
     const JOINED_PHOTOS: &'static str;
 
@@ -129,8 +83,6 @@ pub(super) trait Keys: Database {
 }
 
 impl Keys for Sqlite {
-    // A statement that need not undo itself keeps no copies of the pages that it writes.
-    const INSERT: &'static str = "INSERT OR FAIL INTO ";
     // What it joins counts as text; the bytes are what they were.
     const JOINED_PHOTOS: &'static str = "CAST(group_concat(sha256, x'') AS BLOB)";
 
@@ -193,7 +145,6 @@ impl Keys for Sqlite {
 /// itself: a plan is made before the statistics know anything of a table, and one for the whole list reads the
 /// district from one end to the other.
 impl Keys for Postgres {
-    const INSERT: &'static str = "INSERT INTO ";
     const JOINED_PHOTOS: &'static str = "string_agg(sha256, ''::bytea)";
 
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {
@@ -270,20 +221,4 @@ pub(super) fn padded<T: Copy>(keys: &[T]) -> Vec<T> {
         padded.resize(keys.len().next_power_of_two(), *last);
     }
     padded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_have_few_lengths_and_keep_every_row_in_order() {
-        let rows: Vec<usize> = (0..1_000).collect();
-        let lengths: Vec<usize> = chunks(&rows).map(<[usize]>::len).collect();
-        assert_eq!(lengths, [256, 256, 256, 192, 32, 8]);
-        let all: BTreeSet<usize> =
-            (0..=rows.len()).flat_map(|end| chunks(&rows[..end])).map(<[usize]>::len).collect();
-        assert_eq!(all.len(), 13, "{all:?}");
-        assert_eq!(chunks(&rows).flatten().copied().collect::<Vec<_>>(), rows);
-    }
 }

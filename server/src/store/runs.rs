@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, RecordId};
 use uuid::Uuid;
 
-use super::rows::{KEYS, Keys as _, insert_rows};
+use super::inserts::insert_rows;
+use super::rows::{KEYS, Keys as _};
 use super::values::RunRow;
 use super::{StoreError, Transaction, each_backend, fetch_all, fetch_optional, signed, unsigned};
 use crate::domain::DistrictKey;

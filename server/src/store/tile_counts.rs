@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::{chunks, insert_rows};
+use super::inserts::{chunks, insert_rows};
 use super::{Changed, Shown, StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;
 use crate::tiles::count_pages::{Page, by_page, page_of};

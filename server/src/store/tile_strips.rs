@@ -7,7 +7,8 @@
 use sha2::{Digest as _, Sha256};
 use sync_protocol::ids::RecordId;
 
-use super::rows::{KEYS, Keys as _, chunks, insert_rows};
+use super::inserts::{chunks, insert_rows};
+use super::rows::{KEYS, Keys as _};
 use super::tiles::{TileHazard, select_hazards};
 use super::{StoreError, Transaction, each_backend, execute, fetch_all, fetch_optional};
 use crate::domain::DistrictKey;

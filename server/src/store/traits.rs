@@ -3,7 +3,7 @@
 use sync_protocol::ids::RecordId;
 use uuid::Uuid;
 
-use super::rows::insert_rows;
+use super::inserts::insert_rows;
 use super::{StoreError, Transaction, each_backend};
 use crate::domain::DistrictKey;
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::audit::{Actor, Entry};
-use super::{Engine, SyncError, office, people, sessions, tokens};
+use super::{Engine, SyncError, office, people, sight, tokens};
 use crate::accounts::actions::Actions;
 use crate::domain::{Class, Collection, District, Person, Roles, UnitId, record_flags, state_number};
 use crate::geometry::GeoBox;
@@ -107,7 +107,7 @@ async fn noted(
 
 /// A unit's people see what their unit answers for: without one they would see nothing, and not know why.
 fn has_unit(roles: Roles, unit: Option<UnitId>) -> Result<(), SyncError> {
-    if unit.is_some() || !sessions::sees_units_alone(roles) {
+    if unit.is_some() || !sight::sees_units_alone(roles) {
         return Ok(());
     }
     let what = "unit: 责任单位人员须填写所属单位 (people of the role unit alone need their unit)";

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::sessions::{self, Visitor};
+use super::visitors::{self, Visitor};
 use super::{Engine, SyncError};
 use crate::domain::District;
 
@@ -69,7 +69,7 @@ impl Engine {
     /// Who reads a map by a token of the office, as they were at most a second ago.
     ///
     /// # Errors
-    /// As [`sessions::by_token`].
+    /// As [`visitors::by_token`].
     pub async fn holder_of_map(
         self: &Arc<Self>,
         district: District,
@@ -80,7 +80,7 @@ impl Engine {
             Err(changes) => changes,
         };
         let began = Instant::now();
-        let visitor = sessions::by_token(self, district, &token_hash).await?;
+        let visitor = visitors::by_token(self, district, &token_hash).await?;
         self.holders.remember(token_hash, changes, began, &visitor);
         Ok(visitor)
     }
@@ -94,7 +94,8 @@ mod tests {
     use super::*;
     use crate::accounts::actions::Actions;
     use crate::domain::{DistrictKey, Person, Roles};
-    use crate::sync::sessions::{Sight, TokenHeld};
+    use crate::sync::sight::Sight;
+    use crate::sync::visitors::TokenHeld;
 
     fn visitor(expires_ms: Option<i64>) -> Visitor {
         let district = District {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::listing::{Names, Page, cursor, read_cursor};
-use super::sessions::Sight;
+use super::sight::Sight;
 use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
 use crate::orders::{Sheet, Shown, Standing, deadline_words};

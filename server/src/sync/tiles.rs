@@ -10,7 +10,7 @@ use sync_protocol::codes::Code;
 
 use super::derive::local_day;
 use super::layers::{self, Moment, PAGE_MOST, Selection};
-use super::sessions::Sight;
+use super::sight::Sight;
 use super::{Engine, SyncError};
 use crate::domain::{District, DistrictKey};
 use crate::layers::predicate::Predicate;

@@ -9,7 +9,7 @@ use firebreak::geometry::place;
 use firebreak::layers::Layer;
 use firebreak::layers::predicate::Predicate;
 use firebreak::store::{MapHazardRow, TileFilter, Transaction};
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
 use firebreak::tiles::counts::{CELL_ZOOM, Count, Key, Kind, category};

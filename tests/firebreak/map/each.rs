@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use firebreak::layers::{Feature, Layer};
 use firebreak::sync::layers::{self, Selection};
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak_tests::nepal::real_data;
 use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, DISTRICT, Server};

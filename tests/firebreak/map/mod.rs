@@ -25,7 +25,7 @@ use firebreak::layers::{Feature, Layer, Value as Cell};
 use firebreak::store::{Derivation, Store, UNNUMBERED};
 use firebreak::sync::Engine;
 use firebreak::sync::layers::{self, Selection};
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak::tiles::counts::Deltas;
 use firebreak_tests::http::Client;
 use firebreak_tests::server::{DISTRICT, Server};

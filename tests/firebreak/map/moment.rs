@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use firebreak::geometry::place;
 use firebreak::layers::Layer;
 use firebreak::sync::layers;
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::Tile;
 use firebreak_tests::nepal::e7;

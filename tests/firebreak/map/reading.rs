@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use firebreak::layers::Layer;
 use firebreak::sync::layers::{self, Selection};
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use fixtures::dice::Dice;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use firebreak::layers::Layer;
 use firebreak::store::MapHazardRow;
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::{Tile, points};
 use firebreak_tests::map::{fill, row};

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use firebreak::geometry::place;
 use firebreak::layers::Layer;
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak::sync::tiles::{self, Wanted};
 use firebreak::tiles::{MEDIA_TYPE, Tile, ZOOM_MAX};
 use firebreak_tests::http::{Client, Reply};

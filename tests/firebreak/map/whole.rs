@@ -12,7 +12,7 @@ use firebreak::exports::{Encoding, Format, Headings, Reference};
 use firebreak::layers::{Column, ColumnKind, Feature, Layer, Value as Cell};
 use firebreak::sync::exports::{PhotosShown, Request, Subject, write_to};
 use firebreak::sync::layers::{self, Selection};
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak_tests::phone::Phone;
 use firebreak_tests::python;
 use firebreak_tests::server::{Backend, Server};

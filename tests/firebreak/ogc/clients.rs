@@ -8,7 +8,7 @@ use firebreak::geometry::place as key_of;
 use firebreak::layers::{Feature, Layer};
 use firebreak::store::MapHazardRow;
 use firebreak::sync::layers::{self, Selection};
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak_tests::python;
 use firebreak_tests::server::{Backend, DISTRICT, Server};
 use serde_json::{Value, json};

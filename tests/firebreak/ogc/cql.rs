@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use firebreak::layers::predicate::{Comparison, Pattern, Predicate};
 use firebreak::layers::{Column, ColumnKind, Feature, Layer, Value};
 use firebreak::sync::layers::{self, Selection};
-use firebreak::sync::sessions::Sight;
+use firebreak::sync::sight::Sight;
 use firebreak_tests::server::{Backend, DISTRICT};
 use fixtures::dice::Dice;
 

@@ -19,7 +19,7 @@ use super::super::tokens::{self as api, NewToken};
 use super::{PageError, Viewer, page, see_other, shown};
 use crate::sync::accounts::{self, Credentials};
 use crate::sync::listing::Calendar;
-use crate::sync::sessions;
+use crate::sync::{choices, sessions, visitors};
 use crate::web::Wrong;
 use crate::web::account::{self as web, AccountShown};
 
@@ -164,9 +164,9 @@ async fn changed(
     let before = auth::cookie(headers);
     let id = sessions::begin(&shared.engine, shared.lasting, row.id, before).await?;
     // It goes on looking at the same district.
-    let visitor = sessions::by_session(&shared.engine, shared.lasting, &id).await?;
+    let visitor = visitors::by_session(&shared.engine, shared.lasting, &id).await?;
     if let Some(session) = visitor.session.filter(|_| visitor.district.key != account.district.key) {
-        sessions::choose(&shared.engine, &session, &account.district.code).await?;
+        choices::choose(&shared.engine, &session, &account.district.code).await?;
     }
     Ok(id)
 }

@@ -11,8 +11,8 @@ use super::super::auth::Signed;
 use super::super::districts as api;
 use super::super::error::ApiError;
 use super::{PageError, Viewer, page, see_other, shown};
+use crate::sync::choices;
 use crate::sync::listing::totals;
-use crate::sync::sessions;
 use crate::web;
 
 pub(in crate::http) async fn list(
@@ -45,6 +45,6 @@ pub(in crate::http) async fn choose(
 ) -> Result<Response, PageError> {
     let Signed(account, form) = form?;
     let session = account.session.as_ref().ok_or(Code::BadParameter)?;
-    sessions::choose(&shared.engine, session, &form.district).await?;
+    choices::choose(&shared.engine, session, &form.district).await?;
     Ok(see_other("/"))
 }

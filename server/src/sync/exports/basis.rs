@@ -14,7 +14,7 @@ use crate::exports::about::{About, Unsent};
 use crate::layers::{Feature, Layer, Value};
 use crate::store::Transaction;
 use crate::sync::layers::{self, Selection};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// Devices named in a file.

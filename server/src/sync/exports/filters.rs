@@ -18,7 +18,7 @@ use crate::report::figures::is_counted;
 use crate::store::OfRecord;
 use crate::sync::SyncError;
 use crate::sync::layers::Selection;
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 
 /// What is asked of features; none: anything. Days are local to the district, both ends included.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -12,7 +12,7 @@ use sync_protocol::ids::DistrictId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{ExportId, Job, KEPT, KEPT_IN_ALL, Parameters, State, WAITING};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// How often files are looked for that are to go.

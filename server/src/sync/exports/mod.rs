@@ -31,7 +31,7 @@ pub use pictures::{PICTURES, PICTURES_BYTES};
 use basis::Basis;
 
 use super::layers::{self, Selection};
-use super::sessions::Sight;
+use super::sight::Sight;
 use super::{Engine, SyncError};
 use crate::domain::District;
 use crate::exports::{Encoding, Format, Headings, Reference, require_reference};

@@ -12,7 +12,7 @@ use crate::domain::District;
 use crate::layers::Feature;
 use crate::store::Transaction;
 use crate::sync::photos::serving::{Seen, small};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// Pictures of one file, at most: making one may take half a second.

@@ -15,7 +15,7 @@ use crate::geometry::{GeoBox, degrees};
 use crate::layers::{Feature, Layer, geojson};
 use crate::report::rows::StretchKind;
 use crate::store::{FactType, Transaction};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 use crate::tiles::Tile;
 use crate::tiles::count_pages::PAGE_ZOOM;

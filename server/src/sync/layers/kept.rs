@@ -7,7 +7,7 @@ use crate::domain::{District, DistrictKey};
 use crate::geometry::{Area, GeoBox, degrees, metres};
 use crate::layers::{Feature, Layer, Value};
 use crate::store::{MapFilter, MapHazardRow, MapStateRow, MapTable, StoreError, Transaction, is_exact};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// Ranges of place keys that hold a box: as many each time, so that one statement serves.

@@ -25,7 +25,7 @@ pub use extent::{Extent, extent};
 pub(super) use kept::faults;
 
 use super::derive::{days_since_1970, local_day};
-use super::sessions::Sight;
+use super::sight::Sight;
 use super::{Engine, SyncError};
 use crate::domain::District;
 use crate::geometry::{Vertex, degrees};

@@ -19,7 +19,7 @@ use crate::domain::{Class, District, record_flags, state_number};
 use crate::geometry::{Area, GeoBox};
 use crate::report::figures::is_counted;
 use crate::store::{CaseFilter, Condition, FactFilter, Order, RecordRow, StoreError, Transaction};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError, json};
 
 /// Rows read at a time.

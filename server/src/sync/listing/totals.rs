@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::{Class, Collection, District, Role, disposition_number};
 use crate::reconcile;
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// Totals of a district.

@@ -18,7 +18,7 @@ use crate::photos::{Format, thumbnail};
 use crate::store::{OutstandingAt, Parts, Place, Transaction};
 use crate::sync::audit::Entry;
 use crate::sync::listing::{Names, Page, cursor, read_cursor};
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// The original of a photo.

@@ -19,7 +19,7 @@ use crate::domain::District;
 use crate::photos::{Examined, examine};
 use crate::store::{PhotoFileRow, Place, RecordRow, Transaction};
 use crate::sync::office::Act;
-use crate::sync::sessions::Sight;
+use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 
 /// Who uploads.
