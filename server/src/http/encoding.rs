@@ -38,20 +38,24 @@ impl Encoding {
     }
 }
 
+/// What a body has room for at once, in its own length: bundles become some three times as long.
+const EXPECTED: usize = 4;
+
 /// Decompresses up to a bound and not a byte more, whatever the body promises. A body that is cut gives what comes
 /// out of what there is; whether that is whole bundles shows then.
 pub(super) fn decompress(body: &[u8], encoding: Encoding, bound: usize) -> Result<Vec<u8>, Code> {
     let take = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
-    let mut decoded = Vec::new();
+    let mut decoded = Vec::with_capacity(body.len().saturating_mul(EXPECTED).min(bound));
+    // What came before an error stays.
     let read = match encoding {
         Encoding::Identity => return Ok(body.to_vec()),
-        Encoding::Gzip => read_all(flate2::read::MultiGzDecoder::new(body).take(take), &mut decoded),
+        Encoding::Gzip => flate2::bufread::MultiGzDecoder::new(body).take(take).read_to_end(&mut decoded),
         Encoding::Zstd => zstd::stream::read::Decoder::with_buffer(body)
-            .and_then(|decoder| read_all(decoder.take(take), &mut decoded)),
+            .and_then(|decoder| decoder.take(take).read_to_end(&mut decoded)),
     };
     match read {
         _ if decoded.len() > bound => Err(Code::DecodedBodyTooLarge),
-        Ok(()) => Ok(decoded),
+        Ok(_) => Ok(decoded),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && begins_as(body, encoding) => {
             Ok(decoded)
         }
@@ -68,20 +72,6 @@ fn begins_as(body: &[u8], encoding: Encoding) -> bool {
     };
     magic.iter().zip(body).all(|(expected, found)| expected == found)
 }
-
-/// Reads to the end; what came before an error stays.
-fn read_all(mut reader: impl std::io::Read, into: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut piece = vec![0; DECODED_PIECE];
-    loop {
-        match reader.read(&mut piece)? {
-            0 => return Ok(()),
-            read => into.extend_from_slice(piece.get(..read).unwrap_or_default()),
-        }
-    }
-}
-
-/// Bytes decompressed at a time.
-const DECODED_PIECE: usize = 32 << 10;
 
 /// The encoding of the reply: zstd before gzip where the device takes both.
 pub(super) fn accepted(headers: &HeaderMap) -> Encoding {
