@@ -1,6 +1,7 @@
 //! The maximal writes of every field, their order, and the base of a conflict.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use super::effective::{GRADED_SEVERITY, SEVERITY};
 use super::graph::{Bits, Graph, Node, WIDTH, add, bits_of};
@@ -74,22 +75,19 @@ pub(super) fn index(node: Node) -> Option<WriterIndex> {
 
 /// All writes that count, by field.
 fn group<'g>(graph: &'g Graph<'_>) -> Vec<Group<'g>> {
-    let mut all: Vec<(&str, Node, &Raw)> = Vec::new();
+    let mut all: BTreeMap<&str, Vec<Written<'g>>> = BTreeMap::new();
     for (node, effective) in graph.effective.iter().enumerate() {
-        all.extend(effective.writes().map(|write| (write.field, node, write.value)));
+        for write in effective.writes() {
+            graph.count(1);
+            all.entry(write.field).or_default().push(Written { node, value: write.value });
+        }
     }
-    graph.count(all.len());
-    all.sort_unstable_by_key(|(field, node, _)| (*field, *node));
-    all.chunk_by(|a, b| a.0 == b.0)
-        .filter_map(|chunk| {
-            let (field, ..) = *chunk.first()?;
-            let drop_null = is_null_silent(field) && chunk.iter().any(|(_, _, value)| !value.is_null());
-            let writes = chunk
-                .iter()
-                .filter(|(_, _, value)| !(drop_null && value.is_null()))
-                .map(|(_, node, value)| Written { node: *node, value })
-                .collect();
-            Some(Group { field, rule: field::rule(field), writes, maximal: Vec::new(), base: None })
+    all.into_iter()
+        .map(|(field, mut writes)| {
+            if is_null_silent(field) && writes.iter().any(|write| !write.value.is_null()) {
+                writes.retain(|write| !write.value.is_null());
+            }
+            Group { field, rule: field::rule(field), writes, maximal: Vec::new(), base: None }
         })
         .collect()
 }

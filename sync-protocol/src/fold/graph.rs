@@ -8,12 +8,11 @@
 
 use std::cell::Cell;
 
+pub(super) use super::ancestry::Node;
+use super::ancestry::{Lists, Named, above, in_order};
 use super::effective::Effective;
 use crate::ids::Head;
 use crate::operation::Identified;
-
-/// An operation's place in the order: ancestors have smaller ones.
-pub(super) type Node = usize;
 
 /// A set of up to 64 things, one a bit.
 pub(super) type Bits = u64;
@@ -35,26 +34,6 @@ pub(super) struct Graph<'a> {
     /// Names that the set does not hold, ascending.
     pub(super) missing: Vec<Head>,
     steps: Cell<u64>,
-}
-
-/// A list of nodes for each node, in one allocation.
-#[derive(Debug, Default)]
-struct Lists {
-    ends: Vec<usize>,
-    items: Vec<Node>,
-}
-
-impl Lists {
-    fn push(&mut self, items: impl IntoIterator<Item = Node>) {
-        self.items.extend(items);
-        self.ends.push(self.items.len());
-    }
-
-    fn of(&self, node: Node) -> &[Node] {
-        let start = node.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(node).copied().unwrap_or(0);
-        self.items.get(start..end).unwrap_or(&[])
-    }
 }
 
 /// Adds bits to an entry. An index out of range changes nothing.
@@ -84,52 +63,41 @@ impl<'a> Graph<'a> {
     pub(super) fn new(operations: &'a [Identified]) -> Self {
         let mut set: Vec<(Head, &'a Identified)> =
             operations.iter().map(|operation| (operation.head(), operation)).collect();
-        set.sort_unstable_by_key(|(_, operation)| operation.identity);
+        set.sort_unstable_by(|(head, operation), (other_head, other)| {
+            head.cmp(other_head).then_with(|| operation.identity.cmp(&other.identity))
+        });
         set.dedup_by(|later, earlier| later.0 == earlier.0);
-        let index = Index::new(&set);
-        let (order, places) = in_order(&set, &index);
+        let named = Named::of(&set);
+        let (order, places) = in_order(&named.parents);
         let mut graph = Self {
             operations: Vec::with_capacity(order.len()),
             effective: Vec::with_capacity(order.len()),
             parents: Lists::default(),
             lacking: Lists::default(),
             heads: Vec::new(),
-            missing: Vec::new(),
+            missing: named.missing,
             steps: Cell::new(0),
         };
         let mut is_named = vec![false; set.len()];
         for (place, &old) in order.iter().enumerate() {
-            let Some((head, identified)) = set.get(old) else {
+            let Some((_, identified)) = set.get(old) else {
                 continue;
             };
-            let operation = &identified.operation;
-            let place_of = |name: &Head| index.find(name).and_then(|old| places.get(old)).copied();
-            for name in operation.heads.iter().chain(&operation.lacking) {
-                if name != head && index.find(name).is_none() {
-                    graph.missing.push(*name);
-                }
-            }
-            let parents: Vec<Node> =
-                operation.heads.iter().filter_map(place_of).filter(|parent| *parent < place).collect();
-            for parent in &parents {
+            graph.parents.push(above(place, named.parents.of(old), &places));
+            graph.lacking.push(above(place, named.lacking.of(old), &places));
+            for parent in graph.parents.of(place) {
                 if let Some(is_named) = is_named.get_mut(*parent) {
                     *is_named = true;
                 }
             }
-            graph.parents.push(parents);
-            graph
-                .lacking
-                .push(operation.lacking.iter().filter_map(place_of).filter(|lacking| *lacking < place));
             graph.operations.push(identified);
-            graph.effective.push(Effective::of(operation));
+            graph.effective.push(Effective::of(&identified.operation));
         }
         graph.heads = (graph.operations.iter().zip(&is_named))
             .filter(|(_, is_named)| !**is_named)
             .map(|(operation, _)| operation.head())
             .collect();
         graph.heads.sort_unstable();
-        graph.missing.sort_unstable();
-        graph.missing.dedup();
         graph
     }
 
@@ -274,58 +242,4 @@ impl<'a> Graph<'a> {
         }
         masks
     }
-}
-
-/// Finds an operation of the sorted set by its head.
-struct Index<'s, 'a>(&'s [(Head, &'a Identified)]);
-
-impl<'s, 'a> Index<'s, 'a> {
-    fn new(set: &'s [(Head, &'a Identified)]) -> Self {
-        Self(set)
-    }
-
-    fn find(&self, head: &Head) -> Option<usize> {
-        self.0.binary_search_by(|(known, _)| known.cmp(head)).ok()
-    }
-}
-
-/// An order of the set in which ancestors come first, and each one's place in it. Operations on a cycle (no one
-/// can make one: a head is a hash) come last, as they are sorted, and then an edge upwards counts as absent.
-fn in_order(set: &[(Head, &Identified)], index: &Index<'_, '_>) -> (Vec<usize>, Vec<Node>) {
-    let mut waits_for: Vec<usize> = Vec::with_capacity(set.len());
-    let mut edges: Vec<(usize, usize)> = Vec::new();
-    for (child, (head, identified)) in set.iter().enumerate() {
-        let parents = identified.operation.heads.iter().filter(|name| *name != head);
-        let before = edges.len();
-        edges.extend(parents.filter_map(|name| index.find(name)).map(|parent| (parent, child)));
-        waits_for.push(edges.len() - before);
-    }
-    edges.sort_unstable();
-    let mut order: Vec<usize> =
-        waits_for.iter().enumerate().filter(|(_, waits)| **waits == 0).map(|(old, _)| old).collect();
-    let mut places = vec![usize::MAX; set.len()];
-    let mut at = 0;
-    while let Some(&old) = order.get(at) {
-        if let Some(place) = places.get_mut(old) {
-            *place = at;
-        }
-        at += 1;
-        let start = edges.partition_point(|(parent, _)| *parent < old);
-        let children = edges.get(start..).unwrap_or(&[]).iter().take_while(|(parent, _)| *parent == old);
-        for (_, child) in children {
-            if let Some(waits) = waits_for.get_mut(*child) {
-                *waits -= 1;
-                if *waits == 0 {
-                    order.push(*child);
-                }
-            }
-        }
-    }
-    for (old, place) in places.iter_mut().enumerate() {
-        if *place == usize::MAX {
-            *place = order.len();
-            order.push(old);
-        }
-    }
-    (order, places)
 }

@@ -9,6 +9,7 @@
 
 mod acts;
 mod advance;
+mod ancestry;
 mod assemble;
 mod effective;
 mod evidence;

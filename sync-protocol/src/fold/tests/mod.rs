@@ -1,6 +1,7 @@
 //! Tests of the fold: against the oracle, in every order, by law, by cost.
 
 mod agreement;
+mod ancestry;
 mod cost;
 mod generate;
 mod laws;
