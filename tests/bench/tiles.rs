@@ -187,7 +187,8 @@ struct Side {
 }
 
 impl Side {
-    /// It was asked for everything once: neither side reads its files for the first time in the race.
+    /// It was asked for everything once, and then for a turn that does not count: neither side reads its files or connects to
+    /// its database for the first time in the race.
     async fn ready(urls: Vec<String>, token: &str, paths: Vec<String>) -> Result<Self> {
         for url in &urls {
             let mut link = Link::open(url, token).await?;
@@ -196,7 +197,10 @@ impl Side {
             }
         }
         let paths = paths.into();
-        Ok(Self { urls, token: token.to_owned(), paths, given: 0, bytes: 0.0, taken: Duration::ZERO })
+        let mut side =
+            Self { urls, token: token.to_owned(), paths, given: 0, bytes: 0.0, taken: Duration::ZERO };
+        side.turn().await?;
+        Ok(Self { given: 0, bytes: 0.0, taken: Duration::ZERO, ..side })
     }
 
     /// It is asked for the length of one turn.

@@ -100,6 +100,8 @@ pub struct NoticeDraft {
 pub struct Plan {
     /// New operations.
     pub operations: Vec<OperationRow>,
+    /// Records that are not there yet, each opened by the one operation that it has.
+    pub new_records: Vec<RecordRow>,
     /// Records, new or changed.
     pub records: Vec<RecordRow>,
     /// Dispositions of earlier operations that changed.
@@ -122,6 +124,8 @@ pub struct Plan {
     pub closed: Vec<ConflictRow>,
     /// Notices.
     pub notices: BTreeSet<NoticeDraft>,
+    /// Photos of the new records.
+    pub new_photos: Vec<PhotoRow>,
     /// Photos named or settled.
     pub photos: Vec<PhotoRow>,
     /// Photos that nothing in the folded set names any more.

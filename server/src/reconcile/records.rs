@@ -184,7 +184,7 @@ fn open_record(
     let change = numbers.next_change();
     let next = row::of(situation.now_ms, record, None, shape.clone(), change, numbers);
     row::plan_tallies(plan, None, &next);
-    plan.records.push(next);
+    plan.new_records.push(next);
     for fresh in fresh {
         let device = fresh.device;
         let rows = photos.iter().map(|(sha256, is_settled)| PhotoRow {
@@ -194,7 +194,7 @@ fn open_record(
             is_settled: *is_settled,
             named_ms: situation.now_ms,
         });
-        plan.photos.extend(rows);
+        plan.new_photos.extend(rows);
         append(plan, situation, record, fresh, *disposition);
     }
     Outcome::All(*disposition)

@@ -1,4 +1,4 @@
-//! Many rows into a table by few statements, whose texts are few, kept, and prepared once on each connection.
+//! Many rows into a table by few statements, whose texts are few and kept: a connection finds most of them prepared.
 //!
 //! Start at `insert_rows!`. What a statement costs beside its rows are the turns to the database and back, for which
 //! the writer of a district and everybody behind it wait.
@@ -15,15 +15,16 @@ pub(super) const LARGEST: usize = 256;
 /// Inserts many rows by few statements: `$head` names the table and its columns, of which the first is never null, `$tail`
 /// stands behind the values. While the database has one, the next is put together.
 macro_rules! insert_rows {
-    ($transaction:expr, $rows:expr, $head:literal, $tail:literal, |$row:ident, $item:ident| $push:expr) => {
+    ($transaction:expr, $rows:expr, $head:literal, $tail:expr, |$row:ident, $item:ident| $push:expr) => {
         $crate::store::each_backend!(&mut *$transaction, connection => {
             let mut rows: &[_] = $rows;
             let mut statement = || {
                 $crate::store::inserts::next_statement::<Db, _>(&mut rows, $head, $tail, |$row, $item| { $push; })
             };
             let mut next = statement();
-            while let Some((text, values)) = next {
-                let query = sqlx::query_with::<Db, _>(sqlx::AssertSqlSafe(text), values.into_arguments()?);
+            while let Some(ready) = next {
+                let (text, values) = ready?;
+                let query = sqlx::query_with::<Db, _>(sqlx::AssertSqlSafe(text), values);
                 let executed;
                 (executed, next) = tokio::join!(query.execute(&mut *connection), async { statement() });
                 executed?;
@@ -48,23 +49,21 @@ impl<D: Database> Values<D> {
         }
         self
     }
-
-    /// What a query binds.
-    ///
-    /// # Errors
-    /// A value that the database has no form for.
-    pub(super) fn into_arguments(self) -> Result<D::Arguments, sqlx::Error> {
-        self.refused.map_or(Ok(self.arguments), |error| Err(sqlx::Error::Encode(error)))
-    }
 }
 
-/// Takes rows from the front: the text that inserts them, and their values. None where no rows are left.
+/// A statement's text, and what it binds.
+type Statement<D> = (Arc<str>, <D as Database>::Arguments);
+
+/// Takes rows from the front: the statement that inserts them. None where no rows are left.
+///
+/// # Errors
+/// A value that the database has no form for.
 pub(super) fn next_statement<D: Inserts, T>(
     rows: &mut &[T],
     head: &'static str,
     tail: &'static str,
     bind: impl Fn(&mut Values<D>, &T),
-) -> Option<(Arc<str>, Values<D>)> {
+) -> Option<Result<Statement<D>, sqlx::Error>> {
     let count = rows.len().min(LARGEST);
     let room = D::room(count);
     let (taken, rest) = rows.split_at(count.min(room));
@@ -73,8 +72,12 @@ pub(super) fn next_statement<D: Inserts, T>(
     for row in taken {
         bind(&mut values, row);
     }
+    if let Some(error) = values.refused {
+        return Some(Err(sqlx::Error::Encode(error)));
+    }
     let columns = values.arguments.len().checked_div(taken.len())?;
-    Some((kept(D::texts(), (head, tail, room), || D::text(head, tail, columns, room)), values))
+    let text = kept(D::texts(), (head, tail, room), || D::text(head, tail, columns, room));
+    Some(Ok((text, values.arguments)))
 }
 
 /// Texts by what stands before and behind the values, and the rows that they have room for.
@@ -107,7 +110,8 @@ pub(super) trait Inserts: Database {
 }
 
 impl Inserts for Sqlite {
-    // A statement that need not undo itself keeps no copies of the pages that it writes.
+    // A statement that need not undo itself keeps no copies of the pages that it writes; one that may come upon a row and
+    // change it keeps them all the same.
     const INSERT: &'static str = "INSERT OR FAIL INTO ";
     const UPDATE: &'static str = "UPDATE OR FAIL ";
 
@@ -121,6 +125,9 @@ impl Inserts for Sqlite {
     /// What is not bound is null: rows without a first column are left out.
     fn text(head: &str, tail: &str, columns: usize, room: usize) -> String {
         let row = format!("({})", vec!["?"; columns].join(","));
+        if room == 1 {
+            return format!("{}{head}VALUES {row}{tail}", Self::INSERT);
+        }
         let rows = vec![row; room].join(",");
         format!("{}{head}SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL{tail}", Self::INSERT)
     }
@@ -139,7 +146,7 @@ impl Inserts for Postgres {
         digit(count)
     }
 
-    /// It knows the types of values by the columns that they stand for, and only where nothing stands between.
+    /// Every parameter must be bound.
     fn text(head: &str, tail: &str, columns: usize, room: usize) -> String {
         let row =
             |row| (1..=columns).map(|column| format!("${}", row * columns + column)).collect::<Vec<_>>();
@@ -207,13 +214,11 @@ mod tests {
         let rows: Vec<i64> = (0..).take(count).collect();
         let mut rows = &rows[..];
         let mut statements = Vec::new();
-        while let Some((text, values)) =
-            next_statement::<D, _>(&mut rows, "t (a, b) ", " END", |row, item| {
-                row.push_bind(*item).push_bind(*item);
-            })
-        {
+        while let Some(ready) = next_statement::<D, _>(&mut rows, "t (a, b) ", " END", |row, item| {
+            row.push_bind(*item).push_bind(*item);
+        }) {
+            let (text, arguments) = ready.expect("numbers have a form");
             assert!(text.starts_with(D::INSERT) && text.ends_with(" END"), "{text}");
-            let arguments = values.into_arguments().expect("numbers have a form");
             statements.push((arguments.len() / 2, text.matches("),(").count() + 1));
         }
         statements

@@ -22,6 +22,9 @@ const RECORDS_BY_COLUMN: &str = "INSERT INTO records (district, record, collecti
      change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
      number = excluded.number, place = excluded.place, place_since = excluded.place_since, unit = excluded.unit, view = excluded.view";
 
+const REPLACE_RECORD: &str = " ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
+     change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
+     number = excluded.number, place = excluded.place, place_since = excluded.place_since, unit = excluded.unit, view = excluded.view";
 const UPDATE_DISPOSITION: &str = "UPDATE operations SET disposition = $5 \
      WHERE district = $1 AND record = $2 AND identity >= $3 AND identity <= $4";
 const OPEN_CONFLICT: &str = "INSERT INTO conflicts (district, record, subject, reason, opened_change, opened_ms) \
@@ -105,6 +108,24 @@ impl Transaction {
         district: DistrictKey,
         rows: &[RecordRow],
     ) -> Result<(), StoreError> {
+        self.put_records(district, rows, REPLACE_RECORD).await
+    }
+
+    /// Writes records that are new: SQLite need not keep the pages as they were for one that is not.
+    pub async fn insert_records(
+        &mut self,
+        district: DistrictKey,
+        rows: &[RecordRow],
+    ) -> Result<(), StoreError> {
+        self.put_records(district, rows, "").await
+    }
+
+    async fn put_records(
+        &mut self,
+        district: DistrictKey,
+        rows: &[RecordRow],
+        replace: &'static str,
+    ) -> Result<(), StoreError> {
         if let Self::Postgres(transaction) = self {
             for rows in rows.chunks(COLUMN_ROWS) {
                 sqlx::query(RECORDS_BY_COLUMN)
@@ -131,9 +152,7 @@ impl Transaction {
             rows,
             "records (district, record, collection, change, class, state, flags, number, received_ms, \
              place, place_since, unit, view) ",
-            " ON CONFLICT (district, record) DO UPDATE SET collection = excluded.collection, \
-             change = excluded.change, class = excluded.class, state = excluded.state, flags = excluded.flags, \
-             number = excluded.number, place = excluded.place, place_since = excluded.place_since, unit = excluded.unit, view = excluded.view",
+            replace,
             |row, item| row
                 .push_bind(district.0)
                 .push_bind(item.record.0)

@@ -15,6 +15,8 @@ const PHOTOS_BY_COLUMN: &str = "INSERT INTO photos (district, sha256, record, de
      SELECT $1, * FROM UNNEST($2::bytea[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[]) \
      ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
      CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
+const SETTLE: &str = " ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
+     CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END";
 const ASK_ANOTHER: &str = "UPDATE photos SET device = $4 WHERE district = $1 AND record = $2 AND sha256 = $3";
 const DELETE_PHOTO: &str = "DELETE FROM photos WHERE district = $1 AND record = $2 AND sha256 = $3";
 const COUNT_MISSING_PHOTOS: &str =
@@ -26,6 +28,24 @@ impl Transaction {
         &mut self,
         district: DistrictKey,
         rows: &[PhotoRow],
+    ) -> Result<(), StoreError> {
+        self.put_photos(district, rows, SETTLE).await
+    }
+
+    /// Notes photos of records that are new.
+    pub async fn insert_photos(
+        &mut self,
+        district: DistrictKey,
+        rows: &[PhotoRow],
+    ) -> Result<(), StoreError> {
+        self.put_photos(district, rows, "").await
+    }
+
+    async fn put_photos(
+        &mut self,
+        district: DistrictKey,
+        rows: &[PhotoRow],
+        settle: &'static str,
     ) -> Result<(), StoreError> {
         if let Self::Postgres(transaction) = self {
             for rows in rows.chunks(COLUMN_ROWS) {
@@ -45,8 +65,7 @@ impl Transaction {
             self,
             rows,
             "photos (district, sha256, record, device, is_settled, named_ms) ",
-            " ON CONFLICT (district, record, sha256) DO UPDATE SET is_settled = \
-             CASE WHEN photos.is_settled = 1 THEN 1 ELSE excluded.is_settled END",
+            settle,
             |row, item| row
                 .push_bind(district.0)
                 .push_bind(&item.sha256.0[..])

@@ -1,4 +1,4 @@
-//! Rows as tuples, and rows of many keys read by one statement. How many are written is in `store::inserts`.
+//! Rows as tuples, and rows of many keys read by one statement. How rows are written is in `store::inserts`.
 
 use std::collections::BTreeSet;
 

@@ -183,7 +183,7 @@ impl Batch<'_> {
     /// Writes a plan, and verifies the photos that it names and that are held already.
     pub(super) async fn apply(&mut self, plan: &Plan) -> Result<(), SyncError> {
         self.write(plan).await?;
-        photos::verify_named(self, &plan.photos).await
+        photos::verify_named(self, plan.new_photos.iter().chain(&plan.photos)).await
     }
 
     /// Writes a plan. Nothing is decided here.
@@ -194,10 +194,12 @@ impl Batch<'_> {
             transaction.remove_quarantined(key, *identity).await?;
         }
         transaction.insert_operations(key, &plan.operations).await?;
+        transaction.insert_records(key, &plan.new_records).await?;
         transaction.upsert_records(key, &plan.records).await?;
         transaction.insert_runs(key, &plan.runs).await?;
         transaction.insert_quarantine(key, &plan.quarantine).await?;
         transaction.insert_places(key, &plan.places).await?;
+        transaction.insert_photos(key, &plan.new_photos).await?;
         transaction.upsert_photos(key, &plan.photos).await?;
         for (record, photo) in &plan.dropped_photos {
             transaction.remove_photo(key, *record, *photo).await?;

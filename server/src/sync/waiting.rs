@@ -106,7 +106,7 @@ impl Engine {
     }
 }
 
-/// Runs a writing task on a thread of its own. It takes some twenty-five turns to the database for a group, for which
+/// Runs a writing task on a thread of its own. It gives the database some twenty-five statements for a group, for which
 /// everybody waits: the kernel lets it go on as soon as the database has answered, where the runtime's workers first end
 /// what they do.
 fn on_own_thread(district: &str, work: impl Future<Output = ()> + Send + 'static) {

@@ -1,9 +1,10 @@
-//! Which operations of a set name which, and an order of them in which ancestors come first. Both cost nodes plus edges.
+//! Which operations of a set name which, and an order of them in which ancestors come first: behind the sorting of the set,
+//! both cost nodes plus edges.
 
 use crate::ids::Head;
 use crate::operation::Identified;
 
-/// An operation's place in the order: ancestors have smaller ones.
+/// An operation's place: in the sorted set here, in the order of a graph everywhere else, where ancestors have smaller ones.
 pub(super) type Node = usize;
 
 /// A list of nodes for each node, in one allocation.

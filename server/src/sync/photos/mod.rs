@@ -119,8 +119,11 @@ pub(super) async fn hold(
 }
 
 /// Verifies photos that were just named and are held already.
-pub(super) async fn verify_named(batch: &mut Batch<'_>, named: &[PhotoRow]) -> Result<(), SyncError> {
-    let open = named.iter().filter(|row| !row.is_settled);
+pub(super) async fn verify_named(
+    batch: &mut Batch<'_>,
+    named: impl Iterator<Item = &PhotoRow>,
+) -> Result<(), SyncError> {
+    let open = named.filter(|row| !row.is_settled);
     let by_photo: BTreeSet<(PhotoHash, RecordId)> = open.map(|row| (row.sha256, row.record)).collect();
     if by_photo.is_empty() {
         return Ok(());
