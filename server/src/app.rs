@@ -82,7 +82,8 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let pin = tls.as_ref().map(|tls| tls.pin.clone());
     let router = http::router(&engine, metrics, settings, pin);
     let handle = Handle::new();
-    tokio::spawn(stop_on_signal(handle.clone()));
+    let stop = Stop::taken().context("the signals that end the server cannot be waited for")?;
+    tokio::spawn(stop_on_signal(stop, handle.clone()));
     if settings.derive {
         tokio::spawn(derive::follow(Arc::clone(&engine)));
         tokio::spawn(events::follow(Arc::clone(&engine)));
@@ -160,26 +161,35 @@ fn announce(line: &str) -> std::io::Result<()> {
     out.flush()
 }
 
-async fn stop_on_signal(handle: Handle<SocketAddr>) {
-    let interrupt = tokio::signal::ctrl_c();
+/// What ends the server. Taken before `listening on` is said: whoever reads that line may end the server at once, and what
+/// is in hand is then finished.
+struct Stop {
     #[cfg(unix)]
-    {
+    signals: [tokio::signal::unix::Signal; 2],
+    #[cfg(windows)]
+    signals: [tokio::signal::windows::CtrlC; 1],
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn taken() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = interrupt => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, "SIGTERM cannot be waited for: {error}");
-                let _signal = interrupt.await;
-            }
-        }
+        Ok(Self { signals: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
     }
-    #[cfg(not(unix))]
-    let _signal = interrupt.await;
+
+    #[cfg(windows)]
+    fn taken() -> std::io::Result<Self> {
+        Ok(Self { signals: [tokio::signal::windows::ctrl_c()?] })
+    }
+
+    async fn said(mut self) {
+        let signals = self.signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures::future::select_all(signals).await;
+    }
+}
+
+async fn stop_on_signal(stop: Stop, handle: Handle<SocketAddr>) {
+    stop.said().await;
     tracing::info!("stopping: no new request is taken, those in flight have {} s", GRACE.as_secs());
     handle.graceful_shutdown(Some(GRACE));
 }

@@ -83,3 +83,24 @@ async fn folders_and_keys_belong_to_the_servers_user_alone() -> Result<()> {
     }
     Ok(())
 }
+
+/// Whether a process has a handler of its own for a signal.
+fn handles(process: u32, signal: u32) -> Result<bool> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).context("no SigCgt")?;
+    Ok(u64::from_str_radix(caught.trim(), 16)? >> (signal - 1) & 1 == 1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_that_the_server_listens_may_end_it_at_once() -> Result<()> {
+    let mut server = Server::prepare(Backend::Sqlite, TempDir::new()?).await?;
+    for start in 0..20 {
+        server.resume().await?;
+        let id = server.id().context("it does not run")?;
+        for (signal, name) in [(2, "SIGINT"), (15, "SIGTERM")] {
+            ensure!(handles(id, signal)?, "{name} would have killed the server at start {start}");
+        }
+        server.stop().await?;
+    }
+    Ok(())
+}

@@ -190,7 +190,7 @@ pub(super) async fn run(engine: &Arc<Engine>, arguments: ExportArgs) -> anyhow::
         as_of_ms,
         photos,
     };
-    let detail = json!({ "filters": request.filters });
+    let detail = json!(request.audited());
     let entry = Entry::by(Actor::Operator, "export.file", request.file_name(), detail);
     engine.audit_alone(&district, entry).await?;
     let made = write_to(engine, &district, &request, &out).await?;

@@ -1,15 +1,16 @@
 //! CSV: UTF-8 with a byte order mark, so that a spreadsheet reads Chinese; the geometry as well-known text.
 //!
-//! A text that a spreadsheet would compute is written behind an apostrophe. What the file is of stands in the last columns
-//! of every row: a table has no other place that travels with it through every program. A table without rows has it in
-//! further headings, each a name and a value: a row would be a feature to whoever counts them.
+//! A text that a spreadsheet would compute is written behind an apostrophe. What the file is of travels with every row, in
+//! the last columns but one: the ledger's change, the rules, what is not sent, the coordinates. All of it, with the filters
+//! and the counting rules, is the heading of the last column, which is empty: a table has no other place that comes through
+//! every program, and a row would be a feature to whoever counts them.
 
 use std::io::{BufWriter, Write};
 
 use geo::Geometry;
 
-use super::{FeatureWriter, Headings, Outline, Output, WriteError, text};
-use crate::layers::{Column, Feature, Value, guarded};
+use super::{FeatureWriter, Outline, Output, WriteError, text};
+use crate::layers::{Column, Feature, Value, Words, guarded};
 
 /// A table.
 pub(super) struct Csv {
@@ -17,9 +18,10 @@ pub(super) struct Csv {
     out: ::csv::Writer<BufWriter<Box<dyn Output>>>,
     /// The last cells of every row.
     about: Vec<String>,
-    /// Nothing is written yet, the headings neither.
-    is_empty: bool,
 }
+
+/// How much of what a file is of stands in its heading: a spreadsheet's cell has 32,767 characters.
+const ABOUT_BYTES: usize = 32_000;
 
 /// Headings of what stands around the columns: before them the id and the geometry, behind them what the file is of.
 const AROUND: [(&str, &str); 6] = [
@@ -42,31 +44,16 @@ impl Csv {
     pub(super) fn new(outline: &Outline, out: Box<dyn Output>) -> Result<Self, WriteError> {
         let mut out = BufWriter::new(out);
         out.write_all("\u{feff}".as_bytes())?;
-        let out = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
+        let mut out = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
         let rules = guarded(outline.about.rules.clone());
         let mut about = vec![outline.about.change.to_string(), rules, outline.unsent_line()];
         // The ledger has a column of its own for it.
         if !outline.schema.tells_place() {
             about.push(outline.reference.to_string());
         }
-        Ok(Self { outline: outline.clone(), out, about, is_empty: true })
-    }
-
-    /// The first row; of a table that stays empty what it is of too.
-    fn write_headings(&mut self, is_all: bool) -> Result<(), WriteError> {
-        self.is_empty = false;
-        let outline = &self.outline;
-        let around = AROUND.map(|(zh, en)| if outline.headings == Headings::Zh { zh } else { en });
-        let (before, behind) = around.split_at(2);
-        let before = if outline.schema.tells_place() { &[] } else { before };
-        let columns = outline.schema.columns.iter().map(|column| outline.heading(column));
-        let mut row: Vec<String> = before.iter().copied().chain(columns).map(str::to_owned).collect();
-        let behind = || behind.iter().zip(&self.about);
-        row.extend(behind().map(|(name, _)| (*name).to_owned()));
-        if is_all {
-            row.extend(behind().map(|(name, value)| format!("{name}: {value}")));
-        }
-        self.out.write_record(row).map_err(refused)
+        out.write_record(headings(outline, about.len())).map_err(refused)?;
+        about.push(String::new());
+        Ok(Self { outline: outline.clone(), out, about })
     }
 
     fn cell(&self, column: &Column, value: &Value) -> String {
@@ -84,6 +71,38 @@ impl Csv {
     }
 }
 
+/// The first row: what stands before the columns, the columns, as many of what stands behind them as have cells, and
+/// everything that the file is of.
+fn headings(outline: &Outline, cells_behind: usize) -> Vec<String> {
+    let around = AROUND.map(|(zh, en)| outline.says(Words { zh, en }));
+    let (before, behind) = around.split_at(2);
+    let before = if outline.schema.tells_place() { &[] } else { before };
+    let columns = outline.schema.columns.iter().map(|column| outline.heading(column));
+    let behind = behind.iter().copied().take(cells_behind);
+    let row = before.iter().copied().chain(columns).chain(behind).map(str::to_owned);
+    row.chain([about(outline)]).collect()
+}
+
+/// What the file is of, on one line, parted by what no reader takes for the end of a cell. Devices for which a spreadsheet's
+/// cell has no room are counted.
+fn about(outline: &Outline) -> String {
+    let mut text = outline.says(Words { zh: "说明", en: "About" }).to_owned();
+    let mut left_out = 0_usize;
+    for (name, value) in outline.about_lines() {
+        if text.len() + name.len() + value.len() > ABOUT_BYTES {
+            left_out += 1;
+        } else {
+            text.extend([" · ", name, ": ", &value]);
+        }
+    }
+    if left_out > 0 {
+        let more = outline.says(Words { zh: "另有手机", en: "More devices" });
+        text.extend([" · ", more, ": ", &left_out.to_string()]);
+    }
+    // A table is read line by line by programs that know no quotes.
+    text.replace(['\r', '\n'], " ")
+}
+
 fn well_known(geometry: &Geometry<f64>) -> Result<String, WriteError> {
     let mut text = String::new();
     wkt::to_wkt::write_geometry(&mut text, geometry)
@@ -93,9 +112,6 @@ fn well_known(geometry: &Geometry<f64>) -> Result<String, WriteError> {
 
 impl FeatureWriter for Csv {
     fn feature(&mut self, feature: &Feature) -> Result<(), WriteError> {
-        if self.is_empty {
-            self.write_headings(false)?;
-        }
         let mut row: Vec<String> = Vec::with_capacity(self.outline.schema.columns.len() + AROUND.len());
         if !self.outline.schema.tells_place() {
             row.push(feature.id.to_string());
@@ -106,9 +122,6 @@ impl FeatureWriter for Csv {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), WriteError> {
-        if self.is_empty {
-            self.write_headings(true)?;
-        }
         Ok(self.out.flush()?)
     }
 }

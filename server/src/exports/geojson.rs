@@ -2,7 +2,8 @@
 //!
 //! Other coordinates than WGS-84 are named by the member `crs`, which RFC 7946 took out and readers still follow; those
 //! without a registered system by the name of the layer alone. The member `firebreak` says what the file is of: of a
-//! collection at its head, of a sequence in its first feature; a sequence without features is empty.
+//! collection at its head, of a sequence in its first feature. A sequence without features is an empty collection and no
+//! separator: readers take any text behind one for a feature, and cannot open a file of nothing.
 
 use std::io::{BufWriter, Write};
 
@@ -24,7 +25,10 @@ pub(super) struct Collection {
 
 impl Collection {
     pub(super) fn new(outline: &Outline, out: Box<dyn Output>) -> Result<Self, WriteError> {
-        let mut out = BufWriter::new(out);
+        Self::begin(outline, BufWriter::new(out))
+    }
+
+    fn begin(outline: &Outline, mut out: BufWriter<Box<dyn Output>>) -> Result<Self, WriteError> {
         write!(out, "{{\"type\":\"FeatureCollection\",\"name\":{},", json!(outline.layer_name()))?;
         if let Some(code) = outline.reference.epsg().filter(|code| *code != 4326) {
             let name = format!("urn:ogc:def:crs:EPSG::{code}");
@@ -43,7 +47,7 @@ impl FeatureWriter for Collection {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), WriteError> {
-        self.out.write_all(b"\n]}\n")?;
+        self.out.write_all(if self.is_first { b"]}\n" } else { b"\n]}\n" })?;
         Ok(self.out.flush()?)
     }
 }
@@ -69,9 +73,12 @@ impl FeatureWriter for Sequence {
         Ok(self.out.write_all(b"\n")?)
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(), WriteError> {
-        // A sequence without features is empty: readers take any text in it for a feature.
-        Ok(self.out.flush()?)
+    fn finish(self: Box<Self>) -> Result<(), WriteError> {
+        let Self { outline, mut out, about } = *self;
+        if about.is_some() {
+            return Box::new(Collection::begin(&outline, out)?).finish();
+        }
+        Ok(out.flush()?)
     }
 }
 

@@ -8,7 +8,7 @@ use geo::{MultiPolygon, Point, line_string, polygon};
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use super::about::{About, Unsent};
+use super::about::{About, COUNTING, Unsent};
 use super::*;
 use crate::layers::{ColumnKind, Layer, Shape, Value};
 
@@ -149,9 +149,7 @@ fn every_format_takes_every_layer_and_gives_the_same_bytes_twice() {
                 let first = written(format, &outline, features(*layer));
                 let second = written(format, &outline, features(*layer));
                 assert!(!first.is_empty() && first == second, "{} {}", format.name(), layer.name());
-                // Readers take any text of a sequence for a feature: one of nothing is empty.
-                let is_empty = written(format, &outline, Vec::new()).is_empty();
-                assert_eq!(is_empty, format == Format::GeoJsonSeq, "{} of nothing", format.name());
+                assert!(!written(format, &outline, Vec::new()).is_empty(), "{} of nothing", format.name());
             }
         }
     }
@@ -221,8 +219,8 @@ fn a_table_begins_with_its_mark_and_computes_nothing() {
     assert_eq!(rows[0].get(description), Some(format!("'{HOSTILE}").as_str()));
     assert_eq!(rows[0].get(1), Some("POINT(103.01 29.98)"));
     assert_eq!(
-        rows[0].iter().rev().take(4).collect::<Vec<_>>(),
-        ["wgs84", "1 部手机，12 条记录", "'=1+1", "41"]
+        rows[0].iter().rev().take(5).collect::<Vec<_>>(),
+        ["", "wgs84", "1 部手机，12 条记录", "'=1+1", "41"]
     );
     let real = headings.iter().position(|name| name == "距线路（米）").unwrap();
     assert_eq!(rows[0].get(real), Some("-0.25"), "a number is no text");
@@ -296,25 +294,62 @@ fn a_workbook_holds_what_somebody_wrote_as_a_string_and_no_formula() {
     assert!(core.contains("2026-11-26T04:30:00Z"), "it is made at its cursor: {core}");
 }
 
-#[test]
-fn a_table_without_rows_says_what_it_is_of_in_its_headings() {
-    let outline = outline(Layer::Unsent, "gcj02", Headings::Zh);
-    let text = String::from_utf8(written(Format::Csv, &outline, Vec::new())).unwrap();
+/// A table's headings and its rows.
+fn table(outline: &Outline, features: Vec<Feature>) -> (Vec<String>, Vec<::csv::StringRecord>) {
+    let text = String::from_utf8(written(Format::Csv, outline, features)).unwrap();
     let mut reader = ::csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-    let headings: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let last = &headings[headings.len() - 8..];
-    let expected = [
-        "台账变更号",
-        "规则版本",
-        "尚有未上传数据",
-        "坐标系",
-        "台账变更号: 41",
-        "规则版本: r1",
-        "尚有未上传数据: 1 部手机，12 条记录",
-        "坐标系: gcj02",
-    ];
-    assert_eq!(last, expected);
-    assert_eq!(reader.records().count(), 0);
+    let headings = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    (headings, reader.into_records().map(Result::unwrap).collect())
+}
+
+#[test]
+fn a_table_says_what_it_is_of_beside_its_rows_and_without_any() {
+    let outline = outline(Layer::Unsent, "gcj02", Headings::Zh);
+    let (headings, rows) = table(&outline, features(Layer::Unsent));
+    let (about, before) = headings.split_last().unwrap();
+    let expected = ["台账变更号", "规则版本", "尚有未上传数据", "坐标系"];
+    assert_eq!(before[before.len() - 4..], expected);
+    for row in &rows {
+        let cells: Vec<&str> = row.iter().skip(before.len() - 4).collect();
+        assert_eq!(cells, ["41", "r1", "1 部手机，12 条记录", "gcj02", ""]);
+    }
+    for told in outline.about_lines() {
+        assert!(about.contains(&format!(" · {}: {}", told.0, told.1)), "{told:?} is not in {about}");
+    }
+    assert!(about.starts_with("说明 · ") && about.contains(COUNTING.zh) && about.contains("open=true"));
+    assert!(about.contains("[103, 29, 104, 30]"), "where what is not sent comes from: {about}");
+    let (alone, none) = table(&outline, Vec::new());
+    assert_eq!((rows.len(), none.len()), (3, 0));
+    assert_eq!(alone, headings, "a table of nothing has the headings of any");
+}
+
+#[test]
+fn what_a_table_is_of_fits_into_a_cell_and_says_what_does_not() {
+    let mut outline = outline(Layer::Hazards, "wgs84", Headings::En);
+    let device = outline.about.unsent.swap_remove(0);
+    outline.about.filters = "township=\r\n青杠".to_owned();
+    outline.about.unsent =
+        (0..2_000).map(|number| Unsent { device: format!("手机{number}"), ..device.clone() }).collect();
+    let (headings, _) = table(&outline, Vec::new());
+    let about = headings.last().unwrap();
+    assert!(about.len() < 32_767 && !about.contains(['\r', '\n']), "{} bytes", about.len());
+    let listed = about.matches(" · Device: ").count();
+    assert!(listed > 300, "{listed} devices");
+    assert!(about.ends_with(&format!(" · More devices: {}", 2_000 - listed)), "{about}");
+}
+
+#[test]
+fn a_sequence_says_what_it_is_of_in_its_first_feature_and_without_any() {
+    let outline = outline(Layer::Hazards, "wgs84", Headings::En);
+    let told = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
+    let full = String::from_utf8(written(Format::GeoJsonSeq, &outline, features(Layer::Hazards))).unwrap();
+    let texts: Vec<_> = full.split('\u{1e}').skip(1).map(told).collect();
+    assert_eq!(texts.len(), 3);
+    assert_eq!(texts[0]["firebreak"], outline.about_json());
+    assert!(texts[1]["firebreak"].is_null() && texts[2]["firebreak"].is_null());
+    let alone = told(&String::from_utf8(written(Format::GeoJsonSeq, &outline, Vec::new())).unwrap());
+    assert_eq!(alone["firebreak"], outline.about_json());
+    assert_eq!((&alone["type"], &alone["features"]), (&"FeatureCollection".into(), &serde_json::json!([])));
 }
 
 #[test]

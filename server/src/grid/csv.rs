@@ -58,9 +58,11 @@ fn text(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), FileFault> {
     Ok((text, true))
 }
 
-/// What parts the fields: of the known ones that which the headings have most.
+/// What parts the fields: of the known ones that which the headings have most, those between quotes not counted.
 fn delimiter(headings: &str) -> u8 {
-    let count = |delimiter: &u8| headings.bytes().filter(|byte| byte == delimiter).count();
+    let bare: Vec<&str> = headings.split('"').step_by(2).collect();
+    let count =
+        |delimiter: &u8| bare.iter().flat_map(|part| part.bytes()).filter(|byte| byte == delimiter).count();
     [b';', b'\t', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
 

@@ -73,23 +73,38 @@ fn begins_as(body: &[u8], encoding: Encoding) -> bool {
     magic.iter().zip(body).all(|(expected, found)| expected == found)
 }
 
-/// The encoding of the reply: zstd before gzip where the device takes both.
+/// The encoding of the reply: what the reader weighs most (RFC 9110 §12.5.3), zstd before gzip before nothing where it
+/// weighs them alike.
 pub(super) fn accepted(headers: &HeaderMap) -> Encoding {
-    let accepts = |name: &str| {
-        headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|part| {
-                let mut words = part.split(';').map(str::trim);
-                words.next() == Some(name) && !words.any(|word| word == "q=0")
-            })
-        })
-    };
-    if accepts("zstd") {
-        Encoding::Zstd
-    } else if accepts("gzip") {
-        Encoding::Gzip
-    } else {
-        Encoding::Identity
+    let said = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let weights: Vec<(&str, u16)> = said.flat_map(|value| value.split(',')).filter_map(weighed).collect();
+    let of = |name: &str| weights.iter().find(|(said, _)| said.eq_ignore_ascii_case(name)).map(|it| it.1);
+    let any = of("*");
+    let coded = [(Encoding::Zstd, "zstd"), (Encoding::Gzip, "gzip")];
+    // What is not spoken of is taken as it is and not encoded.
+    let mut best = (Encoding::Identity, of("identity").unwrap_or(0));
+    for (encoding, name) in coded.into_iter().rev() {
+        let weight = of(name).or(any).unwrap_or(0);
+        if weight > 0 && weight >= best.1 {
+            best = (encoding, weight);
+        }
     }
+    best.0
+}
+
+/// A name and its weight in thousandths; none where it is not well formed.
+fn weighed(part: &str) -> Option<(&str, u16)> {
+    let mut words = part.split(';').map(str::trim);
+    let name = words.next().filter(|name| !name.is_empty())?;
+    let Some(weight) = words.find_map(|word| word.strip_prefix("q=").or(word.strip_prefix("Q="))) else {
+        return Some((name, 1_000));
+    };
+    let (whole, thousandths) = weight.split_once('.').unwrap_or((weight, ""));
+    if thousandths.len() > 3 {
+        return None;
+    }
+    let weight = format!("{whole}{thousandths:0<3}").parse::<u16>().ok()?;
+    (weight <= 1_000).then_some((name, weight))
 }
 
 /// Compresses part by part; what was given is decodable as soon as it arrives.
@@ -190,6 +205,19 @@ mod tests {
         for (value, expected) in [
             ("gzip, zstd", Encoding::Zstd),
             ("gzip;q=1.0, zstd;q=0", Encoding::Gzip),
+            ("gzip;q=1, zstd;q=0.1", Encoding::Gzip),
+            ("gzip;q=0.5, zstd;q=0.501", Encoding::Zstd),
+            ("gzip;q=0.000, zstd;q=0.00", Encoding::Identity),
+            ("identity;q=1, gzip;q=0.5", Encoding::Identity),
+            ("identity, gzip", Encoding::Gzip),
+            ("identity;q=0.2, zstd;q=0.3", Encoding::Zstd),
+            ("*", Encoding::Zstd),
+            ("*;q=0.1, zstd;q=0", Encoding::Gzip),
+            ("GZIP; Q=0.7", Encoding::Gzip),
+            ("zstd;q=2, gzip;q=0.1", Encoding::Gzip),
+            ("zstd;q=, gzip;q=-1", Encoding::Identity),
+            ("zstd;q=0.0001", Encoding::Identity),
+            ("", Encoding::Identity),
             ("br", Encoding::Identity),
         ] {
             let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);

@@ -182,7 +182,7 @@ async fn note(shared: &Shared, account: &Account, job: &Job) -> Result<(), ApiEr
     if !job.is_new_to(account.person.id) {
         return Ok(());
     }
-    let detail = serde_json::json!({ "export": job.id.to_string(), "filters": job.filters });
+    let detail = serde_json::json!(job.audited);
     let entry = Entry::of(account.person.id, "export.file", job.file_name.clone(), detail);
     Ok(shared.engine.audit_alone(&account.district, entry).await?)
 }

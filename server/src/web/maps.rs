@@ -171,7 +171,7 @@ fn jobs(jobs: &[std::sync::Arc<Job>], calendar: &Calendar) -> Markup {
                 @for job in jobs {
                     tr {
                         td data-label="文件" { (job.file_name) }
-                        td data-label="筛选" { @if job.filters.is_empty() { "—" } @else { code { (job.filters) } } }
+                        td data-label="筛选" { @if job.audited.filters.is_empty() { "—" } @else { code { (job.audited.filters) } } }
                         td data-label="进度" { span { (progress(job)) } }
                         td data-label="保留至" { (calendar.minute(job.until_ms())) }
                     }

@@ -101,6 +101,44 @@ async fn a_file_can_be_asked_for_and_fetched_later_by_those_who_see_the_same() -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_log_tells_which_features_were_taken_and_how_they_were_written() -> Result<()> {
+    let (server, _phone, office) = with_hazards(Backend::Sqlite, 3).await?;
+    let path = "/v1/exports/hazards.shp?severity=general&datum=gcj02&headings=zh&encoding=gbk";
+    for _ in 0..2 {
+        ensure!(office.get(path).await?.status == 200, "{path}");
+    }
+    let out = server.data().join("own.kmz").display().to_string();
+    let arguments = [
+        "export", "--layer", "hazards", "--format", "kmz", "--out", &out, "--thumbnails", "--state",
+        "reported",
+    ];
+    let (succeeded, made) = server.command(&arguments).await?;
+    ensure!(succeeded, "{made}");
+    let log = office.json("/v1/audit?action=export.file").await?;
+    let rows: Vec<(&Value, Value)> = log["rows"]
+        .as_array()
+        .context("no rows")?
+        .iter()
+        .map(|row| {
+            let mut detail = row["detail"].clone();
+            let export = detail.as_object_mut().and_then(|detail| detail.remove("export"));
+            assert_eq!(export.is_some(), row["object"] == "hazards_gcj02.shp.zip", "{row}");
+            (&row["object"], detail)
+        })
+        .collect();
+    let from_the_shell =
+        json!({"filters": "state=reported", "datum": "wgs84", "headings": "zh", "thumbnails": true});
+    let from_the_office = json!({
+        "filters": "severity=general", "datum": "gcj02", "headings": "zh", "encoding": "gbk", "thumbnails": false
+    });
+    assert_eq!(
+        rows,
+        [(&json!("hazards.kmz"), from_the_shell), (&json!("hazards_gcj02.shp.zip"), from_the_office)]
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_units_people_have_a_file_of_their_own_and_are_not_told_whose_phone_owes() -> Result<()> {
     for backend in Backend::ALL {
         let (server, mut phone, office) = with_hazards(backend, 3).await?;

@@ -9,6 +9,7 @@ mod exports;
 mod filtered;
 mod moment;
 pub(crate) mod narrowed;
+mod nothing;
 mod reading;
 mod round_trip;
 mod strips;

@@ -18,6 +18,10 @@ fn a_line_has_the_same_id_and_voltage_from_each_format() {
     let csv = "osm_id,power,voltage,wkt\n5,cable,35000,\"LINESTRING (103.01 29.98, 103.02 29.98)\"\n";
     let from_csv = assembled(&table(csv));
     assert_eq!(from_csv.items, from_json.items);
+    // What stands between quotes parts no cells.
+    let (headings, row) = csv.trim_end().split_once('\n').unwrap();
+    let noted = assembled(&table(&format!("{headings},\"a; b; c; d; e; f\"\n{row},\n")));
+    assert_eq!(noted.items, from_json.items);
     assert_eq!(lines(&from_csv)[0].volts, [35_000]);
 }
 

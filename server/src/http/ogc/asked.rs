@@ -225,7 +225,11 @@ fn interval(text: &str, zone: &TimeZone) -> Result<(i64, i64), ApiError> {
             from.zip(to).map(|((first, _), (_, last))| (first, last))
         }
     };
-    read.filter(|(first, last)| first <= last).ok_or_else(wrong)
+    match read {
+        Some((first, last)) if first > last => Err(bad("datetime: it ends before it begins")),
+        Some(read) => Ok(read),
+        None => Err(wrong()),
+    }
 }
 
 /// The first and the last millisecond of a moment or of a local day.

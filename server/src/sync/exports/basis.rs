@@ -23,7 +23,7 @@ const DEVICES: u32 = 1_000;
 const SETTLE: Duration = Duration::from_secs(20);
 
 /// What our writers write: another number where the same features come to other bytes than before.
-const WRITERS: u32 = 2;
+const WRITERS: u32 = 3;
 
 /// A moment of the ledger, as far as a file depends on it.
 pub(super) struct Basis {

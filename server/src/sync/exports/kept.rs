@@ -232,7 +232,7 @@ mod tests {
     use tokio::sync::watch;
     use uuid::Uuid;
 
-    use super::super::{KEPT_MS, Ready};
+    use super::super::{Audited, KEPT_MS, Ready};
     use super::*;
 
     fn job(exports: &Exports, number: u8, begun_ms: i64) -> Job {
@@ -247,7 +247,7 @@ mod tests {
             id,
             file_name: "hazards.geojson".to_owned(),
             media_type: "application/geo+json",
-            filters: String::new(),
+            audited: Audited::default(),
             written: Arc::default(),
             total: Mutex::default(),
             begun_ms,

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{DistrictId, PersonId};
@@ -179,11 +180,39 @@ impl Request {
         Parameters(Sha256::digest(text).into())
     }
 
+    /// What the audit log tells of it beside its name: which features, and how they are written.
+    pub fn audited(&self) -> Audited {
+        Audited {
+            filters: self.filters.clone(),
+            datum: self.reference.to_string(),
+            headings: self.headings.to_string(),
+            encoding: (self.format == Format::Shapefile).then_some(self.encoding.name()),
+            thumbnails: self.photos == PhotosShown::Thumbnails,
+            export: None,
+        }
+    }
+
     /// What the file is called.
     pub fn file_name(&self) -> String {
         let suffix = self.reference.suffix().map(|suffix| format!("_{suffix}")).unwrap_or_default();
         format!("{}{suffix}.{}", self.subject.name(), self.format.extension())
     }
+}
+
+/// What the audit log tells of a file.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Audited {
+    /// Its filters, as in a query string.
+    pub filters: String,
+    datum: String,
+    headings: String,
+    /// Of a shapefile: the bytes of its texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
+    thumbnails: bool,
+    /// The file, where it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    export: Option<String>,
 }
 
 /// A hash of everything that was asked for but the moment.
@@ -254,8 +283,8 @@ pub struct Job {
     pub file_name: String,
     /// What it is.
     pub media_type: &'static str,
-    /// Its filters, as in a query string.
-    pub filters: String,
+    /// What the audit log tells of it.
+    pub audited: Audited,
     /// Features written so far.
     written: Arc<AtomicU64>,
     /// Of how many; none: not counted.
@@ -340,7 +369,7 @@ pub async fn ask(engine: &Arc<Engine>, district: &District, request: Request) ->
             id,
             file_name: request.file_name(),
             media_type: request.format.media_type(),
-            filters: request.filters.clone(),
+            audited: Audited { export: Some(id.to_string()), ..request.audited() },
             written: Arc::default(),
             total: Mutex::default(),
             begun_ms,
