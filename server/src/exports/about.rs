@@ -105,7 +105,8 @@ impl Outline {
             (name("统计规则", "Counting rules"), self.says(COUNTING).to_owned()),
             (name("尚有未上传数据", "Not sent yet"), self.unsent_line()),
         ];
-        for it in &about.unsent {
+        // To whom devices are not named, how much is missing stands above.
+        for it in about.unsent.iter().filter(|it| !it.device.is_empty()) {
             let boxes = it
                 .boxes
                 .iter()

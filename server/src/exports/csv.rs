@@ -20,8 +20,9 @@ pub(super) struct Csv {
     about: Vec<String>,
 }
 
-/// How much of what a file is of stands in its heading: a spreadsheet's cell has 32,767 characters.
-const ABOUT_BYTES: usize = 32_000;
+/// How much of what a file is of stands in its heading, but for how many devices it leaves out: a spreadsheet's cell has
+/// 32,767 characters.
+const ABOUT_BYTES: usize = 31_900;
 
 /// Headings of what stands around the columns: before them the id and the geometry, behind them what the file is of.
 const AROUND: [(&str, &str); 6] = [
@@ -44,15 +45,21 @@ impl Csv {
     pub(super) fn new(outline: &Outline, out: Box<dyn Output>) -> Result<Self, WriteError> {
         let mut out = BufWriter::new(out);
         out.write_all("\u{feff}".as_bytes())?;
-        let mut out = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
+        let mut writer = ::csv::WriterBuilder::new();
+        writer.terminator(::csv::Terminator::CRLF);
         let rules = guarded(outline.about.rules.clone());
         let mut about = vec![outline.about.change.to_string(), rules, outline.unsent_line()];
         // The ledger has a column of its own for it.
         if !outline.schema.tells_place() {
             about.push(outline.reference.to_string());
         }
-        out.write_record(headings(outline, about.len())).map_err(refused)?;
+        // Quoted, so that programs which guess what parts the cells see it.
+        let mut first = writer.quote_style(::csv::QuoteStyle::Always).from_writer(&mut out);
+        first.write_record(headings(outline, about.len())).map_err(refused)?;
+        first.flush()?;
+        drop(first);
         about.push(String::new());
+        let out = writer.quote_style(::csv::QuoteStyle::Necessary).from_writer(out);
         Ok(Self { outline: outline.clone(), out, about })
     }
 

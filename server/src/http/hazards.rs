@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use sync_protocol::codes::Code;
 use sync_protocol::enrolment::percent_encoded;
 use sync_protocol::field::CATEGORIES;
 use sync_protocol::ids::{Head, Identity, RecordId};
@@ -21,6 +22,7 @@ use crate::domain::{Class, Role};
 use crate::geometry::GeoBox;
 use crate::store::{CaseFilter, FactFilter};
 use crate::sync::decide;
+use crate::sync::exports::filters::ENDS_EARLY;
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
 
@@ -276,6 +278,9 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
         is_supervised: wanted.supervised,
         ..FactFilter::default()
     };
+    if filter.from_day.zip(filter.to_day).is_some_and(|(from, to)| to < from) {
+        return Err(ApiError::with(Code::BadParameter, ENDS_EARLY));
+    }
     match wanted.category.as_deref() {
         None => {}
         Some("none") => filter.not_subtypes = CATEGORIES.iter().map(|name| (*name).to_owned()).collect(),

@@ -124,8 +124,7 @@ pub(super) struct Paging {
 
 /// A parameter or key that is none of what it may be: says what it may be.
 pub(super) fn one_of<'n>(name: &str, allowed: impl IntoIterator<Item = &'n str>) -> ApiError {
-    let allowed = allowed.into_iter().collect::<Vec<_>>().join(", ");
-    wrong(name, &format!("须为下列之一 must be one of {allowed}"))
+    SyncError::one_of(name, allowed).into()
 }
 
 /// A parameter or key of the wrong form: says what it takes.

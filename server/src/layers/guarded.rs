@@ -1,11 +1,16 @@
 //! Texts in tables: what a spreadsheet would compute stands behind an apostrophe, and comes back without it.
 
 /// What makes a spreadsheet take the rest of a cell for a formula: some of them turn full-width signs into plain ones, and
-/// some pass over what is blank before them (tabs, ends of lines).
+/// some begin with the tabs and ends of lines before them.
 const STARTS: &[char] = &['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
+/// What is blank to people and not to Unicode: marks without a width.
+const WITHOUT_WIDTH: &[char] = &['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
 
+/// Whether it is, with what is blank before it or without.
 fn is_computed(text: &str) -> bool {
-    text.trim_start_matches('\'').starts_with(STARTS)
+    let text = text.trim_start_matches('\'');
+    let is_blank = |c: char| c.is_whitespace() || WITHOUT_WIDTH.contains(&c);
+    text.starts_with(STARTS) || text.trim_start_matches(is_blank).starts_with(STARTS)
 }
 
 /// A text that no spreadsheet computes. One that is guarded already gets another apostrophe, so that [`unguarded`] gives
@@ -36,6 +41,11 @@ mod tests {
             ("＝1+1", "'＝1+1"),
             ("＋86", "'＋86"),
             ("－1", "'－1"),
+            (" =1+1", "' =1+1"),
+            ("\u{3000}=1+1", "'\u{3000}=1+1"),
+            ("\u{a0}\u{200b} @x", "'\u{a0}\u{200b} @x"),
+            ("\u{feff}-1", "'\u{feff}-1"),
+            ("  两处", "  两处"),
             ("＠SUM(A1)", "'＠SUM(A1)"),
             ("\t=1", "'\t=1"),
             ("\r=1", "'\r=1"),

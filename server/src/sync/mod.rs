@@ -104,6 +104,14 @@ pub enum SyncError {
     Gone,
 }
 
+impl SyncError {
+    /// A parameter or key that is none of what it may be: says what it may be.
+    pub fn one_of<'n>(name: &str, allowed: impl IntoIterator<Item = &'n str>) -> Self {
+        let allowed = allowed.into_iter().collect::<Vec<_>>().join(", ");
+        Self::RefusedFor(Code::BadParameter, format!("{name}: 须为下列之一 must be one of {allowed}"))
+    }
+}
+
 impl From<Code> for SyncError {
     fn from(code: Code) -> Self {
         Self::Refused(code)

@@ -214,6 +214,32 @@ async fn what_no_file_can_be_is_refused_with_the_parameter_that_is_wrong() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_that_is_wrong_is_refused_in_the_same_words_by_the_list_and_by_files() -> Result<()> {
+    let (_server, _phone, office) = with_hazards(Backend::Sqlite, 1).await?;
+    for (filters, told) in [
+        ("state=gone", "reported"),
+        ("severity=other", "critical, serious, general, none"),
+        ("category=roads", "forest_fire"),
+        ("turn=king", "leader"),
+        ("bbox=1,2,3", "lon_min,lat_min,lon_max,lat_max"),
+        ("found_from=2026-12-01&found_to=2026-11-30", "before found_from"),
+    ] {
+        let mut details = Vec::new();
+        for path in ["/v1/hazards", "/v1/exports/hazards.geojson", "/v1/exports/ledger.csv"] {
+            let reply = office.get(&format!("{path}?{filters}")).await?;
+            let said: Value = serde_json::from_slice(&reply.body)?;
+            assert_eq!((reply.status, &said["code"]), (400, &json!("bad-parameter")), "{path}: {said}");
+            details.push(said["detail"].as_str().context("no words")?.to_owned());
+        }
+        ensure!(details[0].contains(told), "{filters}: {details:?}");
+        ensure!(details.iter().all(|detail| *detail == details[0]), "{filters}: {details:?}");
+        let day = office.get("/v1/hazards?found_from=2026-11-30&found_to=2026-11-30").await?;
+        assert_eq!(day.status, 200, "one day is a time: {}", day.text());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_redaction_no_file_that_was_made_before_it_is_given_out() -> Result<()> {
     let (server, mut phone, office) = with_hazards(Backend::Sqlite, 3).await?;
     let report = phone.report("serious").with("description", &"王老五住在三组十二号");

@@ -9,7 +9,7 @@ use super::super::Shared;
 use super::super::auth::Account;
 use super::super::error::ApiError;
 use super::super::hazards::sides;
-use super::super::parameters::{date, id};
+use super::super::parameters::{date, id, wrong};
 use crate::exports::{Encoding, Format, Headings, Reference};
 use crate::geometry::degrees;
 use crate::sync::exports::filters::Filters;
@@ -125,9 +125,12 @@ pub(super) fn request(
 }
 
 fn filters(asked: &Asked) -> Result<Filters, ApiError> {
-    let bad = |detail: &str| ApiError::with(Code::BadParameter, detail);
     let day = |name: &str, text: &Option<String>| text.as_deref().map(|text| date(name, text)).transpose();
-    let within = asked.bbox.as_deref().map(|text| sides(text).ok_or_else(|| bad("bbox"))).transpose()?;
+    let within = asked
+        .bbox
+        .as_deref()
+        .map(|text| sides(text).ok_or_else(|| wrong("bbox", "lon_min,lat_min,lon_max,lat_max")))
+        .transpose()?;
     Ok(Filters {
         bbox: within.map(|sides| sides.map(degrees)),
         state: asked.state.clone(),

@@ -67,6 +67,11 @@ pub struct Filters {
     pub record_type: Option<String>,
 }
 
+/// What a box is.
+const BBOX: &str = "bbox: lon_min,lat_min,lon_max,lat_max";
+/// What is said of days the last of which lies before the first.
+pub const ENDS_EARLY: &str = "found_to: 早于起始日期 before found_from";
+
 fn bad(detail: impl Into<String>) -> SyncError {
     SyncError::RefusedFor(Code::BadParameter, detail.into())
 }
@@ -185,10 +190,10 @@ impl Filters {
         if ![west, east].iter().all(|at| is_on_earth(*at, 180.0))
             || ![south, north].iter().all(|at| is_on_earth(*at, 90.0))
         {
-            return Err(bad("bbox"));
+            return Err(bad(BBOX));
         }
         let (least, most) = (Coord { x: west, y: south }, Coord { x: east, y: north });
-        let areas = Crs::storage().box_into_degrees(least, most).ok_or_else(|| bad("bbox"))?;
+        let areas = Crs::storage().box_into_degrees(least, most).ok_or_else(|| bad(BBOX))?;
         if west <= east {
             return Ok(self.bbox);
         }
@@ -198,7 +203,8 @@ impl Filters {
 
     fn ask_terms(&self, asked: &mut Conditions) -> Result<(), SyncError> {
         if let Some(state) = &self.state {
-            State::parse(state).ok_or_else(|| bad("state"))?;
+            let names = State::ALL.iter().map(|state| state.as_str());
+            State::parse(state).ok_or_else(|| SyncError::one_of("state", names))?;
         }
         asked.equal("state", self.state.clone().map(Value::Text))?;
         asked.equal("open", self.open.map(Value::Boolean))?;
@@ -208,7 +214,8 @@ impl Filters {
         asked.equal("township", self.township.clone().map(Value::Text))?;
         asked.equal("line", self.line.map(|line| Value::Text(line.to_string())))?;
         if let Some(turn) = &self.turn {
-            Role::parse(turn).ok_or_else(|| bad("turn"))?;
+            let names = Role::ALL.iter().map(|role| role.as_str());
+            Role::parse(turn).ok_or_else(|| SyncError::one_of("turn", names))?;
         }
         asked.equal("turn", self.turn.clone().map(Value::Text))?;
         if let Some(severity) = &self.severity {
@@ -228,7 +235,7 @@ impl Filters {
                     let same = Predicate::Compare(column, Comparison::Equal, Value::Text(severity.clone()));
                     Predicate::And(vec![same, not(sighting)])
                 }
-                _ => return Err(bad("severity")),
+                _ => return Err(SyncError::one_of("severity", ["critical", "serious", "general", "none"])),
             });
         }
         if let Some(counted) = self.counted {
@@ -245,7 +252,8 @@ impl Filters {
                 ]),
                 names => {
                     if !names.split(',').all(|name| CATEGORIES.contains(&name)) {
-                        return Err(bad("category"));
+                        let names = CATEGORIES.iter().copied().chain(["none"]);
+                        return Err(SyncError::one_of("category", names));
                     }
                     Predicate::In(column, texts(names.split(',')))
                 }
@@ -258,6 +266,9 @@ impl Filters {
         let midnight = |name: &str, day: Option<Date>| {
             day.map(|day| midnight_ms(zone, day).map(Value::Time).ok_or_else(|| bad(name))).transpose()
         };
+        if self.found_from.zip(self.found_to).is_some_and(|(from, to)| to < from) {
+            return Err(bad(ENDS_EARLY));
+        }
         let from = midnight("found_from", self.found_from)?;
         let after = self.found_to.map(|day| day.tomorrow().map_err(|_beyond| bad("found_to"))).transpose()?;
         let to = midnight("found_to", after)?;
