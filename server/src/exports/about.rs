@@ -80,7 +80,7 @@ impl Outline {
         })
     }
 
-    /// Everything in lines of a name and a value, for people.
+    /// Everything but the devices in lines of a name and a value, for people.
     pub fn about_lines(&self) -> Vec<(&'static str, String)> {
         let about = &self.about;
         let name = |zh, en| self.says(Words { zh, en });
@@ -90,7 +90,7 @@ impl Outline {
         );
         let system = self.reference.epsg().map_or_else(|| unnamed.to_owned(), |code| format!("EPSG:{code}"));
         let datum = format!("{} ({system})", self.reference.title());
-        let mut lines = vec![
+        vec![
             (name("图层", "Layer"), self.says(self.schema.title).to_owned()),
             (name("区县", "District"), format!("{} {}", about.code, about.district)),
             (name("坐标系", "Coordinates"), datum),
@@ -104,27 +104,31 @@ impl Outline {
             ),
             (name("统计规则", "Counting rules"), self.says(COUNTING).to_owned()),
             (name("尚有未上传数据", "Not sent yet"), self.unsent_line()),
-        ];
-        // To whom devices are not named, how much is missing stands above.
-        for it in about.unsent.iter().filter(|it| !it.device.is_empty()) {
-            let boxes = it
-                .boxes
-                .iter()
-                .map(|[w, s, e, n]| format!("[{w}, {s}, {e}, {n}]"))
-                .collect::<Vec<_>>()
-                .join(" ");
-            let operations = it.operations.map_or_else(|| "?".to_owned(), |count| count.to_string());
-            lines.push((
-                name("手机", "Device"),
-                format!("{}; {}; {operations}; {boxes}", it.device, it.people),
-            ));
-        }
-        lines
+        ]
     }
 
-    /// The same as one text.
+    /// Devices that hold what is not sent, each a line of a name and a value. Of those that are told without a name, whose
+    /// they are and where, how much it is stands among [`Self::about_lines`].
+    pub fn device_lines(&self) -> Vec<(&'static str, String)> {
+        let name = self.says(Words { zh: "手机", en: "Device" });
+        let is_told = |it: &&Unsent| !(it.device.is_empty() && it.people.is_empty() && it.boxes.is_empty());
+        let told = self.about.unsent.iter().filter(is_told);
+        told.map(|it| {
+            let boxes: Vec<String> =
+                it.boxes.iter().map(|[w, s, e, n]| format!("[{w}, {s}, {e}, {n}]")).collect();
+            let operations = it.operations.map_or_else(|| "?".to_owned(), |count| count.to_string());
+            (name, format!("{}; {}; {operations}; {}", it.device, it.people, boxes.join(" ")))
+        })
+        .collect()
+    }
+
+    /// All of it as one text.
     pub fn about_text(&self) -> String {
-        let lines = self.about_lines().into_iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let lines = self
+            .about_lines()
+            .into_iter()
+            .chain(self.device_lines())
+            .map(|(name, value)| format!("{name}: {value}\r\n"));
         lines.collect::<Vec<_>>().concat()
     }
 

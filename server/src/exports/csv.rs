@@ -1,7 +1,7 @@
 //! CSV: UTF-8 with a byte order mark, so that a spreadsheet reads Chinese; the geometry as well-known text.
 //!
 //! A text that a spreadsheet would compute is written behind an apostrophe. What the file is of travels with every row, in
-//! the last columns but one: the ledger's change, the rules, what is not sent, the coordinates. All of it, with the filters
+//! the columns before the last: the ledger's change, the rules, what is not sent, the coordinates. All of it, with the filters
 //! and the counting rules, is the heading of the last column, which is empty: a table has no other place that comes through
 //! every program, and a row would be a feature to whoever counts them.
 
@@ -23,6 +23,8 @@ pub(super) struct Csv {
 /// How much of what a file is of stands in its heading, but for how many devices it leaves out: a spreadsheet's cell has
 /// 32,767 characters.
 const ABOUT_BYTES: usize = 31_900;
+/// How much of one line of it: filters can be long.
+const LINE_BYTES: usize = 8_000;
 
 /// Headings of what stands around the columns: before them the id and the geometry, behind them what the file is of.
 const AROUND: [(&str, &str); 6] = [
@@ -90,12 +92,17 @@ fn headings(outline: &Outline, cells_behind: usize) -> Vec<String> {
     row.chain([about(outline)]).collect()
 }
 
-/// What the file is of, on one line, parted by what no reader takes for the end of a cell. Devices for which a spreadsheet's
+/// What the file is of, on one line, without what readers take for the end of a cell. Devices for which a spreadsheet's
 /// cell has no room are counted.
 fn about(outline: &Outline) -> String {
     let mut text = outline.says(Words { zh: "说明", en: "About" }).to_owned();
-    let mut left_out = 0_usize;
     for (name, value) in outline.about_lines() {
+        let cut = value.floor_char_boundary(LINE_BYTES);
+        let more = if cut < value.len() { "…" } else { "" };
+        text.extend([" · ", name, ": ", value.get(..cut).unwrap_or_default(), more]);
+    }
+    let mut left_out = 0_usize;
+    for (name, value) in outline.device_lines() {
         if text.len() + name.len() + value.len() > ABOUT_BYTES {
             left_out += 1;
         } else {
@@ -106,8 +113,8 @@ fn about(outline: &Outline) -> String {
         let more = outline.says(Words { zh: "另有手机", en: "More devices" });
         text.extend([" · ", more, ": ", &left_out.to_string()]);
     }
-    // A table is read line by line by programs that know no quotes.
-    text.replace(['\r', '\n'], " ")
+    // Where a program has taken the quotes away, these would part cells.
+    text.replace(';', "/").replace(['\t', '\r', '\n'], " ")
 }
 
 fn well_known(geometry: &Geometry<f64>) -> Result<String, WriteError> {

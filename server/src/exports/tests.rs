@@ -313,9 +313,11 @@ fn a_table_says_what_it_is_of_beside_its_rows_and_without_any() {
         let cells: Vec<&str> = row.iter().skip(before.len() - 4).collect();
         assert_eq!(cells, ["41", "r1", "1 部手机，12 条记录", "gcj02", ""]);
     }
-    for told in outline.about_lines() {
-        assert!(about.contains(&format!(" · {}: {}", told.0, told.1)), "{told:?} is not in {about}");
+    for (name, value) in outline.about_lines().into_iter().chain(outline.device_lines()) {
+        let told = format!(" · {name}: {value}").replace(';', "/");
+        assert!(about.contains(&told), "{told} is not in {about}");
     }
+    assert!(!about.contains([';', '\t']), "what parts cells: {about}");
     assert!(about.starts_with("说明 · ") && about.contains(COUNTING.zh) && about.contains("open=true"));
     assert!(about.contains("[103, 29, 104, 30]"), "where what is not sent comes from: {about}");
     let (alone, none) = table(&outline, Vec::new());
@@ -333,6 +335,11 @@ fn what_a_table_is_of_fits_into_a_cell_and_says_what_does_not() {
     let (headings, _) = table(&outline, Vec::new());
     let about = headings.last().unwrap();
     assert!(about.len() <= 32_000 && !about.contains(['\r', '\n']), "{} bytes", about.len());
+    assert!(about.contains(COUNTING.en.split(';').next().unwrap()));
+    outline.about.filters = "township=".to_owned() + &"青".repeat(20_000);
+    let (long, _) = table(&outline, Vec::new());
+    let long = long.last().unwrap();
+    assert!(long.contains("青青… · Counting rules") && long.len() <= 32_000, "{} bytes", long.len());
     let listed = about.matches(" · Device: ").count();
     assert!(listed > 300, "{listed} devices");
     assert!(about.ends_with(&format!(" · More devices: {}", 2_000 - listed)), "{about}");

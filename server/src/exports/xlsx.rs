@@ -103,7 +103,7 @@ impl Xlsx {
     /// The last sheet: what the file is of.
     fn write_about(&mut self) -> Result<(), WriteError> {
         let name = if self.outline.headings == Headings::Zh { "说明" } else { "About" };
-        let lines = self.outline.about_lines();
+        let lines = self.outline.about_lines().into_iter().chain(self.outline.device_lines());
         let wrapped = &self.styles.wrapped;
         let mut sheet = self.book.new_worksheet_with_constant_memory().map_err(refused)?;
         sheet.set_name(name).map_err(refused)?;

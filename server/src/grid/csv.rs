@@ -58,12 +58,26 @@ fn text(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), FileFault> {
     Ok((text, true))
 }
 
-/// What parts the fields: of the known ones that which the headings have most, those between quotes not counted.
+/// What may part the fields.
+const DELIMITERS: [char; 3] = [';', '\t', ','];
+
+/// What parts the fields: that which the headings have most. What stands between quotes does not count; a quote opens a
+/// field at its beginning alone.
 fn delimiter(headings: &str) -> u8 {
-    let bare: Vec<&str> = headings.split('"').step_by(2).collect();
-    let count =
-        |delimiter: &u8| bare.iter().flat_map(|part| part.bytes()).filter(|byte| byte == delimiter).count();
-    [b';', b'\t', b','].into_iter().max_by_key(count).unwrap_or(b',')
+    let mut bare = String::with_capacity(headings.len());
+    let (mut is_quoted, mut may_open) = (false, true);
+    for c in headings.chars() {
+        if c == '"' && (is_quoted || may_open) {
+            is_quoted = !is_quoted;
+            // A quote in a quoted field is two: it is closed and opened again.
+            may_open = true;
+        } else if !is_quoted {
+            bare.push(c);
+            may_open = DELIMITERS.contains(&c);
+        }
+    }
+    let most = DELIMITERS.into_iter().max_by_key(|delimiter| bare.matches(*delimiter).count());
+    most.and_then(|delimiter| u8::try_from(delimiter).ok()).unwrap_or(b',')
 }
 
 fn feature(

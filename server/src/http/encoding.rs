@@ -73,18 +73,16 @@ fn begins_as(body: &[u8], encoding: Encoding) -> bool {
     magic.iter().zip(body).all(|(expected, found)| expected == found)
 }
 
-/// The encoding of the reply: what the reader weighs most (RFC 9110 §12.5.3), zstd before gzip before nothing where it
-/// weighs them alike.
+/// The encoding of the reply: what the reader weighs most (RFC 9110 §12.5.3), zstd before gzip before none where it weighs
+/// them alike. Of none, which it need not name, it is thought least where it says nothing of it.
 pub(super) fn accepted(headers: &HeaderMap) -> Encoding {
     let said = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let weights: Vec<(&str, u16)> = said.flat_map(|value| value.split(',')).filter_map(weighed).collect();
     let of = |name: &str| weights.iter().find(|(said, _)| said.eq_ignore_ascii_case(name)).map(|it| it.1);
-    let any = of("*");
-    let coded = [(Encoding::Zstd, "zstd"), (Encoding::Gzip, "gzip")];
-    // What is not spoken of is taken as it is and not encoded.
-    let mut best = (Encoding::Identity, of("identity").unwrap_or(0));
-    for (encoding, name) in coded.into_iter().rev() {
-        let weight = of(name).or(any).unwrap_or(0);
+    let weight = |name: &str| of(name).or_else(|| of("*")).unwrap_or(0);
+    let mut best = (Encoding::Identity, weight("identity"));
+    for (encoding, name) in [(Encoding::Gzip, "gzip"), (Encoding::Zstd, "zstd")] {
+        let weight = weight(name);
         if weight > 0 && weight >= best.1 {
             best = (encoding, weight);
         }
@@ -96,11 +94,11 @@ pub(super) fn accepted(headers: &HeaderMap) -> Encoding {
 fn weighed(part: &str) -> Option<(&str, u16)> {
     let mut words = part.split(';').map(str::trim);
     let name = words.next().filter(|name| !name.is_empty())?;
-    let Some(weight) = words.find_map(|word| word.strip_prefix("q=").or(word.strip_prefix("Q="))) else {
-        return Some((name, 1_000));
-    };
+    let Some(weight) = words.next() else { return Some((name, 1_000)) };
+    let weight = weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?;
     let (whole, thousandths) = weight.split_once('.').unwrap_or((weight, ""));
-    if thousandths.len() > 3 {
+    let is_number = matches!(whole, "0" | "1") && thousandths.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || thousandths.len() > 3 || words.next().is_some() {
         return None;
     }
     let weight = format!("{whole}{thousandths:0<3}").parse::<u16>().ok()?;
@@ -215,7 +213,15 @@ mod tests {
             ("*;q=0.1, zstd;q=0", Encoding::Gzip),
             ("GZIP; Q=0.7", Encoding::Gzip),
             ("zstd;q=2, gzip;q=0.1", Encoding::Gzip),
-            ("zstd;q=, gzip;q=-1", Encoding::Identity),
+            ("zstd;q=0.1, gzip;q=0.1, *;q=1", Encoding::Identity),
+            ("identity;q=0, gzip;q=0.1", Encoding::Gzip),
+            ("zstd;q=0, *;q=0.5", Encoding::Gzip),
+            // What is not well formed is as if it were not said.
+            ("zstd;q=, *;q=0.5", Encoding::Zstd),
+            ("zstd;q=+1, gzip;q=-1", Encoding::Identity),
+            ("zstd;q=.5, gzip;q=00.5", Encoding::Identity),
+            ("gzip;q =0", Encoding::Identity),
+            ("gzip;level=1", Encoding::Identity),
             ("zstd;q=0.0001", Encoding::Identity),
             ("", Encoding::Identity),
             ("br", Encoding::Identity),

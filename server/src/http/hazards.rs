@@ -4,7 +4,6 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use sync_protocol::codes::Code;
 use sync_protocol::enrolment::percent_encoded;
 use sync_protocol::field::CATEGORIES;
 use sync_protocol::ids::{Head, Identity, RecordId};
@@ -22,7 +21,7 @@ use crate::domain::{Class, Role};
 use crate::geometry::GeoBox;
 use crate::store::{CaseFilter, FactFilter};
 use crate::sync::decide;
-use crate::sync::exports::filters::ENDS_EARLY;
+use crate::sync::exports::filters::{BBOX, SEVERITIES, require_order};
 use crate::sync::listing::hazards::{self, Filter, Hazard, TypeFilter};
 use crate::sync::listing::record::{self, Record};
 
@@ -211,8 +210,6 @@ pub(super) fn parse(record: &str) -> Result<RecordId, ApiError> {
 
 /// What `type` may be.
 const TYPES: [&str; 6] = ["hazard", "all", "patrol", "work", "inspection", "activity"];
-/// What `severity` may be.
-const CLASSES: [&str; 4] = ["critical", "serious", "general", "none"];
 
 pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
     if wanted.since.is_some_and(|change| i64::try_from(change).is_err()) {
@@ -229,13 +226,10 @@ pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
     });
     let class = wanted.severity.as_deref().map(|name| match name {
         "none" => Ok(Class::Other),
-        "other" => Err(one_of("severity", CLASSES)),
-        name => Class::parse(name).ok_or_else(|| one_of("severity", CLASSES)),
+        "other" => Err(one_of("severity", SEVERITIES)),
+        name => Class::parse(name).ok_or_else(|| one_of("severity", SEVERITIES)),
     });
-    let bbox = wanted
-        .bbox
-        .as_deref()
-        .map(|text| bbox(text).ok_or_else(|| wrong("bbox", "lon_min,lat_min,lon_max,lat_max")));
+    let bbox = wanted.bbox.as_deref().map(|text| bbox(text).ok_or_else(|| wrong("bbox", BBOX)));
     Ok(Filter {
         types,
         state: state.transpose()?,
@@ -278,9 +272,7 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
         is_supervised: wanted.supervised,
         ..FactFilter::default()
     };
-    if filter.from_day.zip(filter.to_day).is_some_and(|(from, to)| to < from) {
-        return Err(ApiError::with(Code::BadParameter, ENDS_EARLY));
-    }
+    require_order(filter.from_day, filter.to_day)?;
     match wanted.category.as_deref() {
         None => {}
         Some("none") => filter.not_subtypes = CATEGORIES.iter().map(|name| (*name).to_owned()).collect(),

@@ -1,4 +1,4 @@
-//! Files of a ledger that has nothing to put in them: readers open them and see no feature, and they say what they are of.
+//! Files that no hazard is in: readers open them and see no feature, and they say what they are of.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// The hazards of no phone yet: they are of the category that none of these reports has.
+/// A filter that none of the reports meets.
 const NOTHING: &str = "category=fire_sighting";
 
 /// Features that Debian's GDAL counts; none where it is not installed.

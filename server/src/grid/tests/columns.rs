@@ -22,6 +22,10 @@ fn a_line_has_the_same_id_and_voltage_from_each_format() {
     let (headings, row) = csv.trim_end().split_once('\n').unwrap();
     let noted = assembled(&table(&format!("{headings},\"a; b; c; d; e; f\"\n{row},\n")));
     assert_eq!(noted.items, from_json.items);
+    let inches = "clearance (5\"\");osm_id;power;voltage;wkt\n7;5;cable;35000;\"LINESTRING (103.01 29.98, 103.02 29.98)\"\n";
+    assert_eq!(assembled(&table(inches)).items, from_json.items);
+    let doubled = format!("\"a \"\"b\"\"; c; d; e; f; g; h\",{headings}\n,{row}\n");
+    assert_eq!(assembled(&table(&doubled)).items, from_json.items);
     assert_eq!(lines(&from_csv)[0].volts, [35_000]);
 }
 

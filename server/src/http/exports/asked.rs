@@ -12,7 +12,7 @@ use super::super::hazards::sides;
 use super::super::parameters::{date, id, wrong};
 use crate::exports::{Encoding, Format, Headings, Reference};
 use crate::geometry::degrees;
-use crate::sync::exports::filters::Filters;
+use crate::sync::exports::filters::{BBOX, Filters};
 use crate::sync::exports::{PhotosShown, Request, Subject, usual_headings};
 
 /// What is overdue is looked at by the minute.
@@ -126,11 +126,8 @@ pub(super) fn request(
 
 fn filters(asked: &Asked) -> Result<Filters, ApiError> {
     let day = |name: &str, text: &Option<String>| text.as_deref().map(|text| date(name, text)).transpose();
-    let within = asked
-        .bbox
-        .as_deref()
-        .map(|text| sides(text).ok_or_else(|| wrong("bbox", "lon_min,lat_min,lon_max,lat_max")))
-        .transpose()?;
+    let within =
+        asked.bbox.as_deref().map(|text| sides(text).ok_or_else(|| wrong("bbox", BBOX))).transpose()?;
     Ok(Filters {
         bbox: within.map(|sides| sides.map(degrees)),
         state: asked.state.clone(),

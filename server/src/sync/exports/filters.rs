@@ -67,10 +67,19 @@ pub struct Filters {
     pub record_type: Option<String>,
 }
 
-/// What a box is.
-const BBOX: &str = "bbox: lon_min,lat_min,lon_max,lat_max";
-/// What is said of days the last of which lies before the first.
-pub const ENDS_EARLY: &str = "found_to: 早于起始日期 before found_from";
+/// What `bbox` is said to be.
+pub const BBOX: &str = "lon_min,lat_min,lon_max,lat_max";
+/// What `severity` may be.
+pub const SEVERITIES: [&str; 4] = ["critical", "serious", "general", "none"];
+
+/// Refuses days of finding the last of which lies before the first.
+///
+/// # Errors
+/// [`Code::BadParameter`].
+pub fn require_order<T: PartialOrd>(from: Option<T>, to: Option<T>) -> Result<(), SyncError> {
+    let ends_early = from.zip(to).is_some_and(|(from, to)| to < from);
+    if ends_early { Err(bad("found_to: 早于起始日期 before found_from")) } else { Ok(()) }
+}
 
 fn bad(detail: impl Into<String>) -> SyncError {
     SyncError::RefusedFor(Code::BadParameter, detail.into())
@@ -190,10 +199,11 @@ impl Filters {
         if ![west, east].iter().all(|at| is_on_earth(*at, 180.0))
             || ![south, north].iter().all(|at| is_on_earth(*at, 90.0))
         {
-            return Err(bad(BBOX));
+            return Err(bad(format!("bbox: {BBOX}")));
         }
         let (least, most) = (Coord { x: west, y: south }, Coord { x: east, y: north });
-        let areas = Crs::storage().box_into_degrees(least, most).ok_or_else(|| bad(BBOX))?;
+        let areas =
+            Crs::storage().box_into_degrees(least, most).ok_or_else(|| bad(format!("bbox: {BBOX}")))?;
         if west <= east {
             return Ok(self.bbox);
         }
@@ -235,7 +245,7 @@ impl Filters {
                     let same = Predicate::Compare(column, Comparison::Equal, Value::Text(severity.clone()));
                     Predicate::And(vec![same, not(sighting)])
                 }
-                _ => return Err(SyncError::one_of("severity", ["critical", "serious", "general", "none"])),
+                _ => return Err(SyncError::one_of("severity", SEVERITIES)),
             });
         }
         if let Some(counted) = self.counted {
@@ -264,13 +274,17 @@ impl Filters {
 
     fn ask_times(&self, asked: &mut Conditions, zone: &TimeZone, now_ms: i64) -> Result<(), SyncError> {
         let midnight = |name: &str, day: Option<Date>| {
-            day.map(|day| midnight_ms(zone, day).map(Value::Time).ok_or_else(|| bad(name))).transpose()
+            day.map(|day| {
+                midnight_ms(zone, day)
+                    .map(Value::Time)
+                    .ok_or_else(|| bad(format!("{name}: 超出范围 out of range")))
+            })
+            .transpose()
         };
-        if self.found_from.zip(self.found_to).is_some_and(|(from, to)| to < from) {
-            return Err(bad(ENDS_EARLY));
-        }
+        require_order(self.found_from, self.found_to)?;
         let from = midnight("found_from", self.found_from)?;
-        let after = self.found_to.map(|day| day.tomorrow().map_err(|_beyond| bad("found_to"))).transpose()?;
+        // Nothing is found after the last of all days.
+        let after = self.found_to.and_then(|day| day.tomorrow().ok());
         let to = midnight("found_to", after)?;
         asked.compare("found_from", "found", Comparison::AtLeast, from)?;
         asked.compare("found_to", "found", Comparison::Less, to)?;
