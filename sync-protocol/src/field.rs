@@ -3,7 +3,6 @@
 //! The catalogue is data. A field that it does not know is kept and folded as any other: equal values agree,
 //! different concurrent values wait as a conflict. Sources of labels: the ledger columns of the office.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// How concurrent values of a field settle.
@@ -222,8 +221,9 @@ struct Entry {
     is_argument: bool,
 }
 
-/// The catalogue by name. Every field of every operation is looked up, several times on its way.
-static BY_NAME: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
+/// The catalogue by name. Every field of every operation is looked up, several times on its way, in a table of our own
+/// names: it needs no hash that strangers cannot foresee.
+static BY_NAME: LazyLock<foldhash::HashMap<&'static str, Entry>> = LazyLock::new(|| {
     let entries = |fields: &'static [Field], is_argument| {
         fields.iter().map(move |field| (field.name, Entry { field, is_argument }))
     };

@@ -43,23 +43,17 @@ fn head(bytes: &[u8]) -> Result<ItemHead, Code> {
     if major == 6 {
         return Err(Code::CborTag);
     }
-    let (argument, size) = match info {
-        0..=23 => (u64::from(info), 1),
-        24 => (big_endian::<1>(rest)?, 2),
-        25 => (big_endian::<2>(rest)?, 3),
-        26 => (big_endian::<4>(rest)?, 5),
-        27 => (big_endian::<8>(rest)?, 9),
+    // The argument, the size of the head, and the least that no shorter head says.
+    let (argument, size, least) = match info {
+        0..=23 => (u64::from(info), 1, 0),
+        24 => (big_endian::<1>(rest)?, 2, 24),
+        25 => (big_endian::<2>(rest)?, 3, 0x100),
+        26 => (big_endian::<4>(rest)?, 5, 0x1_0000),
+        27 => (big_endian::<8>(rest)?, 9, 0x1_0000_0000),
         31 if (2..=5).contains(&major) => return Err(Code::CborIndefinite),
         _ => return Err(Code::CborMalformed),
     };
-    let shortest = match argument {
-        0..=23 => 1,
-        24..=0xff => 2,
-        0x100..=0xffff => 3,
-        0x1_0000..=0xffff_ffff => 5,
-        _ => 9,
-    };
-    if size != shortest {
+    if argument < least {
         return Err(Code::CborNotDeterministic);
     }
     Ok(ItemHead { major, argument, size })
@@ -92,7 +86,8 @@ fn walk(bytes: &[u8], bounds: Bounds, depth: usize, items: &mut usize) -> Result
     match head.major {
         2 | 3 => {
             let payload = slice(bytes, head)?;
-            if head.major == 3 && std::str::from_utf8(payload).is_err() {
+            // Most texts are names, which a look at their highest bits shows to be text.
+            if head.major == 3 && !payload.is_ascii() && std::str::from_utf8(payload).is_err() {
                 return Err(Code::CborText);
             }
             Ok(head.size + payload.len())
