@@ -8,27 +8,31 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 use crate::prepass;
 
+/// Bytes of an item that take no memory beside it: numbers, terms, most names.
+const AT_HAND: usize = 24;
+
 /// The bytes of one checked CBOR item, kept as they came.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Raw(Vec<u8>);
+pub struct Raw(SmallVec<[u8; AT_HAND]>);
 
 impl Raw {
     /// The item `null`: asserted empty.
     pub fn null() -> Self {
-        Self(vec![0xf6])
+        Self(SmallVec::from_slice(&[0xf6]))
     }
 
     /// An item that passed the pre-pass.
     pub fn from_checked(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
+        Self(SmallVec::from_slice(bytes))
     }
 
     /// The encoding of a value.
     pub fn of<T: Serialize>(value: &T) -> Self {
-        Self(encode(value))
+        Self(SmallVec::from_slice(&encode(value)))
     }
 
     /// The encoded bytes.
@@ -39,6 +43,11 @@ impl Raw {
     /// Whether the value is `null`.
     pub fn is_null(&self) -> bool {
         prepass::is_null(&self.0)
+    }
+
+    /// Whether the value is text.
+    pub fn is_text(&self) -> bool {
+        prepass::is_text(&self.0)
     }
 
     /// The value as text.

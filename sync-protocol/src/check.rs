@@ -5,7 +5,7 @@
 
 use crate::cbor::Raw;
 use crate::codes::Code;
-use crate::field::{self, FieldType};
+use crate::field::FieldType;
 use crate::kind::Kind;
 use crate::limits;
 use crate::operation::{Operation, Position};
@@ -34,16 +34,18 @@ fn fault(code: Code, at: &str) -> Fault {
 pub fn check(operation: &Operation) -> Result<(), Fault> {
     name(operation.kind.as_str())?;
     for (key, value) in operation.fields.iter().chain(&operation.unknown) {
-        name(key)?;
+        if key.known().is_none() {
+            name(key)?;
+        }
         prepass::visit_texts(value.as_bytes(), &mut text).map_err(|code| fault(code, key))?;
     }
     for (key, value) in &operation.fields {
-        if let Some(known) = field::find(key) {
-            check_value(value, known.value).map_err(|code| fault(code, key))?;
+        if let Some(known) = key.known() {
+            check_value(value, known.field.value).map_err(|code| fault(code, key))?;
         }
     }
     for photo in &operation.photos {
-        text(&photo.role).map_err(|code| fault(code, "photos"))?;
+        text(photo.role.as_bytes()).map_err(|code| fault(code, "photos"))?;
         name(&photo.role)?;
         if photo.bytes > limits::PHOTO_BYTES {
             return Err(fault(Code::PhotoTooLarge, "photos"));
@@ -56,13 +58,13 @@ fn name(name: &str) -> Result<(), Fault> {
     if name.len() > limits::NAME_BYTES || name.is_empty() {
         return Err(fault(Code::NameTooLong, name));
     }
-    text(name).map_err(|code| fault(code, name))
+    text(name.as_bytes()).map_err(|code| fault(code, name))
 }
 
-fn text(text: &str) -> Result<(), Code> {
+fn text(text: &[u8]) -> Result<(), Code> {
     if text.len() > limits::TEXT_BYTES {
         Err(Code::TextTooLong)
-    } else if text.contains('\0') {
+    } else if text.contains(&0) {
         Err(Code::TextNul)
     } else {
         Ok(())
@@ -76,7 +78,8 @@ pub fn check_value(value: &Raw, expected: FieldType) -> Result<(), Code> {
     }
     match expected {
         FieldType::Any => Ok(()),
-        FieldType::Text | FieldType::Term(_) => value.as_text().map(|_| ()).ok_or(Code::FieldType),
+        FieldType::Text | FieldType::Term(_) if value.is_text() => Ok(()),
+        FieldType::Text | FieldType::Term(_) => Err(Code::FieldType),
         FieldType::Bool => value.as_bool().map(|_| ()).ok_or(Code::FieldType),
         FieldType::Id | FieldType::Head => byte_string(value, 16),
         FieldType::Hash => byte_string(value, 32),

@@ -216,33 +216,38 @@ pub const ARGUMENTS: &[Field] = &[
 
 /// Where a name stands in the catalogue.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    field: &'static Field,
-    is_argument: bool,
+pub(crate) struct Entry {
+    pub(crate) field: &'static Field,
+    pub(crate) is_argument: bool,
 }
 
 /// The catalogue by name. Every field of every operation is looked up, several times on its way, in a table of our own
 /// names: it needs no hash that strangers cannot foresee.
-static BY_NAME: LazyLock<foldhash::HashMap<&'static str, Entry>> = LazyLock::new(|| {
+static BY_NAME: LazyLock<foldhash::HashMap<&'static [u8], Entry>> = LazyLock::new(|| {
     let entries = |fields: &'static [Field], is_argument| {
-        fields.iter().map(move |field| (field.name, Entry { field, is_argument }))
+        fields.iter().map(move |field| (field.name.as_bytes(), Entry { field, is_argument }))
     };
     entries(ARGUMENTS, true).chain(entries(FIELDS, false)).collect()
 });
 
+/// Where the name that these bytes are stands.
+pub(crate) fn entry(name: &[u8]) -> Option<&'static Entry> {
+    BY_NAME.get(name)
+}
+
 /// The field or argument of this name.
 pub fn find(name: &str) -> Option<&'static Field> {
-    BY_NAME.get(name).map(|entry| entry.field)
+    entry(name.as_bytes()).map(|entry| entry.field)
 }
 
 /// Whether a name is an argument of its operation, not a field of the record.
 pub fn is_argument(name: &str) -> bool {
-    BY_NAME.get(name).is_some_and(|entry| entry.is_argument)
+    entry(name.as_bytes()).is_some_and(|entry| entry.is_argument)
 }
 
 /// The rule of a field; a field that the catalogue does not know has [`Rule::Agree`].
 pub fn rule(name: &str) -> Rule {
-    BY_NAME.get(name).filter(|entry| !entry.is_argument).map_or(Rule::Agree, |entry| entry.field.rule)
+    entry(name.as_bytes()).filter(|entry| !entry.is_argument).map_or(Rule::Agree, |entry| entry.field.rule)
 }
 
 /// How bad a severity is: 3 critical (and any unknown term), 2 serious, 1 general, 0 none.

@@ -20,6 +20,7 @@ pub mod fold;
 pub mod ids;
 pub mod kind;
 pub mod limits;
+pub mod named;
 pub mod operation;
 pub mod prepass;
 pub mod reference;

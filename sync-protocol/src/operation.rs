@@ -3,8 +3,6 @@
 //! [`Operation::decode`] accepts exactly the bytes that [`Operation::encode`] can write plus unknown keys:
 //! those of the operation itself are kept, those inside `at` and `photos` live on in its bytes alone. What the fields may hold is decided by [`crate::check`], not here.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::cbor::{self, MapWriter, Raw};
@@ -12,6 +10,7 @@ use crate::codes::Code;
 use crate::ids::{Head, Identity, OperationId, PersonId, PhotoHash, RecordId, fixed_bytes};
 use crate::kind::Kind;
 use crate::limits;
+use crate::named::{Fields, Name};
 use crate::prepass::{self, Bounds};
 
 /// The bounds of one operation's structure.
@@ -151,17 +150,57 @@ pub struct Operation {
     /// Ancestors that copy named but did not have, ascending, no two equal.
     pub lacking: Vec<Head>,
     /// What it asserts. Absent: not asserted; null: asserted empty.
-    pub fields: BTreeMap<String, Raw>,
+    pub fields: Fields,
     /// Photos it names.
     pub photos: Vec<Photo>,
     /// Schema version of its author's app.
     pub schema: u64,
     /// Keys of a later version, kept.
-    pub unknown: BTreeMap<String, Raw>,
+    pub unknown: Fields,
 }
 
-const KEYS: &[&str] =
-    &["at", "id", "kind", "heads", "author", "fields", "photos", "record", "schema", "lacking"];
+/// The entries of an encoded operation, not yet read.
+#[derive(Default)]
+struct Parts<'a> {
+    at: Option<&'a [u8]>,
+    id: Option<&'a [u8]>,
+    kind: Option<&'a [u8]>,
+    heads: Option<&'a [u8]>,
+    author: Option<&'a [u8]>,
+    fields: Option<&'a [u8]>,
+    photos: Option<&'a [u8]>,
+    record: Option<&'a [u8]>,
+    schema: Option<&'a [u8]>,
+    lacking: Option<&'a [u8]>,
+    unknown: Fields,
+}
+
+impl<'a> Parts<'a> {
+    /// Finds the parts of a checked operation.
+    fn of(bytes: &'a [u8]) -> Result<Self, Code> {
+        let mut parts = Self::default();
+        for (key, value) in prepass::entries(bytes).ok_or(Code::OperationShape)? {
+            let part = match key {
+                "at" => &mut parts.at,
+                "id" => &mut parts.id,
+                "kind" => &mut parts.kind,
+                "heads" => &mut parts.heads,
+                "author" => &mut parts.author,
+                "fields" => &mut parts.fields,
+                "photos" => &mut parts.photos,
+                "record" => &mut parts.record,
+                "schema" => &mut parts.schema,
+                "lacking" => &mut parts.lacking,
+                _ => {
+                    parts.unknown.insert(key, Raw::from_checked(value));
+                    continue;
+                }
+            };
+            *part = Some(value);
+        }
+        Ok(parts)
+    }
+}
 
 impl Operation {
     /// An operation without ancestors, fields or photos.
@@ -174,17 +213,17 @@ impl Operation {
             at,
             heads: Vec::new(),
             lacking: Vec::new(),
-            fields: BTreeMap::new(),
+            fields: Fields::new(),
             photos: Vec::new(),
             schema: crate::SCHEMA,
-            unknown: BTreeMap::new(),
+            unknown: Fields::new(),
         }
     }
 
     /// Adds a field.
     #[must_use]
     pub fn with<T: Serialize>(mut self, name: &str, value: &T) -> Self {
-        self.fields.insert(name.to_owned(), Raw::of(value));
+        self.fields.insert(name, Raw::of(value));
         self
     }
 
@@ -233,40 +272,27 @@ impl Operation {
             return Err(Code::OperationTooLarge);
         }
         prepass::exact(bytes, BOUNDS)?;
-        let entries = prepass::entries(bytes).ok_or(Code::OperationShape)?;
-        let get = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-        let required = |name: &str| get(name).ok_or(Code::OperationShape);
-        let kind = prepass::text(required("kind")?).ok_or(Code::OperationShape)?;
-        let photos = match get("photos") {
-            None => Vec::new(),
-            Some(item) => decode_photos(item)?,
-        };
-        let fields = match get("fields") {
-            None => BTreeMap::new(),
-            Some(item) => decode_fields(item)?,
-        };
+        let parts = Parts::of(bytes)?;
+        let required = |part: Option<_>| part.ok_or(Code::OperationShape);
+        let kind = prepass::text(required(parts.kind)?).ok_or(Code::OperationShape)?;
         Ok(Self {
-            id: OperationId(id(required("id")?)?),
-            record: RecordId(id(required("record")?)?),
+            id: OperationId(id(required(parts.id)?)?),
+            record: RecordId(id(required(parts.record)?)?),
             kind: kind.into(),
-            author: PersonId(id(required("author")?)?),
-            at: shape(plain_map(required("at")?)?)?,
-            heads: heads(get("heads"), limits::HEADS, Code::TooManyHeads)?,
-            lacking: heads(get("lacking"), limits::LACKING, Code::TooManyLacking)?,
-            fields,
-            photos,
-            schema: shape(required("schema")?)?,
-            unknown: entries
-                .iter()
-                .filter(|(key, _)| !KEYS.contains(key))
-                .map(|(key, value)| ((*key).to_owned(), Raw::from_checked(value)))
-                .collect(),
+            author: PersonId(id(required(parts.author)?)?),
+            at: shape(plain_map(required(parts.at)?)?)?,
+            heads: heads(parts.heads, limits::HEADS, Code::TooManyHeads)?,
+            lacking: heads(parts.lacking, limits::LACKING, Code::TooManyLacking)?,
+            fields: parts.fields.map_or_else(|| Ok(Fields::new()), decode_fields)?,
+            photos: parts.photos.map_or_else(|| Ok(Vec::new()), decode_photos)?,
+            schema: shape(required(parts.schema)?)?,
+            unknown: parts.unknown,
         })
     }
 }
 
 /// Encodes a map of fields.
-pub fn encode_fields(fields: &BTreeMap<String, Raw>) -> Vec<u8> {
+pub fn encode_fields(fields: &Fields) -> Vec<u8> {
     let mut map = MapWriter::new();
     for (name, value) in fields {
         map.raw(name, value.as_bytes());
@@ -275,15 +301,16 @@ pub fn encode_fields(fields: &BTreeMap<String, Raw>) -> Vec<u8> {
 }
 
 /// Decodes a checked map of fields.
-pub fn decode_fields(item: &[u8]) -> Result<BTreeMap<String, Raw>, Code> {
-    let entries = prepass::entries(item).ok_or(Code::OperationShape)?;
+pub fn decode_fields(item: &[u8]) -> Result<Fields, Code> {
+    let read = |name, value| Some((Name::read(name)?, Raw::from_checked(value)));
+    let entries = prepass::each_entry(item, read).ok_or(Code::OperationShape)?;
     if entries.is_empty() {
         return Err(Code::OperationShape);
     }
     if entries.len() > limits::FIELDS {
         return Err(Code::TooManyFields);
     }
-    Ok(entries.into_iter().map(|(name, value)| (name.to_owned(), Raw::from_checked(value))).collect())
+    Ok(entries.into_iter().collect())
 }
 
 fn decode_photos(item: &[u8]) -> Result<Vec<Photo>, Code> {

@@ -182,14 +182,26 @@ fn room(said: u64, bytes: &[u8]) -> usize {
 ///
 /// `None` where the bytes are not a map, or a key is not text. Call only on bytes that passed [`exact`].
 pub fn entries(map: &[u8]) -> Option<Vec<(&str, &[u8])>> {
-    let head = head(map).ok().filter(|head| head.major == 5)?;
-    let mut at = head.size;
-    let mut entries = Vec::with_capacity(room(head.argument, map));
-    for _ in 0..head.argument {
-        let (key, after) = text_at(map, at)?;
-        let length = checked_length(map.get(after..)?)?;
-        entries.push((key, map.get(after..after + length)?));
-        at = after + length;
+    each_entry(map, |key, value| Some((std::str::from_utf8(key).ok()?, value)))
+}
+
+/// What `read` makes of each entry of a checked map with text keys: of the text of its key and the bytes of its value.
+///
+/// `None` where the bytes are not a map, or a key is not text, or `read` gives none.
+pub(crate) fn each_entry<'a, T>(
+    map: &'a [u8],
+    read: impl Fn(&'a [u8], &'a [u8]) -> Option<T>,
+) -> Option<Vec<T>> {
+    let of_map = head(map).ok().filter(|head| head.major == 5)?;
+    let mut entries = Vec::with_capacity(room(of_map.argument, map));
+    let mut rest = map.get(of_map.size..)?;
+    for _ in 0..of_map.argument {
+        let of_key = head(rest).ok().filter(|head| head.major == 3)?;
+        let key = slice(rest, of_key).ok()?;
+        rest = rest.get(of_key.size + key.len()..)?;
+        let value;
+        (value, rest) = rest.split_at_checked(checked_length(rest)?)?;
+        entries.push(read(key, value)?);
     }
     Some(entries)
 }
@@ -234,6 +246,11 @@ pub fn text(item: &[u8]) -> Option<&str> {
     std::str::from_utf8(slice(item, head).ok()?).ok()
 }
 
+/// Whether a checked item is text.
+pub fn is_text(item: &[u8]) -> bool {
+    head(item).is_ok_and(|head| head.major == 3)
+}
+
 /// The number of a checked integer item, positive or negative. `None` where the item is none.
 pub fn integer(item: &[u8]) -> Option<i128> {
     let head = head(item).ok()?;
@@ -258,10 +275,10 @@ pub fn boolean(item: &[u8]) -> Option<bool> {
     }
 }
 
-/// Visits every text of a checked item, keys included, until `visit` breaks.
+/// Visits the bytes of every text of a checked item, keys included, until `visit` breaks.
 pub fn visit_texts<'a>(
     item: &'a [u8],
-    visit: &mut impl FnMut(&'a str) -> Result<(), Code>,
+    visit: &mut impl FnMut(&'a [u8]) -> Result<(), Code>,
 ) -> Result<(), Code> {
     let mut at = 0;
     // A flat scan: nested items follow their heads, so heads can be read one after the other.
@@ -272,7 +289,7 @@ pub fn visit_texts<'a>(
         if matches!(head.major, 2 | 3) {
             let payload = slice(rest, head)?;
             if head.major == 3 {
-                visit(std::str::from_utf8(payload).map_err(|_source| Code::CborText)?)?;
+                visit(payload)?;
             }
             at += payload.len();
         }
@@ -297,13 +314,6 @@ fn checked_length(bytes: &[u8]) -> Option<usize> {
         }
     }
     Some(at)
-}
-
-fn text_at(bytes: &[u8], at: usize) -> Option<(&str, usize)> {
-    let rest = bytes.get(at..)?;
-    let text = text(rest)?;
-    let head = head(rest).ok()?;
-    Some((text, at + head.size + text.len()))
 }
 
 #[cfg(test)]

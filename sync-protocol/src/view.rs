@@ -11,9 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use abridge::Omitted;
 
+use smallvec::SmallVec;
+
 use crate::cbor::Raw;
 use crate::ids::{Head, PersonId, PhotoHash};
 use crate::kind::RecordType;
+use crate::named::Named;
 use crate::operation::KindName;
 
 macro_rules! terms {
@@ -156,7 +159,7 @@ pub struct FieldValue {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldView {
     /// The shown value first, then the others by head.
-    pub values: Vec<FieldValue>,
+    pub values: SmallVec<[FieldValue; 1]>,
     /// The one value that all of them had seen and replaced, where they are in conflict and there was one.
     pub base: Option<Raw>,
 }
@@ -264,7 +267,7 @@ pub struct View {
     /// Every operation referred to below, ascending by head.
     pub writers: Vec<Writer>,
     /// Maximal writes by field.
-    pub fields: BTreeMap<String, FieldView>,
+    pub fields: Named<FieldView>,
     /// Writes of observed `severity` that neither a later observation nor a later grading has replaced.
     pub unanswered: BTreeSet<WriterIndex>,
     /// The severity that shows: the worst of the unanswered observations and of the maximal gradings.
@@ -306,7 +309,7 @@ impl Default for View {
             missing: Vec::new(),
             given_up: BTreeSet::new(),
             writers: Vec::new(),
-            fields: BTreeMap::new(),
+            fields: Named::new(),
             unanswered: BTreeSet::new(),
             severity: None,
             dangers: BTreeSet::new(),

@@ -37,6 +37,13 @@ pub(crate) fn rate(count: usize, took: Duration) -> f64 {
     number(count) / took.as_secs_f64()
 }
 
+/// The value in the middle.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
 /// The value below which so many in a thousand lie.
 pub(crate) fn quantile(values: &mut [Duration], thousandths: usize) -> Duration {
     values.sort_unstable();

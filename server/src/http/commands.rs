@@ -8,9 +8,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Head, PhotoHash, RecordId};
+use sync_protocol::named::Fields;
 use sync_protocol::operation::Photo;
 use utoipa::ToSchema;
 
@@ -202,7 +202,7 @@ pub(super) async fn bulk(
     Ok(Json(Items { items }))
 }
 
-type Said = (BTreeMap<String, Raw>, Vec<Photo>);
+type Said = (Fields, Vec<Photo>);
 
 fn made(
     account: &Account,
@@ -217,7 +217,7 @@ fn made(
 }
 
 /// Fields as JSON has them.
-pub(super) fn fields(fields: &BTreeMap<String, Value>) -> Result<BTreeMap<String, Raw>, ApiError> {
+pub(super) fn fields(fields: &BTreeMap<String, Value>) -> Result<Fields, ApiError> {
     fields
         .iter()
         .map(|(name, value)| {

@@ -1,9 +1,11 @@
 //! The encodings of bodies: gzip (RFC 1952) and zstd (RFC 8878), bounded on the way in, flushed on the way out.
 
+use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, header};
+use flate2::{Decompress, FlushDecompress, Status};
 use sync_protocol::codes::Code;
 
 /// The encodings that bodies may have.
@@ -45,6 +47,11 @@ const EXPECTED: usize = 4;
 /// out of what there is; whether that is whole bundles shows then.
 pub(super) fn decompress(body: &[u8], encoding: Encoding, bound: usize) -> Result<Vec<u8>, Code> {
     let take = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
+    if encoding == Encoding::Gzip
+        && let Some(decoded) = inflate_at_once(body, bound)
+    {
+        return Ok(decoded);
+    }
     let mut decoded = Vec::with_capacity(body.len().saturating_mul(EXPECTED).min(bound));
     // What came before an error stays.
     let read = match encoding {
@@ -61,6 +68,40 @@ pub(super) fn decompress(body: &[u8], encoding: Encoding, bound: usize) -> Resul
         }
         Err(_broken) => Err(Code::EncodingBroken),
     }
+}
+
+/// A gzip member's header that says nothing but its method (RFC 1952 §2.3): the bytes that are always the same.
+const PLAIN_MEMBER: [u8; 4] = [0x1f, 0x8b, 8, 0];
+const MEMBER_HEADER: usize = 10;
+
+thread_local! {
+    /// What inflating needs, 40 KB, kept from body to body: to make it anew takes as long as a small body.
+    static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
+/// Inflates a body that is one whole, plain gzip member, in half the time that a reader of streams takes. None where it is
+/// anything else, larger than the bound or damaged: [`decompress`] reads that to its end and says what it is.
+fn inflate_at_once(body: &[u8], bound: usize) -> Option<Vec<u8>> {
+    let (header, rest) = body.split_at_checked(MEMBER_HEADER)?;
+    let (deflated, trailer) = rest.split_last_chunk::<8>()?;
+    let [c0, c1, c2, c3, l0, l1, l2, l3] = *trailer;
+    let length = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).ok()?;
+    if !header.starts_with(&PLAIN_MEMBER) || length > bound {
+        return None;
+    }
+    // A byte more than it says, so that the end of the stream is seen.
+    let mut decoded = Vec::with_capacity(length + 1);
+    let (status, taken) = INFLATE.with_borrow_mut(|inflate| {
+        inflate.reset(false);
+        let status = inflate.decompress_vec(deflated, &mut decoded, FlushDecompress::Finish);
+        (status, inflate.total_in())
+    });
+    let is_whole = matches!(status, Ok(Status::StreamEnd))
+        && usize::try_from(taken) == Ok(deflated.len())
+        && decoded.len() == length;
+    let mut sum = flate2::Crc::new();
+    sum.update(&decoded);
+    (is_whole && sum.sum() == u32::from_le_bytes([c0, c1, c2, c3])).then_some(decoded)
 }
 
 /// Whether a body, perhaps cut short, begins as one of this encoding does: what does not was never one that was cut.
@@ -196,6 +237,45 @@ mod tests {
                 assert_eq!(decoded, Err(Code::EncodingBroken), "{encoding:?} {length}");
             }
         }
+    }
+
+    #[test]
+    fn a_plain_member_is_inflated_at_once_and_all_else_by_the_reader_of_streams() {
+        let gzip = |text: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        };
+        let texts = [&b""[..], b"a", &b"hazard ".repeat(900), &[7; 70_000]];
+        for text in texts {
+            let body = gzip(text);
+            assert_eq!(inflate_at_once(&body, text.len()).as_deref(), Some(text));
+            assert_eq!(decompress(&body, Encoding::Gzip, text.len()).as_deref(), Ok(text));
+            if let Some(less) = text.len().checked_sub(1) {
+                assert_eq!(inflate_at_once(&body, less), None);
+                assert_eq!(decompress(&body, Encoding::Gzip, less), Err(Code::DecodedBodyTooLarge));
+            }
+            // Every byte but those of the time, the flags and the system counts.
+            for at in (0..body.len()).filter(|at| !(4..MEMBER_HEADER).contains(at)).take(200) {
+                let mut damaged = body.clone();
+                damaged[at] ^= 0x40;
+                assert_eq!(inflate_at_once(&damaged, 1 << 20), None, "{at}");
+            }
+            for length in 0..body.len().min(200) {
+                assert_eq!(inflate_at_once(&body[..length], 1 << 20), None, "{length}");
+            }
+        }
+        // Two members, of which the last says its own length alone; and the same member twice.
+        for (first, second) in [(texts[1], texts[2]), (texts[2], texts[2])] {
+            let both = [gzip(first), gzip(second)].concat();
+            assert_eq!(inflate_at_once(&both, 1 << 20), None);
+            assert_eq!(decompress(&both, Encoding::Gzip, 1 << 20), Ok([first, second].concat()));
+        }
+        // A name in the header.
+        let named = flate2::GzBuilder::new().filename("phone").write(Vec::new(), flate2::Compression::fast());
+        let named = named.finish().unwrap();
+        assert_eq!(inflate_at_once(&named, 100), None);
+        assert_eq!(decompress(&named, Encoding::Gzip, 100), Ok(Vec::new()));
     }
 
     #[test]

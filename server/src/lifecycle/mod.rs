@@ -13,11 +13,10 @@ pub mod table;
 mod times;
 pub mod turn;
 
-use std::collections::BTreeMap;
-
 use sync_protocol::cbor::Raw;
 use sync_protocol::ids::PersonId;
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::Photo;
 
 pub use case::Case;
@@ -127,7 +126,7 @@ pub struct Giving<'a> {
     /// When, milliseconds since 1970.
     pub now_ms: i64,
     /// What it says.
-    pub fields: &'a BTreeMap<String, Raw>,
+    pub fields: &'a Fields,
     /// Photos that it names.
     pub photos: &'a [Photo],
     /// What the bureau has chosen.
@@ -153,7 +152,7 @@ impl Giving<'_> {
 }
 
 /// When the order that a command gives was issued: now, or earlier where one on paper is entered.
-pub fn issued_ms(fields: &BTreeMap<String, Raw>, now_ms: i64) -> i64 {
+pub fn issued_ms(fields: &Fields, now_ms: i64) -> i64 {
     let said = fields.get("ordered_at_ms").and_then(Raw::as_integer);
     said.and_then(|at_ms| i64::try_from(at_ms).ok()).map_or(now_ms, |at_ms| at_ms.min(now_ms))
 }

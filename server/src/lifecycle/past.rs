@@ -1,10 +1,8 @@
 //! An operation behind a hazard, as far as a case is made of it.
 
-use std::collections::BTreeMap;
-
-use sync_protocol::cbor::Raw;
 use sync_protocol::ids::{Head, PersonId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::Photo;
 
 /// An operation behind a hazard: of a released one, what took effect.
@@ -17,7 +15,7 @@ pub struct Past {
     /// Who says so.
     pub author: PersonId,
     /// What it asserts.
-    pub fields: BTreeMap<String, Raw>,
+    pub fields: Fields,
     /// Photos that it names.
     pub photos: Vec<Photo>,
     /// Server time of its first receipt.

@@ -3,10 +3,11 @@
 mod history;
 mod times;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sync_protocol::cbor::Raw;
 use sync_protocol::ids::{PersonId, PhotoHash};
+use sync_protocol::named::Fields;
 use sync_protocol::operation::{Photo, Position};
 use sync_protocol::view::State;
 use uuid::Uuid;
@@ -22,9 +23,9 @@ fn person(number: u128) -> PersonId {
 }
 
 /// Everything that any command needs.
-fn everything() -> (BTreeMap<String, Raw>, Vec<Photo>) {
+fn everything() -> (Fields, Vec<Photo>) {
     let text = |name: &str| (name.to_owned(), Raw::of(&"x"));
-    let mut fields: BTreeMap<String, Raw> =
+    let mut fields: Fields =
         ["reason", "severity", "responsible_unit", "measures", "plan", "verdict", "supervision_level"]
             .into_iter()
             .map(text)
@@ -37,16 +38,16 @@ fn everything() -> (BTreeMap<String, Raw>, Vec<Photo>) {
         ("quantity", 3),
         ("measured_dm", 64),
     ] {
-        fields.insert(name.to_owned(), Raw::of(&value));
+        fields.insert(name, Raw::of(&value));
     }
-    fields.insert("duplicate_of".to_owned(), Raw::of(&PersonId(Uuid::from_u128(9))));
-    fields.insert("position".to_owned(), Raw::of(&Position::default()));
-    fields.insert("photo".to_owned(), Raw::of(&PhotoHash([1; 32])));
+    fields.insert("duplicate_of", Raw::of(&PersonId(Uuid::from_u128(9))));
+    fields.insert("position", Raw::of(&Position::default()));
+    fields.insert("photo", Raw::of(&PhotoHash([1; 32])));
     let photo = |role: &str| Photo { role: role.to_owned(), bytes: 1, sha256: PhotoHash([1; 32]) };
     (fields, vec![photo("after"), photo("site")])
 }
 
-fn giving<'a>(role: Role, fields: &'a BTreeMap<String, Raw>, photos: &'a [Photo]) -> Giving<'a> {
+fn giving<'a>(role: Role, fields: &'a Fields, photos: &'a [Photo]) -> Giving<'a> {
     Giving {
         person: person(1),
         roles: role.into(),
@@ -154,11 +155,11 @@ fn each_command_needs_what_the_bureau_asks_for_and_nothing_else() {
         let (_, names, photo) = NEEDS.iter().find(|(known, ..)| known == command).unwrap();
         let rule = table::rule(*command);
         let case = Case { is_clearance: true, ..ready(*rule.from.first().unwrap(), *command) };
-        let codes = |fields: &BTreeMap<String, Raw>, photos: &[Photo]| -> Vec<Reason> {
+        let codes = |fields: &Fields, photos: &[Photo]| -> Vec<Reason> {
             let found = allowed(&case, *command, &giving(*rule.who.first().unwrap(), fields, photos));
             found.err().unwrap_or_default().iter().map(|it| it.code).collect()
         };
-        let only: BTreeMap<String, Raw> = all
+        let only: Fields = all
             .iter()
             .filter(|(name, _)| names.contains(&name.as_str()))
             .map(|(n, v)| (n.clone(), v.clone()))
@@ -196,7 +197,7 @@ fn nothing_happens_to_what_has_ended_but_closing_again_reopening_and_tidying() {
 
 #[test]
 fn everything_that_is_missing_is_said_at_once_in_the_words_of_the_field() {
-    let nothing = BTreeMap::new();
+    let nothing = Fields::new();
     let case = Case { is_clearance: true, ..Case::in_state(State::Reported) };
     let refusals = allowed(&case, Command::Verify, &giving(Role::Clerk, &nothing, &[])).unwrap_err();
     let codes: Vec<Reason> = refusals.iter().map(|refusal| refusal.code).collect();
@@ -271,7 +272,7 @@ fn what_was_not_found_is_closed_after_another_visit_or_with_a_reason_and_not_by_
         at_ms: NOW_MS + days * DAY_MS,
         photos: vec![PhotoHash([photo; 32])],
     };
-    let codes = |visits: &[case::Visit], fields: &BTreeMap<String, Raw>| -> Vec<Reason> {
+    let codes = |visits: &[case::Visit], fields: &Fields| -> Vec<Reason> {
         let case = Case { visits: visits.to_vec(), ..ready(State::NotFound, Command::Close) };
         let found = allowed(&case, Command::Close, &giving(Role::Reviewer, fields, &photos));
         found.err().unwrap_or_default().iter().map(|it| it.code).collect()

@@ -39,7 +39,7 @@ pub(super) fn losses(view: &View) -> BTreeMap<(Head, String), Loss> {
         let Some((shown, others)) = field.values.split_first() else { continue };
         for value in others.iter().filter(|value| value.value != shown.value) {
             let Some(writer) = view.writer(value.writer) else { continue };
-            losses.entry((writer.head, name.clone())).or_insert_with(|| Loss {
+            losses.entry((writer.head, name.to_string())).or_insert_with(|| Loss {
                 code: Code::NoticeOverridden,
                 author: writer.author,
                 yours: Some(value.value.clone()),

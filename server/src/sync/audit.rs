@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sync_protocol::ids::{DistrictId, PersonId};
+use sync_protocol::named::Name;
 use utoipa::ToSchema;
 
 use super::listing::{Page, cursor, read_cursor};
@@ -107,13 +108,13 @@ pub(super) fn of_act(act: &Act, outcome: &ActOutcome) -> Option<Entry> {
             actor: actor(*author),
             action: format!("act.{kind}").into(),
             object: record.to_string(),
-            detail: json!({ "operation": operation, "fields": fields.keys().collect::<Vec<_>>() }),
+            detail: json!({ "operation": operation, "fields": fields.keys().map(Name::as_str).collect::<Vec<_>>() }),
         },
         Act::Command(command) => Entry {
             actor: actor(command.person),
             action: format!("command.{}", command.command.as_str()).into(),
             object: command.record.to_string(),
-            detail: json!({ "operation": operation, "fields": command.fields.keys().collect::<Vec<_>>() }),
+            detail: json!({ "operation": operation, "fields": command.fields.keys().map(Name::as_str).collect::<Vec<_>>() }),
         },
         Act::Release { identity, author } => {
             Entry::of(*author, "quarantine.release", identity.to_string(), json!({ "operation": operation }))

@@ -14,6 +14,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Head, PersonId, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -303,10 +304,10 @@ impl Versions {
 
 fn tightening(record: RecordId, deadline: &Deadline, heads: Vec<Head>, zone: &TimeZone) -> Act {
     let reason = deadline.reasons.last().map(|reason| reason.zh(zone)).unwrap_or_default();
-    let fields = BTreeMap::from([
-        ("deadline_ms".to_owned(), Raw::of(&deadline.at_ms)),
-        ("rule_version".to_owned(), Raw::of(&deadline.rules)),
-        ("reason".to_owned(), Raw::of(&reason)),
+    let fields = Fields::from([
+        ("deadline_ms", Raw::of(&deadline.at_ms)),
+        ("rule_version", Raw::of(&deadline.rules)),
+        ("reason", Raw::of(&reason)),
     ]);
     Act::Operation {
         kind: Kind::DeadlineTightened,

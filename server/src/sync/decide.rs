@@ -2,7 +2,6 @@
 //!
 //! Each is made from the heads that the person saw: once the record has moved on, it is refused and looked at again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sync_protocol::cbor::Raw;
@@ -11,6 +10,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::field;
 use sync_protocol::ids::{Head, Identity, PersonId, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::Operation;
 use sync_protocol::view::View;
 
@@ -27,7 +27,7 @@ pub enum Decision {
     /// A field gets this value.
     Value(Raw),
     /// The lifecycle gets this act.
-    Act(Kind, BTreeMap<String, Raw>),
+    Act(Kind, Fields),
 }
 
 /// What a decision came to.
@@ -143,8 +143,8 @@ fn is_open(view: &View, conflict: &ConflictId) -> bool {
     view.conflicts.iter().any(|open| open.subject == conflict.subject && open.reason == conflict.reason)
 }
 
-fn assigned(field: &str, value: Raw) -> BTreeMap<String, Raw> {
-    BTreeMap::from([("field".to_owned(), Raw::of(&field)), ("value".to_owned(), value)])
+fn assigned(field: &str, value: Raw) -> Fields {
+    Fields::from([("field", Raw::of(&field)), ("value", value)])
 }
 
 /// A value of the type that its field has.

@@ -3,7 +3,7 @@
 //! Each is the operation that a phone would have sent, signed by the server's device, of a record of its own. A client may
 //! give the record's id: entered again, it is the same record. What an entry must say is `validate::entry`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -12,6 +12,7 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::{PersonId, RecordId, sha256};
 use sync_protocol::kind::{Kind, RecordType};
 use sync_protocol::limits;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::Operation;
 use sync_protocol::view::View;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ pub struct Entry {
     /// The record's id, where the client gives one.
     pub id: Option<Uuid>,
     /// What it says.
-    pub fields: BTreeMap<String, Raw>,
+    pub fields: Fields,
     /// Whose entry it is.
     pub author: PersonId,
 }
@@ -92,7 +93,7 @@ async fn open(
     district: &District,
     record: RecordId,
     kind: Kind,
-    fields: BTreeMap<String, Raw>,
+    fields: Fields,
     author: PersonId,
 ) -> Result<Entered, SyncError> {
     if opened(engine, district, record, kind, &fields).await? {
@@ -121,7 +122,7 @@ async fn opened(
     district: &District,
     record: RecordId,
     kind: Kind,
-    fields: &BTreeMap<String, Raw>,
+    fields: &Fields,
 ) -> Result<bool, SyncError> {
     let operations = operations(engine, district, record).await?;
     if operations.is_empty() {
@@ -193,10 +194,7 @@ pub async fn enter_gpx(
         bad("started_ms: 文件没有可信的时间，请填写开始时间 (the file has no times to believe: say when it began)")
     })?;
     let record = RecordId(patrol.id.unwrap_or_else(|| patrol_id(district, &patrol)));
-    let fields = BTreeMap::from([
-        ("source".to_owned(), Raw::of(&"GPX")),
-        ("started_at_ms".to_owned(), Raw::of(&started_ms)),
-    ]);
+    let fields = Fields::from([("source", Raw::of(&"GPX")), ("started_at_ms", Raw::of(&started_ms))]);
     let author = patrol.person;
     let mut is_new = open(engine, district, record, Kind::PatrolStarted, fields, author).await?.is_new;
     let there = pieces(&operations(engine, district, record).await?);
@@ -207,16 +205,15 @@ pub async fn enter_gpx(
         is_new = true;
         let points: Vec<Vec<Option<i64>>> =
             fixes.iter().map(|fix| point(fix, believed(fix).unwrap_or(started_ms))).collect();
-        let fields =
-            BTreeMap::from([("piece".to_owned(), Raw::of(&number)), ("points".to_owned(), Raw::of(&points))]);
+        let fields = Fields::from([("piece", Raw::of(&number)), ("points", Raw::of(&points))]);
         act(engine, district, record, Kind::PatrolTrack, fields, author).await?;
     }
     if !there.contains(&FINISHED) {
         is_new = true;
         let finished = Raw::of(&finished_ms.unwrap_or(started_ms));
-        let mut fields = BTreeMap::from([("finished_at_ms".to_owned(), finished)]);
+        let mut fields = Fields::from([("finished_at_ms".to_owned(), finished)]);
         if let Some(by) = patrol.entered_by {
-            fields.insert("source".to_owned(), Raw::of(&format!("GPX {by}")));
+            fields.insert("source", Raw::of(&format!("GPX {by}")));
         }
         act(engine, district, record, Kind::PatrolFinished, fields, author).await?;
     }
@@ -270,7 +267,7 @@ async fn act(
     district: &District,
     record: RecordId,
     kind: Kind,
-    fields: BTreeMap<String, Raw>,
+    fields: Fields,
     author: PersonId,
 ) -> Result<(), SyncError> {
     let act = Act::Operation { kind, record, fields, photos: Vec::new(), author, made_from: None };

@@ -15,6 +15,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::reference::{Reference, RegionLevel};
 
 use super::audit::Entry;
@@ -393,10 +394,8 @@ impl<'e> Writing<'e> {
             report: serde_json::to_string(report).unwrap_or_default(),
         };
         self.transaction.insert_reference_version(key, self.kind, &version).await?;
-        let fields = BTreeMap::from([
-            ("version".to_owned(), Raw::of(&report.version)),
-            ("source".to_owned(), Raw::of(&self.kind.as_str())),
-        ]);
+        let fields =
+            Fields::from([("version", Raw::of(&report.version)), ("source", Raw::of(&self.kind.as_str()))]);
         let draft = OwnOperation {
             kind: Kind::GridVersion,
             record: plan::named_record(self.district.id, "versions", self.kind.as_str()),

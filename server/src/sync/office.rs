@@ -13,6 +13,7 @@ use sync_protocol::enrolment::Bearer;
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Head, Identity, OperationId, PersonId, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::{Operation, Photo, Stamp};
 use sync_protocol::view::View;
 use uuid::Uuid;
@@ -37,7 +38,7 @@ pub enum Act {
         /// The record.
         record: RecordId,
         /// What it asserts.
-        fields: BTreeMap<String, Raw>,
+        fields: Fields,
         /// Photos it names.
         photos: Vec<Photo>,
         /// The account's person; nil for the server itself.
@@ -134,11 +135,11 @@ impl Act {
 
     /// The server's note that a device's chain is forked.
     pub fn device_forked(device: DeviceId) -> Self {
-        Self::of_device(Kind::DeviceForked, device, BTreeMap::new())
+        Self::of_device(Kind::DeviceForked, device, Fields::new())
     }
 
-    fn of_device(kind: Kind, device: DeviceId, mut fields: BTreeMap<String, Raw>) -> Self {
-        fields.insert("device".to_owned(), Raw::of(&device));
+    fn of_device(kind: Kind, device: DeviceId, mut fields: Fields) -> Self {
+        fields.insert("device", Raw::of(&device));
         Self::Operation {
             kind,
             record: RecordId(device.0),
@@ -227,7 +228,7 @@ async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncE
             }
             if is_new {
                 let Act::Operation { record, fields, .. } =
-                    Act::of_device(Kind::DeviceEnrolled, *device, BTreeMap::new())
+                    Act::of_device(Kind::DeviceEnrolled, *device, Fields::new())
                 else {
                     return Err(SyncError::Gone);
                 };
@@ -255,7 +256,7 @@ pub(super) async fn known_device(batch: &mut Batch<'_>, device: DeviceId) -> Res
 pub(super) struct OwnOperation<'a> {
     pub(super) kind: Kind,
     pub(super) record: RecordId,
-    pub(super) fields: &'a BTreeMap<String, Raw>,
+    pub(super) fields: &'a Fields,
     pub(super) photos: &'a [Photo],
     pub(super) author: PersonId,
 }

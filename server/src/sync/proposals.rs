@@ -5,7 +5,6 @@
 //! what accepting wrote, so that both records show what they showed before
 //! (docs/decisions/0010-taking-back.md). The rows are derived elsewhere.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -14,6 +13,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Head, Identity, PersonId, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::{KindName, Operation};
 use sync_protocol::view::{State, View};
 use utoipa::ToSchema;
@@ -197,8 +197,8 @@ pub async fn accept(
         let written = writing.write(Kind::Resolved, stays.row.record, fields, Some(heads)).await?;
         heads = written.map(|identity| vec![identity.head()]).unwrap_or_default();
     }
-    let mut fields = BTreeMap::from([("duplicate_of".to_owned(), Raw::of(&stays.row.record))]);
-    fields.extend(reason.map(|reason| ("reason".to_owned(), Raw::of(&reason))));
+    let mut fields = Fields::from([("duplicate_of", Raw::of(&stays.row.record))]);
+    fields.extend(reason.map(|reason| ("reason", Raw::of(&reason))));
     writing.write(Kind::Duplicate, goes.row.record, fields, Some(goes.view.heads)).await?;
     Ok(Decided { operations: writing.decided })
 }
@@ -275,7 +275,7 @@ pub async fn undo(
     }
     let mut writing = Writing { engine, district, author, decided: Vec::new() };
     for (record, decision) in standing {
-        let fields = BTreeMap::from([("operation".to_owned(), Raw::of(&decision))]);
+        let fields = Fields::from([("operation", Raw::of(&decision))]);
         writing.write(Kind::Retracted, record, fields, None).await?;
     }
     Ok(Decided { operations: writing.decided })
@@ -308,7 +308,7 @@ impl Writing<'_> {
         &mut self,
         kind: Kind,
         record: RecordId,
-        fields: BTreeMap<String, Raw>,
+        fields: Fields,
         made_from: Option<Vec<Head>>,
     ) -> Result<Option<Identity>, SyncError> {
         let (photos, author) = (Vec::new(), self.author);

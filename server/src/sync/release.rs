@@ -2,8 +2,6 @@
 //!
 //! What may take effect is decided by the same limits as of any operation; who may decide is `http`'s to say.
 
-use std::collections::BTreeMap;
-
 use sync_protocol::cbor::Raw;
 use sync_protocol::check;
 use sync_protocol::codes::Code;
@@ -11,6 +9,7 @@ use sync_protocol::field;
 use sync_protocol::ids::{Identity, PersonId, RecordId};
 use sync_protocol::kind::{Kind, Signer};
 use sync_protocol::limits;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::{Operation, Photo, encode_fields};
 
 use super::SyncError;
@@ -32,18 +31,18 @@ pub(super) async fn release(
     if operation.kind.known().is_some_and(|kind| kind.signer() != Signer::Field) {
         return Err(SyncError::RefusedFor(Code::NotReleasable, operation.kind.as_str().to_owned()));
     }
-    let fields: BTreeMap<String, Raw> = operation
+    let fields: Fields = operation
         .fields
         .iter()
         .filter(|(name, value)| is_sayable(name, value))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let mut says: BTreeMap<String, Raw> = BTreeMap::new();
-    says.insert("operation".to_owned(), Raw::of(&identity));
-    says.insert("effective_kind".to_owned(), Raw::of(&operation.kind.as_str()));
-    says.insert("effective_author".to_owned(), Raw::of(&operation.author));
+    let mut says = Fields::new();
+    says.insert("operation", Raw::of(&identity));
+    says.insert("effective_kind", Raw::of(&operation.kind.as_str()));
+    says.insert("effective_author", Raw::of(&operation.author));
     if !fields.is_empty() {
-        says.insert("effective_fields".to_owned(), Raw::from_checked(&encode_fields(&fields)));
+        says.insert("effective_fields", Raw::from_checked(&encode_fields(&fields)));
     }
     let photos: Vec<Photo> = operation
         .photos
@@ -75,10 +74,7 @@ pub(super) async fn write_off(
     author: PersonId,
 ) -> Result<ActOutcome, SyncError> {
     let row = undecided(batch, identity).await?;
-    let fields = BTreeMap::from([
-        ("operation".to_owned(), Raw::of(&identity)),
-        ("reason".to_owned(), Raw::of(&reason)),
-    ]);
+    let fields = Fields::from([("operation", Raw::of(&identity)), ("reason", Raw::of(&reason))]);
     let draft = OwnOperation {
         kind: Kind::WrittenOff,
         record: RecordId(row.device.0),
@@ -111,7 +107,7 @@ fn is_sayable(name: &str, value: &Raw) -> bool {
     // What a settling names is a name too: with another it settles nothing.
     let is_short = is_name(name) && (name != "field" || value.as_text().is_none_or(is_name));
     let has_clean_texts = sync_protocol::prepass::visit_texts(value.as_bytes(), &mut |text| {
-        if text.contains('\0') || text.len() > limits::TEXT_BYTES { Err(Code::TextNul) } else { Ok(()) }
+        if text.contains(&0) || text.len() > limits::TEXT_BYTES { Err(Code::TextNul) } else { Ok(()) }
     })
     .is_ok();
     let fits = field::find(name).is_none_or(|field| check::check_value(value, field.value).is_ok());

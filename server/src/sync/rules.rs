@@ -3,7 +3,6 @@
 //! A text is checked before it is written. Setting it is logged as a `rule_version` operation, so that what a rule did can
 //! be told by its version; where none was set, the rules of the program are in force.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -12,6 +11,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::PersonId;
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use utoipa::ToSchema;
 
 use super::audit::Entry;
@@ -162,10 +162,8 @@ pub async fn set(
         return Ok(Set { version, changed: false });
     }
     let record = plan::named_record(district.id, "versions", ReferenceKind::Rules.as_str());
-    let fields = BTreeMap::from([
-        ("version".to_owned(), Raw::of(&version)),
-        ("source".to_owned(), Raw::of(&ReferenceKind::Rules.as_str())),
-    ]);
+    let fields =
+        Fields::from([("version", Raw::of(&version)), ("source", Raw::of(&ReferenceKind::Rules.as_str()))]);
     let draft = OwnOperation { kind: Kind::RuleVersion, record, fields: &fields, photos: &[], author };
     let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
     office::write_own(&mut batch, &draft, None).await?;

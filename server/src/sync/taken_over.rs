@@ -1,25 +1,21 @@
 //! What a hazard that stays takes over from its duplicate (domain §5): the earlier find, the earlier deadline, the worse
 //! severity. Pure. Whoever makes a duplicate writes each as a `resolved` that names the duplicate. Start at [`taken_over`].
 
-use std::collections::BTreeMap;
-
 use sync_protocol::cbor::Raw;
 use sync_protocol::field::severity_rank;
+use sync_protocol::named::Fields;
 use sync_protocol::view::View;
 
 use super::derive;
 use crate::store::RecordRow;
 
 /// The fields of each decision on the hazard that stays.
-pub(super) fn taken_over(
-    stays: (&RecordRow, &View),
-    goes: (&RecordRow, &View),
-) -> Vec<BTreeMap<String, Raw>> {
+pub(super) fn taken_over(stays: (&RecordRow, &View), goes: (&RecordRow, &View)) -> Vec<Fields> {
     let decision = |field: &str, value: Raw| {
-        BTreeMap::from([
-            ("field".to_owned(), Raw::of(&field)),
-            ("value".to_owned(), value),
-            ("duplicate_of".to_owned(), Raw::of(&goes.0.record)),
+        Fields::from([
+            ("field", Raw::of(&field)),
+            ("value", value),
+            ("duplicate_of", Raw::of(&goes.0.record)),
         ])
     };
     let mut decisions = Vec::new();

@@ -8,6 +8,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{BundleHash, Chain, DeviceId, Identity, PersonId, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::Operation;
 
 use super::batch::Batch;
@@ -34,10 +35,10 @@ pub(super) async fn revoke(
         return Err(SyncError::RefusedFor(Code::BadParameter, "this is the server's own device".to_owned()));
     }
     let (sequence, chain) = trusted.unwrap_or((row.head_sequence, row.head_chain));
-    let fields = BTreeMap::from([
-        ("device".to_owned(), Raw::of(&device)),
-        ("sequence".to_owned(), Raw::of(&sequence)),
-        ("chain".to_owned(), Raw::of(&chain)),
+    let fields = Fields::from([
+        ("device", Raw::of(&device)),
+        ("sequence", Raw::of(&sequence)),
+        ("chain", Raw::of(&chain)),
     ]);
     let draft = OwnOperation {
         kind: Kind::DeviceRevoked,
@@ -77,10 +78,10 @@ pub(super) async fn give_up(
             known.whole_through = known.whole_through.max(*last);
         }
     }
-    let fields = BTreeMap::from([
-        ("device".to_owned(), Raw::of(&device)),
-        ("sequence".to_owned(), Raw::of(&through)),
-        ("reason".to_owned(), Raw::of(&reason)),
+    let fields = Fields::from([
+        ("device", Raw::of(&device)),
+        ("sequence", Raw::of(&through)),
+        ("reason", Raw::of(&reason)),
     ]);
     let draft = OwnOperation {
         kind: Kind::WrittenOff,

@@ -3,11 +3,10 @@
 //! Types and ranges of values are `sync_protocol::check`. Phones are never held to this: what they record is kept
 //! however little it says. Start at [`check_entry`].
 
-use std::collections::BTreeMap;
-
 use sync_protocol::cbor::Raw;
 use sync_protocol::field::{self, FieldType};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::prepass;
 
 /// What is wrong with an entry.
@@ -46,7 +45,7 @@ pub const ENTRIES: &[Kind] = &[Kind::Reported, Kind::WorkDone, Kind::InspectionM
 ///
 /// # Errors
 /// The first thing that it lacks.
-pub fn check_entry(kind: Kind, fields: &BTreeMap<String, Raw>) -> Result<(), EntryFault> {
+pub fn check_entry(kind: Kind, fields: &Fields) -> Result<(), EntryFault> {
     let entry = Entry(fields);
     entry.terms()?;
     entry.pairs()?;
@@ -62,7 +61,7 @@ pub fn check_entry(kind: Kind, fields: &BTreeMap<String, Raw>) -> Result<(), Ent
     }
 }
 
-struct Entry<'a>(&'a BTreeMap<String, Raw>);
+struct Entry<'a>(&'a Fields);
 
 impl Entry<'_> {
     fn get(&self, name: &str) -> Option<&Raw> {
@@ -86,7 +85,7 @@ impl Entry<'_> {
     fn terms(&self) -> Result<(), EntryFault> {
         for (name, value) in self.0 {
             let known = field::find(name).filter(|known| !field::is_argument(known.name));
-            let known = known.ok_or_else(|| EntryFault::Unknown(name.clone()))?;
+            let known = known.ok_or_else(|| EntryFault::Unknown(name.to_string()))?;
             if let (FieldType::Term(terms), Some(term)) = (known.value, value.as_text())
                 && !terms.contains(&term)
             {
@@ -153,9 +152,9 @@ impl Entry<'_> {
 mod tests {
     use super::*;
 
-    fn fields(text: &[(&str, &str)], numbers: &[(&str, i64)]) -> BTreeMap<String, Raw> {
-        let texts = text.iter().map(|(name, value)| ((*name).to_owned(), Raw::of(value)));
-        texts.chain(numbers.iter().map(|(name, value)| ((*name).to_owned(), Raw::of(value)))).collect()
+    fn fields(text: &[(&str, &str)], numbers: &[(&str, i64)]) -> Fields {
+        let texts = text.iter().map(|(name, value)| (*name, Raw::of(value)));
+        texts.chain(numbers.iter().map(|(name, value)| (*name, Raw::of(value)))).collect()
     }
 
     fn needed(name: &'static str) -> Result<(), EntryFault> {
@@ -205,10 +204,10 @@ mod tests {
     #[test]
     fn a_drawing_says_where_a_work_was_done() {
         let mut drawn = fields(&[FELLING], &[]);
-        drawn.insert("drawing".to_owned(), Raw::of(&[[300_000_000_i64, 1_030_000_000]]));
+        drawn.insert("drawing", Raw::of(&[[300_000_000_i64, 1_030_000_000]]));
         assert_eq!(check_entry(Kind::WorkDone, &drawn), Err(EntryFault::Where), "one point is no stretch");
         let two = [[300_000_000_i64, 1_030_000_000], [300_010_000, 1_030_000_000]];
-        drawn.insert("drawing".to_owned(), Raw::of(&two));
+        drawn.insert("drawing", Raw::of(&two));
         assert_eq!(check_entry(Kind::WorkDone, &drawn), Ok(()));
     }
 

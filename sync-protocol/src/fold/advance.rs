@@ -4,6 +4,8 @@
 //! answers what it answers. [`advance`] takes the step only where its result is byte for byte that of the whole
 //! fold; [`overlay`] takes it always.
 
+use smallvec::smallvec;
+
 use super::assemble::{self, has_opening, has_place, may_be_hazard, says_more};
 use super::effective::{Effective, GRADED_SEVERITY, LIFECYCLE, SEVERITY};
 use super::fields::is_null_silent;
@@ -188,13 +190,16 @@ fn take_type(view: &mut View, kind: Option<Kind>) {
 
 /// Replaces what the operation writes.
 fn write(view: &mut View, effective: &Effective<'_>, new: WriterIndex) {
+    let mut written = Vec::new();
     for write in effective.writes() {
         let is_null = write.value.is_null();
-        if is_null && is_null_silent(write.field) && view.shown(write.field).is_some_and(|old| !old.is_null())
+        if is_null
+            && is_null_silent(&write.field)
+            && view.shown(&write.field).is_some_and(|old| !old.is_null())
         {
             continue;
         }
-        match write.field {
+        match write.field.as_str() {
             SEVERITY => {
                 view.unanswered.clear();
                 view.unanswered.extend((!is_null).then_some(new));
@@ -202,9 +207,10 @@ fn write(view: &mut View, effective: &Effective<'_>, new: WriterIndex) {
             GRADED_SEVERITY if !is_null => view.unanswered.clear(),
             _ => {}
         }
-        let values = vec![FieldValue { writer: new, value: write.value.clone() }];
-        view.fields.insert(write.field.to_owned(), FieldView { values, base: None });
+        let values = smallvec![FieldValue { writer: new, value: write.value.clone() }];
+        written.push((write.field, FieldView { values, base: None }));
     }
+    view.fields.extend(written);
 }
 
 impl Unseen {

@@ -84,7 +84,7 @@ fn add_value_conflicts(view: &mut View) {
         if is_conflict {
             let writers: BTreeSet<WriterIndex> = field.values.iter().map(|value| value.writer).collect();
             view.conflicts.push(Conflict {
-                subject: name.clone(),
+                subject: name.to_string(),
                 reason: "values".to_owned(),
                 writers: writers.into_iter().collect(),
             });

@@ -3,14 +3,13 @@
 //! Everything else in the fold asks here, never the operation itself, so that a release is seen in one place.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::redaction;
 use crate::cbor::Raw;
-use crate::field;
 use crate::ids::PersonId;
 use crate::kind::Kind;
 use crate::limits;
+use crate::named::{Fields, Name};
 use crate::operation::{self, KindName, Operation};
 
 /// The field that a grading's `severity` writes. Nothing else writes it: only a grading lowers a grading.
@@ -29,14 +28,14 @@ pub(super) struct Effective<'a> {
     pub(super) author: PersonId,
     /// The office has taken it back: it has no effect.
     pub(super) is_retracted: bool,
-    fields: Cow<'a, BTreeMap<String, Raw>>,
+    fields: Cow<'a, Fields>,
     operation: &'a Operation,
 }
 
 /// What an operation does to one field.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Write<'a> {
-    pub(super) field: &'a str,
+    pub(super) field: Name,
     pub(super) value: &'a Raw,
 }
 
@@ -67,7 +66,7 @@ impl<'a> Effective<'a> {
     /// Blanks a text that it says.
     pub(super) fn blank(&mut self, name: &str) {
         if self.fields.get(name).is_some_and(redaction::is_text) {
-            self.fields.to_mut().insert(name.to_owned(), Raw::of(&redaction::BLANK));
+            self.fields.to_mut().insert(name, Raw::of(&redaction::BLANK));
         }
     }
 
@@ -91,11 +90,11 @@ impl<'a> Effective<'a> {
         let writes_fields = settled.is_none() && !self.is_retracted && self.kind.is_some_and(writes_fields);
         let fields = writes_fields.then_some(&self.fields).into_iter().flat_map(|fields| fields.iter());
         let plain = fields.filter_map(move |(name, value)| match name.as_str() {
-            SEVERITY if is_graded => Some(Write { field: GRADED_SEVERITY, value }),
-            name if is_record_field(name) => Some(Write { field: name, value }),
+            SEVERITY if is_graded => Some(Write { field: GRADED_SEVERITY.into(), value }),
+            _ if is_record_field(name) => Some(Write { field: name.clone(), value }),
             _ => None,
         });
-        settled.into_iter().filter(|write| is_record_field(write.field)).chain(plain)
+        settled.into_iter().filter(|write| is_record_field(&write.field)).chain(plain)
     }
 
     /// The one write of a `resolved` or `restored`.
@@ -109,16 +108,14 @@ impl<'a> Effective<'a> {
         let value = self.fields.get("value");
         let field = self.fields.get("field").and_then(Raw::as_text);
         // Without both it settles nothing, and its other fields are no writes either.
-        Some(Write { field: field.unwrap_or(LIFECYCLE), value: value? })
+        Some(Write { field: field.unwrap_or(LIFECYCLE).into(), value: value? })
     }
 }
 
 /// A name too long for a field is none: it would be the subject of a conflict.
-fn is_record_field(name: &str) -> bool {
-    name.len() <= limits::NAME_BYTES
-        && name != GRADED_SEVERITY
-        && name != LIFECYCLE
-        && !field::is_argument(name)
+fn is_record_field(name: &Name) -> bool {
+    let is_argument = name.known().is_some_and(|known| known.is_argument);
+    !is_argument && name.len() <= limits::NAME_BYTES && !matches!(name.as_str(), GRADED_SEVERITY | LIFECYCLE)
 }
 
 /// Whether a kind's fields are writes of the record's fields.

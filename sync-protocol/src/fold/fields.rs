@@ -7,6 +7,7 @@ use super::effective::{GRADED_SEVERITY, SEVERITY};
 use super::graph::{Bits, Graph, Node, WIDTH, add, bits_of};
 use crate::cbor::Raw;
 use crate::field::{self, Rule};
+use crate::named::Name;
 use crate::view::{FieldValue, FieldView, View, WriterIndex};
 
 /// One write of a field that counts.
@@ -19,7 +20,7 @@ struct Written<'g> {
 /// The writes of a field, ascending by node, and those among them that no other sees.
 #[derive(Debug)]
 struct Group<'g> {
-    field: &'g str,
+    field: Name,
     rule: Rule,
     writes: Vec<Written<'g>>,
     maximal: Vec<Written<'g>>,
@@ -48,6 +49,7 @@ pub(super) fn fold_fields(graph: &Graph<'_>, view: &mut View) {
     find_maximal(graph, &mut groups);
     find_bases(graph, &mut groups);
     find_unanswered(graph, &groups, view);
+    let mut folded = Vec::with_capacity(groups.len());
     for group in groups {
         let heads = |node: Node| graph.operations.get(node).map(|operation| operation.head());
         let mut values = group.maximal;
@@ -64,8 +66,9 @@ pub(super) fn fold_fields(graph: &Graph<'_>, view: &mut View) {
             .into_iter()
             .filter_map(|write| Some(FieldValue { writer: index(write.node)?, value: write.value.clone() }))
             .collect();
-        view.fields.insert(group.field.to_owned(), FieldView { values, base: group.base.cloned() });
+        folded.push((group.field, FieldView { values, base: group.base.cloned() }));
     }
+    view.fields.extend(folded);
 }
 
 /// A node as the index of a writer.
@@ -75,7 +78,7 @@ pub(super) fn index(node: Node) -> Option<WriterIndex> {
 
 /// All writes that count, by field.
 fn group<'g>(graph: &'g Graph<'_>) -> Vec<Group<'g>> {
-    let mut all: BTreeMap<&str, Vec<Written<'g>>> = BTreeMap::new();
+    let mut all: BTreeMap<Name, Vec<Written<'g>>> = BTreeMap::new();
     for (node, effective) in graph.effective.iter().enumerate() {
         for write in effective.writes() {
             graph.count(1);
@@ -84,10 +87,11 @@ fn group<'g>(graph: &'g Graph<'_>) -> Vec<Group<'g>> {
     }
     all.into_iter()
         .map(|(field, mut writes)| {
-            if is_null_silent(field) && writes.iter().any(|write| !write.value.is_null()) {
+            if is_null_silent(&field) && writes.iter().any(|write| !write.value.is_null()) {
                 writes.retain(|write| !write.value.is_null());
             }
-            Group { field, rule: field::rule(field), writes, maximal: Vec::new(), base: None }
+            let rule = field::rule(&field);
+            Group { field, rule, writes, maximal: Vec::new(), base: None }
         })
         .collect()
 }
@@ -171,7 +175,7 @@ fn find_bases(graph: &Graph<'_>, groups: &mut [Group<'_>]) {
 
 /// Finds the maximal observations of severity that no grading sees.
 fn find_unanswered(graph: &Graph<'_>, groups: &[Group<'_>], view: &mut View) {
-    let find = |name: &str| groups.iter().find(|group| group.field == name);
+    let find = |name: &str| groups.iter().find(|group| *group.field == *name);
     let Some(observed) = find(SEVERITY) else {
         return;
     };

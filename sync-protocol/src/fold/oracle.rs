@@ -8,6 +8,7 @@ use crate::cbor::Raw;
 use crate::field::{self, Rule};
 use crate::ids::{Head, PersonId, PhotoHash};
 use crate::kind::{Kind, RecordType, Signer};
+use crate::named::Fields;
 use crate::operation::{Identified, KindName, decode_fields};
 use crate::view::{
     Act, Closure, Conflict, Disposition, FieldValue, FieldView, PhotoState, PhotoView, Stage, Standing,
@@ -22,7 +23,7 @@ struct Op<'a> {
     kind: Option<Kind>,
     name: KindName,
     author: PersonId,
-    fields: BTreeMap<String, Raw>,
+    fields: Fields,
     sees: Set,
     stands: bool,
 }
@@ -46,11 +47,9 @@ pub fn fold(operations: &[Identified]) -> View {
     }
     for (head, field) in record.redacted() {
         record.0.entry(head).and_modify(|op| {
-            op.fields.entry(field).and_modify(|value| {
-                if value.as_text().is_some() {
-                    *value = Raw::of(&"〔已脱敏〕");
-                }
-            });
+            if let Some(value) = op.fields.get_mut(&field).filter(|value| value.as_text().is_some()) {
+                *value = Raw::of(&"〔已脱敏〕");
+            }
         });
     }
     record.view()
@@ -391,7 +390,7 @@ impl<'a> Record<'a> {
                     Some(FieldValue { writer: self.writer(*head), value: value(head)?.clone() })
                 })
                 .collect();
-            view.fields.insert((*name).to_owned(), FieldView { values, base });
+            view.fields.insert(*name, FieldView { values, base });
         }
         self.severity(view, &all);
     }

@@ -6,8 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::smallvec;
+
 use super::{Act, Conflict, FieldView, View, Writer, WriterIndex};
-use crate::{field, limits};
+use crate::limits;
+use crate::named::{Name, Named};
 
 /// What an abridged view leaves out, counted by the view's keys; empty where it is whole.
 pub type Omitted = BTreeMap<String, u64>;
@@ -40,7 +43,7 @@ impl View {
             heads: self.heads.iter().copied().take(limits::HEADS).collect(),
             missing: self.missing.iter().copied().take(limits::LACKING + 1).collect(),
             given_up: self.given_up.iter().copied().take(kept).collect(),
-            fields: BTreeMap::new(),
+            fields: Named::new(),
             unanswered: first(&self.unanswered),
             dangers: first(&self.dangers),
             acts: self.decisive_acts(kept),
@@ -60,8 +63,8 @@ impl View {
             let size = name.len() + shown.value.as_bytes().len() + AROUND_BYTES;
             if size <= room {
                 room -= size;
-                let field = FieldView { values: vec![shown.clone()], base: None };
-                view.fields.insert(name.to_owned(), field);
+                let field = FieldView { values: smallvec![shown.clone()], base: None };
+                view.fields.insert(name.clone(), field);
             }
         }
         view.renumbered(&self.writers)
@@ -79,9 +82,9 @@ impl View {
     }
 
     /// Fields of this version before those that it does not know.
-    fn fields_in_order(&self) -> impl Iterator<Item = (&str, &FieldView)> {
-        let known = |name: &str| field::find(name).is_some();
-        let fields = || self.fields.iter().map(|(name, field)| (name.as_str(), field));
+    fn fields_in_order(&self) -> impl Iterator<Item = (&Name, &FieldView)> {
+        let known = |name: &Name| name.known().is_some();
+        let fields = || self.fields.iter();
         fields().filter(move |(name, _)| known(name)).chain(fields().filter(move |(name, _)| !known(name)))
     }
 

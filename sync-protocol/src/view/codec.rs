@@ -2,7 +2,7 @@
 //!
 //! Written straight into one buffer, keys in encoded order: every new record pays for this.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
@@ -13,6 +13,7 @@ use super::{
 use crate::cbor::{self, Raw};
 use crate::ids::{Head, PersonId, PhotoHash};
 use crate::kind::RecordType;
+use crate::named::{Name, Named};
 use crate::prepass;
 
 impl View {
@@ -231,12 +232,9 @@ fn write_photo(out: &mut Vec<u8>, (hash, photo): (&PhotoHash, &PhotoView)) {
     }
 }
 
-fn write_fields(out: &mut Vec<u8>, fields: &BTreeMap<String, FieldView>) {
-    let mut ordered: Vec<(&String, &FieldView)> = fields.iter().collect();
-    // Encoded order: the length stands before the letters.
-    ordered.sort_by_key(|(name, _)| name.len());
-    cbor::write_head(out, MAP, ordered.len());
-    for (name, field) in ordered {
+fn write_fields(out: &mut Vec<u8>, fields: &Named<FieldView>) {
+    cbor::write_head(out, MAP, fields.len());
+    for (name, field) in fields {
         cbor::write_text(out, name);
         cbor::write_head(out, ARRAY, 1 + usize::from(field.base.is_some()));
         write_list(out, field.values.iter(), |out, value| {
@@ -278,25 +276,23 @@ fn each<T: DeserializeOwned, U, C: FromIterator<U>>(
     whole::<Vec<T>>(item)?.into_iter().map(read).collect()
 }
 
-fn decode_fields(item: &[u8]) -> Option<BTreeMap<String, FieldView>> {
-    prepass::entries(item)?
-        .into_iter()
-        .map(|(name, item)| {
-            let parts = prepass::elements(item)?;
-            let (values, base) = parts.split_first()?;
-            let values = prepass::elements(values)?
-                .into_iter()
-                .map(|value| {
-                    let pair = prepass::elements(value)?;
-                    let [writer, value] = pair.as_slice() else { return None };
-                    let writer = WriterIndex::try_from(prepass::integer(writer)?).ok()?;
-                    Some(FieldValue { writer, value: Raw::from_checked(value) })
-                })
-                .collect::<Option<_>>()?;
-            let base = base.first().map(|base| Raw::from_checked(base));
-            Some((name.to_owned(), FieldView { values, base }))
-        })
-        .collect()
+fn decode_fields(item: &[u8]) -> Option<Named<FieldView>> {
+    let fields = prepass::each_entry(item, |name, item| {
+        let parts = prepass::elements(item)?;
+        let (values, base) = parts.split_first()?;
+        let values = prepass::elements(values)?
+            .into_iter()
+            .map(|value| {
+                let pair = prepass::elements(value)?;
+                let [writer, value] = pair.as_slice() else { return None };
+                let writer = WriterIndex::try_from(prepass::integer(writer)?).ok()?;
+                Some(FieldValue { writer, value: Raw::from_checked(value) })
+            })
+            .collect::<Option<_>>()?;
+        let base = base.first().map(|base| Raw::from_checked(base));
+        Some((Name::read(name)?, FieldView { values, base }))
+    })?;
+    Some(fields.into_iter().collect())
 }
 
 /// As an act travels: writer, standing, sound, has unseen, outranked, pending photos.

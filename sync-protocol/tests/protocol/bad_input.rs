@@ -171,7 +171,7 @@ fn values_of_known_fields_keep_to_their_types_and_ranges() {
         ("points", Raw::of(&[[910_000_000, 0, 0]]), Err(Code::FieldRange)),
     ] {
         let mut operation = reported();
-        operation.fields.insert(name.into(), value.clone());
+        operation.fields.insert(name, value.clone());
         assert_eq!(verdict(&operation.encode()), expected, "{name} = {value:?}");
     }
 }

@@ -86,7 +86,7 @@ fn the_cddl_refuses_fields_of_another_type_or_out_of_range() {
         ("description", Raw::of(&7)),
     ] {
         let mut operation = reported();
-        operation.fields.insert(name.into(), value);
+        operation.fields.insert(name, value);
         assert_refused("known-operation", &operation.encode());
     }
 }

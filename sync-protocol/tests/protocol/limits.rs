@@ -1,6 +1,6 @@
 //! Every limit that the protocol itself enforces, at n and at n + 1.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sync_protocol::bundle::{self, Run};
 use sync_protocol::cbor::{self, Raw};
@@ -9,6 +9,7 @@ use sync_protocol::exchange::{self, AreaState, Frame, FrameReader, Item, Request
 use sync_protocol::ids::{Chain, Head, NoticeId, PhotoHash};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::{Operation, Photo};
 use sync_protocol::prepass::{self, Bounds};
 use sync_protocol::view::{
@@ -41,7 +42,7 @@ fn heads(count: usize) -> Vec<Head> {
 #[test]
 fn limits_inside_an_operation_hold_at_n_and_fail_at_n_plus_1() {
     holds(limits::TEXT_BYTES, Code::TextTooLong, |count| {
-        report(|operation| drop(operation.fields.insert("description".into(), Raw::of(&"x".repeat(count)))))
+        report(|operation| drop(operation.fields.insert("description", Raw::of(&"x".repeat(count)))))
     });
     holds(limits::NAME_BYTES, Code::NameTooLong, |count| {
         report(|operation| drop(operation.fields.insert("x".repeat(count), Raw::of(&1))))
@@ -68,10 +69,10 @@ fn limits_inside_an_operation_hold_at_n_and_fail_at_n_plus_1() {
         report(|operation| operation.lacking = heads(count))
     });
     holds(limits::TRACK_POINTS, Code::TrackTooLong, |count| {
-        report(|operation| drop(operation.fields.insert("points".into(), Raw::of(&vec![[0, 0, 0]; count]))))
+        report(|operation| drop(operation.fields.insert("points", Raw::of(&vec![[0, 0, 0]; count]))))
     });
     holds(limits::TRACK_POINTS, Code::TrackTooLong, |count| {
-        report(|operation| drop(operation.fields.insert("drawing".into(), Raw::of(&vec![[0, 0]; count]))))
+        report(|operation| drop(operation.fields.insert("drawing", Raw::of(&vec![[0, 0]; count]))))
     });
 }
 
@@ -102,7 +103,7 @@ fn limits_of_an_operation_s_structure_hold_at_n_and_fail_at_n_plus_1() {
 
 fn reported_with(value: Raw) -> Vec<u8> {
     let mut operation = reported();
-    operation.fields = BTreeMap::from([("strange".into(), value)]);
+    operation.fields = Fields::from([("strange", value)]);
     operation.encode()
 }
 
@@ -290,7 +291,7 @@ fn an_abridged_view_fits_shows_what_it_has_and_counts_the_rest() {
             assert_eq!(left, u64::try_from(values(&view) - values(&sent)).unwrap());
             // Who wrote a value is who wrote it in the whole.
             for (name, field) in &sent.fields {
-                let whole = &view.fields[name].values[0];
+                let whole = &view.fields.get(name).unwrap().values[0];
                 assert_eq!(sent.writer(field.values[0].writer), view.writer(whole.writer), "{name}");
             }
             // Too many missing ancestors to name are still too many.

@@ -251,7 +251,7 @@ fn item(collection: &str, record: RecordId, view: Raw) -> Item {
 fn abridged_item() -> Item {
     let mut view = view_with_every_part();
     if let Some(township) = view.fields.get_mut("township") {
-        (township.values, township.base) = (township.values[..1].to_vec(), None);
+        (township.values, township.base) = (township.values[..1].into(), None);
     }
     let abridged = Omitted::from([("values".to_owned(), 1), ("heads".to_owned(), 900)]);
     Item { abridged, ..item("records", story::hazard(), Raw::from_checked(&view.encode())) }

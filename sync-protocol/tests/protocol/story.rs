@@ -12,6 +12,7 @@ use sync_protocol::ids::{
     Chain, DeploymentId, DistrictId, Head, Identity, OperationId, PersonId, PhotoHash, RecordId, sha256,
 };
 use sync_protocol::kind::{Kind, RecordType, Signer};
+use sync_protocol::named::Fields;
 use sync_protocol::operation::{KindName, Operation, Stamp};
 use uuid::{Builder, Uuid};
 
@@ -230,16 +231,14 @@ impl Story {
     fn later(&mut self) -> Vec<Operation> {
         let mut reported =
             self.operation(Kind::Reported).with("severity", &"catastrophic").with("canopy_gap_dm", &[31, 28]);
-        reported
-            .unknown
-            .insert("weather".into(), Raw::of(&BTreeMap::from([("wind_dm_s", 84), ("humidity", 21)])));
+        reported.unknown.insert("weather", Raw::of(&BTreeMap::from([("wind_dm_s", 84), ("humidity", 21)])));
         reported.schema = 2;
         let head = Identity::of(&reported.encode()).head();
         let mut surveyed = self.operation(Kind::Commented).after([head]);
         surveyed.kind = KindName::Unknown("drone_surveyed".into());
         surveyed.record = reported.record;
         surveyed.lacking.clear();
-        surveyed.fields = BTreeMap::from([("flight".into(), Raw::of(&[1, 2, 3]))]);
+        surveyed.fields = Fields::from([("flight", Raw::of(&[1, 2, 3]))]);
         surveyed.schema = 2;
         vec![reported, surveyed]
     }

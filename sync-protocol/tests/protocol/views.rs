@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_protocol::ids::{Head, PersonId};
 use sync_protocol::kind::RecordType;
+use sync_protocol::named::Named;
 use sync_protocol::operation::{KindName, Operation, Photo};
 use sync_protocol::view::{
     Act, Closure, Conflict, Disposition, FieldValue, FieldView, PhotoState, PhotoView, Stage, Standing,
@@ -17,7 +18,7 @@ pub(crate) fn view() -> View {
     let run = story::bundle("bundle-reported").run;
     let operation = Operation::decode(&run.operations[0]).unwrap();
     let fields = operation.fields.into_iter().map(|(name, value)| {
-        let values = vec![FieldValue { writer: 0, value }];
+        let values = [FieldValue { writer: 0, value }].into();
         (name, FieldView { values, base: None })
     });
     let named = |photo: &Photo| PhotoView {
@@ -60,10 +61,12 @@ pub(crate) fn view_with_every_part() -> View {
         pending: BTreeSet::new(),
     };
     let township = FieldView {
-        values: vec![
+        values: [
             FieldValue { writer: 1, value: raw(&"云顶乡") },
             FieldValue { writer: 0, value: raw(&"云顶镇") },
-        ],
+        ]
+        .into_iter()
+        .collect(),
         base: Some(raw(&"云顶")),
     };
     View {
@@ -74,7 +77,7 @@ pub(crate) fn view_with_every_part() -> View {
         given_up: BTreeSet::from([Head([0x11; 16])]),
         writers: heads.iter().map(|head| writer(*head, "closed", reviewer())).collect(),
         heads,
-        fields: BTreeMap::from([("township".into(), township)]),
+        fields: Named::from([("township", township)]),
         unanswered: BTreeSet::from([0]),
         severity: Some("catastrophic".into()),
         dangers: BTreeSet::from([0, 1]),

@@ -3,7 +3,7 @@
 //! Every scenario has one schedule of [`Schedule::ALL`] at its heart and chance around it. Which schedules it
 //! really holds is then read off its operations, not off how it was made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use firebreak_tests::district::{DEVICES, OFFICE, Team};
 use firebreak_tests::phone::MORNING_MS;
@@ -11,6 +11,7 @@ use fixtures::dice::Dice;
 use sync_protocol::cbor::Raw;
 use sync_protocol::ids::{Chain, Head, Identity, OperationId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::{Identified, Operation, Photo, Position, Stamp};
 
 const OPERATIONS: usize = 6;
@@ -141,12 +142,12 @@ impl Scenario {
                 let identity = Identity::of(&bad.encode());
                 self.add(1, 0, bad);
                 self.steps.last_mut().unwrap().is_quarantined = true;
-                let fields = BTreeMap::from([("measures".to_owned(), Raw::of(&"清理"))]);
+                let fields = Fields::from([("measures", Raw::of(&"清理"))]);
                 let fields = Raw::from_checked(&sync_protocol::operation::encode_fields(&fields));
                 let mut release = self.operation(OFFICE, Kind::Released, &[report]);
                 release = release.with("operation", &identity).with("effective_kind", &"rectified");
                 release = release.with("effective_author", &self.team[1]);
-                release.fields.insert("effective_fields".to_owned(), fields);
+                release.fields.insert("effective_fields", fields);
                 self.add(OFFICE, 0, release);
             }
             Schedule::Fork => {

@@ -8,7 +8,7 @@ use super::*;
 
 fn codes(case: &Case, command: Command, role: Role, said: &[(&str, Raw)]) -> Vec<Reason> {
     let (mut fields, photos) = everything();
-    fields.extend(said.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    fields.extend(said.iter().map(|(name, value)| (*name, value.clone())));
     let found = allowed(case, command, &giving(role, &fields, &photos));
     found.err().unwrap_or_default().iter().map(|it| it.code).collect()
 }
@@ -19,7 +19,7 @@ fn past(number: u8, kind: Kind, deadline_ms: i64) -> Past {
         head: Head([number; 16]),
         kind,
         author: person(4),
-        fields: BTreeMap::from([("deadline_ms".to_owned(), Raw::of(&deadline_ms))]),
+        fields: Fields::from([("deadline_ms", Raw::of(&deadline_ms))]),
         photos: Vec::new(),
         received_ms: NOW_MS + i64::from(number) * 1_000,
         not_before_ms: NOW_MS,

@@ -2,16 +2,16 @@
 
 use super::*;
 
-fn codes(case: &Case, command: Command, role: Role, fields: &BTreeMap<String, Raw>) -> Vec<Reason> {
+fn codes(case: &Case, command: Command, role: Role, fields: &Fields) -> Vec<Reason> {
     let (_, photos) = everything();
     let found = allowed(case, command, &giving(role, fields, &photos));
     found.err().unwrap_or_default().iter().map(|it| it.code).collect()
 }
 
 /// Everything that a command needs, and this.
-fn saying(values: &[(&str, i64)]) -> BTreeMap<String, Raw> {
+fn saying(values: &[(&str, i64)]) -> Fields {
     let (mut fields, _) = everything();
-    fields.extend(values.iter().map(|(name, value)| ((*name).to_owned(), Raw::of(value))));
+    fields.extend(values.iter().map(|(name, value)| (*name, Raw::of(value))));
     fields
 }
 

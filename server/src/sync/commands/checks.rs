@@ -1,11 +1,10 @@
 //! What a command may not say or name, whatever the hazard: fields that are not its own, a unit or hazard that is not there.
 
-use std::collections::BTreeMap;
-
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::field::{self, FieldType};
 use sync_protocol::ids::RecordId;
+use sync_protocol::named::Fields;
 use sync_protocol::view::{State, View};
 use uuid::Uuid;
 
@@ -35,10 +34,7 @@ pub(super) fn require_sayable(command: &Command) -> Result<(), SyncError> {
 }
 
 /// The unit that an order names by its id, where there is one.
-pub(super) async fn named_unit(
-    batch: &mut Batch<'_>,
-    fields: &BTreeMap<String, Raw>,
-) -> Result<Option<UnitRow>, SyncError> {
+pub(super) async fn named_unit(batch: &mut Batch<'_>, fields: &Fields) -> Result<Option<UnitRow>, SyncError> {
     let id = fields.get("responsible_unit_id").and_then(Raw::as_byte_string);
     match id.and_then(|bytes| Uuid::from_slice(bytes).ok()) {
         Some(id) => Ok(batch.transaction.unit(batch.district.key, UnitId(id)).await?),
@@ -47,7 +43,7 @@ pub(super) async fn named_unit(
 }
 
 /// An order goes to a unit that is in force, by the name that the unit goes by.
-pub(super) fn require_unit(fields: &BTreeMap<String, Raw>, unit: Option<&UnitRow>) -> Result<(), SyncError> {
+pub(super) fn require_unit(fields: &Fields, unit: Option<&UnitRow>) -> Result<(), SyncError> {
     if fields.get("responsible_unit_id").is_none_or(Raw::is_null) {
         return Ok(());
     }
@@ -78,7 +74,7 @@ pub(super) async fn require_other(
     batch: &mut Batch<'_>,
     command: &Command,
     view: &View,
-    fields: &BTreeMap<String, Raw>,
+    fields: &Fields,
 ) -> Result<(), SyncError> {
     if command.command != lifecycle::Command::Duplicate {
         return Ok(());

@@ -1,11 +1,10 @@
 //! What the hazard that stays keeps of its duplicate: the earlier found-time, the earlier deadline and the worse severity
 //! (domain §5), each written as a decision that names the duplicate. Start at [`keep_of_duplicate`].
 
-use std::collections::BTreeMap;
-
 use sync_protocol::cbor::Raw;
 use sync_protocol::ids::RecordId;
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 
 use super::{Command, Judged, judged};
 use crate::lifecycle;
@@ -20,7 +19,7 @@ pub(super) async fn keep_of_duplicate(
     batch: &mut Batch<'_>,
     command: &Command,
     (context, goes): (&Context, &Judged),
-    fields: &BTreeMap<String, Raw>,
+    fields: &Fields,
 ) -> Result<(), SyncError> {
     let other: Option<RecordId> = fields.get("duplicate_of").and_then(Raw::decode);
     let Some(other) = other.filter(|_| command.command == lifecycle::Command::Duplicate) else {

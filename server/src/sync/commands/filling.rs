@@ -1,11 +1,10 @@
 //! What the server knows better than who gives a command: the number of an order, the deadline by the rules, the version
 //! of the rules, the time; and what its sender should know.
 
-use std::collections::BTreeMap;
-
 use jiff::tz::TimeZone;
 use sync_protocol::cbor::Raw;
 use sync_protocol::ids::Identity;
+use sync_protocol::named::Fields;
 use sync_protocol::view::View;
 use uuid::Uuid;
 
@@ -40,28 +39,28 @@ pub(super) struct Known<'a> {
 }
 
 /// Writes a value where a command says none.
-fn default(fields: &mut BTreeMap<String, Raw>, name: &str, value: Option<i64>) {
+fn default(fields: &mut Fields, name: &str, value: Option<i64>) {
     if let Some(value) = value
         && fields.get(name).is_none_or(Raw::is_null)
     {
-        fields.insert(name.to_owned(), Raw::of(&value));
+        fields.insert(name, Raw::of(&value));
     }
 }
 
 /// What a command says, with what the server knows better.
-pub(super) fn filled(command: &Command, judged: &Judged, known: &Known<'_>) -> BTreeMap<String, Raw> {
+pub(super) fn filled(command: &Command, judged: &Judged, known: &Known<'_>) -> Fields {
     use lifecycle::Command as C;
     let mut fields = command.fields.clone();
     let (case, now_ms) = (&judged.case, known.now_ms);
     match command.command {
         C::Grade => {
-            fields.insert("rule_version".to_owned(), Raw::of(&known.context.rules_version()));
+            fields.insert("rule_version", Raw::of(&known.context.rules_version()));
             tighten(&mut fields, judged, known.context, now_ms);
         }
         C::Order => order(&mut fields, judged, known, case.rule_ms),
         C::Reorder => order(&mut fields, judged, known, case.deadline_ms.or(case.rule_ms)),
         C::ConfirmMajor => {
-            fields.insert("major".to_owned(), Raw::of(&true));
+            fields.insert("major", Raw::of(&true));
         }
         C::GrantExtension => {
             default(&mut fields, "deadline_ms", case.asked.and_then(|asked| asked.until_ms));
@@ -92,13 +91,13 @@ pub(super) fn filled(command: &Command, judged: &Judged, known: &Known<'_>) -> B
 }
 
 /// An order: its number, the name of its unit, its deadline (a limit, or the term of the rules where that has passed).
-fn order(fields: &mut BTreeMap<String, Raw>, judged: &Judged, known: &Known<'_>, limit_ms: Option<i64>) {
+fn order(fields: &mut Fields, judged: &Judged, known: &Known<'_>, limit_ms: Option<i64>) {
     fields.remove("order_number");
     if let Some((year, ordinal)) = known.ordinal {
         let number = format!("{}整改〔{year}〕{ordinal}号", known.district.code);
-        fields.insert("order_number".to_owned(), Raw::of(&number));
+        fields.insert("order_number", Raw::of(&number));
     }
-    fields.insert("rule_version".to_owned(), Raw::of(&known.context.rules_version()));
+    fields.insert("rule_version", Raw::of(&known.context.rules_version()));
     let issued_ms = lifecycle::issued_ms(fields, known.now_ms);
     default(
         fields,
@@ -108,7 +107,7 @@ fn order(fields: &mut BTreeMap<String, Raw>, judged: &Judged, known: &Known<'_>,
     let is_named =
         fields.get("responsible_unit").and_then(Raw::as_text).is_some_and(|name| !name.trim().is_empty());
     if let Some(unit) = known.unit.filter(|_| !is_named) {
-        fields.insert("responsible_unit".to_owned(), Raw::of(&unit.name));
+        fields.insert("responsible_unit", Raw::of(&unit.name));
     }
     // What is shown of another unit does not go on showing beside this one.
     let shown = |name: &str| judged.view.shown(name).filter(|value| !value.is_null());
@@ -117,13 +116,13 @@ fn order(fields: &mut BTreeMap<String, Raw>, judged: &Judged, known: &Known<'_>,
         .any(|name| shown(name).is_some_and(|before| fields.get(*name) != Some(before)));
     for name in ["responsible_unit_id", "responsible_person", "phone"] {
         if is_other && shown(name).is_some() && !fields.contains_key(name) {
-            fields.insert(name.to_owned(), Raw::of(&()));
+            fields.insert(name, Raw::of(&()));
         }
     }
 }
 
 /// Graded worse after people were told a deadline: the earlier one of the rules holds from now on.
-fn tighten(fields: &mut BTreeMap<String, Raw>, judged: &Judged, context: &Context, now_ms: i64) {
+fn tighten(fields: &mut Fields, judged: &Judged, context: &Context, now_ms: i64) {
     let Some(severity) = fields.get("severity").and_then(Raw::as_text).map(Severity::of_term) else { return };
     fields.remove("deadline_ms");
     let case = Case { graded_ms: Some(now_ms), ..judged.case.clone() };
@@ -131,14 +130,14 @@ fn tighten(fields: &mut BTreeMap<String, Raw>, judged: &Judged, context: &Contex
     if let Some(deadline) =
         derive::tightened(context, (context.rules(), None), hazard, Some(severity), now_ms)
     {
-        fields.insert("deadline_ms".to_owned(), Raw::of(&deadline.at_ms));
+        fields.insert("deadline_ms", Raw::of(&deadline.at_ms));
     }
 }
 
 /// The row of an order that was written as this operation, with what it shows of the hazard from now on.
 pub(super) fn order_row(
     command: &Command,
-    fields: &BTreeMap<String, Raw>,
+    fields: &Fields,
     operation: Identity,
     (year, ordinal): (i64, i64),
     (shown, now_ms): (Shown, i64),
@@ -167,7 +166,7 @@ pub(super) async fn shown(
     batch: &mut Batch<'_>,
     command: &Command,
     (judged, after): (&Judged, &Judged),
-    (fields, zone): (&BTreeMap<String, Raw>, &TimeZone),
+    (fields, zone): (&Fields, &TimeZone),
 ) -> Result<Shown, SyncError> {
     let key = batch.district.key;
     let names = Names::of(batch.transaction, key, [command.person]).await?;
@@ -210,7 +209,7 @@ fn basis(judged: &Judged, deadline_ms: i64, zone: &TimeZone) -> String {
 /// What is odd about a command that is done nevertheless.
 pub(super) fn warnings(
     command: &Command,
-    (judged, fields): (&Judged, &BTreeMap<String, Raw>),
+    (judged, fields): (&Judged, &Fields),
     has_moved: bool,
     now_ms: i64,
 ) -> Vec<Warning> {
@@ -243,7 +242,7 @@ pub(super) fn warnings(
 }
 
 /// Whether what a command says and what shows of the hazard follow one another: found, rectified, verified, closed.
-fn is_in_order(view: &View, fields: &BTreeMap<String, Raw>) -> bool {
+fn is_in_order(view: &View, fields: &Fields) -> bool {
     const STEPS: [&str; 4] = ["found_at_ms", "completed_at_ms", "verified_at_ms", "closed_at_ms"];
     let shown = |name: &str| view.shown(name)?.as_integer().and_then(|at_ms| i64::try_from(at_ms).ok());
     let Some(said) = STEPS.iter().position(|name| number(fields, name).is_some()) else { return true };
@@ -253,11 +252,11 @@ fn is_in_order(view: &View, fields: &BTreeMap<String, Raw>) -> bool {
 }
 
 /// A text that a command says; empty where it says none.
-pub(super) fn text(fields: &BTreeMap<String, Raw>, name: &str) -> String {
+pub(super) fn text(fields: &Fields, name: &str) -> String {
     fields.get(name).and_then(Raw::as_text).unwrap_or_default().to_owned()
 }
 
 /// A whole number that a command says.
-fn number(fields: &BTreeMap<String, Raw>, name: &str) -> Option<i64> {
+fn number(fields: &Fields, name: &str) -> Option<i64> {
     fields.get(name)?.as_integer().and_then(|number| i64::try_from(number).ok())
 }

@@ -10,14 +10,13 @@ mod filling;
 mod offering;
 mod seen;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Head, PersonId, RecordId};
 use sync_protocol::kind::RecordType;
+use sync_protocol::named::Fields;
 use sync_protocol::operation::Photo;
 use sync_protocol::view::View;
 use utoipa::ToSchema;
@@ -45,7 +44,7 @@ pub struct Command {
     /// On which hazard.
     pub record: RecordId,
     /// What it says.
-    pub fields: BTreeMap<String, Raw>,
+    pub fields: Fields,
     /// Photos that it names.
     pub photos: Vec<Photo>,
     /// Who gives it.
@@ -266,11 +265,6 @@ pub(super) async fn perform(batch: &mut Batch<'_>, command: &Command) -> Result<
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: Some(Box::new(commanded)) })
 }
 
-fn giving<'a>(
-    command: &'a Command,
-    fields: &'a BTreeMap<String, Raw>,
-    profile: Profile,
-    now_ms: i64,
-) -> Giving<'a> {
+fn giving<'a>(command: &'a Command, fields: &'a Fields, profile: Profile, now_ms: i64) -> Giving<'a> {
     Giving { person: command.person, roles: command.roles, now_ms, fields, photos: &command.photos, profile }
 }

@@ -1,11 +1,11 @@
 //! What an account may think of on a hazard: each command, whether it may be given now, and what it needs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 use sync_protocol::ids::{PersonId, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use utoipa::ToSchema;
 
 use super::filling::{Known, filled};
@@ -62,7 +62,7 @@ pub async fn offered(
     judged.case.fresh_ms = derive::fresh_ms(&context, &judged.row, &judged.view, &judged.case, now_ms);
     let known = Known { context: &context, district, ordinal: None, unit: None, now_ms };
     let offered = lifecycle::Command::ALL.iter().map(|command| {
-        let (fields, photos) = (BTreeMap::new(), Vec::new());
+        let (fields, photos) = (Fields::new(), Vec::new());
         let (made_from, moved_on) = (None, MovedOn::Refuse);
         let given = Command { command: *command, record, fields, photos, person, roles, made_from, moved_on };
         let fields = filled(&given, &judged, &known);

@@ -2,13 +2,12 @@
 //!
 //! The operations behind a hazard are read where the office has acted on it; before that its view says enough.
 
-use std::collections::BTreeMap;
-
 use jiff::tz::TimeZone;
 use sync_protocol::cbor::Raw;
 use sync_protocol::field::severity_rank;
 use sync_protocol::ids::{DeviceId, Identity};
 use sync_protocol::kind::{Kind, RecordType, Signer};
+use sync_protocol::named::Fields;
 use sync_protocol::operation::Operation;
 use sync_protocol::prepass;
 use sync_protocol::view::View;
@@ -65,9 +64,9 @@ fn one(stored: &PastOperation) -> Option<Past> {
 }
 
 /// The entries of a map.
-fn entries(map: &Raw) -> BTreeMap<String, Raw> {
+fn entries(map: &Raw) -> Fields {
     let entries = prepass::entries(map.as_bytes()).unwrap_or_default();
-    entries.into_iter().map(|(name, value)| (name.to_owned(), Raw::from_checked(value))).collect()
+    entries.into_iter().map(|(name, value)| (name, Raw::from_checked(value))).collect()
 }
 
 /// The levels that held since a time in the areas that a place lies in, or in the whole district.

@@ -1,13 +1,13 @@
 //! Every value of a record's fields: which shows, which lost, and why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
-use sync_protocol::cbor::Raw;
 use sync_protocol::field::{self, Rule};
 use sync_protocol::ids::{Head, PersonId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::{Fields, Name};
 use sync_protocol::operation::{self, Operation};
 use sync_protocol::view::{FieldView, View};
 use utoipa::ToSchema;
@@ -82,7 +82,7 @@ const REPLACED: Why =
     why("replaced", "已被知悉此值的后续记录替换", "a later operation knew of it and replaced it");
 
 /// A field that an operation writes, as the fold takes it: releases and decisions say another's field.
-pub fn writes(operation: &Operation) -> BTreeMap<String, Raw> {
+pub fn writes(operation: &Operation) -> Fields {
     let text = |name: &str| operation.fields.get(name).and_then(|value| value.as_text().map(str::to_owned));
     match operation.kind.known() {
         Some(Kind::Resolved | Kind::Restored) => {
@@ -94,22 +94,22 @@ pub fn writes(operation: &Operation) -> BTreeMap<String, Raw> {
             let fields = operation.fields.get("effective_fields");
             let fields =
                 fields.and_then(|raw| operation::decode_fields(raw.as_bytes()).ok()).unwrap_or_default();
-            kind.map_or_else(BTreeMap::new, |kind| said(kind, fields))
+            kind.map_or_else(Fields::new, |kind| said(kind, fields))
         }
         Some(kind) => said(kind, operation.fields.clone()),
-        None => BTreeMap::new(),
+        None => Fields::new(),
     }
 }
 
-fn said(kind: Kind, fields: BTreeMap<String, Raw>) -> BTreeMap<String, Raw> {
+fn said(kind: Kind, fields: Fields) -> Fields {
     if matches!(
         kind,
         Kind::Commented | Kind::Photographed | Kind::PatrolTrack | Kind::Withdrawn | Kind::Retracted
     ) {
-        return BTreeMap::new();
+        return Fields::new();
     }
-    let graded = |name: String| match (kind, name.as_str()) {
-        (Kind::Graded, "severity") => "graded_severity".to_owned(),
+    let graded = |name: Name| match (kind, name.as_str()) {
+        (Kind::Graded, "severity") => "graded_severity".into(),
         _ => name,
     };
     let fields = fields.into_iter().filter(|(name, _)| !field::is_argument(name));
@@ -122,7 +122,7 @@ pub(super) struct PastWrite {
     pub(super) head: Head,
     pub(super) kind: String,
     pub(super) author: PersonId,
-    pub(super) writes: BTreeMap<String, Raw>,
+    pub(super) writes: Fields,
 }
 
 /// Every field of a view, with the values that the ledger's operations wrote.

@@ -199,7 +199,7 @@ fn one(known: &Known, boot_offset_ms: Option<i64>, names: &Names) -> Told {
         },
         heads: operation.heads.iter().map(ToString::to_string).collect(),
         lacking: operation.lacking.iter().map(ToString::to_string).collect(),
-        fields: operation.fields.iter().map(|(name, value)| (name.clone(), json::from_raw(value))).collect(),
+        fields: operation.fields.iter().map(|(name, value)| (name.to_string(), json::from_raw(value))).collect(),
         photos: operation
             .photos
             .iter()

@@ -9,7 +9,7 @@ pub mod serving;
 mod sweep;
 mod upload;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +18,7 @@ use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 use sync_protocol::view::{PhotoState, View};
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 
@@ -155,7 +156,7 @@ async fn verify(batch: &mut Batch<'_>, record: RecordId, photo: PhotoHash) -> Re
         Some(PhotoState::Named | PhotoState::WrittenOff) => {}
         Some(PhotoState::Verified | PhotoState::Redacted) | None => return Ok(()),
     }
-    let fields = BTreeMap::from([("photo".to_owned(), Raw::of(&photo))]);
+    let fields = Fields::from([("photo", Raw::of(&photo))]);
     let draft = OwnOperation {
         kind: Kind::PhotoVerified,
         record,

@@ -130,7 +130,7 @@ fn concurrent_values_are_all_kept_with_the_base_they_replaced() {
     let mine = story.add(Kind::Corrected, &[base], |o| o.with("species", &"杉"));
     let theirs = story.add(Kind::Corrected, &[base], |o| o.with("species", &"柏"));
     let view = story.view();
-    let field = &view.fields["species"];
+    let field = view.fields.get("species").unwrap();
     assert_eq!(field.values.len(), 2);
     assert_eq!(field.base, Some(Raw::of(&"松")));
     let shown = view.writer(field.values[0].writer).unwrap();
@@ -173,7 +173,7 @@ fn smaller_known_accuracy_shows_and_the_others_are_merged() {
     story.add(Kind::Corrected, &[report], |o| o.with("position", &()));
     let view = story.view();
     assert_eq!(view.shown("position"), Some(&Raw::of(&position(Some(30)))));
-    assert_eq!(view.fields["position"].values.len(), 4);
+    assert_eq!(view.fields.get("position").unwrap().values.len(), 4);
     assert_eq!(disposition(&view, heads[2]), Disposition::Merged);
 }
 

@@ -55,7 +55,7 @@ fn operation() -> impl Strategy<Value = Identified> {
             let mut operation =
                 Operation::new(OperationId(id), RecordId(id), Kind::Observed, author, Stamp::default());
             (operation.kind, operation.heads, operation.lacking, operation.fields) =
-                (kind, heads, lacking, fields);
+                (kind, heads, lacking, fields.into_iter().collect());
             let photo = |number| Photo { role: String::new(), bytes: 0, sha256: PhotoHash([number; 32]) };
             operation.photos = photos.into_iter().map(photo).collect();
             Identified { identity: Identity([number; 32]), operation }
