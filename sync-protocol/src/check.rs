@@ -185,7 +185,7 @@ fn required(operation: &Operation, kind: Kind) -> Result<(), Fault> {
         // It names a field: the subject of a conflict, which stores keep in an index.
         name(settled).map_err(|fault| Fault { at: "field".to_owned(), ..fault })?;
     }
-    match required_fields(kind).iter().find(|name| !operation.fields.contains_key(**name)) {
+    match required_fields(kind).iter().find(|name| !operation.fields.contains_key(name)) {
         Some(name) => Err(fault(Code::FieldRequired, name)),
         None => Ok(()),
     }

@@ -209,8 +209,8 @@ impl<V> Named<V> {
     }
 
     /// Names and values.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Name, &V)> + Clone {
-        self.0.iter().map(pair as fn(&(Name, V)) -> (&Name, &V))
+    pub fn iter(&self) -> Iter<'_, V> {
+        self.0.iter().map(pair)
     }
 
     /// The names.
@@ -228,6 +228,10 @@ impl<V> Named<V> {
         self.0.iter_mut().map(|(_, value)| value)
     }
 }
+
+/// Names and values, one after the other.
+pub type Iter<'a, V> =
+    std::iter::Map<std::slice::Iter<'a, (Name, V)>, fn(&'a (Name, V)) -> (&'a Name, &'a V)>;
 
 const fn pair<V>((name, value): &(Name, V)) -> (&Name, &V) {
     (name, value)
@@ -280,10 +284,10 @@ impl<V> IntoIterator for Named<V> {
 
 impl<'a, V> IntoIterator for &'a Named<V> {
     type Item = (&'a Name, &'a V);
-    type IntoIter = std::iter::Map<std::slice::Iter<'a, (Name, V)>, fn(&'a (Name, V)) -> (&'a Name, &'a V)>;
+    type IntoIter = Iter<'a, V>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter().map(pair)
+        self.iter()
     }
 }
 

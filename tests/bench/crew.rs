@@ -15,7 +15,7 @@ use sync_protocol::limits;
 use sync_protocol::operation::Operation;
 use tokio::task::JoinSet;
 
-use crate::link::Link;
+use crate::link::Line;
 
 /// One phone and what it will send.
 #[derive(Clone)]
@@ -95,18 +95,19 @@ pub(crate) async fn send(senders: &[Sender]) -> Result<Sent> {
 }
 
 async fn send_here(senders: Vec<Sender>) -> Result<Sent> {
-    let mut links = Vec::with_capacity(senders.len());
+    let mut lines = Vec::with_capacity(senders.len());
     for sender in senders {
-        links.push((Link::open(&sender.url, &sender.token).await?, sender.requests));
+        let requests = sender.requests.iter().map(|body| Line::sync(&sender.url, &sender.token, body));
+        lines.push((Line::open(&sender.url).await?, requests.collect::<Result<Vec<Bytes>>>()?));
     }
     let mut tasks = JoinSet::new();
     let started = Instant::now();
-    for (mut link, requests) in links {
+    for (mut line, requests) in lines {
         tasks.spawn(async move {
             let mut latencies = Vec::with_capacity(requests.len());
-            for body in requests {
+            for request in requests {
                 let began = Instant::now();
-                link.sync(body).await?;
+                line.send(&request).await?;
                 latencies.push(began.elapsed());
             }
             anyhow::Ok(latencies)

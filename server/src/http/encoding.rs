@@ -246,7 +246,7 @@ mod tests {
             encoder.write_all(text).unwrap();
             encoder.finish().unwrap()
         };
-        let texts = [&b""[..], b"a", &b"hazard ".repeat(900), &[7; 70_000]];
+        let texts = [&b""[..], b"a", &b"hazard ".repeat(900), &vec![7; 70_000]];
         for text in texts {
             let body = gzip(text);
             assert_eq!(inflate_at_once(&body, text.len()).as_deref(), Some(text));
@@ -259,7 +259,9 @@ mod tests {
             for at in (0..body.len()).filter(|at| !(4..MEMBER_HEADER).contains(at)).take(200) {
                 let mut damaged = body.clone();
                 damaged[at] ^= 0x40;
-                assert_eq!(inflate_at_once(&damaged, 1 << 20), None, "{at}");
+                // Behind the last bits of the stream are some that say nothing.
+                let read = inflate_at_once(&damaged, 1 << 20);
+                assert!(read.as_deref().is_none_or(|read| read == text), "{at}");
             }
             for length in 0..body.len().min(200) {
                 assert_eq!(inflate_at_once(&body[..length], 1 << 20), None, "{length}");

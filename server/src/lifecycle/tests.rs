@@ -169,7 +169,7 @@ fn each_command_needs_what_the_bureau_asks_for_and_nothing_else() {
         assert!(codes(&only, &of_role).is_empty(), "{command:?} needs more: {:?}", codes(&only, &of_role));
         for name in *names {
             let mut less = only.clone();
-            less.remove(*name);
+            less.remove(name);
             assert_eq!(codes(&less, &of_role), [Reason::Needed], "{command:?} without {name}");
         }
         let others: Vec<Photo> =

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sync_protocol::ids::{DistrictId, PersonId};
-use sync_protocol::named::Name;
+use sync_protocol::named::{Fields, Name};
 use utoipa::ToSchema;
 
 use super::listing::{Page, cursor, read_cursor};
@@ -96,6 +96,13 @@ fn actor(author: PersonId) -> Actor {
     if author == SERVER_AUTHOR { Actor::Operator } else { Actor::Person(author) }
 }
 
+/// The names of what was said, by their letters.
+fn named(fields: &Fields) -> Vec<&str> {
+    let mut names: Vec<&str> = fields.keys().map(Name::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
 /// What an act of the office is told as; none where it is the server's own note, which is an operation and no command.
 pub(super) fn of_act(act: &Act, outcome: &ActOutcome) -> Option<Entry> {
     let operation = outcome.operation.map(|identity| identity.to_string());
@@ -108,13 +115,13 @@ pub(super) fn of_act(act: &Act, outcome: &ActOutcome) -> Option<Entry> {
             actor: actor(*author),
             action: format!("act.{kind}").into(),
             object: record.to_string(),
-            detail: json!({ "operation": operation, "fields": fields.keys().map(Name::as_str).collect::<Vec<_>>() }),
+            detail: json!({ "operation": operation, "fields": named(fields) }),
         },
         Act::Command(command) => Entry {
             actor: actor(command.person),
             action: format!("command.{}", command.command.as_str()).into(),
             object: command.record.to_string(),
-            detail: json!({ "operation": operation, "fields": command.fields.keys().map(Name::as_str).collect::<Vec<_>>() }),
+            detail: json!({ "operation": operation, "fields": named(&command.fields) }),
         },
         Act::Release { identity, author } => {
             Entry::of(*author, "quarantine.release", identity.to_string(), json!({ "operation": operation }))

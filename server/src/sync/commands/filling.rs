@@ -113,7 +113,7 @@ fn order(fields: &mut Fields, judged: &Judged, known: &Known<'_>, limit_ms: Opti
     let shown = |name: &str| judged.view.shown(name).filter(|value| !value.is_null());
     let is_other = ["responsible_unit", "responsible_unit_id"]
         .iter()
-        .any(|name| shown(name).is_some_and(|before| fields.get(*name) != Some(before)));
+        .any(|name| shown(name).is_some_and(|before| fields.get(name) != Some(before)));
     for name in ["responsible_unit_id", "responsible_person", "phone"] {
         if is_other && shown(name).is_some() && !fields.contains_key(name) {
             fields.insert(name, Raw::of(&()));

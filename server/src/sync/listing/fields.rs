@@ -125,9 +125,12 @@ pub(super) struct PastWrite {
     pub(super) writes: Fields,
 }
 
-/// Every field of a view, with the values that the ledger's operations wrote.
+/// Every field of a view by its letters, with the values that the ledger's operations wrote.
 pub(super) fn fields(view: &View, past: &[PastWrite], names: &Names) -> Vec<Field> {
-    view.fields.iter().map(|(name, field)| one(view, name, field, past, names)).collect()
+    let mut fields: Vec<(&str, &FieldView)> =
+        view.fields.iter().map(|(name, field)| (name.as_str(), field)).collect();
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    fields.into_iter().map(|(name, field)| one(view, name, field, past, names)).collect()
 }
 
 fn one(view: &View, name: &str, field: &FieldView, past: &[PastWrite], names: &Names) -> Field {
