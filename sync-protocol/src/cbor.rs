@@ -32,7 +32,8 @@ impl Raw {
 
     /// The encoding of a value.
     pub fn of<T: Serialize>(value: &T) -> Self {
-        Self(SmallVec::from_slice(&encode(value)))
+        let encoded = encode(value);
+        if encoded.len() > AT_HAND { Self(encoded.into()) } else { Self::from_checked(&encoded) }
     }
 
     /// The encoded bytes.

@@ -302,14 +302,13 @@ pub fn encode_fields(fields: &Fields) -> Vec<u8> {
 
 /// Decodes a checked map of fields.
 pub fn decode_fields(item: &[u8]) -> Result<Fields, Code> {
+    match prepass::entry_count(item) {
+        None | Some(0) => return Err(Code::OperationShape),
+        Some(1..=limits::FIELDS) => {}
+        Some(_) => return Err(Code::TooManyFields),
+    }
     let read = |name, value| Some((Name::read(name)?, Raw::from_checked(value)));
     let entries = prepass::each_entry(item, read).ok_or(Code::OperationShape)?;
-    if entries.is_empty() {
-        return Err(Code::OperationShape);
-    }
-    if entries.len() > limits::FIELDS {
-        return Err(Code::TooManyFields);
-    }
     Ok(entries.into_iter().collect())
 }
 

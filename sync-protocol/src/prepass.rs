@@ -185,9 +185,16 @@ pub fn entries(map: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     each_entry(map, |key, value| Some((std::str::from_utf8(key).ok()?, value)))
 }
 
-/// What `read` makes of each entry of a checked map with text keys: of the text of its key and the bytes of its value.
+/// How many entries a checked map has. `None` where the bytes are not a map.
+pub(crate) fn entry_count(map: &[u8]) -> Option<usize> {
+    let head = head(map).ok().filter(|head| head.major == 5)?;
+    usize::try_from(head.argument).ok()
+}
+
+/// What `read` makes of each entry of a checked map with text keys: of the bytes of its key's text, which [`exact`] found to
+/// be UTF-8, and the bytes of its value.
 ///
-/// `None` where the bytes are not a map, or a key is not text, or `read` gives none.
+/// `None` where the bytes are not a map, or a key is not text, or `read` gives none. Call only on bytes that passed [`exact`].
 pub(crate) fn each_entry<'a, T>(
     map: &'a [u8],
     read: impl Fn(&'a [u8], &'a [u8]) -> Option<T>,
@@ -275,7 +282,8 @@ pub fn boolean(item: &[u8]) -> Option<bool> {
     }
 }
 
-/// Visits the bytes of every text of a checked item, keys included, until `visit` breaks.
+/// Visits the bytes of every text of a checked item, keys included, until `visit` breaks. That they are UTF-8 was found by
+/// [`exact`].
 pub fn visit_texts<'a>(
     item: &'a [u8],
     visit: &mut impl FnMut(&'a [u8]) -> Result<(), Code>,

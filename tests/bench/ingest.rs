@@ -59,7 +59,6 @@ fn transactions(load: &Load) -> usize {
 
 /// The large and the small load one after the other, on servers of their own.
 struct Round {
-    server: Server,
     large: Load,
     /// Rows that the large load left.
     rows: usize,
@@ -84,31 +83,41 @@ impl Round {
     }
 }
 
-async fn small_load(server: &Server) -> Result<Load> {
-    load(server, SMALL_PHONES, SMALL_BUNDLES, SMALL_OPERATIONS, 1_000).await
-}
-
 async fn server() -> Result<Server> {
     // The second load would pay for what the first left to derive; what deriving costs is in `derive`.
     Server::start_with(Backend::Sqlite, &[("FIREBREAK_DERIVE", "false")]).await
 }
 
-async fn round() -> Result<Round> {
-    let server = server().await?;
-    let large = load(&server, PHONES, BUNDLES, OPERATIONS, 1).await?;
-    let rows = same_rows::read(&same_rows::sqlite(&server.ledger()?)?).await?;
-    ensure!(rows.operations.len() == large.operations, "{} operations were stored", rows.operations.len());
-    let folder = TempDir::with_prefix("firebreak-bench")?;
-    let same = same_rows::sqlite(&folder.path().join("same.sqlite"))?;
-    let same = same_rows::write(&same, &rows, transactions(&large)).await?;
-    let rival = rival::write(&folder.path().join("rival.sqlite"), &rows).await?;
-    let rows = rows.count();
-    // Small bundles meet what large ones met, a ledger that is empty.
-    let small = small_load(&self::server().await?).await?;
-    Ok(Round { server, large, rows, same, rival, small })
+async fn large_load(server: &Server) -> Result<Load> {
+    load(server, PHONES, BUNDLES, OPERATIONS, 1).await
 }
 
-/// `ingest_http`, `push_again`, `ingest_small` and `ingest_small_later` on SQLite. A load takes two seconds, in which the
+async fn small_load(server: &Server) -> Result<Load> {
+    load(server, SMALL_PHONES, SMALL_BUNDLES, SMALL_OPERATIONS, 1_000).await
+}
+
+async fn round() -> Result<Round> {
+    let server = server().await?;
+    let large = large_load(&server).await?;
+    let written = same_rows::read(&same_rows::sqlite(&server.ledger()?)?).await?;
+    ensure!(
+        written.operations.len() == large.operations,
+        "{} operations were stored",
+        written.operations.len()
+    );
+    drop(server);
+    let folder = TempDir::with_prefix("firebreak-bench")?;
+    let same = same_rows::sqlite(&folder.path().join("same.sqlite"))?;
+    let same = same_rows::write(&same, &written, transactions(&large)).await?;
+    let rival = rival::write(&folder.path().join("rival.sqlite"), &written).await?;
+    let rows = written.count();
+    drop((written, folder));
+    // Small bundles meet what large ones met, a ledger that is empty.
+    let small = small_load(&self::server().await?).await?;
+    Ok(Round { large, rows, same, rival, small })
+}
+
+/// `ingest_http`, `ingest_small`, `push_again` and `ingest_small_later` on SQLite. A load takes two seconds, in which the
 /// machine may be a third faster or slower than in the next two: each ratio that has a limit is the middle one of several
 /// rounds, and the figures beside it are of the round in the middle.
 pub(crate) async fn sqlite(figures: &mut Figures) -> Result<()> {
@@ -122,19 +131,26 @@ pub(crate) async fn sqlite(figures: &mut Figures) -> Result<()> {
     let (of_same, of_rival) = (middle(Round::large_of_same), middle(Round::large_of_rival));
     let ratios: Vec<String> = rounds.iter().map(|round| format!("{:.2}", round.small_of_large())).collect();
     Figures::say(&format!("ingest_small of ingest_http by rounds: {}", ratios.join(" ")));
-    let Round { server, large, rows, mut small, .. } = rounds.swap_remove(ROUNDS / 2);
+    let Round { large, rows, mut small, .. } = rounds.swap_remove(ROUNDS / 2);
     drop(rounds);
     let own = large.rate();
     figures.print("ingest_http", own, "operations/s", of_same, "same_rows");
     figures.print("ingest_http_rival", own, "operations/s", of_rival, "rival");
     costs(figures, "ingest_http", &large, rows);
     print_small(figures, "ingest_small", &mut small, own);
+    behind(figures).await
+}
 
+/// `push_again` and `ingest_small_later`: what comes behind a large load, against that one.
+async fn behind(figures: &mut Figures) -> Result<()> {
+    Figures::say("ingest: the same once more, and small bundles behind it");
+    let server = server().await?;
+    let large = large_load(&server).await?;
     let before = Counted::of(&server).await?;
     let again = crew::send(&large.senders).await?;
     let cost = Counted::of(&server).await?.since(before);
     let again = rate(large.operations, again.took);
-    figures.print("push_again", again, "operations/s", again / own, "ingest_http");
+    figures.print("push_again", again, "operations/s", again / large.rate(), "ingest_http");
     let per_operation = cost.cpu_s * 1e6 / number(large.operations);
     figures.print(
         "push_again_cpu",
@@ -143,10 +159,8 @@ pub(crate) async fn sqlite(figures: &mut Figures) -> Result<()> {
         cost.cpu_s / large.cost.cpu_s,
         "ingest_http_cpu",
     );
-    // Small bundles behind what the large ones left.
-    Figures::say("ingest_small_later: phones, reports");
     let mut later = small_load(&server).await?;
-    print_small(figures, "ingest_small_later", &mut later, own);
+    print_small(figures, "ingest_small_later", &mut later, large.rate());
     Ok(())
 }
 

@@ -99,9 +99,12 @@ fn inflate_at_once(body: &[u8], bound: usize) -> Option<Vec<u8>> {
     let is_whole = matches!(status, Ok(Status::StreamEnd))
         && usize::try_from(taken) == Ok(deflated.len())
         && decoded.len() == length;
+    if !is_whole {
+        return None;
+    }
     let mut sum = flate2::Crc::new();
     sum.update(&decoded);
-    (is_whole && sum.sum() == u32::from_le_bytes([c0, c1, c2, c3])).then_some(decoded)
+    (sum.sum() == u32::from_le_bytes([c0, c1, c2, c3])).then_some(decoded)
 }
 
 /// Whether a body, perhaps cut short, begins as one of this encoding does: what does not was never one that was cut.

@@ -90,9 +90,9 @@ pub fn blank(operation: &mut Operation, name: &str) {
         {
             said.insert(name.to_owned(), blanked);
             let encoded = Raw::from_checked(&encode_fields(&said));
-            operation.fields.insert("effective_fields".to_owned(), encoded);
+            operation.fields.insert("effective_fields", encoded);
         }
     } else if operation.fields.get(name).is_some_and(is_text) {
-        operation.fields.insert(name.to_owned(), blanked);
+        operation.fields.insert(name, blanked);
     }
 }

@@ -112,7 +112,10 @@ fn said(kind: Kind, fields: Fields) -> Fields {
         (Kind::Graded, "severity") => "graded_severity".into(),
         _ => name,
     };
-    let fields = fields.into_iter().filter(|(name, _)| !field::is_argument(name));
+    // Only a grading's severity is a graded one, and no field is called after the lifecycle: the fold takes neither.
+    let is_field =
+        |name: &Name| !field::is_argument(name) && !matches!(name.as_str(), "graded_severity" | "lifecycle");
+    let fields = fields.into_iter().filter(|(name, _)| is_field(name));
     fields.map(|(name, value)| (graded(name), value)).collect()
 }
 
@@ -190,5 +193,35 @@ fn one(view: &View, name: &str, field: &FieldView, past: &[PastWrite], names: &N
         conflict: is_conflict,
         base: field.base.as_ref().map(json::from_raw),
         values: written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_protocol::cbor::Raw;
+    use sync_protocol::ids::{OperationId, RecordId};
+    use sync_protocol::operation::Stamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_grading_writes_its_severity_as_graded_and_no_name_of_our_own() {
+        let id = Uuid::from_u128(7);
+        let said = |kind| {
+            let mut said =
+                Operation::new(OperationId(id), RecordId(id), kind, PersonId(id), Stamp::default());
+            for (name, value) in [
+                ("severity", "critical"),
+                ("graded_severity", "general"),
+                ("lifecycle", "closed"),
+                ("reason", "复查"),
+            ] {
+                said = said.with(name, &value);
+            }
+            writes(&said)
+        };
+        assert_eq!(said(Kind::Graded), Fields::from([("graded_severity", Raw::of(&"critical"))]));
+        assert_eq!(said(Kind::Observed), Fields::from([("severity", Raw::of(&"critical"))]));
     }
 }
