@@ -211,7 +211,7 @@ pub async fn enter_gpx(
     if !there.contains(&FINISHED) {
         is_new = true;
         let finished = Raw::of(&finished_ms.unwrap_or(started_ms));
-        let mut fields = Fields::from([("finished_at_ms".to_owned(), finished)]);
+        let mut fields = Fields::from([("finished_at_ms", finished)]);
         if let Some(by) = patrol.entered_by {
             fields.insert("source", Raw::of(&format!("GPX {by}")));
         }
