@@ -71,7 +71,8 @@ pub const BUDGET_MIN: u64 = 4 << 10;
 pub const BUDGET_MAX: u64 = 64 << 20;
 /// Reply budget of a header that names none, in bytes before compression.
 pub const BUDGET_DEFAULT: u64 = 1 << 20;
-/// A reply is flushed, with a cursor, at least every so many bytes before compression.
+/// Bytes of items and leaves, before compression, from behind one cursor up to and with the next; a larger item stands
+/// alone. A reply is flushed behind each.
 pub const FLUSH_BYTES: usize = 4 << 10;
 /// Seconds for which a device may take nothing of a reply; then the server ends the connection.
 pub const STALL_SECONDS: u64 = 60;

@@ -13,7 +13,7 @@ impl Server {
     }
 
     /// A statement behind the server's back.
-    pub async fn execute(&self, sql: &'static str) -> Result<()> {
+    pub async fn execute(&self, sql: impl sqlx::SqlSafeStr) -> Result<()> {
         match self.database() {
             None => {
                 sqlx::query(sql).execute(&mut self.sqlite().await?).await?;

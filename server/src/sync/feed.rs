@@ -139,7 +139,6 @@ impl<'a> Feed<'a> {
         if !self.change_area(writer, change).await? {
             return Ok(false);
         }
-        self.progress = Some(progress_token(change.version, InCell::behind(i64::MAX)));
         let held = if change.is_interrupted { &Area::everywhere() } else { &change.from };
         if !self.items(writer, &change.to, held).await? || !self.moved_away(writer, change, held).await? {
             return Ok(false);
@@ -151,7 +150,8 @@ impl<'a> Feed<'a> {
     }
 
     /// Leaves of what moved while this reply was written: the scan may have missed it, and the next reply no longer
-    /// knows the old areas. What stays in the new ones comes again with that reply. False where the receiver is gone.
+    /// knows the old areas. What stays in the new ones comes again with that reply. False where the budget or the receiver
+    /// ended it.
     async fn moved_away(
         &mut self,
         writer: &mut Writer,
@@ -167,10 +167,8 @@ impl<'a> Feed<'a> {
             for gone in moves {
                 after = (gone.until, gone.record);
                 let PastPlace { since, place } = gone.from;
-                if since <= known_through && held.contains(place) && !change.to.contains(place) {
-                    writer.frame(&Frame::Leave(gone.record));
-                }
-                if writer.is_full() && !writer.flush(&mut self.reading).await {
+                let is_left = since <= known_through && held.contains(place) && !change.to.contains(place);
+                if is_left && !self.tell(writer, &Frame::Leave(gone.record)).await {
                     return Ok(false);
                 }
             }
@@ -180,7 +178,7 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Enters and leaves of a change of areas. False where the budget ended it.
+    /// Enters and leaves of a change of areas. False where the budget or the receiver ended it.
     async fn change_area(&mut self, writer: &mut Writer, change: &AreaChange) -> Result<bool, SyncError> {
         let known_through = self.cursor.newest();
         if known_through > 0 {
@@ -201,24 +199,22 @@ impl<'a> Feed<'a> {
                     let rows = reading.placed(self.question.district.key, at, last, PAGE_ROWS).await?;
                     let is_last = rows.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
                     for row in rows {
-                        at = row.place.map_or(at, |place| InCell::of(place, row.change));
                         let is_here = change.to.contains(row.place) && !is_gone(&row);
                         // What changed since comes with the items.
-                        if is_here && !change.surely_held(row.place) && row.change <= known_through {
-                            writer.frame(&item(&row));
-                        }
+                        let is_new = !change.surely_held(row.place) && row.change <= known_through;
                         let was_known = row.place_since <= known_through && change.perhaps_held(row.place);
-                        if !is_here && was_known {
-                            writer.frame(&Frame::Leave(row.record));
-                        }
-                        if writer.is_full() {
+                        let frame = match is_here {
+                            true if is_new => Some(item(&row)),
+                            false if was_known => Some(Frame::Leave(row.record)),
+                            _ => None,
+                        };
+                        if let Some(frame) = frame {
                             self.progress = Some(progress_token(change.version, at));
-                            writer.frame(&self.cursor_frame());
-                            let is_heard = writer.flush(&mut self.reading).await;
-                            if !is_heard || writer.written >= self.question.budget {
+                            if !self.tell(writer, &frame).await {
                                 return Ok(false);
                             }
                         }
+                        at = row.place.map_or(at, |place| InCell::of(place, row.change));
                     }
                     if is_last {
                         break;
@@ -227,7 +223,8 @@ impl<'a> Feed<'a> {
                 after = after.max(InCell::behind(last));
             }
         }
-        Ok(writer.flush(&mut self.reading).await)
+        self.progress = Some(progress_token(change.version, InCell::behind(i64::MAX)));
+        Ok(true)
     }
 
     fn presented_progress(&self, version: u64) -> InCell {
@@ -256,10 +253,8 @@ impl<'a> Feed<'a> {
                 let past = self.past_places(&outside).await?;
                 for row in rows {
                     let change = row.change;
-                    if is_in(area, row) {
-                        if self.is_wanted(row) {
-                            writer.frame(&item(row));
-                        }
+                    let frame = if is_in(area, row) {
+                        self.is_wanted(row).then(|| item(row))
                     } else {
                         let was_here = |since: u64, place: Option<i64>| {
                             since <= known_through && (area.contains(place) || held.contains(place))
@@ -268,18 +263,14 @@ impl<'a> Feed<'a> {
                             || past.get(&row.record).is_some_and(|places| {
                                 places.iter().any(|past| was_here(past.since, past.place))
                             });
-                        if was_known {
-                            writer.frame(&Frame::Leave(row.record));
-                        }
+                        was_known.then_some(Frame::Leave(row.record))
+                    };
+                    if let Some(frame) = frame
+                        && !self.tell(writer, &frame).await
+                    {
+                        return Ok(false);
                     }
                     self.advance(class, change);
-                    if writer.is_full() {
-                        writer.frame(&self.cursor_frame());
-                        let is_heard = writer.flush(&mut self.reading).await;
-                        if !is_heard || writer.written >= self.question.budget {
-                            return Ok(false);
-                        }
-                    }
                 }
                 if stretch.is_last() {
                     self.advance(class, through);
@@ -323,6 +314,21 @@ impl<'a> Feed<'a> {
         }
         let reading = self.engine.reading(&mut self.reading).await?;
         Ok(reading.past_places(self.question.district.key, records).await?)
+    }
+
+    /// Writes a frame that the cursor does not tell of yet. Where the part has no room for it, a cursor ends that part
+    /// first. False where the budget or the receiver ended the reply: the frame comes with the next one.
+    async fn tell(&mut self, writer: &mut Writer, frame: &Frame) -> bool {
+        let frame = frame.encode();
+        if !writer.has_room(frame.len()) {
+            writer.frame(&self.cursor_frame());
+            let is_heard = writer.flush(&mut self.reading).await;
+            if !is_heard || writer.written >= self.question.budget {
+                return false;
+            }
+        }
+        writer.encoded(&frame);
+        true
     }
 
     fn is_wanted(&self, row: &FeedRow) -> bool {

@@ -1,7 +1,7 @@
 //! The reply to a sync: receipts, notices, then the feed, worst first.
 //!
-//! Frames go to a channel in parts of at least [`limits::FLUSH_BYTES`], each ending with a cursor, so that a
-//! reply that is cut anywhere leaves the device with a prefix. A reply that fits into the channel is written before
+//! Frames of the feed go to a channel in parts of at most [`limits::FLUSH_BYTES`], or of one item that is larger, each
+//! ending with a cursor, so that a reply that is cut anywhere leaves the device with a prefix. A reply that fits into the channel is written before
 //! anybody reads it: [`Parts::channel`] tells where one does not. Every statement reads what is newest, or what was
 //! newest when the group was written ([`super::ahead`]): a record that changes meanwhile leaves the feed up to the reply's
 //! last change or is told as it was, and comes with the next one.
@@ -197,12 +197,17 @@ const CURSOR_FRAME_BYTES: usize = 160;
 
 impl Writer {
     pub(super) fn frame(&mut self, frame: &Frame) {
-        self.pending.extend_from_slice(&frame.encode());
+        self.encoded(&frame.encode());
     }
 
-    /// Whether the next frame is better sent in a part of its own.
-    pub(super) fn is_full(&self) -> bool {
-        self.pending.len() + CURSOR_FRAME_BYTES >= limits::FLUSH_BYTES
+    /// A frame as it is sent.
+    pub(super) fn encoded(&mut self, frame: &[u8]) {
+        self.pending.extend_from_slice(frame);
+    }
+
+    /// Whether a frame of so many bytes and a cursor still belong to this part: to an empty one everything does.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.pending.is_empty() || self.pending.len() + bytes + CURSOR_FRAME_BYTES <= limits::FLUSH_BYTES
     }
 
     /// Sends what is pending, and lets go of the connection where that must wait: a slow phone holds none. False
