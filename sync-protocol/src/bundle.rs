@@ -118,6 +118,8 @@ pub fn claimed(bytes: &[u8]) -> Option<(DeviceId, u64)> {
 
 /// The label of `kid` (RFC 9052 §3.1), encoded.
 const KID: u8 = 4;
+/// Bytes of an ES256 signature (RFC 9053 §2.1).
+const SIGNATURE_BYTES: usize = 64;
 
 /// Reads the structure of a signed message: array, protected header, payload, signature.
 ///
@@ -182,6 +184,17 @@ impl Unverified {
         let protected = self.cose.protected.original_data.clone().unwrap_or_default();
         cbor::encode(&(serde_bytes::Bytes::new(&protected), serde_bytes::Bytes::new(&self.cose.signature)))
     }
+}
+
+/// The device that a proof names, where the proof has the shape of [`Unverified::proof`].
+pub fn proof_device(proof: &[u8]) -> Option<DeviceId> {
+    prepass::exact(proof, BOUNDS).ok()?;
+    let parts = prepass::elements(proof)?;
+    let [protected, signature] = parts.as_slice() else { return None };
+    let header = prepass::pairs(prepass::byte_string(protected)?)?;
+    let (_, kid) = header.into_iter().find(|(key, _)| *key == [KID])?;
+    let is_whole = prepass::byte_string(signature)?.len() == SIGNATURE_BYTES;
+    is_whole.then(|| uuid::Uuid::from_slice(prepass::byte_string(kid)?).ok()).flatten().map(DeviceId)
 }
 
 /// Decodes the payload of a bundle. Faults inside an operation are not looked for.

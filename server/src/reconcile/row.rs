@@ -38,10 +38,7 @@ impl Shape {
             class: class(view).number(),
             state: state_number(view.state),
             flags: flags(view),
-            place: view
-                .shown("position")
-                .and_then(sync_protocol::cbor::Raw::decode::<Position>)
-                .map(|position| geometry::place(position.lat_e7, position.lon_e7)),
+            place: place(view),
             unit: unit(view),
             is_hazard: view.record_type == Some(RecordType::Hazard),
             view: view.encode().into(),
@@ -96,6 +93,12 @@ pub(super) fn gone(row: &RecordRow, change: u64) -> RecordRow {
         view: View::default().encode().into(),
         ..row.clone()
     }
+}
+
+/// Where a record is, as a key; none where its place is not known.
+fn place(view: &View) -> Option<i64> {
+    let position: Position = view.shown("position").and_then(Raw::decode)?;
+    Some(geometry::place(position.lat_e7, position.lon_e7))
 }
 
 /// The unit that is shown to answer for a hazard: its people see it.
@@ -175,7 +178,7 @@ pub fn tallies(collection: i64, flags: i64, state: i64, class: i64, mut count: i
     }
 }
 
-/// State, class, flags and unit of a row with this view.
-pub fn derived(view: &View) -> (i64, i64, i64, Option<Uuid>) {
-    (state_number(view.state), class(view).number(), flags(view), unit(view))
+/// State, class, flags, place and unit of a row with this view.
+pub fn derived(view: &View) -> (i64, i64, i64, Option<i64>, Option<Uuid>) {
+    (state_number(view.state), class(view).number(), flags(view), place(view), unit(view))
 }

@@ -308,7 +308,7 @@ pub(super) fn collect_identities(
     Ok(())
 }
 
-fn identities(members: &[u8]) -> Vec<Identity> {
+pub(super) fn identities(members: &[u8]) -> Vec<Identity> {
     members.as_chunks::<32>().0.iter().map(|bytes| Identity(*bytes)).collect()
 }
 

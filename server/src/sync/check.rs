@@ -1,4 +1,10 @@
-//! Proving the ledger: every record folded again from its operations and compared with what is stored.
+//! Proving the ledger: every record folded again from its operations and compared with what is stored, and every run,
+//! receipt and quarantined operation compared with what it must be. Start at [`check`].
+//!
+//! What depends on the order in which things came is not proved: where a record was before it moved, notices, flags,
+//! times of receipt.
+
+mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,15 +12,16 @@ use std::sync::Arc;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sync_protocol::fold;
-use sync_protocol::ids::{Head, Identity, RecordId};
+use sync_protocol::ids::{DeviceId, Head, Identity, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::{Identified, Operation};
-use sync_protocol::view::{Disposition, View};
+use sync_protocol::view::{Disposition, PhotoState, PhotoView, View};
 
 use super::{Engine, SyncError, layers, tiles};
 use crate::domain::{Collection, District, disposition_of};
 use crate::reconcile;
-use crate::store::{CheckedRecord, NumberGap, Restore, StoredOperation};
+use crate::store::{CheckedDevice, CheckedOperation, CheckedRecord, NumberGap, Restore};
+use runs::{Runs, Sum};
 
 /// Lines of a list in the report.
 const LISTED: usize = 100;
@@ -108,18 +115,42 @@ impl Report {
 pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, SyncError> {
     let mut transaction = engine.store.read().await?;
     let (stored, quarantined) = transaction.operation_counts(district.key).await?;
-    let mut checker = Checker::default();
+    let mut checker = Checker { change: transaction.last_change(district.key).await?, ..Checker::default() };
     let mut after = RecordId(uuid::Uuid::nil());
     loop {
         let records = transaction.records_after(district.key, after, PAGE).await?;
         let Some(last) = records.last() else { break };
         after = last.record;
         let ids: Vec<RecordId> = records.iter().map(|record| record.record).collect();
-        let mut sets = transaction.operation_sets(district.key, &ids).await?;
+        let mut sets = transaction.checked_operations(district.key, &ids).await?;
+        let mut conflicts = transaction.checked_conflicts(district.key, &ids).await?;
+        let mut photos = transaction.checked_photos(district.key, &ids).await?;
         for record in records {
-            checker.record(&record, &sets.remove(&record.record).unwrap_or_default());
+            let beside = Beside {
+                conflicts: conflicts.remove(&record.record).unwrap_or_default(),
+                photos: photos.remove(&record.record).unwrap_or_default(),
+            };
+            checker.record(&record, &sets.remove(&record.record).unwrap_or_default(), &beside);
         }
     }
+    let beside = transaction.beside_counts(district.key).await?;
+    if beside != checker.beside {
+        let (conflicts, photos) = beside;
+        checker
+            .report
+            .fault(format!("{conflicts} conflicts and {photos} photos are stored, but not of records"));
+    }
+    let mut after = Identity([0; 32]);
+    loop {
+        let held = transaction.quarantine_after(district.key, after, PAGE).await?;
+        let Some(last) = held.last() else { break };
+        after = last.identity;
+        for operation in &held {
+            checker.stored(operation);
+        }
+    }
+    let runs = Runs::read(&mut transaction, district.key).await?;
+    checker.runs(&runs, &transaction.checked_devices(district.key).await?);
     let released = transaction.released(district.key).await?;
     let tallies = transaction.tallies(district.key).await?;
     checker.report.restores = transaction.restores(district.key).await?;
@@ -148,10 +179,29 @@ struct Checker {
     tallies: BTreeMap<String, i64>,
     /// Decisions that wrote off what can never be released.
     written_off: BTreeSet<Identity>,
+    /// The last change of the district.
+    change: u64,
+    /// Every operation, folded or in quarantine.
+    operations: Sum,
+    /// Conflicts and photos of records so far.
+    beside: (u64, u64),
+    /// Devices that an operation revoked.
+    revoked: BTreeSet<DeviceId>,
+}
+
+/// What stands beside the row of a record.
+struct Beside {
+    conflicts: Vec<(String, String)>,
+    photos: BTreeMap<PhotoHash, bool>,
 }
 
 impl Checker {
-    fn record(&mut self, record: &CheckedRecord, set: &[StoredOperation]) {
+    fn record(&mut self, record: &CheckedRecord, set: &[CheckedOperation], beside: &Beside) {
+        self.beside.0 += u64::try_from(beside.conflicts.len()).unwrap_or(0);
+        self.beside.1 += u64::try_from(beside.photos.len()).unwrap_or(0);
+        if record.change > self.change {
+            self.report.fault(format!("record {} is of a change that is still to come", record.record));
+        }
         let is_folded = matches!(
             Collection::from_number(record.collection),
             Some(Collection::Records | Collection::Devices | Collection::Rules)
@@ -164,11 +214,12 @@ impl Checker {
         }
         let mut operations = Vec::with_capacity(set.len());
         for stored in set {
+            if !self.stored(stored) {
+                continue;
+            }
             match Operation::decode(&stored.bytes) {
-                Ok(operation) if Identity::of(&stored.bytes) == stored.identity => {
-                    operations.push(Identified { identity: stored.identity, operation });
-                }
-                _ => self.report.fault(format!("operation {} is damaged", stored.identity)),
+                Ok(operation) => operations.push(Identified { identity: stored.identity, operation }),
+                Err(_) => self.report.fault(format!("operation {} cannot be read", stored.identity)),
             }
         }
         self.folded += u64::try_from(set.len()).unwrap_or(0);
@@ -180,21 +231,22 @@ impl Checker {
             self.report.fault(format!("record {} differs from its operations", record.record));
         }
         self.row(record, &view);
+        self.beside(record, &view, beside);
         for stored in set {
             let expected = fold::disposition(&view, stored.identity.head());
             *self.tally.entry(expected).or_default() += 1;
-            if disposition_of(stored.disposition) != Some(expected) {
+            if stored.disposition.and_then(disposition_of) != Some(expected) {
                 self.report.fault(format!(
-                    "operation {} of record {} is stored with disposition {}, but is {}",
+                    "operation {} of record {} is stored with another disposition than {}",
                     stored.identity,
                     record.record,
-                    stored.disposition,
                     expected.as_str()
                 ));
             }
             match kind_of(&operations, stored.identity) {
                 Some(Kind::Released) => drop(self.effective.insert(stored.identity, expected)),
                 Some(Kind::WrittenOff) => drop(self.written_off.insert(stored.identity)),
+                Some(Kind::DeviceRevoked) => drop(self.revoked.insert(DeviceId(record.record.0))),
                 _ => {}
             }
         }
@@ -202,6 +254,48 @@ impl Checker {
             self.report.records += 1;
             self.hasher.update(record.record.0.as_bytes());
             self.hasher.update(Sha256::digest(&record.view));
+        }
+    }
+
+    /// Whether a stored operation is the one that its identity names.
+    fn stored(&mut self, stored: &CheckedOperation) -> bool {
+        self.operations.add(stored.identity, stored.device, stored.sequence);
+        let is_whole = Identity::of(&stored.bytes) == stored.identity;
+        if !is_whole {
+            self.report.fault(format!("operation {} is damaged", stored.identity));
+        }
+        is_whole
+    }
+
+    /// The conflicts and photos of a record are those of its view.
+    fn beside(&mut self, record: &CheckedRecord, view: &View, beside: &Beside) {
+        let open = view.conflicts.iter().map(|it| (it.subject.as_str(), it.reason.as_str()));
+        let stored = beside.conflicts.iter().map(|(subject, reason)| (subject.as_str(), reason.as_str()));
+        if stored.collect::<BTreeSet<_>>() != open.collect::<BTreeSet<_>>() {
+            self.report.fault(format!("the open conflicts of record {} differ from its view", record.record));
+        }
+        let waits = |settled: &bool, photo: &PhotoView| *settled || photo.state == PhotoState::Named;
+        let is_same = beside.photos.keys().eq(view.photos.keys())
+            && beside.photos.values().zip(view.photos.values()).all(|(settled, photo)| waits(settled, photo));
+        if !is_same {
+            self.report.fault(format!("the photos of record {} differ from its view", record.record));
+        }
+    }
+
+    /// Every operation was signed in a run, and every run's operations are there; devices stand as they must.
+    fn runs(&mut self, runs: &Runs, devices: &[CheckedDevice]) {
+        runs.faults.iter().for_each(|fault| self.report.fault(fault.clone()));
+        if runs.signed != self.operations {
+            self.report.fault("the operations are not those of the runs that were signed".to_owned());
+        }
+        for CheckedDevice { device, is_revoked, head_sequence } in devices {
+            if *is_revoked != self.revoked.contains(device) {
+                self.report.fault(format!("whether device {device} is revoked differs from its operations"));
+            }
+            let known = runs.heads.iter().find(|(signer, _)| signer == device);
+            if known.map_or(0, |(_, head)| *head) != *head_sequence {
+                self.report.fault(format!("the head of device {device} is not that of its runs"));
+            }
         }
     }
 
@@ -225,7 +319,8 @@ impl Checker {
 
     /// What stands beside a view in its row follows from it, and is counted in the tallies.
     fn row(&mut self, record: &CheckedRecord, view: &View) {
-        if (record.state, record.class, record.flags, record.unit) != reconcile::derived(view) {
+        let row = (record.state, record.class, record.flags, record.place, record.unit);
+        if row != reconcile::derived(view) {
             self.report.fault(format!("the row of record {} differs from its view", record.record));
         }
         let mut count = |name: &str, by: i64| *self.tallies.entry(name.to_owned()).or_default() += by;
