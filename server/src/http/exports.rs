@@ -1,4 +1,5 @@
-//! `GET|POST /v1/exports/{export}`, `GET /v1/exports/{export}/file`: files of the map and of the ledger, whole or in parts.
+//! `GET|POST /v1/exports/{export}`, `GET /v1/exports/{export}/file`, `GET /v1/hazards.geojson`: files of the map and of the
+//! ledger, whole or in parts.
 //!
 //! `{export}` is a layer and a format with a point between them (`hazards.gpkg`), or the id of a file that was asked for
 //! before. What may be asked is in `asked`, how a file is sent in `sent`; how files are made is in [`crate::sync::exports`].
@@ -115,7 +116,41 @@ pub(super) async fn get(
         let job = find(&shared, &account, known).await?;
         return Ok(told(StatusCode::OK, &job));
     }
-    let request = request(&shared, &account, &name, &asked)?;
+    named(&shared, &account, &name, &asked, &headers).await
+}
+
+/// 隐患图层 The hazards as GeoJSON, sent piece by piece.
+///
+/// The same file as `GET /v1/exports/hazards.geojson`, under a name beside the list.
+#[utoipa::path(
+    get, path = "/v1/hazards.geojson", tag = "exports",
+    params(Asked),
+    responses(
+        (status = 200, description = "The hazards", body = Object, content_type = "application/geo+json"),
+        (status = 206, description = "The part of the file that was asked for", body = String, content_type = "application/octet-stream"),
+        (status = 202, description = "It is being made", body = Export),
+        (status = 304, description = "The reader has it"),
+    ),
+    extensions(("x-codes" = json!(["range-not-satisfiable", "storage-full"]))),
+)]
+pub(super) async fn hazards(
+    State(shared): State<Shared>,
+    account: Account,
+    Parameters(asked): Parameters<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    named(&shared, &account, "hazards.geojson", &asked, &headers).await
+}
+
+/// The file of a name: the one whose part somebody holds already, or one of this moment.
+async fn named(
+    shared: &Shared,
+    account: &Account,
+    name: &str,
+    asked: &Asked,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let request = request(shared, account, name, asked)?;
     let resumed = if headers.contains_key(header::RANGE) {
         let tag = headers.get(header::IF_RANGE).map(|tag| tag.to_str().unwrap_or_default());
         let tag = tag.and_then(|tag| tags(tag).next());
@@ -127,7 +162,7 @@ pub(super) async fn get(
         Some(job) => job,
         None => exports::ask(&shared.engine, &account.district, request).await?,
     };
-    give(&shared, &account, &job, &headers).await
+    give(shared, account, &job, headers).await
 }
 
 /// 预约导出 Asks for a file without waiting for it.

@@ -215,6 +215,7 @@ fn api() -> Router<Shared> {
         .route("/v1/photos", get(photos::list))
         .route("/v1/totals", get(totals::totals))
         .route("/v1/hazards", get(hazards::list).post(entry::hazard))
+        .route("/v1/hazards.geojson", get(exports::hazards))
         .route("/v1/exports/{export}", get(exports::get).post(exports::begin))
         .route("/v1/exports/{export}/file", get(exports::file))
         .route("/v1/hazards/{record}", get(hazards::one))

@@ -24,7 +24,7 @@ use super::problem::Problem;
     ),
     paths(
         super::totals::totals,
-        super::hazards::list, super::exports::get, super::exports::begin, super::exports::file, super::hazards::one, super::hazards::restore,
+        super::hazards::list, super::exports::hazards, super::exports::get, super::exports::begin, super::exports::file, super::hazards::one, super::hazards::restore,
         super::commands::offered, super::commands::command, super::commands::bulk,
         super::orders::list, super::orders::one, super::orders::html, super::orders::docx,
         super::events::stream, super::events::dangers, super::events::set_danger,

@@ -109,6 +109,7 @@ pub const TABLE: &[Row] = &[
     row("GET", "/v1/totals", Read, Scope::OwnUnit, SEE),
     row("GET", "/v1/hazards", Read, Scope::OwnUnit, SEE),
     row("POST", "/v1/hazards", Write, Scope::District, RECORD),
+    row("GET", "/v1/hazards.geojson", Export, Scope::OwnUnit, SEE),
     row("GET", "/v1/exports/{export}", Export, Scope::OwnUnit, SEE),
     row("POST", "/v1/exports/{export}", Export, Scope::OwnUnit, SEE),
     row("GET", "/v1/exports/{export}/file", Export, Scope::OwnUnit, SEE),

@@ -160,6 +160,8 @@ async fn hazards(server: &Server, office: &mut Office<'_>) -> Result<()> {
     office.does("GET /v1/orders/{order}/docx", &format!("{path}/docx"), &nothing, &row).await?;
     let (path, row) = ("/v1/exports/hazards.geojson", ["export.file"]);
     office.does("GET /v1/exports/{export}", path, &nothing, &row).await?;
+    let short = "/v1/hazards.geojson?severity=general";
+    office.does("GET /v1/hazards.geojson", short, &nothing, &row).await?;
     let asked = office.does("POST /v1/exports/{export}", "/v1/exports/hazards.csv", &nothing, &[]).await?;
     let path = format!("/v1/exports/{}/file", text(&asked, "id")?);
     office.does("GET /v1/exports/{export}/file", &path, &nothing, &row).await?;

@@ -137,7 +137,7 @@ async fn the_map_has_every_hazard_once_in_longitude_and_latitude() -> Result<()>
         let mut placeless = phone.report("serious");
         placeless.fields.remove("position");
         send(&mut phone, &[placeless]).await?;
-        let map = office.json("/v1/exports/hazards.geojson").await?;
+        let map = office.json("/v1/hazards.geojson").await?;
         assert_eq!(text(&map, "type"), "FeatureCollection");
         let features = rows(&map, "features")?;
         let ids: BTreeSet<&str> =
