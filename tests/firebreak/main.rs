@@ -42,6 +42,7 @@ mod restore;
 mod simulation;
 mod start;
 mod storage_full;
+mod store;
 mod tidy;
 mod tls;
 mod trust;
