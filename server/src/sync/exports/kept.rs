@@ -11,7 +11,8 @@ use sync_protocol::codes::Code;
 use sync_protocol::ids::DistrictId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ExportId, Job, KEPT, KEPT_IN_ALL, Parameters, State, WAITING};
+use super::request::Parameters;
+use super::{ExportId, Job, KEPT, KEPT_IN_ALL, State, WAITING};
 use crate::sync::sight::Sight;
 use crate::sync::{Engine, SyncError};
 
