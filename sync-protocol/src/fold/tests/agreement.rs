@@ -1,12 +1,10 @@
 //! The fold against the oracle, and the server's incremental path against the fold.
 
-use std::collections::BTreeMap;
-
 use super::generate::{Random, Shape, scenario};
+use super::met::Met;
 use crate::fold::{advance, disposition, fold, oracle};
-use crate::kind::Kind;
 use crate::operation::Identified;
-use crate::view::{Closure, Disposition, State, View};
+use crate::view::{Disposition, State, View};
 
 const MIXED: Shape = Shape { operations: 8, devices: 4, strange: 12, is_wild: false, kinds: &[] };
 
@@ -50,62 +48,6 @@ fn same(view: &View, set: &[Identified], what: &str) {
     }
 }
 
-/// How often each thing that must be met was met.
-#[derive(Default)]
-pub(super) struct Met(pub(super) BTreeMap<&'static str, u64>);
-
-impl Met {
-    fn count(&mut self, name: &'static str, is_met: bool) {
-        *self.0.entry(name).or_default() += u64::from(is_met);
-    }
-
-    pub(super) fn look(&mut self, set: &[Identified], view: &View) {
-        for reason in ["disputed", "ends-differ", "office-act-waits", "closure-unfounded"] {
-            self.count(reason, view.conflicts.iter().any(|conflict| conflict.reason == reason));
-        }
-        self.count("conflict with base", view.fields.values().any(|field| field.base.is_some()));
-        let has = |disposition| view.dispositions.values().any(|other| *other == disposition);
-        self.count("joined", has(Disposition::Joined));
-        self.count("merged", has(Disposition::Merged));
-        self.count("held operation", has(Disposition::Held));
-        self.count("held record", view.state == State::Held);
-        self.count("pending closure", view.closure == Some(Closure::Pending));
-        self.count("final closure", view.closure == Some(Closure::Final));
-        self.count("provisional", view.is_provisional);
-        self.count("not a hazard", view.state == State::Recorded);
-        self.count("withdrawn", !view.withdrawn.is_empty());
-        let kind = |operation: &Identified| operation.operation.kind.known();
-        self.count("release", set.iter().any(|operation| kind(operation) == Some(Kind::Released)));
-        let holds = |head| set.iter().any(|operation| operation.head() == head);
-        let lacks = |operation: &Identified| operation.operation.lacking.iter().any(|head| holds(*head));
-        self.count("lacking ancestor", set.iter().any(lacks));
-        let is = |kinds: &'static [Kind]| move |k: Option<Kind>| k.is_some_and(|k| kinds.contains(&k));
-        let cure = is(&[Kind::Rectified, Kind::MadeSafe, Kind::NotFound, Kind::Verified, Kind::Closed]);
-        let danger = is(&[Kind::Observed, Kind::VerificationFailed, Kind::Returned, Kind::Reopened]);
-        let (void, verify) = (is(&[Kind::Void]), is(&[Kind::Verified]));
-        let mut concurrent = |name, a: &dyn Fn(Option<Kind>) -> bool, b: &dyn Fn(Option<Kind>) -> bool| {
-            let is_met = set.iter().enumerate().any(|(at, one)| {
-                a(kind(one))
-                    && set.iter().enumerate().any(|(other, two)| {
-                        other != at
-                            && b(kind(two))
-                            && !oracle::sees(set, one, two)
-                            && !oracle::sees(set, two, one)
-                    })
-            });
-            self.count(name, is_met);
-        };
-        concurrent("concurrent cures", &cure, &cure);
-        concurrent("danger beside cure", &danger, &cure);
-        concurrent("void beside verify", &void, &verify);
-    }
-
-    pub(super) fn assert_all(&self) {
-        println!("{:?}", self.0);
-        assert!(self.0.values().all(|count| *count > 0), "not met: {:?}", self.0);
-    }
-}
-
 #[test]
 fn fold_equals_the_oracle_on_thousands_of_graphs_in_any_order() {
     let mut met = Met::default();
@@ -124,7 +66,7 @@ fn fold_equals_the_oracle_on_thousands_of_graphs_in_any_order() {
 
 #[test]
 fn incremental_path_equals_the_fold_after_every_arrival() {
-    let mut advanced = 0;
+    let (mut met, mut advanced) = (Met::default(), 0);
     for seed in 0..4_000 {
         let mut random = Random::new(seed + 1_000_000);
         let shape = Shape {
@@ -140,18 +82,22 @@ fn incremental_path_equals_the_fold_after_every_arrival() {
                 order.swap(at, random.below(at + 1));
             }
         }
-        let (_, steps) = arrive(&order, |view, so_far| same(view, so_far, &format!("seed {seed}")));
+        let (view, steps) = arrive(&order, |view, so_far| same(view, so_far, &format!("seed {seed}")));
         advanced += steps;
+        met.look(&set, &view);
     }
+    met.assert_all();
     println!("{advanced} steps without a fold");
     assert!(advanced > 5_000, "{advanced}");
 }
 
 #[test]
 fn every_operation_has_one_disposition_and_only_writers_have_another_than_applied() {
+    let mut met = Met::default();
     for seed in 0..500 {
-        let set = scenario(seed, Shape { operations: 10, ..MIXED });
+        let set = scenario(seed, Shape { operations: 10, is_wild: seed % 4 == 3, ..MIXED });
         let view = fold(&set);
+        met.look(&set, &view);
         let applied = set
             .iter()
             .filter(|operation| disposition(&view, operation.head()) == Disposition::Applied)
@@ -159,4 +105,5 @@ fn every_operation_has_one_disposition_and_only_writers_have_another_than_applie
         let expected = if view.state == State::Held { 0 } else { set.len() - view.dispositions.len() };
         assert_eq!(applied, expected, "seed {seed}");
     }
+    met.assert_situations_and(&["held operation", "joined", "merged", "values"]);
 }

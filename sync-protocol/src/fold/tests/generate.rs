@@ -143,6 +143,10 @@ pub(super) fn scenario(seed: u64, shape: Shape) -> Vec<Identified> {
             operation.kind = KindName::from(random.pick(&strange));
         }
         fill(&mut random, &mut operation, &made);
+        if !made.is_empty() && random.one_in(12) {
+            // A faulty app uses an id again, with other bytes.
+            operation.id = made[random.below(made.len())].operation.id;
+        }
         copies[device].push(made.len());
         made.push(identify(operation));
     }
@@ -230,8 +234,10 @@ fn fill(random: &mut Random, operation: &mut Operation, made: &[Identified]) {
             operation.fields.insert("photo".to_owned(), Raw::of(&photo(random).sha256));
         }
         Some(Kind::Released) => {
-            let kinds =
-                ["reported", "rectified", "observed", "verified", "commented", "levitated", "released"];
+            let kinds = [
+                "reported", "rectified", "observed", "verified", "graded", "commented", "levitated",
+                "released",
+            ];
             operation.fields.insert("effective_kind".to_owned(), Raw::of(&random.pick(&kinds)));
             operation.fields.insert("effective_author".to_owned(), Raw::of(&PersonId(Uuid::from_u128(9))));
             if !fields.is_empty() {

@@ -5,6 +5,7 @@ mod ancestry;
 mod cost;
 mod generate;
 mod laws;
+mod met;
 mod order;
 mod pairs;
 mod redaction;

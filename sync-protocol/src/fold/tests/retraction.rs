@@ -2,6 +2,7 @@
 
 use super::agreement::arrive;
 use super::generate::{Author, Shape, identify, scenario};
+use super::met::Met;
 use super::order::permutations;
 use crate::fold::{advance, fold, oracle};
 use crate::ids::Head;
@@ -35,16 +36,24 @@ fn decide(author: &mut Author, kind: Kind, before: &[Identified]) -> Operation {
 
 #[test]
 fn a_decision_taken_back_leaves_every_record_as_it_was() {
+    let mut met = Met::default();
     for seed in 0..400 {
         let shape = Shape { operations: 9, devices: 3, strange: 20, is_wild: seed % 4 == 3, kinds: &[] };
         let before = scenario(seed, shape);
+        met.look(&before, &fold(&before));
         for kind in DECISIONS {
             let mut author = Author::new(seed + 1_000_000);
             let mut set = before.clone();
             let decision = identify(decide(&mut author, *kind, &set));
             set.push(decision.clone());
-            let mut retraction = author.operation(Kind::Retracted, 91, &fold(&set).heads);
-            retraction.lacking = fold(&set).missing;
+            let decided = fold(&set);
+            // What was not a hazard, or was as it is now, shows nothing of the decision.
+            met.count(
+                kind.as_str(),
+                decided.state != fold(&before).state || decided.fields != fold(&before).fields,
+            );
+            let mut retraction = author.operation(Kind::Retracted, 91, &decided.heads);
+            retraction.lacking = decided.missing;
             set.push(identify(taking_back(retraction, &decision)));
             let (mut was, is) = (fold(&before), fold(&set));
             // Where nothing said so yet, the decision says that it is a hazard.
@@ -53,6 +62,7 @@ fn a_decision_taken_back_leaves_every_record_as_it_was() {
             assert_eq!(is, oracle::fold(&set), "seed {seed}, {kind}");
         }
     }
+    met.assert_situations_and(&DECISIONS.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
 }
 
 #[test]
