@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use sync_protocol::bundle::{self, Run};
 use sync_protocol::cbor::{self, Raw};
@@ -9,7 +10,7 @@ use sync_protocol::check;
 use sync_protocol::enrolment;
 use sync_protocol::exchange::{self, Frame, FrameReader, Receipt, RequestHeader};
 use sync_protocol::fold;
-use sync_protocol::ids::Chain;
+use sync_protocol::ids::{Chain, sha256};
 use sync_protocol::kind::{Kind, Signer};
 use sync_protocol::operation::{Identified, KindName, Operation};
 use sync_protocol::view::View;
@@ -238,10 +239,30 @@ fn every_golden_file_is_looked_at_by_a_test() {
     known.extend(messages::unsigned().into_iter().map(|(name, _)| name.to_owned()));
     let mut expected: BTreeSet<String> =
         known.iter().flat_map(|name| [format!("{name}.cbor"), format!("{name}.diag")]).collect();
-    expected.insert("README.md".into());
-    let found: BTreeSet<String> = fs::read_dir(files::project("fixtures/golden"))
+    expected.extend(["README.md".into(), "SHA256SUMS".into()]);
+    assert_eq!(golden_folder(), expected);
+}
+
+/// The names of all files in the folder of golden files.
+fn golden_folder() -> BTreeSet<String> {
+    fs::read_dir(files::project("fixtures/golden"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    assert_eq!(found, expected);
+        .collect()
+}
+
+#[test]
+fn no_golden_file_was_changed_or_removed_and_each_has_its_line_in_the_list() {
+    let list = files::text("fixtures/golden/SHA256SUMS");
+    let mut listed = BTreeSet::new();
+    for line in list.lines() {
+        let (hash, name) = line.split_once("  ").unwrap_or_else(|| panic!("not of sha256sum: {line}"));
+        let bytes = fs::read(files::project(&format!("fixtures/golden/{name}")))
+            .unwrap_or_else(|error| panic!("{name} is listed and cannot be read: {error}"));
+        assert_eq!(hex::encode(sha256(&bytes)), hash, "{name} was changed: phones hold what it was");
+        assert!(listed.insert(name.to_owned()), "{name} is listed twice");
+    }
+    let is_golden = |name: &String| Path::new(name).extension().is_some_and(|end| end == "cbor");
+    let found: BTreeSet<String> = golden_folder().into_iter().filter(is_golden).collect();
+    assert_eq!(found, listed, "a new file needs its line in fixtures/golden/SHA256SUMS");
 }
