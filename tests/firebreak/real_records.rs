@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use firebreak_tests::server::{Backend, Server};
+use fixtures::device::trust::Trust;
 use fixtures::replay::{self, Set};
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ async fn replays(set: Set, files: &[&str], rows: u64, backend: Backend) -> Resul
         set,
         files: files.iter().map(|file| folder.join(file)).collect(),
         server: server.url.clone(),
+        trust: Trust::Machine,
         token: server.token.clone(),
         devices: 4,
         seed: 1,

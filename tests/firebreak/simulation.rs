@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::server::{Backend, Server};
+use fixtures::device::trust::Trust;
 use fixtures::simulate::{self, Plan};
 use serde_json::json;
 use sync_protocol::codes::Code;
@@ -15,6 +16,7 @@ async fn the_table_of_a_simulation_says_what_a_check_of_the_ledger_says() -> Res
     let folder = tempfile::tempdir()?;
     let plan = Plan {
         server: server.url.clone(),
+        trust: Trust::Machine,
         token: server.token.clone(),
         devices: 6,
         days: 2,
