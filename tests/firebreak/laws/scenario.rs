@@ -22,16 +22,19 @@ pub(super) enum Schedule {
     ConcurrentCures,
     DangerAndCure,
     VoidAndVerify,
+    /// An author's copy named an ancestor and did not have it.
     LackingAncestor,
     Release,
     Fork,
     SameIdOtherBytes,
     LateDuplicateClose,
     PhotoVerified,
+    /// Of a later version.
+    UnknownKind,
 }
 
 impl Schedule {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::ConcurrentCures,
         Self::DangerAndCure,
         Self::VoidAndVerify,
@@ -41,6 +44,7 @@ impl Schedule {
         Self::SameIdOtherBytes,
         Self::LateDuplicateClose,
         Self::PhotoVerified,
+        Self::UnknownKind,
     ];
 }
 
@@ -184,6 +188,12 @@ impl Scenario {
                 let seen = seen.with("photo", &PhotoHash([7; 32]));
                 self.add(OFFICE, 0, seen);
             }
+            Schedule::UnknownKind => {
+                let mut later = self.operation(1, Kind::Observed, &[report]).with("severity", &"critical");
+                later.kind = "of_tomorrow".into();
+                self.add(1, 0, later);
+                self.act(2, Kind::Rectified, &[report]);
+            }
         }
     }
 
@@ -274,8 +284,11 @@ impl Scenario {
         let cure = |kind| matches!(kind, Kind::Rectified | Kind::MadeSafe | Kind::NotFound | Kind::Verified);
         let danger = |kind| matches!(kind, Kind::Observed | Kind::VerificationFailed);
         for (index, one) in self.steps.iter().enumerate() {
-            let Some(kind) = one.made.operation.kind.known() else { continue };
-            if !one.made.operation.lacking.is_empty() {
+            let Some(kind) = one.made.operation.kind.known() else {
+                found.insert(S::UnknownKind);
+                continue;
+            };
+            if one.made.operation.lacking.iter().any(|head| self.is_below(one, *head)) {
                 found.insert(S::LackingAncestor);
             }
             if kind == Kind::Released {
@@ -311,6 +324,31 @@ impl Scenario {
             }
         }
         found
+    }
+
+    /// Whether some author lacked the operation of these bytes.
+    pub(super) fn is_lacked(&self, bytes: &[u8]) -> bool {
+        let head = Identity::of(bytes).head();
+        self.steps.iter().any(|step| step.made.operation.lacking.contains(&head))
+    }
+
+    /// What the author of these bytes says that they lacked.
+    pub(super) fn lacking(&self, bytes: &[u8]) -> &[Head] {
+        let step = self.steps.iter().find(|step| step.bytes == bytes);
+        step.map_or(&[], |step| &step.made.operation.lacking)
+    }
+
+    /// Whether this is an ancestor of a step, by name: whether or not it ever came.
+    fn is_below(&self, step: &Step, ancestor: Head) -> bool {
+        let mut open: Vec<Head> = step.made.operation.heads.clone();
+        while let Some(head) = open.pop() {
+            if head == ancestor {
+                return true;
+            }
+            let named = self.steps.iter().find(|step| step.made.head() == head);
+            open.extend(named.into_iter().flat_map(|step| step.made.operation.heads.clone()));
+        }
+        false
     }
 
     /// Whether a later step had seen an earlier one.
