@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
-use sqlx::AssertSqlSafe;
 use sync_protocol::bundle::{self, Run};
 use sync_protocol::ids::{Chain, PhotoHash};
 use sync_protocol::kind::Kind;
@@ -85,7 +84,7 @@ async fn check_finds_what_was_done_to_any_part_of_the_ledger() -> Result<()> {
         server.check().await?;
         for (table, damage, fault) in DAMAGES {
             let kept = format!("CREATE TABLE kept AS SELECT * FROM {table}");
-            server.execute(AssertSqlSafe(kept)).await?;
+            server.execute_text(kept).await?;
             server.execute(*damage).await.with_context(|| format!("{backend:?}: {damage}"))?;
             let (succeeded, found) = server.command(&["check"]).await?;
             ensure!(
@@ -98,7 +97,7 @@ async fn check_finds_what_was_done_to_any_part_of_the_ledger() -> Result<()> {
                 "DROP TABLE kept".to_owned(),
             ];
             for statement in restore {
-                server.execute(AssertSqlSafe(statement)).await?;
+                server.execute_text(statement).await?;
             }
             server.check().await.with_context(|| format!("{backend:?}: behind {damage}"))?;
         }

@@ -6,25 +6,37 @@ use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 use serde_json::Value;
-use sqlx::Connection as _;
 use sync_protocol::ids::{BundleHash, Chain, Identity};
 use sync_protocol::operation::Operation;
 
-/// Lets the database refuse the rows that this condition describes.
-async fn refuse(server: &Server, table: &str, condition: &str) -> Result<()> {
-    let mut ledger =
-        sqlx::SqliteConnection::connect(&format!("sqlite://{}", server.ledger()?.display())).await?;
-    let trigger = format!(
-        "CREATE TRIGGER refuse_{table} BEFORE INSERT ON {table} WHEN {condition} \
-         BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
-    );
-    sqlx::query(sqlx::AssertSqlSafe(trigger)).execute(&mut ledger).await?;
-    Ok(())
+/// Lets the database refuse the rows of a table, or those of one operation.
+async fn refuse(server: &Server, table: &str, operation: Option<Identity>) -> Result<()> {
+    let trigger = format!("CREATE TRIGGER refuse_{table} BEFORE INSERT ON {table}");
+    if server.database().is_none() {
+        let condition = operation.map_or("1 = 1".to_owned(), |it| format!("NEW.identity = x'{it}'"));
+        let body = "BEGIN SELECT RAISE(ABORT, 'refused by a test'); END";
+        return server.execute_text(format!("{trigger} WHEN {condition} {body}")).await;
+    }
+    let condition = operation.map_or("true".to_owned(), |it| format!("NEW.identity = '\\x{it}'"));
+    let body = "BEGIN RAISE EXCEPTION 'refused by a test'; END";
+    let function =
+        format!("CREATE FUNCTION refuse_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$");
+    server.execute_text(function).await?;
+    server
+        .execute_text(format!("{trigger} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse_{table}()"))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bundle_that_cannot_be_written_costs_itself_and_no_number_twice() -> Result<()> {
-    let server = Server::start(Backend::Sqlite).await?;
+    for backend in Backend::ALL {
+        one_bundle(backend).await.with_context(|| format!("on {backend:?}"))?;
+    }
+    Ok(())
+}
+
+async fn one_bundle(backend: Backend) -> Result<()> {
+    let server = Server::start(backend).await?;
     let (mut revoked, mut carrier) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
     let own: Vec<Operation> = (0..3).map(|_| revoked.report("general")).collect();
     let [first, second, third] = [0, 1, 2].map(|nth: usize| revoked.seal(std::slice::from_ref(&own[nth])));
@@ -36,7 +48,7 @@ async fn a_bundle_that_cannot_be_written_costs_itself_and_no_number_twice() -> R
     // The first waits: nothing connects it to the trusted point until the second comes.
     carrier.sync(&[first, third]).await?;
     let bad = carrier.report("serious");
-    refuse(&server, "operations", &format!("NEW.identity = x'{}'", Identity::of(&bad.encode()))).await?;
+    refuse(&server, "operations", Some(Identity::of(&bad.encode()))).await?;
     let bad = carrier.seal(&[bad]);
     let good = carrier.reports(2);
     let reply = carrier.sync(&[&bad, &second, &good]).await?;
@@ -51,13 +63,17 @@ async fn a_bundle_that_cannot_be_written_costs_itself_and_no_number_twice() -> R
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_noted_beside_a_bundle_costs_no_bundle() -> Result<()> {
-    let server = Server::start(Backend::Sqlite).await?;
-    let mut phone = Phone::enrol(&server).await?;
-    refuse(&server, "refused", "1 = 1").await?;
-    let good = phone.reports(2);
-    let reply = phone.sync(&[good.as_slice(), b"no bundle"]).await?;
-    ensure!(reply.receipts().len() == 1 && reply.refused().len() == 1, "{reply:?}");
-    server.check().await?;
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        refuse(&server, "refused", None).await?;
+        let good = phone.reports(2);
+        let reply = phone.sync(&[good.as_slice(), b"no bundle"]).await?;
+        ensure!(reply.receipts().len() == 1 && reply.refused().len() == 1, "{backend:?}: {reply:?}");
+        let kept: Vec<(Vec<u8>,)> = server.rows("SELECT bundle FROM refused").await?;
+        ensure!(kept.is_empty(), "{backend:?}: it was noted");
+        server.check().await?;
+    }
     Ok(())
 }
 

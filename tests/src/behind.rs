@@ -13,7 +13,13 @@ impl Server {
     }
 
     /// A statement behind the server's back.
-    pub async fn execute(&self, sql: impl sqlx::SqlSafeStr) -> Result<()> {
+    pub async fn execute(&self, sql: &'static str) -> Result<()> {
+        self.execute_text(sql.to_owned()).await
+    }
+
+    /// A statement that a test puts together.
+    pub async fn execute_text(&self, sql: String) -> Result<()> {
+        let sql = sqlx::AssertSqlSafe(sql);
         match self.database() {
             None => {
                 sqlx::query(sql).execute(&mut self.sqlite().await?).await?;

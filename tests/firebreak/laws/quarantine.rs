@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::phone::{Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
-use sqlx::Connection as _;
 use sync_protocol::codes::Code;
 use sync_protocol::ids::{Identity, PhotoHash};
 use sync_protocol::kind::Kind;
@@ -72,16 +71,19 @@ async fn a_quarantined_cure_blocks_nothing_and_takes_effect_where_it_is_released
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_number_of_bad_items_blocks_a_phone() -> Result<()> {
-    let server = Server::start(Backend::Sqlite).await?;
-    let mut phone = Phone::enrol(&server).await?;
-    for round in 0..3_u8 {
-        let bad = (0..1_000_u16).map(|number| [&[0x1c, round][..], &number.to_be_bytes()].concat()).collect();
-        let bad = phone.seal_bytes(bad);
-        let good = phone.reports(1);
-        ensure!(phone.sync(&[bad, good]).await?.receipts().len() == 2);
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        for round in 0..3_u8 {
+            let bad =
+                (0..1_000_u16).map(|number| [&[0x1c, round][..], &number.to_be_bytes()].concat()).collect();
+            let bad = phone.seal_bytes(bad);
+            let good = phone.reports(1);
+            ensure!(phone.sync(&[bad, good]).await?.receipts().len() == 2);
+        }
+        let checked = server.check().await?;
+        ensure!(count(&checked, "quarantined") == 3_000 && count(&checked, "applied") == 4, "{checked}");
     }
-    let checked = server.check().await?;
-    ensure!(count(&checked, "quarantined") == 3_000 && count(&checked, "applied") == 4, "{checked}");
     Ok(())
 }
 
@@ -136,7 +138,14 @@ async fn what_is_at_fault_in_a_name_is_left_out_or_written_off_with_a_reason() -
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tallies_of_a_page_follow_what_a_release_becomes() -> Result<()> {
-    let server = Server::start(Backend::Sqlite).await?;
+    for backend in Backend::ALL {
+        tallies(backend).await?;
+    }
+    Ok(())
+}
+
+async fn tallies(backend: Backend) -> Result<()> {
+    let server = Server::start(backend).await?;
     let office = server.client()?;
     let (mut phone, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
     let report = phone.report("serious");
@@ -155,14 +164,12 @@ async fn the_tallies_of_a_page_follow_what_a_release_becomes() -> Result<()> {
     let checked = server.check().await?;
     ensure!(count(&checked, "conflict") == 3, "{checked}");
     // `check` reads the tallies that pages show; one that drifted is a fault.
-    let sqlite = format!("sqlite://{}", server.ledger()?.display());
-    let mut ledger = sqlx::SqliteConnection::connect(&sqlite).await?;
     for name in ["hazards", "open:serious", "state:reported", "conflicts", "disposition:conflict"] {
-        let change = "UPDATE tallies SET amount = amount + $2 WHERE name = $1";
-        sqlx::query(change).bind(name).bind(1_i64).execute(&mut ledger).await?;
+        let change = |by: i64| format!("UPDATE tallies SET amount = amount + {by} WHERE name = '{name}'");
+        server.execute_text(change(1)).await?;
         let (is_good, report) = server.command(&["check"]).await?;
         ensure!(!is_good && report.to_string().contains(name), "{name}: {report}");
-        sqlx::query(change).bind(name).bind(-1_i64).execute(&mut ledger).await?;
+        server.execute_text(change(-1)).await?;
     }
     server.check().await?;
     Ok(())
