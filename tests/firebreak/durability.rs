@@ -39,7 +39,7 @@ async fn every_connection_of_the_pool_syncs_at_every_commit() -> Result<()> {
 async fn a_sync_of_the_log_lies_between_request_and_receipt() -> Result<()> {
     const BUNDLES: usize = 20;
     if std::process::Command::new("strace").arg("-V").output().is_err() {
-        println!("SKIPPED: strace is not installed");
+        fixtures::skipped("strace is not installed");
         return Ok(());
     }
     let mut server = Server::prepare(Backend::Sqlite, TempDir::with_prefix("firebreak-trace")?).await?;
@@ -52,7 +52,7 @@ async fn a_sync_of_the_log_lies_between_request_and_receipt() -> Result<()> {
     );
     if let Err(error) = server.resume().await {
         ensure!(server.log_text().contains("ptrace"), "{error:#}");
-        println!("SKIPPED: strace may not trace here: {}", server.log_text());
+        fixtures::skipped(&format!("strace may not trace here: {}", server.log_text().trim()));
         return Ok(());
     }
     let mut phone = Phone::enrol(&server).await?;

@@ -106,7 +106,7 @@ async fn all_is_well(server: &Server, phone: &Phone, pushed: &Pushed) -> Result<
 #[tokio::test]
 async fn a_full_disk_is_answered_507_and_recovers_by_itself() -> Result<()> {
     let Some(disk) = Disk::mount(48)? else {
-        println!("SKIPPED: no small disk can be mounted here (needs root)");
+        fixtures::skipped("no small disk can be mounted here (needs root)");
         return Ok(());
     };
     let folder = TempDir::new_in(disk.folder.path())?;
@@ -147,7 +147,7 @@ async fn a_ledger_at_its_own_bound_is_answered_507_and_goes_on_with_a_wider_one(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_photo_meets_a_full_disk_and_goes_on_where_it_was_once_there_is_room() -> Result<()> {
     let Some(disk) = Disk::mount(48)? else {
-        println!("SKIPPED: no small disk can be mounted here (needs root)");
+        fixtures::skipped("no small disk can be mounted here (needs root)");
         return Ok(());
     };
     let mut server = Server::prepare(Backend::Sqlite, TempDir::new_in(disk.folder.path())?).await?;
@@ -176,7 +176,7 @@ const FILED: usize = 4_000;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_for_which_there_is_no_room_is_refused_and_leaves_nothing_behind() -> Result<()> {
     let Some(disk) = Disk::mount(96)? else {
-        println!("SKIPPED: no small disk can be mounted here (needs root)");
+        fixtures::skipped("no small disk can be mounted here (needs root)");
         return Ok(());
     };
     let mut server = Server::prepare(Backend::Sqlite, TempDir::new_in(disk.folder.path())?).await?;

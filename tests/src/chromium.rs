@@ -17,7 +17,7 @@ pub fn is_there(what: &str, packages: &[&str]) -> bool {
     needed.extend(packages.iter().map(|package| folder.join(package)));
     let missing = needed.into_iter().find(|path: &std::path::PathBuf| !path.exists());
     if let Some(path) = &missing {
-        eprintln!("skipped: {what}, there is no {}", path.display());
+        fixtures::skipped(&format!("{what}, there is no {}", path.display()));
     }
     missing.is_none()
 }

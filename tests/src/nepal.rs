@@ -25,7 +25,7 @@ pub fn real_data(set: &str) -> Option<PathBuf> {
     let folder = given.unwrap_or_else(|| root.join("../shared/data")).join(set);
     let is_there = folder.is_dir();
     if !is_there {
-        eprintln!("skipped: the real data {set} is not at {}", folder.display());
+        fixtures::skipped(&format!("the real data {set} is not at {}", folder.display()));
     }
     is_there.then_some(folder)
 }

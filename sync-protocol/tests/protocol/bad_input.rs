@@ -197,7 +197,7 @@ fn the_pre_pass_takes_exactly_the_published_examples_that_are_deterministic_and_
         .map_or_else(|| files::project("../shared/data"), std::path::PathBuf::from)
         .join("cbor-vectors/rfc8949-appendixA");
     if !data.is_dir() {
-        println!("skipped: cbor-vectors is not in the data folder");
+        files::skipped("cbor-vectors is not in the data folder");
         return;
     }
     let bounds = Bounds { depth: 16, items: 1_024 };

@@ -1,6 +1,7 @@
 //! Where the files of the project are, and how a missing golden file comes to be.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +20,16 @@ pub(crate) fn project(path: &str) -> PathBuf {
 /// A text file of the project.
 pub(crate) fn text(path: &str) -> String {
     fs::read_to_string(project(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Says that the running test is skipped, on a line of the file that `make test` shows at its end.
+pub(crate) fn skipped(why: &str) {
+    let line = format!("{}: {why}\n", std::thread::current().name().unwrap_or("a test"));
+    eprint!("skipped: {line}");
+    if let Some(path) = std::env::var_os("FIREBREAK_SKIPPED") {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
 }
 
 /// The golden file of this name. `make` is called where the file is missing and may be written.

@@ -115,7 +115,7 @@ async fn a_table_whose_columns_nobody_knows_is_refused_with_what_to_do() -> Resu
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_geopackage_that_gdal_makes_of_nepal_is_the_same_grid() -> Result<()> {
     if Command::new("ogr2ogr").arg("--version").stdout(Stdio::null()).status().await.is_err() {
-        println!("skipped: ogr2ogr (Debian package gdal-bin) is not installed");
+        fixtures::skipped("ogr2ogr (Debian package gdal-bin) is not installed");
         return Ok(());
     }
     let Some(folder) = super::real::folder("nepal-osm-power") else { return Ok(()) };

@@ -17,7 +17,7 @@ pub(crate) fn folder(set: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: the real lines {set} are not at {}", folder.display());
+    fixtures::skipped(&format!("the real lines {set} are not at {}", folder.display()));
     None
 }
 

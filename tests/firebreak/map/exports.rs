@@ -251,7 +251,7 @@ async fn every_format_is_read_by_two_gdals_as_the_ledger_has_it() -> Result<()> 
             compare(of, &seen.with_context(|| format!("{}{}", of.name, of.query))?, &scene.ledger)?;
             match by_ogr(&path, of.number, of.description).await? {
                 Some(seen) => compare(of, &seen, &scene.ledger).context("Debian's GDAL")?,
-                None => println!("skipped: ogr2ogr (Debian package gdal-bin) is not installed"),
+                None => fixtures::skipped("ogr2ogr (Debian package gdal-bin) is not installed"),
             }
         }
     }
@@ -263,7 +263,7 @@ const VALIDATOR: &str = "/usr/lib/python3/dist-packages/osgeo_utils/samples/vali
 
 async fn validated(path: &Path) -> Result<()> {
     if !Path::new(VALIDATOR).exists() {
-        println!("skipped: validate_gpkg (Debian package python3-gdal) is not installed");
+        fixtures::skipped("validate_gpkg (Debian package python3-gdal) is not installed");
         return Ok(());
     }
     let arguments = [VALIDATOR, "--extra", "--warning-as-error"];

@@ -46,7 +46,7 @@ async fn translated(path: &Path) -> Result<Option<PathBuf>> {
     let mut command = Command::new("ogr2ogr");
     command.args(["-f", "GeoJSON", "-lco", "COORDINATE_PRECISION=12"]).arg(&out).arg(&from);
     let Ok(done) = command.stdin(Stdio::null()).output().await else {
-        println!("skipped: ogr2ogr (Debian package gdal-bin) is not installed");
+        fixtures::skipped("ogr2ogr (Debian package gdal-bin) is not installed");
         return Ok(None);
     };
     ensure!(done.status.success(), "{from}: {}", String::from_utf8_lossy(&done.stderr));

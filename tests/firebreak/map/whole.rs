@@ -81,7 +81,7 @@ async fn read(folder: &Path) -> Result<Vec<(&'static str, Read)>> {
         Ok(done) if !String::from_utf8_lossy(&done.stderr).contains("No module named") => {
             bail!("Debian's GDAL: {}", String::from_utf8_lossy(&done.stderr));
         }
-        _ => println!("skipped: GDAL for Python (Debian package python3-gdal) is not installed"),
+        _ => fixtures::skipped("GDAL for Python (Debian package python3-gdal) is not installed"),
     }
     Ok(all)
 }

@@ -55,7 +55,7 @@ async fn gdal(arguments: &[&str], token: &str) -> Result<Option<Vec<u8>>> {
     command.args(arguments).args(["--config", "GDAL_HTTP_USERPWD", &format!("qgis:{token}")]);
     let output = match command.stdin(Stdio::null()).kill_on_drop(true).output().await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: ogr2ogr (Debian package gdal-bin) is not installed");
+            fixtures::skipped("ogr2ogr (Debian package gdal-bin) is not installed");
             return Ok(None);
         }
         output => output?,
