@@ -81,55 +81,125 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The code of a file without comments and without its tests, which come last.
+/// The code of a file without comments and without its modules of tests, wherever they stand.
+///
+/// The source is formatted: a module ends at the first line that closes a brace at its own indentation.
 fn production_code(text: &str) -> String {
-    let kept = text.split("#[cfg(test)]").next().unwrap_or_default();
-    kept.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
-}
-
-/// The first path segments that follow `prefix`, groups included: `crate::{a, b::c}` gives `a` and `b`.
-fn roots_after(code: &str, prefix: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (at, _) in code.match_indices(prefix) {
-        let preceded =
-            code[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
-        if preceded {
+    let mut kept = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push(line.split("//").next().unwrap_or_default());
             continue;
         }
-        let rest = &code[at + prefix.len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => found.extend(group_roots(group)),
-            None => found.extend(identifier(rest)),
+        while lines.next_if(|line| line.trim_start().starts_with("#[")).is_some() {}
+        let is_module = |line: &&str| {
+            let item = line.trim_start().trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+            item.starts_with("mod ")
+        };
+        // Anything else that only tests have is looked at like the rest: a false alarm is better than a miss.
+        let Some(module) = lines.next_if(is_module) else { continue };
+        if module.trim_end().ends_with('{') {
+            let indentation = &module[..module.len() - module.trim_start().len()];
+            let end = format!("{indentation}}}");
+            lines.by_ref().find(|line| *line == end);
         }
     }
-    found
+    kept.join("\n")
+}
+
+/// The words of a path as far as it goes, with each branch of its groups: `crate::{a, b::c}` gives `crate::a` and
+/// `crate::b::c`.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let mut path = Vec::new();
+    let mut rest = text.trim_start();
+    loop {
+        if let Some(group) = rest.strip_prefix('{') {
+            let tails = branches(group).into_iter().flat_map(paths);
+            return tails.map(|tail| [path.clone(), tail].concat()).collect();
+        }
+        let Some(word) = identifier(rest) else {
+            path.extend(rest.starts_with('*').then(|| "*".to_owned()));
+            return vec![path];
+        };
+        rest = &rest[word.len()..];
+        path.push(word);
+        match rest.strip_prefix("::") {
+            Some(more) => rest = more.trim_start(),
+            None => return vec![path],
+        }
+    }
 }
 
 fn identifier(text: &str) -> Option<String> {
-    let word: String = text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     (!word.is_empty()).then_some(word)
 }
 
-fn group_roots(group: &str) -> Vec<String> {
-    let mut roots = Vec::new();
-    let mut depth = 0_usize;
-    let mut start = 0;
+/// The parts of a group, of which the opening brace is taken off.
+fn branches(group: &str) -> Vec<&str> {
+    let (mut found, mut depth, mut start) = (Vec::new(), 0_usize, 0);
     for (at, c) in group.char_indices() {
         match c {
             '{' => depth += 1,
             '}' if depth > 0 => depth -= 1,
             '}' => {
-                roots.extend(identifier(&group[start..at]));
+                found.push(&group[start..at]);
                 break;
             }
             ',' if depth == 0 => {
-                roots.extend(identifier(&group[start..at]));
+                found.push(&group[start..at]);
                 start = at + 1;
             }
             _ => {}
         }
     }
-    roots
+    found.retain(|branch| !branch.trim().is_empty());
+    found
+}
+
+/// The top-level modules that code names, given the module it stands in: by `crate::`, or by as many `super::` as lead
+/// to the top. `*` where it takes everything from there.
+fn modules_used(code: &str, module: &[String]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for start in ["crate::", "self::", "super::"] {
+        for (at, _) in code.match_indices(start) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            found.extend(paths(&code[at..]).iter().filter_map(|path| top_of(path, module)));
+        }
+    }
+    found
+}
+
+/// The top-level module that a path leads to.
+fn top_of(path: &[String], module: &[String]) -> Option<String> {
+    let mut place = module.to_vec();
+    for word in path {
+        match word.as_str() {
+            "crate" => place.clear(),
+            "self" => {}
+            "super" => drop(place.pop()),
+            name => {
+                place.push(name.to_owned());
+                break;
+            }
+        }
+    }
+    place.into_iter().next()
+}
+
+/// The module that a file of the server is, from the top: `server/src/a/b.rs` and `server/src/a/b/mod.rs` are `a::b`.
+fn module_path(file: &Path) -> Option<Vec<String>> {
+    let relative = file.strip_prefix(root().join("server/src")).ok()?.with_extension("");
+    let mut words: Vec<String> =
+        relative.components().filter_map(|part| part.as_os_str().to_str().map(str::to_owned)).collect();
+    if words.last().is_some_and(|last| last == "mod") {
+        words.pop();
+    }
+    Some(words)
 }
 
 fn layer_of(module: &str) -> Option<usize> {
@@ -138,42 +208,71 @@ fn layer_of(module: &str) -> Option<usize> {
 
 /// The top-level module that a file of the server belongs to; none for `lib.rs`, which only lists them.
 fn server_module(path: &Path) -> Option<String> {
-    let relative = path.strip_prefix(root().join("server/src")).ok()?;
-    let first = relative.components().next()?.as_os_str().to_str()?;
-    let module = first.strip_suffix(".rs").unwrap_or(first);
-    (module != "lib").then(|| module.to_owned())
+    module_path(path)?.into_iter().next().filter(|module| module != "lib")
+}
+
+/// What is wrong with the arrows of one file.
+fn wrong_arrows(path: &Path, text: &str) -> Vec<String> {
+    let Some(words) = module_path(path) else { return Vec::new() };
+    let Some(module) = words.first().filter(|module| *module != "lib") else { return Vec::new() };
+    let Some(layer) = layer_of(module) else { return vec![format!("module {module} has no row in LAYERS")] };
+    let mut code = production_code(text);
+    if module == "main" {
+        code = code.replace("firebreak::", "crate::");
+    }
+    let used = modules_used(&code, &words);
+    let is_wrong = |other: &&String| {
+        let is_granted = WITHIN_A_ROW.contains(&(module.as_str(), other.as_str()));
+        let is_above = layer_of(other).is_some_and(|theirs| theirs <= layer);
+        *other != module && !is_granted && (is_above || *other == "*")
+    };
+    used.iter().filter(is_wrong).map(|other| format!("{}: {module} uses {other}", path.display())).collect()
 }
 
 #[test]
 fn dependencies_of_the_server_point_one_way() {
-    let mut wrong = Vec::new();
-    for path in files_under(&root().join("server/src"), "rs") {
-        let Some(module) = server_module(&path) else { continue };
-        let Some(layer) = layer_of(&module) else {
-            wrong.push(format!("module {module} has no row in LAYERS"));
-            continue;
-        };
-        let code = production_code(&read(&path));
-        let mut used = roots_after(&code, "crate::");
-        if module == "main" {
-            used.extend(roots_after(&code, "firebreak::"));
-        }
-        for other in used.iter().filter(|other| **other != module) {
-            let is_granted = WITHIN_A_ROW.contains(&(module.as_str(), other.as_str()));
-            if !is_granted && layer_of(other).is_some_and(|theirs| theirs <= layer) {
-                wrong.push(format!("{}: {module} uses {other}", path.display()));
-            }
-        }
-    }
+    let files = files_under(&root().join("server/src"), "rs");
+    let wrong: Vec<String> = files.iter().flat_map(|path| wrong_arrows(path, &read(path))).collect();
     assert!(wrong.is_empty(), "arrows that point back or sideways:\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn every_form_of_import_is_seen() {
     let code = "use crate::store::Store;\nuse crate::{sync, domain::{ids, Position}, http::Router};\n\
-                let x = crate::validate::check(); use mycrate::app; use other::crate::web;";
-    let expected = ["domain", "http", "store", "sync", "validate"].map(str::to_owned).into();
-    assert_eq!(roots_after(code, "crate::"), expected);
+                let x = crate::validate::check(); use mycrate::app; use other::crate::web;\n\
+                use super::super::{super::tls, near, super::{keys::Ring, time}};\n\
+                use super::beside; use self::below::Thing; use super::super::super::tiles::*;";
+    let module = ["grid", "assemble", "tables"].map(str::to_owned);
+    let expected = ["domain", "grid", "http", "keys", "store", "sync", "tiles", "time", "tls", "validate"];
+    assert_eq!(modules_used(code, &module), expected.map(str::to_owned).into());
+    assert_eq!(modules_used("use super::*;", &module), ["grid".to_owned()].into());
+    assert_eq!(modules_used("use super::*;", &module[..1]), ["*".to_owned()].into());
+}
+
+#[test]
+fn an_arrow_that_points_back_is_found_below_tests_and_behind_supers() {
+    let file = root().join("server/src/grid/mod.rs");
+    let below = "#[cfg(test)]\nmod tests;\n#[cfg(test)]\nmod more {\n    use crate::http::x;\n}\nfn f() {}\n";
+    assert_eq!(wrong_arrows(&file, below), Vec::<String>::new(), "what tests use is theirs");
+    for arrow in ["use crate::http::Router;", "use super::http::Router;", "fn g() { crate::sync::x() }"] {
+        let wrong = wrong_arrows(&file, &format!("{below}{arrow}\n"));
+        assert_eq!(wrong.len(), 1, "{arrow} below modules of tests: {wrong:?}");
+    }
+    let deep = root().join("server/src/geometry/track.rs");
+    assert_eq!(wrong_arrows(&deep, "use super::super::http::Router;\n").len(), 1);
+    assert_eq!(wrong_arrows(&deep, "use super::http::Router;\n"), Vec::<String>::new(), "geometry's own");
+    assert_eq!(wrong_arrows(&deep, "use super::super::*;\n").len(), 1, "everything of the top");
+    assert_eq!(wrong_arrows(&deep, "// use crate::http;\n"), Vec::<String>::new());
+}
+
+#[test]
+fn modules_of_tests_are_left_out_wherever_they_stand() {
+    let text = "use one;\n#[cfg(test)]\n#[expect(x)]\nmod tests {\n    fn a() {\n        two\n    }\n}\n\
+                fn three() {}\nmod inner {\n    #[cfg(test)]\n    mod tests {\n        four\n    }\n    five\n}\n";
+    let code = production_code(text);
+    for (word, is_kept) in [("one", true), ("two", false), ("three", true), ("four", false), ("five", true)] {
+        assert_eq!(names(&code, word), is_kept, "{word}: {code}");
+    }
 }
 
 #[test]
@@ -285,6 +384,16 @@ fn no_source_leaves_a_door_open() {
             assert!(door.is_none(), "{}: {line}", path.display());
             previous = line;
         }
+    }
+}
+
+#[test]
+fn a_test_that_is_skipped_says_so_where_it_is_seen() {
+    // What a passing test prints is shown to nobody: `fixtures::skipped` and its like write it to a file.
+    for path in sources() {
+        let text = read(&path);
+        let is_printed = text.to_lowercase().contains(concat!("println!(\"skip", "ped"));
+        assert!(!is_printed, "{} only prints that a test is skipped", path.display());
     }
 }
 
