@@ -358,6 +358,11 @@ mod tests {
     }
 
     #[test]
+    fn a_phone_may_take_nothing_for_as_long_as_the_protocol_says() {
+        assert_eq!(Settings::default().stall_timeout_s, limits::STALL_SECONDS);
+    }
+
+    #[test]
     fn default_positions_are_read_exactly_and_bad_ones_named() {
         let mut settings =
             Settings { default_positions: "42.3594,-71.0587; 0,0".to_owned(), ..Settings::default() };

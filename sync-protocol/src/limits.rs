@@ -41,6 +41,14 @@ pub const PHOTOS: usize = 32;
 pub const PHOTO_BYTES: u64 = 32 << 20;
 /// Bytes of a photo that a device best sends in one request: what a broken connection costs at most.
 pub const PHOTO_CHUNK_BYTES: usize = 256 << 10;
+/// Bytes of a photo that may be sent whole, by `PUT`.
+pub const PHOTO_WHOLE_BYTES: u64 = 2 << 20;
+/// Pixels of one photo.
+pub const PHOTO_PIXELS: u64 = 100_000_000;
+/// Pixels of either side of one photo.
+pub const PHOTO_SIDE: u32 = 30_000;
+/// Photos that one reply asks for.
+pub const PHOTOS_WANTED: u32 = 32;
 /// Photos of one device that no record names yet.
 pub const UNNAMED_PHOTOS: u64 = 64;
 /// Bytes of them.
@@ -74,6 +82,12 @@ pub const BUDGET_DEFAULT: u64 = 1 << 20;
 /// Bytes of items and leaves, before compression, from behind one cursor up to and with the next; a larger item stands
 /// alone. A reply is flushed behind each.
 pub const FLUSH_BYTES: usize = 4 << 10;
+/// Notices of one reply.
+pub const NOTICES: u32 = 200;
+/// Bytes of notices of one reply after which no other follows: one tells two values.
+pub const NOTICE_BYTES: u32 = 128 << 10;
+/// Ranges of missing sequences of one reply.
+pub const MISSING_RANGES: usize = 200;
 /// Seconds for which a device may take nothing of a reply; then the server ends the connection.
 pub const STALL_SECONDS: u64 = 60;
 /// Devices keep what they sent for so many days where no backup is set up (`safe_through` absent).

@@ -32,8 +32,6 @@ use crate::sync::sight::Sight;
 
 /// Uploads that are read at a time.
 pub(super) const UPLOADS_AT_ONCE: usize = 64;
-/// Bytes of a photo that may be sent whole.
-const PUT_BYTES: u64 = 2 << 20;
 
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
@@ -258,7 +256,7 @@ pub(super) async fn put(
     };
     let mut parts = Pieces { body: request.into_body().into_data_stream(), pending: BytesMut::new() };
     let mut bytes = BytesMut::new();
-    let mut room = PUT_BYTES;
+    let mut room = limits::PHOTO_WHOLE_BYTES;
     while let Some(part) = parts.next(room).await? {
         room -= u64::try_from(part.len()).unwrap_or(room);
         bytes.extend_from_slice(&part);

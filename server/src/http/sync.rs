@@ -47,8 +47,7 @@ pub(super) async fn sync(
         Some(cursor) => Cursor::decode(cursor, &shared.engine.keys, presenter.district.key)?,
         None => Cursor::default(),
     };
-    let budget =
-        header.budget.unwrap_or(limits::BUDGET_DEFAULT).clamp(limits::BUDGET_MIN, limits::BUDGET_MAX);
+    let budget = budget(header.budget);
     let asked = Asked { changes: cursor.changes, budget };
     let broken = request.broken.map(|(bytes, code)| (bytes.to_vec(), code));
     let taken = take(&shared, &presenter, (&header, asked), &request.bundles, broken, received_ms).await?;
@@ -80,6 +79,11 @@ pub(super) async fn sync(
         presenter: standing.presenter,
     };
     Ok(reply(&shared, question, reading, reply_encoding).await?)
+}
+
+/// The budget of a reply: what the header names, or the nearer of the bounds.
+fn budget(named: Option<u64>) -> u64 {
+    named.unwrap_or(limits::BUDGET_DEFAULT).clamp(limits::BUDGET_MIN, limits::BUDGET_MAX)
 }
 
 /// What became of the bundles of a request.
@@ -267,4 +271,28 @@ fn stream(waiting: mpsc::Receiver<Part>, compressor: Compressor) -> Body {
             None => Some((compressor.finish(), (waiting, None))),
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_protocol::limits::{BUDGET_DEFAULT, BUDGET_MAX, BUDGET_MIN};
+
+    use super::budget;
+
+    #[test]
+    fn a_budget_out_of_its_range_is_the_nearer_bound() {
+        for (named, expected) in [
+            (None, BUDGET_DEFAULT),
+            (Some(0), BUDGET_MIN),
+            (Some(BUDGET_MIN - 1), BUDGET_MIN),
+            (Some(BUDGET_MIN), BUDGET_MIN),
+            (Some(BUDGET_MIN + 1), BUDGET_MIN + 1),
+            (Some(BUDGET_MAX - 1), BUDGET_MAX - 1),
+            (Some(BUDGET_MAX), BUDGET_MAX),
+            (Some(BUDGET_MAX + 1), BUDGET_MAX),
+            (Some(u64::MAX), BUDGET_MAX),
+        ] {
+            assert_eq!(budget(named), expected, "{named:?}");
+        }
+    }
 }

@@ -11,13 +11,10 @@ use std::io::Cursor;
 use image::{ImageDecoder, ImageFormat, ImageReader};
 use jiff::civil::DateTime;
 use sync_protocol::codes::Code;
+use sync_protocol::limits;
 
 pub use thumbnail::{SIDES, thumbnail};
 
-/// Pixels of a photo: a phone's largest sensor mode.
-pub const PIXELS: u64 = 100_000_000;
-/// Pixels of a side.
-pub const SIDE: u32 = 30_000;
 /// Pixels of a photo that a thumbnail is made of: decoding takes four bytes of memory for each.
 pub const THUMBNAIL_PIXELS: u64 = 50_000_000;
 
@@ -121,7 +118,10 @@ pub fn examine(bytes: &[u8]) -> Result<Examined, Code> {
         if width == 0 || height == 0 {
             return Err(Code::PhotoNotImage);
         }
-        if width > SIDE || height > SIDE || u64::from(width) * u64::from(height) > PIXELS {
+        if width > limits::PHOTO_SIDE
+            || height > limits::PHOTO_SIDE
+            || u64::from(width) * u64::from(height) > limits::PHOTO_PIXELS
+        {
             return Err(Code::PhotoTooManyPixels);
         }
     }

@@ -1,6 +1,7 @@
 //! What is an image, what is too large, what a camera says, and what a thumbnail leaves out.
 
 use image::{ExtendedColorType, ImageEncoder as _, RgbImage};
+use sync_protocol::limits::{PHOTO_PIXELS, PHOTO_SIDE};
 
 use super::*;
 
@@ -108,10 +109,11 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[test]
 fn pixels_are_bounded_at_n_and_n_plus_one() {
+    assert_eq!(PHOTO_PIXELS, 10_000 * 10_000);
     assert_eq!(examine(&png_head(10_000, 10_000)).map(|found| found.size), Ok(Some((10_000, 10_000))));
     assert_eq!(examine(&png_head(10_001, 10_000)), Err(Code::PhotoTooManyPixels));
-    assert_eq!(examine(&png_head(SIDE, 1)).map(|found| found.size), Ok(Some((SIDE, 1))));
-    assert_eq!(examine(&png_head(SIDE + 1, 1)), Err(Code::PhotoTooManyPixels));
+    assert_eq!(examine(&png_head(PHOTO_SIDE, 1)).map(|found| found.size), Ok(Some((PHOTO_SIDE, 1))));
+    assert_eq!(examine(&png_head(PHOTO_SIDE + 1, 1)), Err(Code::PhotoTooManyPixels));
     assert_eq!(examine(&png_head(0, 1)), Err(Code::PhotoNotImage));
     // More than a thumbnail is made of is not even decoded.
     assert_eq!(thumbnail(&png_head(10_000, 5_001), 320), Err(Code::PhotoNoThumbnail));

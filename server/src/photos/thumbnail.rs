@@ -7,7 +7,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
 use sync_protocol::codes::Code;
 
-use super::{Format, SIDE, THUMBNAIL_PIXELS};
+use super::{Format, THUMBNAIL_PIXELS};
 
 /// The longest sides, in pixels, that thumbnails may have.
 pub const SIDES: [u32; 3] = [160, 320, 1_280];
@@ -25,8 +25,8 @@ pub fn thumbnail(bytes: &[u8], side: u32) -> Result<Vec<u8>, Code> {
     let format = Format::of(bytes).and_then(Format::decoded_as).ok_or(none)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
-    limits.max_image_width = Some(SIDE);
-    limits.max_image_height = Some(SIDE);
+    limits.max_image_width = Some(sync_protocol::limits::PHOTO_SIDE);
+    limits.max_image_height = Some(sync_protocol::limits::PHOTO_SIDE);
     limits.max_alloc = Some(DECODING_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|_broken| none)?;

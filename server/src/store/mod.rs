@@ -85,7 +85,7 @@ pub use placements::{OnLine, PlacementRow};
 pub use predicates::is_exact;
 pub use presenters::PresenterRow;
 pub use proposals::{OpenProposal, ProposalAt, ProposalRow};
-pub use quarantine::Quarantined;
+pub use quarantine::{Quarantined, REFUSED_KEPT};
 pub use reach::reach;
 pub use reports::{RedactedFile, ReportRow};
 pub use runs::{PlacedOperation, RunSpan, SignedRun, StoredOperation};

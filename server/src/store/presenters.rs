@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_protocol::ids::{DeviceId, PersonId, PhotoHash};
+use sync_protocol::limits;
 use uuid::Uuid;
 
 use super::rows::Keys as _;
 use super::{AreaVersion, StoreError, Transaction, each_backend};
 use crate::domain::{Device, DeviceRow, DistrictKey};
-
-/// Photos that one reply asks for: more than a phone uploads before it syncs again, and a list that leaves room in the
-/// smallest budget.
-const PHOTOS: i64 = 32;
 
 /// How one presenter stands.
 #[derive(Clone, Debug)]
@@ -50,7 +47,7 @@ impl Transaction {
                 " FROM (SELECT sha256 FROM photos WHERE photos.district = devices.district \
                  AND photos.device = devices.device AND is_settled = 0 ORDER BY record, sha256 LIMIT 0 + ",
             );
-            query.push_bind(PHOTOS).push(") AS missing) AS photos FROM devices WHERE district = ");
+            query.push_bind(i64::from(limits::PHOTOS_WANTED)).push(") AS missing) AS photos FROM devices WHERE district = ");
             query.push_bind(district.0).push(" AND device");
             Db::push_ids(&mut query, ids.iter().map(|id| id.0));
             query.push(") AS lacking WHERE photos IS NOT NULL");

@@ -21,7 +21,7 @@ pub struct Quarantined {
 }
 
 /// Refused bundles that a district keeps.
-const REFUSED_KEPT: i64 = 400;
+pub const REFUSED_KEPT: i64 = 400;
 const FORGET_REFUSED: &str = "DELETE FROM refused WHERE district = $1 AND bundle IN (SELECT bundle FROM refused \
      WHERE district = $1 ORDER BY received_ms DESC, bundle LIMIT 1000000 OFFSET $2 + 0)";
 const RELEASE: &str = "UPDATE quarantine SET released_by = $3, record = $4 \

@@ -13,7 +13,7 @@ use crate::reconcile::Arrival;
 use crate::store::{Lineage, PresenterRow, RefusedRow, StoreError, Transaction, Visit};
 
 /// Bytes of a refused bundle that are kept.
-const REFUSED_BYTES: usize = 256 << 10;
+pub const REFUSED_BYTES: usize = 256 << 10;
 
 /// What one request wants written.
 #[derive(Debug, Default)]

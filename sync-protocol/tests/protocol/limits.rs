@@ -317,41 +317,112 @@ fn the_deepest_value_of_an_operation_fits_into_a_reply() {
     assert!(verdict(&operation_bytes(Kind::Reported)).is_ok());
 }
 
-#[test]
-fn every_limit_is_enforced_here_or_by_the_server() {
-    /// What only a server can enforce: sizes of bodies, replies, codes, areas, imported files.
-    const SERVER: &[&str] = &[
-        "BODY_BYTES",
-        "UNNAMED_BODY_BYTES",
-        "DECODED_BODY_BYTES",
-        "BUDGET_MIN",
-        "BUDGET_MAX",
+const BAD_LIMITS: &str = "tests/firebreak/bad_input/limits.rs";
+const REPLIES: &str = "tests/firebreak/bad_input/replies.rs";
+const DAYS: &str = "tests/firebreak/bad_input/days.rs";
+const UPLOADS: &str = "tests/firebreak/bad_input/uploads.rs";
+const ENROLMENT: &str = "tests/firebreak/bad_input/enrolment.rs";
+const GRID: &str = "server/src/grid/tests/limits.rs";
+const PIXELS: &str = "server/src/photos/tests.rs";
+
+/// What only a server or a device can enforce, and the test that shows it: sizes of bodies, replies, codes, areas,
+/// photos, imported files; days.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("BODY_BYTES", BAD_LIMITS, "a_request_holds_at_its_limits_and_is_rejected_beyond_them"),
+    ("UNNAMED_BODY_BYTES", BAD_LIMITS, "a_request_holds_at_its_limits_and_is_rejected_beyond_them"),
+    ("DECODED_BODY_BYTES", BAD_LIMITS, "a_request_holds_at_its_limits_and_is_rejected_beyond_them"),
+    ("ENROL_BODY_BYTES", BAD_LIMITS, "an_area_and_an_enrolment_hold_at_their_limits"),
+    ("AREA_BOXES", BAD_LIMITS, "an_area_and_an_enrolment_hold_at_their_limits"),
+    ("BUDGET_MIN", "server/src/http/sync.rs", "a_budget_out_of_its_range_is_the_nearer_bound"),
+    ("BUDGET_MAX", "server/src/http/sync.rs", "a_budget_out_of_its_range_is_the_nearer_bound"),
+    (
         "BUDGET_DEFAULT",
+        REPLIES,
+        "a_header_that_names_no_budget_gets_the_default_and_another_gets_what_it_names",
+    ),
+    ("NOTICES", REPLIES, "one_notice_more_than_a_reply_tells_is_told_once_those_are_acknowledged"),
+    ("NOTICE_BYTES", REPLIES, "long_notices_come_up_to_their_bytes_and_the_rest_with_later_replies"),
+    ("MISSING_RANGES", REPLIES, "a_reply_names_the_first_missing_ranges_up_to_its_limit"),
+    (
         "FLUSH_BYTES",
-        "STALL_SECONDS",
+        "tests/firebreak/faults.rs",
+        "a_reply_cut_at_any_4_kib_leaves_a_prefix_by_severity_and_goes_on",
+    ),
+    ("STALL_SECONDS", "server/src/config.rs", "a_phone_may_take_nothing_for_as_long_as_the_protocol_says"),
+    (
         "VIEW_BYTES",
-        "KEEP_DAYS_WITHOUT_BACKUP",
-        "ENROL_CODE_BYTES",
-        "ENROL_CODE_MINUTES",
-        "ENROL_BODY_BYTES",
-        "AREA_BOXES",
+        "sync-protocol/tests/protocol/limits.rs",
+        "a_view_is_sent_whole_at_the_limit_and_abridged_above_it",
+    ),
+    ("KEEP_DAYS_WITHOUT_BACKUP", DAYS, "a_device_keeps_what_it_sent_for_its_days_where_there_is_no_backup"),
+    ("UPLOAD_DAYS", DAYS, "an_upload_or_an_unnamed_photo_stays_for_its_days_and_goes_after_them"),
+    ("UNNAMED_PHOTO_DAYS", DAYS, "an_upload_or_an_unnamed_photo_stays_for_its_days_and_goes_after_them"),
+    ("ENROL_CODE_BYTES", ENROLMENT, "a_code_of_a_byte_more_or_less_is_no_code"),
+    ("ENROL_CODE_MINUTES", ENROLMENT, "a_code_is_good_in_its_last_minute_and_not_in_the_next"),
+    (
         "PHOTO_CHUNK_BYTES",
+        "tests/firebreak/photos/uploads.rs",
+        "a_connection_cut_in_a_chunk_costs_at_most_that_chunk",
+    ),
+    ("PHOTO_WHOLE_BYTES", UPLOADS, "a_photo_is_sent_whole_up_to_the_limit_and_in_parts_above_it"),
+    ("UNNAMED_PHOTO_BYTES", UPLOADS, "bytes_of_photos_that_no_record_names_are_bounded_at_n_and_n_plus_1"),
+    (
         "UNNAMED_PHOTOS",
-        "UNNAMED_PHOTO_BYTES",
-        "UPLOAD_DAYS",
-        "UNNAMED_PHOTO_DAYS",
-        "LINE_VERTICES",
-        "REGION_VERTICES",
-        "REFERENCE_TEXT_BYTES",
-    ];
+        "tests/firebreak/photos/uploads.rs",
+        "photos_that_no_record_names_are_bounded_at_n_and_n_plus_one",
+    ),
+    (
+        "PHOTOS_WANTED",
+        "tests/firebreak/photos/uploads.rs",
+        "a_reply_asks_for_thirty_two_photos_at_a_time_and_for_all_in_the_end",
+    ),
+    ("PHOTO_PIXELS", PIXELS, "pixels_are_bounded_at_n_and_n_plus_one"),
+    ("PHOTO_SIDE", PIXELS, "pixels_are_bounded_at_n_and_n_plus_one"),
+    ("LINE_VERTICES", GRID, "a_line_has_at_most_so_many_vertices"),
+    ("REGION_VERTICES", GRID, "a_region_has_at_most_so_many_vertices"),
+    ("REFERENCE_TEXT_BYTES", GRID, "a_text_has_at_most_so_many_bytes_and_no_control_characters"),
+];
+
+/// Whether a source names this as a whole word.
+fn names(source: &str, word: &str) -> bool {
+    source.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
+}
+
+/// Whether a source has this test.
+fn has_test(source: &str, name: &str) -> bool {
+    let Some((before, _)) = source.split_once(&format!("fn {name}(")) else { return false };
+    let before = before.trim_end().trim_end_matches("async").trim_end();
+    let attribute = before.lines().next_back().unwrap_or_default().trim_start();
+    attribute.starts_with("#[test]") || attribute.starts_with("#[tokio::test")
+}
+
+#[test]
+fn every_limit_has_a_test_here_or_where_it_is_enforced() {
     let here = files::text("sync-protocol/tests/protocol/limits.rs");
     let source = files::text("sync-protocol/src/limits.rs");
-    let names = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
-    let mut count = 0;
-    for name in names {
-        let is_here = here.contains(&format!("holds(limits::{name}"));
-        assert!(is_here != SERVER.contains(&name), "{name} is tested nowhere, or in two places");
-        count += 1;
+    let limits: BTreeSet<&str> =
+        source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect();
+    assert!(limits.len() > 25, "{} limits", limits.len());
+    for name in &limits {
+        let is_here = here.split("holds(limits::").skip(1).any(|rest| {
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+            end.is_some_and(|end| &rest[..end] == *name)
+        });
+        let elsewhere = ELSEWHERE.iter().filter(|(limit, ..)| limit == name).count();
+        assert_eq!(usize::from(is_here) + elsewhere, 1, "{name} is tested nowhere, or in two places");
     }
-    assert!(count > 25, "{count} limits");
+    for (name, file, test) in ELSEWHERE {
+        assert!(limits.contains(name), "{name} is no limit");
+        let source = files::text(file);
+        assert!(has_test(&source, test), "{file} has no test {test}");
+        assert!(names(&source, name), "{file} does not name {name}");
+    }
+}
+
+#[test]
+fn a_test_is_found_by_its_name_and_a_mere_function_is_not() {
+    let source = "#[test]\nfn one() {}\n#[tokio::test(flavor = \"x\")]\nasync fn two() {}\nfn three() {}\n";
+    assert!(has_test(source, "one") && has_test(source, "two"));
+    assert!(!has_test(source, "three") && !has_test(source, "four"));
+    assert!(names("limits::NAME + 1", "NAME") && !names("OTHER_NAME, NAMES", "NAME"));
 }

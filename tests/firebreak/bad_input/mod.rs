@@ -2,7 +2,7 @@
 //!
 //! [`Yard`] sends each bad thing together with a good bundle, and holds that the good one was taken, that the
 //! ledger checks, and that nothing but what the row says has changed. A scenario is played on both databases;
-//! [`coverage`] holds that every code of the catalogue is received in one.
+//! [`coverage`] holds that every code of the catalogue is received in one, [`page`] that every row has its tests.
 
 #[cfg(test)]
 mod bundles;
@@ -10,16 +10,29 @@ mod bundles;
 mod chains;
 mod coverage;
 #[cfg(test)]
+mod days;
+#[cfg(test)]
+mod enrolment;
+#[cfg(test)]
 mod imports;
+#[cfg(test)]
+mod kept;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod operations;
+mod page;
+#[cfg(test)]
+mod replies;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod slots;
 mod store;
+#[cfg(test)]
+mod uploads;
 
 use std::sync::Arc;
 

@@ -1,12 +1,14 @@
 //! Faults inside an operation: it is quarantined alone, with a code that its author is told.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::district::{Ledger, OFFICE, Team};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::Backend;
 use sync_protocol::cbor::Raw;
 use sync_protocol::codes::Code;
-use sync_protocol::ids::{Head, RecordId};
+use sync_protocol::ids::{Chain, Head, RecordId};
 use sync_protocol::kind::Kind;
+use sync_protocol::limits::NAME_BYTES;
 use sync_protocol::operation::Operation;
 
 use super::{Yard, on_both};
@@ -157,6 +159,46 @@ pub(super) async fn shape_and_values(backend: Backend) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_of_shape_or_value_quarantines_one_operation_with_its_code() -> Result<()> {
     on_both(shape_and_values).await
+}
+
+/// What the office decides names a field of a record: no longer than a field's own name.
+async fn named_fields(backend: Backend) -> Result<()> {
+    let mut yard = Yard::new(backend).await?;
+    let record = RecordId(yard.bad.id());
+    let act = |phone: &mut Phone, kind: Kind, length: usize| {
+        phone.on(record, kind, []).with("field", &"x".repeat(length)).with("value", &"杉木")
+    };
+    let kinds = [Kind::Resolved, Kind::Restored];
+    // Signed by a phone, which may sign neither: the name is looked at first.
+    let mut rows = Vec::new();
+    for kind in kinds {
+        for (length, code) in [(NAME_BYTES, Code::KindNotForDevices), (NAME_BYTES + 1, Code::NameTooLong)] {
+            rows.push(("named", act(&mut yard.bad, kind, length).encode(), Some(code)));
+        }
+    }
+    yard.quarantines(&rows).await?;
+    yard.settled(0, 4, 0).await?;
+    // Signed by the server, as after a restore.
+    let team = Team::new()?;
+    let fresh = Ledger::open(&yard.server).await?.district("signed", &team).await?;
+    let mut first = 1_000;
+    for kind in kinds {
+        for (length, code) in [(NAME_BYTES, None), (NAME_BYTES + 1, Some(Code::NameTooLong))] {
+            let bytes = act(&mut yard.bad, kind, length).encode();
+            let bundle = fresh.seal(&team, OFFICE, (first, Chain([7; 32])), vec![bytes]);
+            first += 1_000;
+            let receipts = fresh.push(0, &[bundle]).await?.receipts();
+            let receipt = receipts.first().context("no receipt")?;
+            let found = receipt.exceptions.iter().find_map(|(.., found)| found.as_deref());
+            ensure!(found == code.map(Code::as_str), "{kind:?} of {length}: {receipt:?}");
+        }
+    }
+    yard.server.check().await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_that_an_office_act_names_is_no_longer_than_a_name() -> Result<()> {
+    on_both(named_fields).await
 }
 
 pub(super) async fn long_tracks(backend: Backend) -> Result<()> {

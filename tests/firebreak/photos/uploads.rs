@@ -19,7 +19,8 @@ use sync_protocol::exchange::{RequestHeader, encode_request};
 use sync_protocol::ids::{PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::limits::{
-    BUDGET_MIN, PHOTO_BYTES, PHOTO_CHUNK_BYTES, UNNAMED_PHOTO_DAYS, UNNAMED_PHOTOS, UPLOAD_DAYS,
+    BUDGET_MIN, PHOTO_BYTES, PHOTO_CHUNK_BYTES, PHOTOS_WANTED, UNNAMED_PHOTO_DAYS, UNNAMED_PHOTOS,
+    UPLOAD_DAYS,
 };
 
 use super::{File, report, state};
@@ -338,12 +339,12 @@ async fn a_server_killed_in_the_middle_goes_on_where_it_was() -> Result<()> {
 /// budget; what it leaves out, it names once those before are there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_asks_for_thirty_two_photos_at_a_time_and_for_all_in_the_end() -> Result<()> {
-    const AT_A_TIME: usize = 32;
+    let at_a_time = usize::try_from(PHOTOS_WANTED)?;
     for backend in Backend::ALL {
         let server = Server::start(backend).await?;
         let mut phone = Phone::enrol(&server).await?;
         let files: Vec<File> = (0..70).map(|seed| File::new(seed, 300)).collect();
-        for files in files.chunks(AT_A_TIME) {
+        for files in files.chunks(at_a_time) {
             let named: Vec<_> = files.iter().map(|file| file.named("before")).collect();
             report(&mut phone, &named).await?;
         }
@@ -352,7 +353,7 @@ async fn a_reply_asks_for_thirty_two_photos_at_a_time_and_for_all_in_the_end() -
             let header = RequestHeader { budget: Some(BUDGET_MIN), ..phone.header() };
             let reply = phone.client.sync(encode_request::<Vec<u8>>(&header, &[])).await?;
             let wanted = reply.wanted_photos();
-            ensure!(wanted.len() == left.len().min(AT_A_TIME), "{} of {} wanted", wanted.len(), left.len());
+            ensure!(wanted.len() == left.len().min(at_a_time), "{} of {} wanted", wanted.len(), left.len());
             for file in files.iter().filter(|file| wanted.contains(&file.hash)) {
                 ensure!(left.remove(&file.hash), "{} is wanted again", file.hash);
                 file.upload(&phone.client).await?;
