@@ -10,7 +10,7 @@ use firebreak_tests::server::Backend;
 use sync_protocol::codes::Code;
 
 use super::super::idempotency;
-use super::{bundles, chains, imports, limits, notices, operations, requests, store};
+use super::{bundles, chains, imports, limits, notices, operations, requests, slots, store};
 
 type Scenario = (&'static str, Pin<Box<dyn Future<Output = Result<()>> + Send>>);
 
@@ -35,7 +35,7 @@ fn scenarios(backend: Backend) -> Vec<Scenario> {
         ("requests::office", Box::pin(requests::office(backend))),
         ("idempotency::keys", Box::pin(idempotency::keys(backend))),
         ("idempotency::tags", Box::pin(idempotency::tags(backend))),
-        ("requests::too_many_at_once", Box::pin(requests::too_many_at_once(backend))),
+        ("slots::at_once", Box::pin(slots::at_once(backend))),
         ("requests::too_slow", Box::pin(requests::too_slow(backend))),
         ("imports::files_and_rows", Box::pin(imports::files_and_rows(backend))),
         ("limits::of_requests", Box::pin(limits::of_requests(backend))),

@@ -302,23 +302,6 @@ async fn the_office_routes_name_what_is_wrong() -> Result<()> {
     on_both(office).await
 }
 
-pub(super) async fn too_many_at_once(backend: Backend) -> Result<()> {
-    let server = Server::start_with(backend, &[("FIREBREAK_SYNC_AT_ONCE", "0")]).await?;
-    let mut phone = Phone::enrol(&server).await?;
-    let bundle = phone.reports(1);
-    let reply = phone.client.post_bytes("/v1/sync", phone.request(&[bundle]), &[SEQUENCE]).await?;
-    ensure!(reply.status == 429, "{}", reply.status);
-    ensure!(reply.code().as_deref() == Some(Code::TooManyRequests.as_str()), "{:?}", reply.code());
-    let checked = server.check().await?;
-    ensure!(checked.get("records") == Some(&json!(0)), "{checked}");
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_requests_at_once_than_the_server_reads_are_answered_429() -> Result<()> {
-    on_both(too_many_at_once).await
-}
-
 pub(super) async fn too_slow(backend: Backend) -> Result<()> {
     let server = Server::start_with(backend, &[("FIREBREAK_REQUEST_TIMEOUT_S", "1")]).await?;
     let phone = Phone::enrol(&server).await?;

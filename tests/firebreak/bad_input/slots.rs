@@ -44,7 +44,7 @@ impl Held {
     }
 }
 
-async fn at_once(backend: Backend) -> Result<()> {
+pub(super) async fn at_once(backend: Backend) -> Result<()> {
     let server = Server::start_with(backend, &[("FIREBREAK_SYNC_AT_ONCE", "2")]).await?;
     let (mut one, mut two, mut third) =
         (Phone::enrol(&server).await?, Phone::enrol(&server).await?, Phone::enrol(&server).await?);
