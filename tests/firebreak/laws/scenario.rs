@@ -135,25 +135,7 @@ impl Scenario {
                 cure.lacking = vec![report];
                 self.add(2, 0, cure);
             }
-            Schedule::Release => {
-                let text = self.dice.chance(50);
-                let mut bad = self.operation(1, Kind::Rectified, &[report]).with("measures", &"清理");
-                if text {
-                    bad = bad.with("remarks", &"坏\0字");
-                } else {
-                    bad.author = self.team[OFFICE];
-                }
-                let identity = Identity::of(&bad.encode());
-                self.add(1, 0, bad);
-                self.steps.last_mut().unwrap().is_quarantined = true;
-                let fields = Fields::from([("measures", Raw::of(&"清理"))]);
-                let fields = Raw::from_checked(&sync_protocol::operation::encode_fields(&fields));
-                let mut release = self.operation(OFFICE, Kind::Released, &[report]);
-                release = release.with("operation", &identity).with("effective_kind", &"rectified");
-                release = release.with("effective_author", &self.team[1]);
-                release.fields.insert("effective_fields", fields);
-                self.add(OFFICE, 0, release);
-            }
+            Schedule::Release => self.release(report),
             Schedule::Fork => {
                 let first = self.operation(1, Kind::Observed, &[report]).with("severity", &"general");
                 self.add(1, 0, first);
@@ -195,6 +177,27 @@ impl Scenario {
                 self.act(2, Kind::Rectified, &[report]);
             }
         }
+    }
+
+    /// A cure that is quarantined, for its text or its author, and its release.
+    fn release(&mut self, report: Head) {
+        let text = self.dice.chance(50);
+        let mut bad = self.operation(1, Kind::Rectified, &[report]).with("measures", &"清理");
+        if text {
+            bad = bad.with("remarks", &"坏\0字");
+        } else {
+            bad.author = self.team[OFFICE];
+        }
+        let identity = Identity::of(&bad.encode());
+        self.add(1, 0, bad);
+        self.steps.last_mut().unwrap().is_quarantined = true;
+        let fields = Fields::from([("measures", Raw::of(&"清理"))]);
+        let fields = Raw::from_checked(&sync_protocol::operation::encode_fields(&fields));
+        let mut release = self.operation(OFFICE, Kind::Released, &[report]);
+        release = release.with("operation", &identity).with("effective_kind", &"rectified");
+        release = release.with("effective_author", &self.team[1]);
+        release.fields.insert("effective_fields", fields);
+        self.add(OFFICE, 0, release);
     }
 
     /// Any kind, after any one or two of what there is.
