@@ -258,3 +258,55 @@ async fn what_was_taken_before_its_author_left_stays_when_another_signer_is_revo
     }
     Ok(())
 }
+
+/// Revokes a phone up to this point, at the shell or by the route; the words of a refusal, none where it was revoked.
+async fn revoke_at(
+    server: &Server,
+    phone: &Phone,
+    at_the_shell: bool,
+    (sequence, chain): (u64, Chain),
+) -> Result<Option<String>> {
+    let (device, chain) = (phone.device.to_string(), chain.to_string());
+    if at_the_shell {
+        let sequence = sequence.to_string();
+        let revoke =
+            ["device", "revoke", "--device", &device, "--last-sequence", &sequence, "--last-chain", &chain];
+        return Ok(server.command(&revoke).await.err().map(|error| format!("{error:#}")));
+    }
+    let said = json!({ "sequence": sequence, "chain": chain });
+    let reply = server.client()?.post(&format!("/v1/devices/{device}/revoke"), &said).await?;
+    Ok((reply.status != 200).then(|| format!("{} {}", reply.status, reply.text())))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_last_trusted_point_with_another_chain_than_the_one_held_there_revokes_nothing() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        for at_the_shell in [true, false] {
+            let mut phone = Phone::enrol(&server).await?;
+            let bundle = phone.reports(3);
+            phone.sync(&[bundle]).await?;
+            let before = server.check().await?;
+            let held = phone.chain.to_string();
+            for point in [(2, Chain([0; 32])), (3, Chain([9; 32])), (0, Chain([9; 32]))] {
+                let refused = revoke_at(&server, &phone, at_the_shell, point).await?;
+                let words = refused.with_context(|| format!("{backend:?}: {point:?} was revoked"))?;
+                ensure!(words.contains(Code::BadParameter.as_str()), "{words}");
+                ensure!(point.0 != 3 || words.contains(&held), "the chain that is held is not said: {words}");
+            }
+            let after = server.check().await?;
+            ensure!(after["dispositions"] == before["dispositions"], "{after}, not {before}");
+            ensure!(phone.sync::<Vec<u8>>(&[]).await?.status == 200, "its token has ended");
+            // What has not come yet may be named, and all that chains up to it counts when it comes.
+            let late = phone.reports(1);
+            let point = (phone.sequence, phone.chain);
+            let refused = revoke_at(&server, &phone, at_the_shell, point).await?;
+            ensure!(refused.is_none(), "{backend:?}: {refused:?}");
+            let mut carrier = Phone::enrol(&server).await?;
+            carrier.sync(&[late]).await?;
+            let waiting = server.client()?.json("/v1/quarantine").await?;
+            ensure!(waiting["quarantine"] == json!([]), "{backend:?}: {waiting}");
+        }
+    }
+    Ok(())
+}

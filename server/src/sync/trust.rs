@@ -35,6 +35,7 @@ pub(super) async fn revoke(
         return Err(SyncError::RefusedFor(Code::BadParameter, "this is the server's own device".to_owned()));
     }
     let (sequence, chain) = trusted.unwrap_or((row.head_sequence, row.head_chain));
+    require_not_another(batch, device, sequence, chain).await?;
     let fields = Fields::from([
         ("device", Raw::of(&device)),
         ("sequence", Raw::of(&sequence)),
@@ -53,6 +54,27 @@ pub(super) async fn revoke(
     expel(batch, device, sequence, chain).await?;
     requalify(batch, device).await?;
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: None })
+}
+
+/// A point that is held under other chains alone is no point of the device, and would expel all of its history. One that is
+/// not held may still come: others may carry it.
+async fn require_not_another(
+    batch: &mut Batch<'_>,
+    device: DeviceId,
+    sequence: u64,
+    chain: Chain,
+) -> Result<(), SyncError> {
+    let spans = batch.transaction.run_spans(batch.district.key, device, WHOLE_CHAIN).await?;
+    let held = reconcile::chains_at(&spans, sequence);
+    if held.is_empty() || held.contains(&chain) {
+        return Ok(());
+    }
+    let held: Vec<String> = held.iter().map(ToString::to_string).collect();
+    let what = format!(
+        "chain: 序号 {sequence} 处不是这一链值 (the chain at sequence {sequence} is another): {}",
+        held.join(", ")
+    );
+    Err(SyncError::RefusedFor(Code::BadParameter, what))
 }
 
 /// Writes off what a device lacks up to a sequence that was received: it is owed no longer, and counts where it comes after
