@@ -2,8 +2,10 @@
 //!
 //! No I/O. What travels on the wire is in `sync_protocol`; this is what the server knows beside it.
 
+use sync_protocol::cbor::Raw;
+use sync_protocol::field::severity_rank;
 use sync_protocol::ids::{Chain, DeviceId, DistrictId, PersonId};
-use sync_protocol::view::{Disposition, State};
+use sync_protocol::view::{Disposition, State, View};
 
 /// A district's number within one database: the first column of every key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +93,19 @@ numbered! {
         /// No severity known, and everything that is no hazard.
         Other = 3, "other";
     }
+}
+
+/// The severity that people are shown: that of the view, but a fire sighting (火情) is always critical, whatever was said of
+/// it. The view itself, which is a function of the operations alone, keeps what was said.
+pub fn severity(view: &View) -> Option<&str> {
+    severity_where(view, view.severity.as_deref())
+}
+
+/// What people are shown of a hazard where this severity is said.
+pub fn severity_where<'v>(view: &View, said: Option<&'v str>) -> Option<&'v str> {
+    let critical = Class::Critical.as_str();
+    let is_sighting = view.shown("category").and_then(Raw::as_text) == Some("fire_sighting");
+    if is_sighting && severity_rank(said) < severity_rank(Some(critical)) { Some(critical) } else { said }
 }
 
 numbered! {
@@ -339,6 +354,17 @@ pub enum DeviceStatus {
         /// The chain there.
         chain: Chain,
     },
+}
+
+impl DeviceStatus {
+    /// Its name on the wire and in lists.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Lost => "lost",
+            Self::Revoked { .. } => "revoked",
+        }
+    }
 }
 
 /// What the server knows of a device while it reconciles.

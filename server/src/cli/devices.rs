@@ -8,9 +8,11 @@ use serde_json::json;
 use sync_protocol::ids::{Chain, DeviceId};
 
 use super::{DistrictArg, find, print_json};
+use crate::domain::DeviceStatus;
 use crate::sync::Engine;
 use crate::sync::audit::Actor;
 use crate::sync::office::{Act, SERVER_AUTHOR};
+use crate::sync::trust;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeviceCommand {
@@ -47,11 +49,16 @@ pub(super) async fn run(engine: &Arc<Engine>, command: DeviceCommand) -> anyhow:
             let mut transaction = engine.store.read().await?;
             for id in transaction.device_ids(district.key).await? {
                 if let Some(row) = transaction.device(district.key, id).await? {
-                    print_json(&json!({
-                        "device": id.to_string(), "status": format!("{:?}", row.device.status),
+                    let mut line = json!({
+                        "device": id.to_string(), "status": row.device.status.as_str(),
                         "received_through": row.device.head_sequence, "forked": row.device.is_forked,
                         "contact_ms": row.contact_ms, "client": row.client,
-                    }))?;
+                    });
+                    if let DeviceStatus::Revoked { sequence, chain } = row.device.status {
+                        line["last_sequence"] = sequence.into();
+                        line["last_chain"] = chain.to_string().into();
+                    }
+                    print_json(&line)?;
                 }
             }
             Ok(())
@@ -70,7 +77,10 @@ pub(super) async fn run(engine: &Arc<Engine>, command: DeviceCommand) -> anyhow:
                     )?)
                 })
                 .transpose()?;
-            let trusted = last_sequence.zip(chain);
+            let trusted = match last_sequence {
+                Some(sequence) => Some(trust::point_at(engine, &district, device, (sequence, chain)).await?),
+                None => None,
+            };
             engine.act(&district, Act::Revoke { device, trusted, author: SERVER_AUTHOR }).await?;
             print_json(&json!({ "device": device.to_string(), "status": "revoked" }))
         }

@@ -87,17 +87,14 @@ pub(super) async fn revoke(
     Body(revocation): Body<Revocation>,
 ) -> Result<Json<Done>, ApiError> {
     let device = parse(&device)?;
-    let trusted = match (revocation.sequence, revocation.chain) {
+    let chain = revocation.chain.map(|chain| {
+        let chain = hex::decode(chain).ok().and_then(|bytes| Chain::try_from(bytes.as_slice()).ok());
+        chain.ok_or_else(|| wrong("chain", "须与 sequence 一同给出 (needed beside sequence)"))
+    });
+    let trusted = match (revocation.sequence, chain.transpose()?) {
         (None, None) => None,
-        (Some(sequence), Some(chain)) => {
-            let chain = hex::decode(chain).ok().and_then(|bytes| Chain::try_from(bytes.as_slice()).ok());
-            Some((
-                sequence,
-                chain.ok_or_else(|| wrong("chain", "须与 sequence 一同给出 (needed beside sequence)"))?,
-            ))
-        }
-        (Some(sequence), None) => {
-            Some(trust::point_at(&shared.engine, &account.district, device, sequence).await?)
+        (Some(sequence), chain) => {
+            Some(trust::point_at(&shared.engine, &account.district, device, (sequence, chain)).await?)
         }
         (None, Some(_)) => return Err(ApiError::with(Code::BadParameter, "chain: say its sequence too")),
     };

@@ -35,7 +35,6 @@ pub(super) async fn revoke(
         return Err(SyncError::RefusedFor(Code::BadParameter, "this is the server's own device".to_owned()));
     }
     let (sequence, chain) = trusted.unwrap_or((row.head_sequence, row.head_chain));
-    require_not_another(batch, device, sequence, chain).await?;
     let fields = Fields::from([
         ("device", Raw::of(&device)),
         ("sequence", Raw::of(&sequence)),
@@ -54,27 +53,6 @@ pub(super) async fn revoke(
     expel(batch, device, sequence, chain).await?;
     requalify(batch, device).await?;
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: None })
-}
-
-/// A point that is held under other chains alone is no point of the device, and would expel all of its history. One that is
-/// not held may still come: others may carry it.
-async fn require_not_another(
-    batch: &mut Batch<'_>,
-    device: DeviceId,
-    sequence: u64,
-    chain: Chain,
-) -> Result<(), SyncError> {
-    let spans = batch.transaction.run_spans(batch.district.key, device, WHOLE_CHAIN).await?;
-    let held = reconcile::chains_at(&spans, sequence);
-    if held.is_empty() || held.contains(&chain) {
-        return Ok(());
-    }
-    let held: Vec<String> = held.iter().map(ToString::to_string).collect();
-    let what = format!(
-        "chain: 序号 {sequence} 处不是这一链值 (the chain at sequence {sequence} is another): {}",
-        held.join(", ")
-    );
-    Err(SyncError::RefusedFor(Code::BadParameter, what))
 }
 
 /// Writes off what a device lacks up to a sequence that was received: it is owed no longer, and counts where it comes after
@@ -117,26 +95,39 @@ pub(super) async fn give_up(
     Ok(ActOutcome { operation: Some(operation), persons: Vec::new(), commanded: None })
 }
 
-/// The point of a device's chain that a sequence alone names.
+/// The point of a device's chain that a person names, by its sequence alone or with the chain there.
+///
+/// A chain that is none of those held at that sequence would expel all that the device recorded. A sequence that is not held
+/// may be named with its chain: others may still carry it.
 ///
 /// # Errors
-/// [`Code::NotFound`] of the device; [`Code::BadParameter`] where the ledger does not hold that sequence, or the chain
-/// forks before it: then its chain must be said.
+/// [`Code::NotFound`] of the device; [`Code::BadParameter`] where the ledger holds that sequence under other chains alone, or
+/// no chain is said and it does not hold that sequence or the chain forks before it.
 pub async fn point_at(
     engine: &Engine,
     district: &District,
     device: DeviceId,
-    sequence: u64,
+    (sequence, chain): (u64, Option<Chain>),
 ) -> Result<(u64, Chain), SyncError> {
     let mut transaction = engine.store.read().await?;
     if transaction.device(district.key, device).await?.is_none() {
         return Err(SyncError::RefusedFor(Code::NotFound, format!("device {device}")));
     }
     let spans = transaction.run_spans(district.key, device, WHOLE_CHAIN).await?;
-    let chains = reconcile::chains_at(&spans, sequence);
-    match chains.first() {
-        Some(chain) if chains.len() == 1 => Ok((sequence, *chain)),
-        _ => {
+    let held = reconcile::chains_at(&spans, sequence);
+    match (chain, held.first()) {
+        (Some(chain), None) => Ok((sequence, chain)),
+        (Some(chain), Some(_)) if held.contains(&chain) => Ok((sequence, chain)),
+        (Some(_), Some(_)) => {
+            let held: Vec<String> = held.iter().map(ToString::to_string).collect();
+            let what = format!(
+                "chain: 序号 {sequence} 处是另一链值 (at sequence {sequence} the chain is another): {}",
+                held.join(", ")
+            );
+            Err(SyncError::RefusedFor(Code::BadParameter, what))
+        }
+        (None, Some(chain)) if held.len() == 1 => Ok((sequence, *chain)),
+        (None, _) => {
             Err(SyncError::RefusedFor(Code::BadParameter, "sequence: its chain must be said too".to_owned()))
         }
     }

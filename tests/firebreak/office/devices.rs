@@ -65,3 +65,27 @@ async fn what_an_app_lost_is_written_off_asked_for_no_more_and_counts_where_it_c
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn the_shell_lists_devices_with_their_status_in_stable_words() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let mut phones = Vec::new();
+    for _ in 0..3 {
+        let mut phone = Phone::enrol(&server).await?;
+        let bundle = phone.reports(2);
+        phone.sync(&[bundle]).await?;
+        phones.push(phone);
+    }
+    let ids: Vec<String> = phones.iter().map(|phone| phone.device.to_string()).collect();
+    server.command_text(&["device", "lost", "--device", &ids[1]], "status").await?;
+    server.command_text(&["device", "revoke", "--device", &ids[2]], "status").await?;
+    let listed = server.command_lines(&["device", "list"]).await?;
+    let of =
+        |id: &String| listed.iter().find(|line| line["device"] == json!(id)).cloned().unwrap_or_default();
+    let said = |line: &Value| ["status", "last_sequence", "last_chain"].map(|key| line[key].clone());
+    assert_eq!(said(&of(&ids[0])), [json!("active"), Value::Null, Value::Null]);
+    assert_eq!(said(&of(&ids[1])), [json!("lost"), Value::Null, Value::Null]);
+    let chain = phones[2].chain.to_string();
+    assert_eq!(said(&of(&ids[2])), [json!("revoked"), json!(2), json!(chain)]);
+    Ok(())
+}

@@ -80,7 +80,7 @@ pub(in crate::http) async fn manage(
                 None => None,
                 Some(text) => {
                     let bad = |_source| wrong("sequence", WHOLE);
-                    Some(trust::point_at(engine, district, device, text.parse().map_err(bad)?).await?)
+                    Some(trust::point_at(engine, district, device, (text.parse().map_err(bad)?, None)).await?)
                 }
             };
             engine.act(district, Act::Revoke { device, trusted, author }).await?;

@@ -212,10 +212,9 @@ async fn told(
         };
         let is_lost = device.status == DeviceStatus::Lost;
         let (outstanding, lost) = if is_lost { (Vec::new(), lacking) } else { (lacking, Vec::new()) };
-        let (status, trusted_through) = match device.status {
-            DeviceStatus::Active => ("active", None),
-            DeviceStatus::Lost => ("lost", None),
-            DeviceStatus::Revoked { sequence, .. } => ("revoked", Some(sequence)),
+        let trusted_through = match device.status {
+            DeviceStatus::Active | DeviceStatus::Lost => None,
+            DeviceStatus::Revoked { sequence, .. } => Some(sequence),
         };
         told.push(DeviceTold {
             id: id.to_string(),
@@ -226,7 +225,7 @@ async fn told(
                 .map(|person| PersonTold { id: person.to_string(), name: persons.get(*person) })
                 .collect(),
             client: row.client,
-            status,
+            status: device.status.as_str(),
             trusted_through,
             enrolled_ms: row.enrolled_ms,
             contact_ms: row.contact_ms,
