@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::past::{Past, moves};
 use super::round::Round;
+use crate::domain;
 use crate::rules::Severity;
 
 /// Two visits of one person are two where so much time lies between them: a night.
@@ -222,7 +223,7 @@ impl Case {
         let mut case = Self {
             record: Some(record),
             stage: stage.unwrap_or(State::Reported),
-            severity: view.severity.as_deref().map(Severity::of_term),
+            severity: domain::severity(view).map(Severity::of_term),
             is_major: shown("major").and_then(Raw::as_bool).unwrap_or(false),
             commitments_missing: missing.collect(),
             is_clearance: text("category") == Some("corridor"),

@@ -10,7 +10,7 @@ use sync_protocol::view::{Closure, State, View};
 use uuid::Uuid;
 
 use super::{Numbers, Plan};
-use crate::domain::{Class, Collection, record_flags, state_number};
+use crate::domain::{self, Class, Collection, record_flags, state_number};
 use crate::geometry;
 use crate::store::RecordRow;
 
@@ -114,12 +114,9 @@ fn collection(view: &View) -> Collection {
     }
 }
 
-/// The class of a view: a fire sighting is always critical.
+/// The class of a view, by the severity that shows.
 pub(super) fn class(view: &View) -> Class {
-    if view.shown("category").and_then(|value| value.as_text()) == Some("fire_sighting") {
-        return Class::Critical;
-    }
-    match field::severity_rank(view.severity.as_deref()) {
+    match field::severity_rank(domain::severity(view)) {
         3.. => Class::Critical,
         2 => Class::Serious,
         1 => Class::General,

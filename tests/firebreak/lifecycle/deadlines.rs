@@ -2,11 +2,16 @@
 //! setting: it is started again so many days ahead.
 
 use anyhow::{Context as _, Result, ensure};
+use firebreak::sync::deadlines;
+use firebreak::sync::office::Act;
 use firebreak_tests::http::Client;
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
+use sync_protocol::cbor::Raw;
 use sync_protocol::ids::RecordId;
+use sync_protocol::kind::Kind;
+use sync_protocol::named::Fields;
 
 use super::{Desk, cure, order, reported};
 
@@ -270,4 +275,49 @@ async fn a_deadline_that_nears_passes_and_is_ignored_is_told_once_each_and_lists
 async fn desk_of(server: &Server, role: &str) -> Result<Client> {
     let person = server.add_person(role).await?;
     server.client_of(&server.create_token(&person).await?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_that_was_told_of_a_fire_sighting_is_not_tightened_for_what_was_always_so() -> Result<()> {
+    let server = Server::start_with(Backend::Sqlite, &[("FIREBREAK_DERIVE", "false")]).await?;
+    let mut phone = Phone::enrol(&server).await?;
+    let smoke = phone.report("general").with("category", &"fire_sighting").with("type", &"smoke");
+    let tree = phone.report("general");
+    let bundle = phone.seal(&[smoke.clone(), tree.clone()]);
+    phone.sync(&[bundle]).await?;
+    let engine = firebreak::app::open(&server.settings()).await?;
+    let district = engine.district(&server.district).await?;
+    let says = async |kind: Kind, record: RecordId, fields: Fields| -> Result<()> {
+        let (photos, author, made_from) = (Vec::new(), server.person.parse()?, None);
+        let act = Act::Operation { kind, record, fields, photos, author, made_from };
+        engine.act(&district, act).await?;
+        Ok(())
+    };
+    // As an office did that took the sighting for what was said of it: no guard of a command looks at these.
+    let later_ms = engine.clock.now_ms() + 100 * DAY_MS;
+    for (nth, record) in [smoke.record, tree.record].into_iter().enumerate() {
+        says(Kind::Graded, record, Fields::from([("severity", Raw::of(&"general"))])).await?;
+        let number = format!("2026-{nth}");
+        let ordered = Fields::from([
+            ("order_number", Raw::of(&number)),
+            ("responsible_unit", Raw::of(&"云顶供电所")),
+            ("measures", Raw::of(&"伐除")),
+            ("deadline_ms", Raw::of(&later_ms)),
+        ]);
+        says(Kind::Ordered, record, ordered).await?;
+    }
+    engine.follow_until_current(&district).await?;
+    assert_eq!(deadlines::scan(&engine, &district).await?, 0);
+    // What is graded worse afterwards is tightened all the same.
+    says(Kind::Graded, tree.record, Fields::from([("severity", Raw::of(&"critical"))])).await?;
+    engine.follow_until_current(&district).await?;
+    assert_eq!(deadlines::scan(&engine, &district).await?, 1);
+    let office = server.client()?;
+    let told = async |record: RecordId| -> Result<Value> {
+        Ok(office.json(&format!("/v1/hazards/{record}")).await?["case"]["notified_ms"].clone())
+    };
+    engine.follow_until_current(&district).await?;
+    assert_eq!(told(smoke.record).await?, json!(later_ms));
+    ensure!(told(tree.record).await?.as_i64().is_some_and(|told_ms| told_ms < later_ms));
+    Ok(())
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use firebreak_tests::phone::{Phone, head_of};
+use firebreak_tests::phone::{MORNING_MS, Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
 use sync_protocol::kind::Kind;
-use sync_protocol::operation::Operation;
+use sync_protocol::operation::{Operation, Stamp};
+use sync_protocol::view::View;
 
 use super::{after, all, rows, send, text};
 
@@ -153,5 +154,82 @@ async fn the_map_has_every_hazard_once_in_longitude_and_latitude() -> Result<()>
         let general = office.json("/v1/exports/hazards.geojson?severity=general").await?;
         assert_eq!(rows(&general, "features")?.len(), 400);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_fire_sighting_is_shown_as_critical_everywhere_whatever_was_said_of_it() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+        let mild = phone.report("general").with("found_at_ms", &MORNING_MS);
+        let smoke = phone.report("general").with("found_at_ms", &MORNING_MS);
+        let smoke = smoke.with("category", &"fire_sighting").with("type", &"smoke");
+        let bundle = phone.seal(&[mild, smoke.clone()]);
+        let reply = phone.sync(&[bundle]).await?;
+        // What was said stays what it was: the view is a function of the operations alone.
+        let sent = reply.items().into_iter().find(|item| item.record == smoke.record).context("not sent")?;
+        let view = View::decode(sent.view.as_bytes()).context("no view")?;
+        ensure!(view.severity.as_deref() == Some("general"), "{view:?}");
+        let reviewer =
+            server.client_of(&server.create_token(&server.add_person("reviewer").await?).await?)?;
+        let one = format!("/v1/hazards/{}", smoke.record);
+        for is_graded in [false, true] {
+            if is_graded {
+                let grade = format!("{one}/commands/grade");
+                reviewer.post(&grade, &json!({"fields": {"severity": "serious"}})).await?.json(&grade)?;
+            }
+            // A draft waits until everything is derived.
+            office.json("/v1/reports/work?from=2026-11-01&to=2026-11-30").await?;
+            let critical = all(&office, "/v1/hazards?severity=critical", "hazards", 9).await?;
+            assert_eq!(critical.len(), 1, "{critical:?}");
+            assert_eq!(
+                (text(&critical[0], "severity"), text(&critical[0], "class")),
+                ("critical", "critical")
+            );
+            assert_eq!(critical[0]["case"]["due_ms"], json!(MORNING_MS + 24 * 3_600_000), "{critical:?}");
+            assert_eq!(all(&office, "/v1/hazards?severity=general", "hazards", 9).await?.len(), 1);
+            assert_eq!(all(&office, "/v1/hazards?severity=serious", "hazards", 9).await?.len(), 0);
+            let whole = office.json(&one).await?;
+            let graded = if is_graded { json!("serious") } else { Value::Null };
+            assert_eq!(whole["severities"]["shown"], "critical", "{whole}");
+            assert_eq!(
+                (&whole["severities"]["observed"], &whole["severities"]["graded"]),
+                (&json!("general"), &graded)
+            );
+            let page = office.get("/hazards?category=fire_sighting").await?.text();
+            ensure!(page.contains("<span class=\"mark critical\">危急</span>"), "{page}");
+            let map = "/v1/exports/hazards.geojson?category=fire_sighting";
+            let map = office.json(map).await?;
+            assert_eq!(map["features"][0]["properties"]["severity"], "critical", "{map}");
+            let ledger =
+                office.get("/v1/exports/ledger.csv?category=fire_sighting&headings=zh").await?.text();
+            ensure!(ledger.contains("危急") && !ledger.contains("一般"), "{ledger}");
+            let tile = "/ogc/collections/hazards/items?filter=severity%20%3D%20'critical'";
+            let items = office.json(tile).await?;
+            assert_eq!(items["features"].as_array().map(Vec::len), Some(1), "{items}");
+        }
+        server.check().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_operation_tells_its_devices_boot_as_it_tells_every_id() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let (office, mut phone) = (server.client()?, Phone::enrol(&server).await?);
+    let plain = phone.report("general");
+    let mut report = phone.report("general");
+    report.at = Stamp { boot: Some([0xab; 16]), uptime_ms: Some(7), ..report.at };
+    send(&mut phone, &[plain.clone(), report.clone()]).await?;
+    let at = async |record| -> Result<Value> {
+        Ok(office.json(&format!("/v1/hazards/{record}")).await?["operations"][0]["at"].clone())
+    };
+    let wall_ms = report.at.wall_ms;
+    assert_eq!(
+        at(report.record).await?,
+        json!({"boot": "ab".repeat(16), "uptime_ms": 7, "wall_ms": wall_ms})
+    );
+    assert_eq!(at(plain.record).await?, json!({"wall_ms": plain.at.wall_ms}));
     Ok(())
 }

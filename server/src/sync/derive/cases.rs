@@ -14,7 +14,7 @@ use sync_protocol::view::View;
 
 use super::facts::{found_ms, text, township};
 use super::{Context, hazards};
-use crate::domain::state_number;
+use crate::domain::{self, state_number};
 use crate::lifecycle::{Case, Past, turn};
 use crate::rules::deadline::{self, Danger, Deadline, DeadlineReason, Situation};
 use crate::rules::{Rules, Severity};
@@ -119,7 +119,7 @@ impl Standing {
         as_of_ms: i64,
     ) -> Option<Deadline> {
         let areas: Vec<&str> = self.areas.iter().map(String::as_str).collect();
-        let observed = view.shown("severity").and_then(Raw::as_text);
+        let observed = domain::severity_where(view, view.shown("severity").and_then(Raw::as_text));
         let was_raised = severity_rank(Some(severity.as_str())) > severity_rank(observed);
         let situation = Situation {
             severity,
@@ -181,7 +181,10 @@ pub(in crate::sync) fn tightened(
         is_major: case.major_ms.is_some_and(|major_ms| major_ms <= told_ms),
         ..case.clone()
     };
-    let told = (view, &untold, case.told_severity.unwrap_or(severity));
+    let told_severity = case.told_severity.unwrap_or(severity);
+    // Whatever a fire sighting was graded, people were told a deadline of what is critical.
+    let told_severity = domain::severity_where(view, Some(told_severity.as_str())).map(Severity::of_term);
+    let told = (view, &untold, told_severity.unwrap_or(severity));
     let known = standing.deadline((then, &context.zone), told, &[], told_ms);
     let known = known.map(|known| known.reasons).unwrap_or_default();
     let now = (view, case, severity);
@@ -214,7 +217,7 @@ pub(in crate::sync) fn row_of(row: &RecordRow, view: &View, case: &Case) -> Case
         record: row.record,
         state: state_number(view.state),
         is_open: view.state.is_open(),
-        severity: i64::from(severity_rank(view.severity.as_deref())),
+        severity: i64::from(severity_rank(domain::severity(view))),
         is_major: case.is_major,
         due_ms: turn::due_ms(case),
         notified_ms: case.deadline_ms,

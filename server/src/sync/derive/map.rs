@@ -11,7 +11,7 @@ use sync_protocol::view::View;
 
 use super::facts::{day_of, days_since_1970, found_ms, text};
 use super::{Context, hazards};
-use crate::domain::Role;
+use crate::domain::{self, Role};
 use crate::geometry::place;
 use crate::layers;
 use crate::rules::voltage;
@@ -66,8 +66,8 @@ pub(super) fn row(
         category: written("category"),
         kind: written("type"),
         description: written("description"),
-        severity_rank: i64::from(severity_rank(view.severity.as_deref())),
-        severity: view.severity.clone(),
+        severity_rank: i64::from(severity_rank(domain::severity(view))),
+        severity: domain::severity(view).map(str::to_owned),
         major: i64::from(view.shown("major").and_then(Raw::as_bool).unwrap_or(false)),
         state: view.state.as_str().to_owned(),
         open: i64::from(view.state.is_open()),

@@ -43,7 +43,7 @@ use pairs::Pairs;
 use stretches::Walk;
 
 /// Our own rules of deriving: a change of them derives everything anew.
-const ALGORITHM: u32 = 5;
+const ALGORITHM: u32 = 6;
 /// Changes of one step, and so records of it at most.
 const WINDOW: u64 = 500;
 /// The same while phones sync: whoever else writes waits for a step.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::cases::{self, CaseTold};
 use super::{Calendar, Page, cursor, read_cursor};
-use crate::domain::{Class, District, record_flags, state_number};
+use crate::domain::{self, Class, District, record_flags, state_number};
 use crate::geometry::{Area, GeoBox};
 use crate::report::figures::is_counted;
 use crate::store::{CaseFilter, Condition, FactFilter, Order, RecordRow, StoreError, Transaction};
@@ -313,7 +313,7 @@ pub(super) fn line(row: &RecordRow, view: &View, position: Option<&Position>, ca
         record_type: view.record_type.map(RecordType::as_str),
         state: view.state.as_str(),
         state_zh: view.state.zh(),
-        severity: view.severity.clone(),
+        severity: domain::severity(view).map(str::to_owned),
         class: Class::from_number(row.class).map_or("", Class::as_str),
         open: view.state.is_open(),
         provisional: view.is_provisional,

@@ -49,8 +49,7 @@ pub struct Told {
     /// Server time of first receipt.
     pub received_ms: i64,
     /// When, by the device.
-    #[schema(value_type = Object)]
-    pub at: Stamp,
+    pub at: StampTold,
     /// When, as far as the server knows.
     pub interval: Interval,
     /// Heads it was made from.
@@ -80,6 +79,35 @@ pub struct Flag {
 impl From<Code> for Flag {
     fn from(code: Code) -> Self {
         Self { code: code.as_str(), zh: code.zh(), en: code.en() }
+    }
+}
+
+/// When something happened, by its device's own clocks.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StampTold {
+    /// The boot that the uptimes count from, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// Satellite time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gps_ms: Option<i64>,
+    /// Wall clock; it may be wrong.
+    pub wall_ms: i64,
+    /// Server time in the last reply that the device held: a lower bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<i64>,
+    /// Since the boot, sleep included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime_ms: Option<u64>,
+    /// The uptime at which that last reply came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_uptime_ms: Option<u64>,
+}
+
+impl From<Stamp> for StampTold {
+    fn from(stamp: Stamp) -> Self {
+        let Stamp { boot, gps_ms, wall_ms, after_ms, uptime_ms, after_uptime_ms } = stamp;
+        Self { boot: boot.map(hex::encode), gps_ms, wall_ms, after_ms, uptime_ms, after_uptime_ms }
     }
 }
 
@@ -191,7 +219,7 @@ fn one(known: &Known, boot_offset_ms: Option<i64>, names: &Names) -> Told {
         disposition_zh: disposition.map_or("", |disposition| disposition.zh()),
         flags: operation_flags::codes(row.flags).map(Flag::from).collect(),
         received_ms: row.received_ms,
-        at: operation.at,
+        at: operation.at.into(),
         interval: Interval {
             not_before_ms: interval.not_before_ms,
             not_after_ms: interval.not_after_ms,

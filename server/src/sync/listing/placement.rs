@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::hazards::Hazard;
-use crate::domain::District;
+use crate::domain::{self, District};
 use crate::rules::clearance::{Reason, Suggestion};
 use crate::rules::voltage::Assumption;
 use crate::store::RecordRow;
@@ -199,7 +199,7 @@ fn told(context: &Context, row: &RecordRow, view: &View) -> Placement {
 }
 
 fn suggested(view: &View, suggestion: Suggestion) -> Suggested {
-    let worst = worse(view.severity.as_deref(), Some(suggestion.severity.as_str()));
+    let worst = worse(domain::severity(view), Some(suggestion.severity.as_str()));
     Suggested {
         severity: suggestion.severity.as_str(),
         severity_zh: suggestion.severity.zh(),

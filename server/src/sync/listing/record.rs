@@ -22,7 +22,7 @@ use super::operations::{self, Known};
 use super::placement::{self, Placement};
 use super::quarantine::{self, Quarantined};
 use super::{By, Calendar, Names, fields};
-use crate::domain::{Collection, District};
+use crate::domain::{self, Collection, District};
 use crate::lifecycle::Case;
 use crate::photos::pairs::Pair;
 use crate::sync::{Engine, SyncError, derive};
@@ -225,7 +225,7 @@ fn severities(view: &View, names: &Names) -> Severities {
     let value =
         |field: &str| view.shown(field).filter(|value| !value.is_null()).map(crate::sync::json::from_raw);
     Severities {
-        shown: view.severity.clone(),
+        shown: domain::severity(view).map(str::to_owned),
         observed: value("severity"),
         graded: value("graded_severity"),
         unanswered: view.unanswered.iter().filter_map(|index| By::writer(view, *index, names)).collect(),
