@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::net::TcpSocket;
+use tokio::task::JoinSet;
 
 use crate::config::Settings;
 use crate::http;
@@ -84,12 +85,13 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let handle = Handle::new();
     let stop = Stop::taken().context("the signals that end the server cannot be waited for")?;
     tokio::spawn(stop_on_signal(stop, handle.clone()));
+    let mut followers = JoinSet::new();
     if settings.derive {
-        tokio::spawn(derive::follow(Arc::clone(&engine)));
-        tokio::spawn(events::follow(Arc::clone(&engine)));
+        followers.spawn(derive::follow(Arc::clone(&engine)));
+        followers.spawn(events::follow(Arc::clone(&engine)));
     }
-    tokio::spawn(photos::follow(Arc::clone(&engine)));
-    tokio::spawn(exports::follow(Arc::clone(&engine)));
+    followers.spawn(photos::follow(Arc::clone(&engine)));
+    followers.spawn(exports::follow(Arc::clone(&engine)));
     let service = router.into_make_service();
     let patience = Patience(Duration::from_secs(settings.stall_timeout_s));
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -103,6 +105,8 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         }
         None => axum_server::from_tcp(listener)?.acceptor(patience).handle(handle).serve(service).await?,
     }
+    // What follows the ledger of its own accord ends before the store does: what it has in hand it begins anew at the next start.
+    followers.shutdown().await;
     engine.store.close().await;
     tracing::info!("stopped: every request was answered, the store is closed");
     Ok(())

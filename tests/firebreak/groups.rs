@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
+use firebreak::telemetry::{COUNTERS, HISTOGRAMS};
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
 use serde_json::Value;
@@ -102,6 +103,55 @@ async fn a_run_that_is_signed_again_and_again_is_read_once() -> Result<()> {
         kept.retain(|run| run.device == phone.device);
         ensure!(kept.len() == 12, "{} kept", kept.len());
         server.check().await?;
+    }
+    Ok(())
+}
+
+/// The samples of a metric, each with its labels; of a histogram, its counts.
+fn samples(text: &str, name: &str) -> Vec<(String, f64)> {
+    let of = |line: &str| -> Option<(String, f64)> {
+        let rest = line.strip_prefix(name)?;
+        let rest = rest.strip_prefix("_count").unwrap_or(rest);
+        let (labels, value) = rest.rsplit_once(' ')?;
+        (labels.is_empty() || labels.starts_with('{')).then_some((labels.to_owned(), value.parse().ok()?))
+    };
+    text.lines().filter_map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_that_is_described_is_there_after_a_sync_and_counts_what_was_new() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let mut phone = Phone::enrol(&server).await?;
+        let office = server.client()?;
+        let received = async || -> Result<[f64; 2]> {
+            let text = office.get("/metrics").await?.text();
+            let samples = samples(&text, "firebreak_operations_total");
+            Ok(["applied", "quarantined"].map(|disposition| {
+                let labels = format!("{{disposition=\"{disposition}\"}}");
+                samples.iter().find(|(found, _)| *found == labels).map_or(f64::NAN, |(_, value)| *value)
+            }))
+        };
+        let before = received().await?;
+        let good = phone.reports(3);
+        let bad = phone.seal_bytes(vec![vec![0xff; 30]]);
+        for _ in 0..2 {
+            phone.sync(&[&good, &bad, &b"no bundle".to_vec()]).await?;
+        }
+        let after = received().await?;
+        let new = [after[0] - before[0], after[1] - before[1]];
+        ensure!(new == [3.0, 1.0], "{backend:?}: {new:?} of {before:?} and {after:?}");
+        let text = office.get("/metrics").await?.text();
+        for (name, words) in COUNTERS.iter().chain(HISTOGRAMS) {
+            ensure!(text.contains(&format!("# HELP {name} {words}")), "{name} is not described: {text}");
+            ensure!(!samples(&text, name).is_empty(), "{name} is not there: {text}");
+        }
+        // And none is there that is not described.
+        let described = |name: &str| COUNTERS.iter().chain(HISTOGRAMS).any(|(known, _)| *known == name);
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+        for name in types {
+            ensure!(described(name), "{name} has no words");
+        }
     }
     Ok(())
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::district::{Fresh, Ledger, Team};
-use firebreak_tests::phone::{MORNING_MS, Phone};
+use firebreak_tests::phone::{MORNING_MS, Phone, head_of};
 use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::Frame;
 use sync_protocol::ids::{Chain, Identity, OperationId, PersonId, PhotoHash, RecordId};
 use sync_protocol::kind::Kind;
-use sync_protocol::operation::{Operation, Photo, Stamp};
+use sync_protocol::operation::{Operation, Photo, Position, Stamp};
 use uuid::Uuid;
 
 /// Pushes a colleague's operation, signed by himself, before or after the colleague sends it.
@@ -306,6 +306,59 @@ async fn a_last_trusted_point_with_another_chain_than_the_one_held_there_revokes
             carrier.sync(&[late]).await?;
             let waiting = server.client()?.json("/v1/quarantine").await?;
             ensure!(waiting["quarantine"] == json!([]), "{backend:?}: {waiting}");
+        }
+    }
+    Ok(())
+}
+
+/// What nobody is to find in a log.
+const SENTINEL: &str = "哨兵毛竹七百四十一";
+const SENTINEL_LAT_E7: i64 = 287_654_321;
+const SENTINEL_LON_E7: i64 = 1_029_876_543;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_what_was_decided_and_nothing_of_what_was_recorded() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start_with(backend, &[("FIREBREAK_LOG", "debug")]).await?;
+        let office = server.client()?;
+        let (mut one, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+        let position = Position { lat_e7: SENTINEL_LAT_E7, lon_e7: SENTINEL_LON_E7, ..Position::default() };
+        let report = one.report("serious").with("description", &SENTINEL).with("position", &position);
+        let mine = one.on(report.record, Kind::Corrected, [head_of(&report)]).with("township", &SENTINEL);
+        let wrong = one.on(report.record, Kind::Observed, [head_of(&report)]).with("tree_height_dm", &-5);
+        let wrong = wrong.with("tree_species", &SENTINEL);
+        let quarantined = Identity::of(&wrong.encode());
+        let bundle = one.seal(&[report.clone(), mine, wrong]);
+        one.sync(&[bundle]).await?;
+        let theirs = other.on(report.record, Kind::Corrected, [head_of(&report)]).with("township", &"别处");
+        let bundle = other.seal(&[theirs]);
+        other.sync(&[bundle]).await?;
+        let conflicts = office.json("/v1/conflicts").await?;
+        let conflict = conflicts.pointer("/conflicts/0/id").and_then(Value::as_str).context("no conflict")?;
+        for (path, said) in [
+            (format!("/v1/conflicts/{conflict}/resolve"), json!({ "value": SENTINEL })),
+            (format!("/v1/quarantine/{quarantined}/release"), json!({})),
+            (format!("/v1/devices/{}/lose", one.device), json!({})),
+            (format!("/v1/devices/{}/revoke", other.device), json!({ "sequence": 0 })),
+        ] {
+            office.post(&path, &said).await?.json(&path)?;
+        }
+        let log = server.log_text();
+        let (one, other, record) = (one.device, other.device, report.record);
+        for line in [
+            format!("operation {quarantined} of device {one} is quarantined: field-range"),
+            format!("quarantined operation {quarantined} is released, by operation "),
+            format!("a conflict of record {record} is answered by operation "),
+            format!("device {one} is given up for lost"),
+            format!("device {other} is revoked"),
+            format!(" of device {other} is quarantined: after-revocation"),
+        ] {
+            ensure!(log.contains(&line), "{backend:?}: not in the log: {line}\n{log}");
+        }
+        ensure!(log.contains("DEBUG"), "nothing of a debug log is there");
+        for secret in [SENTINEL, "别处", "测试员", "287654321", "28.7654", "1029876543", "102.9876"] {
+            let found = log.lines().find(|line| line.contains(secret));
+            ensure!(found.is_none(), "{backend:?}: {secret} is in the log: {found:?}");
         }
     }
     Ok(())

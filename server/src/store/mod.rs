@@ -119,6 +119,13 @@ pub enum StoreError {
     Unfit(String),
 }
 
+impl StoreError {
+    /// Whether the store was closed by [`Store::close`].
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Unavailable(sqlx::Error::PoolClosed))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code =

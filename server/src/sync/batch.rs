@@ -9,6 +9,7 @@ use sync_protocol::ids::{BundleHash, DeviceId, Identity, RecordId};
 
 use super::delivery::Receipts;
 use super::group::{Aside, is_of_all};
+use super::news::News;
 use super::office::{self, Act};
 use super::{Engine, SyncError};
 use super::{photos, trust};
@@ -23,6 +24,8 @@ pub(super) struct Batch<'a> {
     pub(super) district: &'a District,
     pub(super) transaction: &'a mut Transaction,
     pub(super) now_ms: i64,
+    /// What is told once it is committed.
+    pub(super) news: News,
 }
 
 impl Batch<'_> {
@@ -48,6 +51,7 @@ impl Batch<'_> {
         let mut receipts = Receipts::new();
         for arrival in arrivals {
             self.transaction.savepoint().await?;
+            let mark = self.news.mark();
             match self.write_one(arrival).await {
                 Ok(written) => {
                     self.transaction.release().await?;
@@ -57,6 +61,7 @@ impl Batch<'_> {
                 Err(error) => {
                     tracing::error!(error = %error, "one bundle could not be written: {error}");
                     self.transaction.rollback_to_savepoint().await?;
+                    self.news.forget_since(mark);
                 }
             }
         }
@@ -117,6 +122,7 @@ impl Batch<'_> {
         let sets = self.transaction.operation_sets(key, &draft.wants()).await?;
         let mut plan = draft.finish(&situation, arrivals, Numbers::from(counter), &sets);
         self.apply(&plan).await?;
+        self.news.received(&plan);
         let revoked: Vec<Device> = situation
             .devices
             .values()
@@ -183,6 +189,7 @@ impl Batch<'_> {
     /// Writes a plan, and verifies the photos that it names and that are held already.
     pub(super) async fn apply(&mut self, plan: &Plan) -> Result<(), SyncError> {
         self.write(plan).await?;
+        self.news.quarantined(plan);
         photos::verify_named(self, plan.new_photos.iter().chain(&plan.photos)).await
     }
 

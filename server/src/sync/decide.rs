@@ -93,7 +93,11 @@ pub async fn resolve(
     };
     let outcome = engine.act(district, act).await?;
     let after = self::view(engine, district, conflict.record).await?;
-    Ok(Decided { operation: outcome.operation, is_open: is_open(&after, conflict) })
+    let is_open = is_open(&after, conflict);
+    let (record, by) = (conflict.record, outcome.operation.map(|operation| operation.to_string()));
+    let (by, stands) = (by.unwrap_or_default(), if is_open { ", and is open all the same" } else { "" });
+    tracing::info!(%record, "a conflict of record {record} is answered by operation {by}{stands}");
+    Ok(Decided { operation: outcome.operation, is_open })
 }
 
 /// Restores the value that an operation wrote.

@@ -20,6 +20,7 @@ use sync_protocol::reference::{Reference, RegionLevel};
 
 use super::audit::Entry;
 use super::batch::Batch;
+use super::news::News;
 use super::office::{self, OwnOperation};
 use super::{Engine, SyncError};
 use crate::domain::District;
@@ -404,7 +405,8 @@ impl<'e> Writing<'e> {
             author,
         };
         let transaction = &mut self.transaction;
-        let mut batch = Batch { engine: self.engine, district: self.district, transaction, now_ms };
+        let news = News::default();
+        let mut batch = Batch { engine: self.engine, district: self.district, transaction, now_ms, news };
         office::write_own(&mut batch, &draft, None).await?;
         let detail = serde_json::json!({ "version": report.version, "rows": plan.rows.len() });
         let entry = Entry::of(author, "grid.import", self.kind.as_str(), detail);

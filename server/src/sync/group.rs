@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::ahead::{Ahead, Asked};
 use super::batch::Batch;
 use super::delivery::{Delivered, Receipts, Standing};
+use super::news::News;
 use super::office::{self, Act, ActOutcome};
 use super::waiting::{DeliveryReply, Job};
 use super::{Engine, SyncError};
@@ -85,7 +86,11 @@ async fn commit(engine: &Arc<Engine>, district: &District, jobs: Vec<Job>) {
         }
         Err((error, acted)) => {
             let jobs = done.len() + acted.len();
-            tracing::error!(error = %error, jobs, "a group was not written: {error}");
+            if error.is_of_a_stop() {
+                tracing::info!(jobs, "a group of {jobs} jobs was not written: the server stops");
+            } else {
+                tracing::error!(error = %error, jobs, "a group was not written: {error}");
+            }
             fail(done.into_iter().map(|delivery| delivery.reply), &error);
             fail(acted, &error);
         }
@@ -167,27 +172,36 @@ async fn write_group(
         acts.into_iter().map(|(act, reply)| (act, Some(reply))).collect();
     let result: Result<Written, SyncError> = async {
         let now_ms = engine.clock.now_ms();
-        let (mut transaction, receipts) = match write_whole(engine, district, &arrivals, aside, now_ms).await
-        {
-            Err(error) if !is_of_all(&error) && arrivals.len() + aside.len() > 1 => {
-                let bundles = arrivals.len();
-                tracing::warn!(error = %error, bundles, "a group failed; its parts are tried one by one");
-                write_parts(engine, district, &arrivals, aside, now_ms).await?
-            }
-            written => written?,
-        };
-        let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+        let (mut transaction, receipts, news) =
+            match write_whole(engine, district, &arrivals, aside, now_ms).await {
+                Err(error) if !is_of_all(&error) && arrivals.len() + aside.len() > 1 => {
+                    let bundles = arrivals.len();
+                    tracing::warn!(error = %error, bundles, "a group failed; its parts are tried one by one");
+                    write_parts(engine, district, &arrivals, aside, now_ms).await?
+                }
+                written => written?,
+            };
+        let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms, news };
         for (act, reply) in &mut pending {
             batch.transaction.savepoint().await?;
+            let mark = batch.news.mark();
             let result = office::perform(&mut batch, act).await;
             match &result {
-                Ok(_) => batch.transaction.release().await?,
+                Ok(outcome) => {
+                    batch.transaction.release().await?;
+                    batch.news.acted(act, outcome);
+                }
                 Err(error) if is_of_all(error) => return Err(result.err().unwrap_or(SyncError::Gone)),
-                Err(_) => batch.transaction.rollback_to_savepoint().await?,
+                Err(_) => {
+                    batch.transaction.rollback_to_savepoint().await?;
+                    batch.news.forget_since(mark);
+                }
             }
             acted.push((result, reply.take()));
         }
+        let news = batch.news;
         transaction.commit().await?;
+        news.tell();
         engine.written.notify_one();
         engine.photos.committed();
         engine.exports.committed();
@@ -213,15 +227,16 @@ async fn write_whole(
     arrivals: &[Arrival],
     aside: &[Aside],
     now_ms: i64,
-) -> Result<(Transaction, Receipts), SyncError> {
+) -> Result<(Transaction, Receipts, News), SyncError> {
     let mut transaction = engine.store.begin().await?;
     let changes = arrivals.iter().map(|arrival| arrival.operations.len()).sum::<usize>();
     let changes = u64::try_from(changes).unwrap_or(u64::MAX);
     let counter = transaction.take_counter(district.key, changes).await?;
-    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms, news: News::default() };
     let receipts = batch.write_whole(arrivals, &counter).await?;
     batch.write_aside(aside).await?;
-    Ok((transaction, receipts))
+    let news = batch.news;
+    Ok((transaction, receipts, news))
 }
 
 /// Writes each part behind a savepoint of its own.
@@ -231,10 +246,10 @@ async fn write_parts(
     arrivals: &[Arrival],
     aside: &[Aside],
     now_ms: i64,
-) -> Result<(Transaction, Receipts), SyncError> {
+) -> Result<(Transaction, Receipts, News), SyncError> {
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms, news: News::default() };
     let receipts = batch.write_one_by_one(arrivals).await?;
     for aside in aside.chunks(1) {
         batch.transaction.savepoint().await?;
@@ -247,7 +262,8 @@ async fn write_parts(
             }
         }
     }
-    Ok((transaction, receipts))
+    let news = batch.news;
+    Ok((transaction, receipts, news))
 }
 
 /// Whether an error would meet every bundle alike.

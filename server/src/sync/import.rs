@@ -42,5 +42,10 @@ pub async fn import(engine: &Arc<Engine>, district: &District, file: &[u8]) -> R
     let detail = json!({ "taken": taken.len(), "known": admitted.receipts.len(), "refused": refused.len() });
     let entry = Entry::by(Actor::Operator, "import.bundle", hex::encode(sha256(file)), detail);
     engine.audit_alone(district, entry).await?;
+    let (new, known, bad) = (taken.len(), admitted.receipts.len(), refused.len());
+    tracing::info!(
+        "a bundle file was imported into district {}: {new} bundles taken, {known} known, {bad} refused",
+        district.code
+    );
     Ok(Imported { taken, known: admitted.receipts, refused })
 }

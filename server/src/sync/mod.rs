@@ -32,6 +32,7 @@ pub mod json;
 pub mod layers;
 pub mod listing;
 pub mod map_reads;
+mod news;
 pub mod numbers;
 pub mod office;
 pub mod orders;
@@ -109,6 +110,11 @@ impl SyncError {
     pub fn one_of<'n>(name: &str, allowed: impl IntoIterator<Item = &'n str>) -> Self {
         let allowed = allowed.into_iter().collect::<Vec<_>>().join(", ");
         Self::RefusedFor(Code::BadParameter, format!("{name}: 须为下列之一 must be one of {allowed}"))
+    }
+
+    /// Whether the store was closed: the server stops, and nothing has failed.
+    pub const fn is_of_a_stop(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_closed())
     }
 }
 

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::audit::Entry;
 use super::batch::Batch;
+use super::news::News;
 use super::office::{self, OwnOperation};
 use super::{Engine, SyncError};
 use crate::domain::District;
@@ -165,7 +166,7 @@ pub async fn set(
     let fields =
         Fields::from([("version", Raw::of(&version)), ("source", Raw::of(&ReferenceKind::Rules.as_str()))]);
     let draft = OwnOperation { kind: Kind::RuleVersion, record, fields: &fields, photos: &[], author };
-    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms };
+    let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms, news: News::default() };
     office::write_own(&mut batch, &draft, None).await?;
     // They are in force from the change of the operation that says so.
     let row = transaction.records(key, &[record]).await?.remove(&record);
