@@ -82,11 +82,17 @@ pub(super) async fn one(
     Ok(Json(quarantine::one(&shared.engine, &account.district, parse(&operation)?).await?))
 }
 
+/// A release says nothing more: what it lets in is in its path.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Release {}
+
 /// 放行 Lets a quarantined operation take effect.
 ///
 /// What is wrong in it stays out.
 #[utoipa::path(
     post, path = "/v1/quarantine/{operation}/release", tag = "quarantine",
+    request_body = Release,
     responses((status = 200, description = "The release", body = Released)),
     extensions(("x-codes" = json!(["not-releasable"]))),
 )]
@@ -94,6 +100,7 @@ pub(super) async fn release(
     State(shared): State<Shared>,
     account: Account,
     Path(operation): Path<String>,
+    Body(Release {}): Body<Release>,
 ) -> Result<Json<Released>, ApiError> {
     let act = Act::Release { identity: parse(&operation)?, author: account.person.id };
     let outcome = shared.engine.act(&account.district, act).await?;

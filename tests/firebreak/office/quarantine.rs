@@ -33,11 +33,17 @@ async fn a_released_operation_takes_effect_and_is_released_once() -> Result<()> 
         let path = format!("/v1/quarantine/{}", text(item, "identity"));
         assert_eq!(office.json(&path).await?["bytes"], item["bytes"]);
         let release = format!("{path}/release");
+        let bogus = office.post(&release, &json!({"bogus": 1})).await?;
+        assert_eq!((bogus.status, bogus.code().as_deref()), (400, Some("bad-parameter")), "{}", bogus.text());
+        assert_eq!(all(&office, "/v1/quarantine?released=true", "quarantine", 9).await?.len(), 0);
         office.post(&release, &json!({})).await?.json(&release)?;
         let record = office.json(&format!("/v1/hazards/{}", report.record)).await?;
         assert_eq!(text(&record, "township"), "青杠镇");
         let again = office.post(&release, &json!({})).await?;
         assert_eq!((again.status, again.code().as_deref()), (409, Some("not-releasable")));
+        // No body at all says as little as an empty one.
+        let again = office.post_bytes(&release, Vec::new(), &[]).await?;
+        assert_eq!(again.code().as_deref(), Some("not-releasable"));
         let broken = listed.iter().find(|item| text(item, "code") != "field-range").context("one item")?;
         let path = format!("/v1/quarantine/{}/release", text(broken, "identity"));
         assert_eq!(office.post(&path, &json!({})).await?.code().as_deref(), Some("not-releasable"));
