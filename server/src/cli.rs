@@ -27,6 +27,8 @@ use import::ImportCommand;
 use orders::OrderCommand;
 use people::{AreaCommand, EnrolCodeArgs, PersonCommand, TokenCommand};
 use rules::RulesCommand;
+use sync_protocol::ids::sha256;
+use sync_protocol::view::Disposition;
 use units::UnitCommand;
 use users::UserCommand;
 
@@ -182,6 +184,10 @@ async fn run_check(settings: &Settings, district: DistrictArg) -> anyhow::Result
         None => engine.districts().await,
     };
     let mut all_good = true;
+    if districts.is_empty() {
+        // A ledger that nobody has begun is in order; a script reads a line all the same.
+        print_json(&serde_json::to_value(of_nothing())?)?;
+    }
     for district in districts {
         let report = check::check(&engine, &district).await?;
         all_good &= report.ok;
@@ -189,6 +195,16 @@ async fn run_check(settings: &Settings, district: DistrictArg) -> anyhow::Result
     }
     engine.store.close().await;
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a check finds where there is no district.
+fn of_nothing() -> check::Report {
+    check::Report {
+        dispositions: Disposition::ALL.iter().map(|name| (name.as_str().to_owned(), 0)).collect(),
+        state_hash: hex::encode(sha256(&[])),
+        ok: true,
+        ..check::Report::default()
+    }
 }
 
 /// A mistyped folder must not pass for a ledger in order.

@@ -33,7 +33,7 @@ const PHONES: usize = 8;
 const BUNDLE: usize = 1_000;
 const BUNDLES: usize = 4;
 /// Somewhere far away.
-const NOWHERE: &str = "-100,-100,100,100";
+const NOWHERE: &str = "-0.00001,-0.00001,0.00001,0.00001";
 
 /// Measures.
 pub(crate) async fn measure(figures: &mut Figures, records: usize) -> Result<()> {

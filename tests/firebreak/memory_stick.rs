@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, DISTRICT, Server, program};
 use fixtures::builders::Report;
 use fixtures::device::clock::SystemClock;
@@ -12,6 +13,7 @@ use fixtures::device::transport::{Encoding, Http};
 use fixtures::device::{Device, Options};
 use fixtures::office::Office;
 use serde_json::{Value, json};
+use sync_protocol::cbor;
 use tokio::process::Command;
 
 /// Runs the reference device's program; gives the JSON it printed.
@@ -64,6 +66,19 @@ async fn what_a_phone_exported_is_imported_once_and_receipted_at_its_next_sync()
         device.close().await?;
         let emptied = device_program(&["export", "--outbox", &outbox, "--out", &stick]).await?;
         assert_eq!(emptied["bundles"], json!(0), "what has a receipt is not exported again");
+        // A file of nothing is said to be one, and keeps none of the others out.
+        let full = path("full.bundles");
+        let mut late = Phone::enrol(&server).await?;
+        let mut file = Vec::new();
+        cbor::write_byte_string(&mut file, &late.reports(1));
+        std::fs::write(&full, file)?;
+        ensure!(std::fs::metadata(&stick)?.len() == 0, "the empty export is no empty file");
+        let import = ["import", "bundle", "--district", DISTRICT, &stick, &full];
+        let (succeeded, printed) = server.command(&import).await?;
+        ensure!(!succeeded && printed["taken"] == json!(1), "{printed}");
+        let alone = server.command(&["import", "bundle", "--district", DISTRICT, &stick]).await;
+        let words = alone.err().map(|error| format!("{error:#}")).context("an empty file is imported")?;
+        ensure!(words.contains(&stick) && words.contains("the file is empty"), "{words}");
     }
     let nowhere = ["export", "--outbox", "/nowhere/phone.sqlite", "--out", "/nowhere/stick"];
     let error = device_program(&nowhere).await.err().context("a phone that is not there is exported")?;

@@ -6,7 +6,9 @@ use firebreak_tests::server::{Backend, DISTRICT, Server};
 use serde_json::{Value, json};
 use sync_protocol::codes::Code;
 use sync_protocol::exchange::Frame;
+use sync_protocol::ids::RecordId;
 use sync_protocol::kind::Kind;
+use sync_protocol::operation::Position;
 
 fn disposition(checked: &Value, name: &str) -> Option<u64> {
     checked.get("dispositions")?.get(name)?.as_u64()
@@ -123,5 +125,38 @@ async fn a_revoked_token_lets_nobody_in_and_the_others_stay() -> Result<()> {
             [401, 401, 200]
         );
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shell_takes_a_box_in_degrees_west_first_as_the_api_does() -> Result<()> {
+    let server = Server::start(Backend::Sqlite).await?;
+    let person = server.add_person("inspector").await?;
+    let (mut writer, mut reader) = (Phone::enrol(&server).await?, Phone::enrol_for(&server, &person).await?);
+    let set = async |area: &str| {
+        server.command(&["area", "set", "--district", DISTRICT, "--person", &person, "--box", area]).await
+    };
+    for wrong in [
+        "29,103,30,104",
+        "104,29,103,30",
+        "103,29,181,30",
+        "103,29,104",
+        "290000000,1030000000,300000000,1040000000",
+        "west",
+    ] {
+        let refused = set(wrong).await.err().map(|error| format!("{error:#}"));
+        let words = refused.with_context(|| format!("{wrong} is taken"))?;
+        ensure!(words.contains("WEST,SOUTH,EAST,NORTH in degrees"), "{words}");
+    }
+    ensure!(set("103,29.5,104,30").await?.0);
+    let inside = writer.report("general");
+    let mut outside = writer.report("general");
+    outside = outside
+        .with("position", &Position { lat_e7: 294_000_000, lon_e7: 1_035_000_000, ..Position::default() });
+    let bundle = writer.seal(&[inside.clone(), outside]);
+    writer.sync(&[bundle]).await?;
+    let reply = reader.sync::<Vec<u8>>(&[]).await?;
+    let sent: Vec<RecordId> = reply.items().iter().map(|item| item.record).collect();
+    assert_eq!(sent, [inside.record]);
     Ok(())
 }

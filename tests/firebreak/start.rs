@@ -104,3 +104,53 @@ async fn who_reads_that_the_server_listens_may_end_it_at_once() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_told_to_stop_logs_no_error() -> Result<()> {
+    for backend in Backend::ALL {
+        let mut server = Server::prepare(backend, TempDir::new()?).await?;
+        // What follows the ledger has something in hand whenever the server ends.
+        for nth in 0..8 {
+            server.add_district(&format!("d{nth}")).await?;
+        }
+        for start in 0..8 {
+            server.resume().await?;
+            server.stop().await?;
+            let log = server.log_text();
+            let bad = log.lines().find(|line| [" ERROR ", " WARN "].iter().any(|level| line.contains(level)));
+            ensure!(bad.is_none(), "{backend:?}, start {start}: {bad:?}");
+            ensure!(log.lines().filter(|line| line.contains("stopped: every request")).count() == start + 1);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_without_a_district_is_checked_and_said_to_be_in_order() -> Result<()> {
+    let folder = TempDir::new()?;
+    let firebreak = async |arguments: &[&str]| -> Result<std::process::Output> {
+        let mut command = Command::new(program("firebreak")?);
+        command.args(arguments).arg("--data").arg(folder.path()).stdin(Stdio::null());
+        Ok(command.output().await?)
+    };
+    // A list of what is not there makes a ledger.
+    ensure!(firebreak(&["district", "list"]).await?.status.success());
+    let checked = firebreak(&["check"]).await?;
+    ensure!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout)?;
+    ensure!(report["ok"] == true && report["received"] == 0 && report["records"] == 0, "{report}");
+    // It has the keys that the report of a district has.
+    ensure!(
+        firebreak(&["district", "add", "--code", DISTRICT, "--name", "测试林区"]).await?.status.success()
+    );
+    let of_a_district: serde_json::Value = serde_json::from_slice(&firebreak(&["check"]).await?.stdout)?;
+    let keys = |report: &serde_json::Value, key: &str| -> Option<Vec<String>> {
+        let object = if key.is_empty() { report } else { &report[key] };
+        Some(object.as_object()?.keys().cloned().collect())
+    };
+    for key in ["", "dispositions"] {
+        let (nothing, district) = (keys(&report, key), keys(&of_a_district, key));
+        ensure!(nothing.is_some() && nothing == district, "{key}: {nothing:?}, {district:?}");
+    }
+    Ok(())
+}

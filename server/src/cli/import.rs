@@ -92,8 +92,14 @@ async fn import_gpx(
 
 async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) -> anyhow::Result<()> {
     let mut refused_in_all = 0;
+    let mut empty = Vec::new();
     for file in files {
         let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        // An export that was broken off, most likely: one such file keeps none of the others out.
+        if bytes.is_empty() {
+            empty.push(file.display().to_string());
+            continue;
+        }
         let imported = import::import(engine, district, &bytes).await?;
         let refused: Vec<_> = imported
             .refused
@@ -110,5 +116,6 @@ async fn import(engine: &Arc<Engine>, district: &District, files: &[PathBuf]) ->
     }
     // What was refused is kept; a script must notice all the same.
     anyhow::ensure!(refused_in_all == 0, "{refused_in_all} bundles were refused");
+    anyhow::ensure!(empty.is_empty(), "no bundle is in {}: the file is empty", empty.join(", "));
     Ok(())
 }

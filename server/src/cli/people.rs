@@ -62,8 +62,8 @@ pub(super) enum AreaCommand {
         /// The person.
         #[arg(long)]
         person: PersonId,
-        /// `lat_min,lon_min,lat_max,lon_max`, degrees × 1e7; may be repeated.
-        #[arg(long = "box", allow_hyphen_values = true)]
+        /// Longitudes and latitudes in degrees, such as `103,29,104,30`; may be repeated.
+        #[arg(long = "box", value_name = "WEST,SOUTH,EAST,NORTH", allow_hyphen_values = true)]
         boxes: Vec<String>,
     },
 }
@@ -213,14 +213,14 @@ fn bounds(
     Ok(TokenBounds { name, scopes: scopes.names().join(" "), expires_ms, made_by: None })
 }
 
+/// A box as the API takes it.
 fn parse_box(text: &str) -> anyhow::Result<GeoBox> {
-    let parts: Vec<i64> = text
-        .split(',')
-        .map(|part| part.trim().parse())
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("`{text}` is no box"))?;
-    let corners = <[i64; 4]>::try_from(parts).map_err(|_parts| anyhow::anyhow!("`{text}` is no box"))?;
-    Ok(GeoBox(corners))
+    GeoBox::in_degrees(text).with_context(|| {
+        format!(
+            "`{text}` is no box: it is WEST,SOUTH,EAST,NORTH in degrees, such as 103,29,104,30, west and south \
+             first, longitudes to 180 and latitudes to 90"
+        )
+    })
 }
 
 /// The QR goes to standard error, for people; the JSON to standard output, for scripts.

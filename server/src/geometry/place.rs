@@ -82,6 +82,11 @@ fn gather(key: i64) -> i64 {
 pub struct GeoBox(pub [i64; 4]);
 
 impl GeoBox {
+    /// The box of a text: west, south, east, north, in degrees. None where that is none, or out of range.
+    pub fn in_degrees(text: &str) -> Option<Self> {
+        sides(text).map(|[west, south, east, north]| Self([south, west, north, east])).filter(Self::is_valid)
+    }
+
     /// Whether minimum and maximum are in order and in range.
     pub fn is_valid(&self) -> bool {
         let [lat_min, lon_min, lat_max, lon_max] = self.0;
@@ -99,6 +104,30 @@ impl GeoBox {
         let (x_max, y_min) = mercator(lat_max, lon_max);
         Grid { x: (x_min.into(), x_max.into()), y: (y_min.into(), y_max.into()) }
     }
+}
+
+/// Four numbers with commas between them: west, south, east, north, degrees × 1e7, in whatever order they stand to each
+/// other.
+pub fn sides(text: &str) -> Option<[i64; 4]> {
+    let parts = text.split(',').map(degrees_e7).collect::<Option<Vec<i64>>>()?;
+    parts.try_into().ok()
+}
+
+/// Decimal degrees, exactly: digits beyond the seventh are cut.
+fn degrees_e7(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let are_digits = whole.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
+    if !are_digits || whole.is_empty() || whole.len() > 3 {
+        return None;
+    }
+    let fraction: String = fraction.chars().chain("0000000".chars()).take(7).collect();
+    let e7 = whole.parse::<i64>().ok()? * 10_000_000 + fraction.parse::<i64>().ok()?;
+    Some(sign * e7)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,6 +242,34 @@ fn cover(grid: &Grid, limit: usize) -> Vec<(i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn degrees_are_read_exactly_and_nothing_else_is() {
+        for (text, expected) in [
+            ("103", Some(1_030_000_000)),
+            ("-0.5", Some(-5_000_000)),
+            (" 29.98765432 ", Some(299_876_543)),
+            ("-180.0", Some(-1_800_000_000)),
+            ("1e2", None),
+            ("", None),
+            ("-", None),
+            (".5", None),
+            ("--1", None),
+            ("1234", None),
+            ("NaN", None),
+        ] {
+            assert_eq!(degrees_e7(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_box_has_four_sides_in_order_and_in_range() {
+        let expected = Some(GeoBox([290_000_000, 1_020_000_000, 300_000_000, 1_040_000_000]));
+        assert_eq!(GeoBox::in_degrees("102,29,104,30"), expected);
+        for text in ["102,29,104", "102,29,104,30,1", "104,29,102,30", "102,29,104,91", "a,b,c,d", ""] {
+            assert_eq!(GeoBox::in_degrees(text), None, "{text:?}");
+        }
+    }
 
     #[test]
     fn the_key_of_a_place_is_gathered_back_to_its_grid_coordinates() {

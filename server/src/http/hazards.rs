@@ -19,6 +19,7 @@ use super::error::ApiError;
 use super::parameters::{Body, IfMatch, Parameters, UUID, day, id, one_of, page_size, wrong};
 use crate::domain::{Class, Role};
 use crate::geometry::GeoBox;
+pub(super) use crate::geometry::sides;
 use crate::store::{CaseFilter, FactFilter};
 use crate::sync::decide;
 use crate::sync::exports::filters::{BBOX, SEVERITIES, require_order};
@@ -229,7 +230,7 @@ pub(super) fn filter(wanted: &Wanted, now_ms: i64) -> Result<Filter, ApiError> {
         "other" => Err(one_of("severity", SEVERITIES)),
         name => Class::parse(name).ok_or_else(|| one_of("severity", SEVERITIES)),
     });
-    let bbox = wanted.bbox.as_deref().map(|text| bbox(text).ok_or_else(|| wrong("bbox", BBOX)));
+    let bbox = wanted.bbox.as_deref().map(|text| GeoBox::in_degrees(text).ok_or_else(|| wrong("bbox", BBOX)));
     Ok(Filter {
         types,
         state: state.transpose()?,
@@ -286,66 +287,4 @@ fn fact(wanted: &Wanted) -> Result<FactFilter, ApiError> {
         }
     }
     Ok(filter)
-}
-
-/// `lon_min,lat_min,lon_max,lat_max` in degrees.
-pub(super) fn bbox(text: &str) -> Option<GeoBox> {
-    sides(text).map(|[west, south, east, north]| GeoBox([south, west, north, east])).filter(GeoBox::is_valid)
-}
-
-/// Four numbers with commas between them: west, south, east, north, degrees × 1e7, in whatever order they stand to each
-/// other.
-pub(super) fn sides(text: &str) -> Option<[i64; 4]> {
-    let parts = text.split(',').map(degrees_e7).collect::<Option<Vec<i64>>>()?;
-    parts.try_into().ok()
-}
-
-/// Decimal degrees, exactly: digits beyond the seventh are cut.
-fn degrees_e7(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let are_digits = whole.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
-    if !are_digits || whole.is_empty() || whole.len() > 3 {
-        return None;
-    }
-    let fraction: String = fraction.chars().chain("0000000".chars()).take(7).collect();
-    let e7 = whole.parse::<i64>().ok()? * 10_000_000 + fraction.parse::<i64>().ok()?;
-    Some(sign * e7)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn degrees_are_read_exactly_and_nothing_else_is() {
-        for (text, expected) in [
-            ("103", Some(1_030_000_000)),
-            ("-0.5", Some(-5_000_000)),
-            (" 29.98765432 ", Some(299_876_543)),
-            ("-180.0", Some(-1_800_000_000)),
-            ("1e2", None),
-            ("", None),
-            ("-", None),
-            (".5", None),
-            ("--1", None),
-            ("1234", None),
-            ("NaN", None),
-        ] {
-            assert_eq!(degrees_e7(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_box_has_four_sides_in_order_and_in_range() {
-        let expected = Some(GeoBox([290_000_000, 1_020_000_000, 300_000_000, 1_040_000_000]));
-        assert_eq!(bbox("102,29,104,30"), expected);
-        for text in ["102,29,104", "102,29,104,30,1", "104,29,102,30", "102,29,104,91", "a,b,c,d", ""] {
-            assert_eq!(bbox(text), None, "{text:?}");
-        }
-    }
 }

@@ -12,9 +12,9 @@ use sync_protocol::operation::{Operation, Position};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 
-/// South-west and north-east corners, degrees × 1e7.
-const SOUTH: &str = "290000000,1030000000,291000000,1040000000";
-const NORTH: &str = "300000000,1030000000,301000000,1040000000";
+/// West, south, east and north, degrees.
+const SOUTH: &str = "103,29,104,29.1";
+const NORTH: &str = "103,30,104,30.1";
 const IN_THE_SOUTH: i64 = 290_000_500;
 const IN_THE_NORTH: i64 = 300_000_500;
 const ELSEWHERE: i64 = 320_000_000;
