@@ -46,6 +46,8 @@ pub struct Phone {
     pub certificate: Vec<u8>,
     /// A client with its token.
     pub client: Client,
+    /// What its clocks show, where a test decides that; else a morning on which each operation takes a second.
+    pub clocks: Option<Stamp>,
     key: EcdsaKeyPair,
     random: SystemRandom,
     ids: u128,
@@ -95,6 +97,7 @@ impl Phone {
             epoch: None,
             certificate: enrolled.certificate,
             client: client.with_token(&enrolled.token),
+            clocks: None,
             ids: enrolled.device.0.as_u128() << 32,
             key,
             random,
@@ -134,8 +137,11 @@ impl Phone {
         uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
     }
 
-    /// The clocks of the phone.
+    /// The clocks of the phone: what operations and requests are stamped with.
     pub fn stamp(&self) -> Stamp {
+        if let Some(clocks) = self.clocks {
+            return clocks;
+        }
         let steps = i64::try_from(self.sequence).unwrap_or_default();
         Stamp { wall_ms: MORNING_MS + steps * 1_000, ..Stamp::default() }
     }

@@ -1,12 +1,13 @@
 //! Who must act on a hazard and until when: the case of a record and its deadline by the rules. Pure.
 //!
-//! The operations behind a hazard are read where the office has acted on it; before that its view says enough.
+//! It takes the operations behind a hazard: what became of its deadline is in them, and so are the times from which that
+//! counts. A view holds none, since it says nothing that depends on the order of arrival.
 
 use jiff::tz::TimeZone;
 use sync_protocol::cbor::Raw;
 use sync_protocol::field::severity_rank;
 use sync_protocol::ids::{DeviceId, Identity};
-use sync_protocol::kind::{Kind, RecordType, Signer};
+use sync_protocol::kind::Kind;
 use sync_protocol::named::Fields;
 use sync_protocol::operation::Operation;
 use sync_protocol::prepass;
@@ -20,18 +21,6 @@ use crate::rules::deadline::{self, Danger, Deadline, DeadlineReason, Situation};
 use crate::rules::{Rules, Severity};
 use crate::store::{CaseRow, DangerRow, PastOperation, RecordRow};
 use crate::time;
-
-/// Whether the operations behind a record are needed: the office has acted on it, or somebody says that it is cured.
-pub(super) fn has_past(view: &View) -> bool {
-    let is_hazard = matches!(view.record_type, None | Some(RecordType::Hazard));
-    let is_office = |kind: &str| {
-        let kind = Kind::parse(kind);
-        kind.is_some_and(|kind| {
-            kind.signer() != Signer::Field || matches!(kind, Kind::Rectified | Kind::Verified)
-        })
-    };
-    is_hazard && view.writers.iter().any(|writer| is_office(writer.kind.as_str()))
-}
 
 /// What the operations behind a hazard say, in the order in which it is told: what phones signed as it came, then what
 /// the server signed in its own order.

@@ -143,9 +143,11 @@ impl Derived {
             amounts: "{}".to_owned(),
             ..fact(context, row, view, FactType::Hazard)
         };
-        let past = if cases::has_past(view) { cases::past(context.own, behind.to_vec()) } else { Vec::new() };
+        let past = cases::past(context.own, behind.to_vec());
         let (case, _) = cases::case_of(context, row, view, &past, context.as_of_ms);
         let case = cases::row_of(row, view, &case);
+        // Of a report alone its view says what the map shows.
+        let behind = if map::has_several(view) { behind } else { &[] };
         let beside = map::Beside { township: &fact.township, placement: Some(&placement), case: Some(&case) };
         self.show(row, view, map::row(context, row, view, beside, behind), behind);
         self.facts.push(fact);

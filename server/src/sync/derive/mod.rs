@@ -274,7 +274,7 @@ struct Window {
     rows: Vec<Seen>,
     /// What patrols walked: their tracks are not in their views.
     walks: BTreeMap<RecordId, Walk>,
-    /// The operations behind hazards that have several.
+    /// The operations behind hazards.
     behind: BTreeMap<RecordId, Vec<PastOperation>>,
     /// Hazards that were compared with those near them, and what is proposed of them.
     pairs: Pairs,
@@ -367,15 +367,15 @@ async fn walks(
     Ok(walks)
 }
 
-/// The operations behind hazards of a window, where there are several.
+/// The operations behind hazards of a window.
 async fn behind(
     transaction: &mut Transaction,
     district: DistrictKey,
     rows: &[Seen],
 ) -> Result<BTreeMap<RecordId, Vec<PastOperation>>, SyncError> {
     let hazards = rows.iter().filter(|seen| seen.row.flags & record_flags::NOT_HAZARD == 0);
-    let several = hazards.filter(|seen| seen.view.as_ref().is_some_and(map::has_several));
-    let records: Vec<RecordId> = several.map(|seen| seen.row.record).collect();
+    let records: Vec<RecordId> =
+        hazards.filter(|seen| seen.view.is_some()).map(|seen| seen.row.record).collect();
     Ok(transaction.past_operations(district, &records).await?)
 }
 
