@@ -1,12 +1,15 @@
-//! A restored server heals (law 9): the SQLite file is put back to an older state behind the server's back.
+//! A restored server heals (law 9): its database is put back to an older state behind the server's back.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::http::SyncReply;
 use firebreak_tests::phone::{Phone, head_of};
+use firebreak_tests::postgres;
 use firebreak_tests::server::{Backend, Server};
 use serde_json::{Value, json};
-use sync_protocol::ids::Head;
+use sync_protocol::ids::{Head, RecordId};
 use sync_protocol::kind::Kind;
 use sync_protocol::operation::Operation;
 use tempfile::TempDir;
@@ -48,8 +51,8 @@ impl Keeper {
         Ok(head)
     }
 
-    /// Offers again all it ever sent.
-    async fn offer_again(&mut self) -> Result<()> {
+    /// Offers again all it ever sent, and gives the reply.
+    async fn offer_again(&mut self) -> Result<SyncReply> {
         let sent = std::mem::take(&mut self.sent);
         let reply = self.phone.sync(&sent).await?;
         ensure!(
@@ -59,7 +62,7 @@ impl Keeper {
             sent.len()
         );
         self.sent = sent;
-        Ok(())
+        Ok(reply)
     }
 
     fn moved_to(&mut self, server: &Server) {
@@ -97,17 +100,73 @@ fn number(check: &Value, key: &str) -> Result<u64> {
     check.get(key).and_then(Value::as_u64).with_context(|| format!("{key} in {check}"))
 }
 
+/// The state of a ledger, to be put back once.
+enum Older {
+    /// In the files of a folder.
+    Files(TempDir),
+    /// In another database of the cluster.
+    Database(String),
+}
+
+impl Older {
+    async fn of(server: &mut Server) -> Result<Self> {
+        let Some(database) = server.database().map(str::to_owned) else {
+            let folder = TempDir::with_prefix("firebreak-backup")?;
+            back_up(server, folder.path()).await?;
+            return Ok(Self::Files(folder));
+        };
+        server.stop().await?;
+        let copy = postgres::copy_of(&database).await?;
+        server.resume().await?;
+        Ok(Self::Database(copy))
+    }
+
+    async fn put_back(&self, server: &mut Server) -> Result<()> {
+        match self {
+            Self::Files(folder) => put_back(server, folder.path()).await,
+            Self::Database(copy) => {
+                server.kill().await?;
+                server.set_database(copy.rsplit('/').next().context("no database in its address")?)?;
+                server.resume().await
+            }
+        }
+    }
+}
+
+/// The records that a reply tells, of which each comes once.
+fn told(reply: &SyncReply) -> Result<BTreeSet<RecordId>> {
+    ensure!(reply.end().is_some_and(|end| !end.more), "there is more: {:?}", reply.end());
+    let items = reply.items();
+    let records: BTreeSet<RecordId> = items.iter().map(|item| item.record).collect();
+    ensure!(records.len() == items.len(), "a record comes twice: {items:?}");
+    Ok(records)
+}
+
 #[tokio::test]
-async fn devices_heal_a_restored_ledger_to_the_same_state_hash() -> Result<()> {
-    let backup = TempDir::with_prefix("firebreak-backup")?;
-    let mut server = Server::start(Backend::Sqlite).await?;
+async fn devices_heal_a_restored_ledger_to_the_same_state_hash_on_sqlite() -> Result<()> {
+    heal(Backend::Sqlite).await
+}
+
+#[tokio::test]
+async fn devices_heal_a_restored_ledger_to_the_same_state_hash_on_postgres() -> Result<()> {
+    heal(Backend::Postgres).await
+}
+
+async fn heal(backend: Backend) -> Result<()> {
+    let mut server = Server::start(backend).await?;
     let (mut one, mut two) = (Keeper::enrol(&server).await?, Keeper::enrol(&server).await?);
     let mut old_timer = Phone::enrol(&server).await?;
     let early = one.report("serious").await?;
     let other = two.report("general").await?;
-    old_timer.sync(&NOTHING).await?;
+    // Of each severity there is something that nobody touches any more.
+    for severity in ["critical", "serious", "general", "critical"] {
+        one.report(severity).await?;
+    }
+    for phone in [&mut one.phone, &mut two.phone, &mut old_timer] {
+        phone.sync(&NOTHING).await?;
+    }
 
-    back_up(&mut server, backup.path()).await?;
+    let older = Older::of(&mut server).await?;
     for keeper in [&mut one, &mut two] {
         keeper.moved_to(&server);
     }
@@ -115,14 +174,15 @@ async fn devices_heal_a_restored_ledger_to_the_same_state_hash() -> Result<()> {
     one.follow(&other, Kind::Observed).await?;
     two.follow(&early, Kind::Rectified).await?;
     two.follow(&other, Kind::NotFound).await?;
+    let mut changed = BTreeSet::from([other.record]);
     for _ in 0..30 {
-        one.report("critical").await?;
+        changed.insert(one.report("critical").await?.record);
     }
     two.phone.sync(&NOTHING).await?;
     let before = server.check().await?;
     ensure!(number(&before, "received")? > old, "there is something to lose");
 
-    put_back(&mut server, backup.path()).await?;
+    older.put_back(&mut server).await?;
     let after = server.check().await?;
     assert_eq!(number(&after, "received")?, old, "the older state is in place");
     for keeper in [&mut one, &mut two] {
@@ -132,22 +192,27 @@ async fn devices_heal_a_restored_ledger_to_the_same_state_hash() -> Result<()> {
     let reply = one.phone.sync(&NOTHING).await?;
     assert!(reply.hello().is_some(), "{reply:?}");
     assert_ne!(one.phone.epoch, epoch_before, "a cursor beyond the ledger proves the rollback: a new epoch");
-    let lost = (2, one.phone.sequence);
+    let lost = (6, one.phone.sequence);
     assert_eq!(reply.missing(), [lost], "the phone is told which of its sequences are gone");
+    // A cursor is rewound to where the histories part, not to nothing: what lies before that does not come again.
+    assert_eq!(told(&reply)?, BTreeSet::new(), "nothing has changed since then");
 
-    one.offer_again().await?;
-    two.offer_again().await?;
+    let reply = one.offer_again().await?;
+    assert_eq!(told(&reply)?, changed, "what it offers again is new there, and nothing else");
+    changed.insert(early.record);
+    let reply = two.offer_again().await?;
+    assert_eq!(told(&reply)?, changed, "everything since the histories parted, whoever offered it again");
     assert_eq!(one.phone.epoch, two.phone.epoch, "one rollback is one new epoch");
     let healed = server.check().await?;
     for key in ["state_hash", "records", "dispositions"] {
         assert_eq!(healed.get(key), before.get(key), "{key}");
     }
 
-    // An older cursor is rewound to where the histories part, not to nothing.
+    // A cursor that was given before the histories parted goes on from there.
     old_timer.client = old_timer.client.at(&server.url);
     let reply = old_timer.sync(&NOTHING).await?;
     assert_eq!(old_timer.epoch, one.phone.epoch);
-    assert!(reply.items().len() >= 30, "what is new to it comes: {}", reply.items().len());
+    assert_eq!(told(&reply)?, changed, "what is new to it comes");
     let again = old_timer.sync(&NOTHING).await?;
     assert_eq!(again.items().len(), 0, "and comes once");
     Ok(())
