@@ -2,6 +2,9 @@
 //!
 //! Complaints of users that these schedules stand for: duplicates after a lost reply; a feed that skips.
 
+mod compressed;
+mod device;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,8 +23,29 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const REPORTS: usize = 8;
 
+/// Whether the receipt of a bundle comes in spite of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receipt {
+    /// It must: all of it passed.
+    Comes,
+    /// It cannot: the request was not whole, or the receipt was in what was cut off.
+    Lost,
+    /// Who is faster decides.
+    Either,
+}
+
+/// What passed where there was no fault.
+struct Clean {
+    /// Bytes of the request.
+    request: usize,
+    /// Bytes of the reply.
+    reply: usize,
+    /// Where the receipt ends in the reply.
+    receipt: usize,
+}
+
 /// Every bundle is sent through a fault, then again without: it has one receipt, and counts once.
-async fn send_through(backend: Backend, faults: impl Fn(usize, usize) -> Vec<Fault>) -> Result<()> {
+async fn send_through(backend: Backend, faults: impl Fn(&Clean) -> Vec<(Fault, Receipt)>) -> Result<()> {
     let server = Server::start(backend).await?;
     let proxy = Proxy::start(server.address()?).await?;
     let mut phone = Phone::enrol(&server).await?;
@@ -30,23 +54,32 @@ async fn send_through(backend: Backend, faults: impl Fn(usize, usize) -> Vec<Fau
     let first = phone.reports(REPORTS);
     let reply = phone.sync_by(&through_proxy, &[&first]).await?;
     ensure!(reply.receipts().len() == 1 && reply.end().is_some(), "without a fault: {reply:?}");
-    let seen = proxy.seen().await;
+    let (seen, heard) = (proxy.seen().await, proxy.heard().await);
+    let receipt = reply.raw_receipts().pop().context("no receipt")?;
+    let at = heard.windows(receipt.as_bytes().len()).position(|bytes| bytes == receipt.as_bytes());
+    let receipt = at.context("the receipt passed in pieces")? + receipt.as_bytes().len();
     let before = records(&server).await?;
 
-    let faults = faults(seen.request, seen.reply);
-    let mut got_through = 0;
-    for fault in &faults {
+    let faults = faults(&Clean { request: seen.request, reply: seen.reply, receipt });
+    let (mut came, mut lost) = (0, 0);
+    for (fault, expected) in &faults {
         proxy.set(*fault);
         let bundle = phone.reports(REPORTS);
         let answer = through_proxy.sync(phone.request(&[&bundle])).await;
         let early = answer.map(|reply| reply.raw_receipts()).unwrap_or_default();
-        got_through += early.len();
+        match expected {
+            Receipt::Comes => ensure!(early.len() == 1, "{fault:?}: no receipt came"),
+            Receipt::Lost => ensure!(early.is_empty(), "{fault:?}: there is a receipt: {early:?}"),
+            Receipt::Either => {}
+        }
+        came += usize::from(!early.is_empty());
+        lost += usize::from(early.is_empty());
         let clean = phone.client.sync(phone.request(&[&bundle])).await?;
         let receipts = clean.raw_receipts();
         ensure!(receipts.len() == 1, "{fault:?}: {clean:?}");
         ensure!(early.is_empty() || early == receipts, "{fault:?}: the receipt changed");
     }
-    println!("{backend:?}: {} faults, {got_through} receipts came in spite of one", faults.len());
+    println!("{backend:?}: {} faults, {came} receipts came in spite of one, {lost} did not", faults.len());
     let sent = u64::try_from(faults.len() * REPORTS)?;
     assert_eq!(records(&server).await? - before, sent, "each report once");
     Ok(())
@@ -58,65 +91,87 @@ async fn records(server: &Server) -> Result<u64> {
     check.get("records").and_then(Value::as_u64).with_context(|| format!("check: {check}"))
 }
 
-fn request_cuts(request: usize) -> Vec<Fault> {
+fn request_cuts(clean: &Clean) -> Vec<(Fault, Receipt)> {
+    let request = clean.request;
     let evenly = (0..24).map(|part| request * part / 24);
     let offsets: BTreeSet<usize> = [0, 1, 17, 60, request - 1, request].into_iter().chain(evenly).collect();
-    offsets.into_iter().map(Fault::CutRequest).collect()
+    let expected = |at| if at < request { Receipt::Lost } else { Receipt::Either };
+    offsets.into_iter().map(|at| (Fault::CutRequest(at), expected(at))).collect()
 }
 
-fn reply_cuts(reply: usize) -> Vec<Fault> {
+fn reply_cuts(clean: &Clean) -> Vec<(Fault, Receipt)> {
+    /// Numbers in a later reply may take so many bytes more.
+    const LONGER: usize = 64;
+    let (reply, receipt) = (clean.reply, clean.receipt);
     let evenly = (0..24).map(|part| reply * part / 24);
-    let offsets: BTreeSet<usize> = [1, 9, 60, reply - 1].into_iter().chain(evenly).collect();
-    offsets.into_iter().map(Fault::CutReply).chain([Fault::LoseReply]).collect()
+    let edges = [1, 9, 60, receipt - LONGER - 1, receipt + LONGER, reply - 1];
+    let offsets: BTreeSet<usize> = edges.into_iter().chain(evenly).collect();
+    let expected = |at| match at {
+        _ if at + LONGER < receipt => Receipt::Lost,
+        _ if at < receipt + LONGER => Receipt::Either,
+        _ => Receipt::Comes,
+    };
+    let cuts = offsets.into_iter().map(|at| (Fault::CutReply(at), expected(at)));
+    cuts.chain([(Fault::LoseReply, Receipt::Lost)]).collect()
+}
+
+fn half_closes_and_delays(clean: &Clean) -> Vec<(Fault, Receipt)> {
+    let (request, pause) = (clean.request, Duration::from_millis(3));
+    let half = [10, request / 2, request - 1].map(|at| (Fault::HalfClose(at), Receipt::Lost));
+    let slow = [Fault::SlowRequest(97, pause), Fault::SlowReply(97, pause), Fault::Delay(pause * 30)];
+    // Who ends a request may be taken for one who is gone.
+    let ended = [(Fault::HalfClose(request), Receipt::Either)];
+    half.into_iter().chain(ended).chain(slow.map(|fault| (fault, Receipt::Comes))).collect()
 }
 
 #[tokio::test]
 async fn a_request_cut_anywhere_is_taken_once_on_sqlite() -> Result<()> {
-    send_through(Backend::Sqlite, |request, _| request_cuts(request)).await
+    send_through(Backend::Sqlite, request_cuts).await
 }
 
 #[tokio::test]
 async fn a_request_cut_anywhere_is_taken_once_on_postgres() -> Result<()> {
-    send_through(Backend::Postgres, |request, _| request_cuts(request)).await
+    send_through(Backend::Postgres, request_cuts).await
 }
 
 #[tokio::test]
 async fn a_reply_cut_or_lost_anywhere_makes_no_duplicate_on_sqlite() -> Result<()> {
-    send_through(Backend::Sqlite, |_, reply| reply_cuts(reply)).await
+    send_through(Backend::Sqlite, reply_cuts).await
 }
 
 #[tokio::test]
 async fn a_reply_cut_or_lost_anywhere_makes_no_duplicate_on_postgres() -> Result<()> {
-    send_through(Backend::Postgres, |_, reply| reply_cuts(reply)).await
+    send_through(Backend::Postgres, reply_cuts).await
 }
 
 #[tokio::test]
-async fn half_closes_delays_and_slow_writers_lose_nothing() -> Result<()> {
-    let pause = Duration::from_millis(3);
-    send_through(Backend::Sqlite, |request, _| {
-        let half = [10, request / 2, request - 1, request].map(Fault::HalfClose);
-        let slow = [Fault::SlowRequest(97, pause), Fault::SlowReply(97, pause), Fault::Delay(pause * 30)];
-        half.into_iter().chain(slow).collect()
-    })
-    .await
+async fn half_closes_delays_and_slow_writers_lose_nothing_on_sqlite() -> Result<()> {
+    send_through(Backend::Sqlite, half_closes_and_delays).await
+}
+
+#[tokio::test]
+async fn half_closes_delays_and_slow_writers_lose_nothing_on_postgres() -> Result<()> {
+    send_through(Backend::Postgres, half_closes_and_delays).await
 }
 
 #[tokio::test]
 async fn a_slow_writer_holds_nobody_up() -> Result<()> {
-    let server = Server::start(Backend::Sqlite).await?;
-    let proxy = Proxy::start(server.address()?).await?;
-    proxy.set(Fault::SlowRequest(24, Duration::from_millis(40)));
-    let (mut slow, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
-    let by_proxy = slow.client.at(&proxy.url);
-    let (slow_bundle, bundle) = (slow.reports(REPORTS), other.reports(REPORTS));
-    let (slow_bundles, bundles) = ([&slow_bundle], [&bundle]);
-    let writing = slow.sync_by(&by_proxy, &slow_bundles);
-    tokio::pin!(writing);
-    tokio::select! {
-        early = &mut writing => anyhow::bail!("the slow writer was done first: {early:?}"),
-        reply = other.sync(&bundles) => assert_eq!(reply?.receipts().len(), 1),
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let proxy = Proxy::start(server.address()?).await?;
+        proxy.set(Fault::SlowRequest(24, Duration::from_millis(40)));
+        let (mut slow, mut other) = (Phone::enrol(&server).await?, Phone::enrol(&server).await?);
+        let by_proxy = slow.client.at(&proxy.url);
+        let (slow_bundle, bundle) = (slow.reports(REPORTS), other.reports(REPORTS));
+        let (slow_bundles, bundles) = ([&slow_bundle], [&bundle]);
+        let writing = slow.sync_by(&by_proxy, &slow_bundles);
+        tokio::pin!(writing);
+        tokio::select! {
+            early = &mut writing => anyhow::bail!("the slow writer was done first: {early:?}"),
+            reply = other.sync(&bundles) => assert_eq!(reply?.receipts().len(), 1),
+        }
+        assert_eq!(writing.await?.receipts().len(), 1, "and the slow one gets through");
     }
-    assert_eq!(writing.await?.receipts().len(), 1, "and the slow one gets through");
     Ok(())
 }
 
@@ -139,15 +194,49 @@ fn kept(reply: &SyncReply) -> BTreeSet<RecordId> {
     before.filter_map(|frame| if let Frame::Item(item) = frame { Some(item.record) } else { None }).collect()
 }
 
+/// Between two cursors there are at most [`FLUSH_BYTES`] of frames, unless one item alone is larger. Gives how many
+/// stretches there are.
+fn stretches(reply: &SyncReply) -> Result<usize> {
+    let (mut stretches, mut bytes, mut items) = (0, 0, 0);
+    for frame in &reply.frames {
+        match frame {
+            Frame::Cursor(_) => {
+                ensure!(bytes <= FLUSH_BYTES || items == 1, "{items} items of {bytes} bytes before a cursor");
+                stretches += usize::from(items > 0);
+                (bytes, items) = (0, 0);
+            }
+            Frame::Item(_) | Frame::Leave(_) => {
+                bytes += frame.encode().len();
+                items += 1;
+            }
+            _ => {}
+        }
+    }
+    ensure!(items == 0, "{items} items come after the last cursor");
+    Ok(stretches)
+}
+
+/// Three hundred reports of many lengths that a phone has handed in; a few are longer than what is flushed at once.
+async fn three_hundred(server: &Server) -> Result<()> {
+    let mut author = Phone::enrol(server).await?;
+    for bundle in 0..6 {
+        let mut reports = Vec::new();
+        for nth in 0..50 {
+            let severity = ["general", "serious", "critical"][nth % 3];
+            let length = if nth == 10 * bundle { 1_300 } else { (bundle * 50 + nth) * 37 % 101 };
+            reports.push(author.report(severity).with("description", &"长".repeat(length + 1)));
+        }
+        let bundle = author.seal(&reports);
+        ensure!(author.sync(&[&bundle]).await?.receipts().len() == 1, "pushed");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_reply_cut_at_any_4_kib_leaves_a_prefix_by_severity_and_goes_on() -> Result<()> {
     let server = Server::start(Backend::Sqlite).await?;
     let proxy = Proxy::start(server.address()?).await?;
-    let mut author = Phone::enrol(&server).await?;
-    for _ in 0..6 {
-        let bundle = author.reports(50);
-        ensure!(author.sync(&[&bundle]).await?.receipts().len() == 1, "pushed");
-    }
+    three_hundred(&server).await?;
     let mut reader = Phone::enrol(&server).await?;
     let by_proxy = reader.client.at(&proxy.url);
     let none: [&[u8]; 0] = [];
@@ -157,6 +246,8 @@ async fn a_reply_cut_at_any_4_kib_leaves_a_prefix_by_severity_and_goes_on() -> R
     let all: BTreeMap<RecordId, u8> = items(&whole)?.into_iter().collect();
     ensure!(all.len() >= 300, "{} records", all.len());
     let length = proxy.seen().await.reply;
+    let stretches = stretches(&whole)?;
+    ensure!(stretches * FLUSH_BYTES >= length / 2, "{stretches} cursors in {length} bytes");
 
     let mut cuts = 0;
     for at in (0..length).step_by(FLUSH_BYTES) {
@@ -171,7 +262,8 @@ async fn a_reply_cut_at_any_4_kib_leaves_a_prefix_by_severity_and_goes_on() -> R
         let worst_left = worst_left.map(|(_, rank)| *rank).max().unwrap_or(0);
         let least_held = got.last().map_or(u8::MAX, |(_, rank)| *rank);
         ensure!(worst_left <= least_held, "cut at {at}: a worse record was left for later");
-        ensure!(at < 3 * FLUSH_BYTES || reader.cursor.is_some(), "no cursor in the first {at} bytes");
+        // Before the first item there are the head of the reply and its greeting.
+        ensure!(at < 2 * FLUSH_BYTES || reader.cursor.is_some(), "no cursor in the first {at} bytes");
 
         let safe = kept(&cut);
         proxy.set(Fault::None);

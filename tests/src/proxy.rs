@@ -3,6 +3,7 @@
 //! A [`Fault`] counts the bytes of one direction of one connection. It knows nothing of HTTP: where in a request
 //! or reply a byte lies is for the test to find out (see [`Proxy::seen`]).
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,7 +51,11 @@ pub struct Seen {
 #[derive(Default)]
 struct Shared {
     fault: Fault,
+    /// The faults of the next connections, before `fault`.
+    coming: VecDeque<Fault>,
     seen: Seen,
+    heard: Vec<u8>,
+    cuts: usize,
 }
 
 /// A running proxy; it ends when dropped.
@@ -87,6 +92,28 @@ impl Proxy {
     /// Sets the fault of the connections to come.
     pub fn set(&self, fault: Fault) {
         lock(&self.shared).fault = fault;
+    }
+
+    /// Sets the faults of the next connections, one each; those after them have none.
+    pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
+        let mut shared = lock(&self.shared);
+        (shared.fault, shared.coming) = (Fault::None, faults.into_iter().collect());
+    }
+
+    /// How many planned faults no connection has met yet.
+    pub fn coming(&self) -> usize {
+        lock(&self.shared).coming.len()
+    }
+
+    /// How many connections it has cut.
+    pub fn cuts(&self) -> usize {
+        lock(&self.shared).cuts
+    }
+
+    /// Waits until no connection is open and gives the bytes of the reply on the last one, head and framing included.
+    pub async fn heard(&self) -> Vec<u8> {
+        self.seen().await;
+        lock(&self.shared).heard.clone()
     }
 
     /// Waits until no connection is open and says what passed on the last one.
@@ -127,8 +154,12 @@ enum Ended {
 }
 
 async fn connection(device: TcpStream, upstream: SocketAddr, shared: Arc<Mutex<Shared>>) {
-    let fault = lock(&shared).fault;
+    let fault = {
+        let mut shared = lock(&shared);
+        shared.coming.pop_front().unwrap_or(shared.fault)
+    };
     if fault == Fault::Refuse {
+        lock(&shared).cuts += 1;
         reset(&device);
         return;
     }
@@ -145,26 +176,31 @@ async fn connection(device: TcpStream, upstream: SocketAddr, shared: Arc<Mutex<S
         Fault::SlowRequest(bytes, pause) => request.pace = Some((bytes, pause)),
         Fault::SlowReply(bytes, pause) => reply.pace = Some((bytes, pause)),
     }
-    let mut seen = Seen::default();
-    let cut = relay(device, server, fault, (request, reply), &mut seen).await;
-    lock(&shared).seen = seen;
-    drop(cut);
+    let (mut sent, mut heard) = (Vec::new(), Vec::new());
+    let (sockets, is_cut) = relay(device, server, fault, (request, reply), (&mut sent, &mut heard)).await;
+    {
+        let mut shared = lock(&shared);
+        shared.seen = Seen { request: sent.len(), reply: heard.len() };
+        shared.heard = heard;
+        shared.cuts += usize::from(is_cut);
+    }
+    drop(sockets);
 }
 
-/// Passes both directions until both have ended or one is cut. Gives the sockets back so that what was seen is
-/// on record before the device notices.
+/// Passes both directions until both have ended or one is cut. Gives the sockets back, so that what was seen is
+/// on record before the device notices, and whether it was cut.
 async fn relay(
     device: TcpStream,
     server: TcpStream,
     fault: Fault,
     (request, reply): (Way, Way),
-    seen: &mut Seen,
-) -> Option<(TcpStream, TcpStream)> {
+    (sent, heard): (&mut Vec<u8>, &mut Vec<u8>),
+) -> (Option<(TcpStream, TcpStream)>, bool) {
     let (mut from_device, mut to_device) = device.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let cut = {
-        let up = pass(&mut from_device, &mut to_server, request, &mut seen.request);
-        let down = pass(&mut from_server, &mut to_device, reply, &mut seen.reply);
+        let up = pass(&mut from_device, &mut to_server, request, sent);
+        let down = pass(&mut from_server, &mut to_device, reply, heard);
         tokio::pin!(up, down);
         tokio::select! {
             ended = &mut up => match (ended, fault) {
@@ -174,23 +210,21 @@ async fn relay(
             ended = &mut down => ended == Ended::Limit,
         }
     };
-    let device = from_device.reunite(to_device).ok()?;
-    let server = from_server.reunite(to_server).ok()?;
+    let (device, server) = (from_device.reunite(to_device).ok(), from_server.reunite(to_server).ok());
     if cut {
-        reset(&device);
-        reset(&server);
+        device.iter().chain(&server).for_each(reset);
     }
-    Some((device, server))
+    (device.zip(server), cut)
 }
 
-async fn pass(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, way: Way, seen: &mut usize) -> Ended {
+async fn pass(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, way: Way, seen: &mut Vec<u8>) -> Ended {
     let mut buffer = vec![0; way.pace.map_or(16 << 10, |(bytes, _)| bytes.max(1))];
     loop {
-        let room = way.limit.map_or(buffer.len(), |limit| (limit - *seen).min(buffer.len()));
+        let room = way.limit.map_or(buffer.len(), |limit| (limit - seen.len()).min(buffer.len()));
         let Some(piece) = buffer.get_mut(..room) else { return Ended::Closed };
         if room == 0 {
             // For a reply of which nothing may pass, wait until there is one: the request has been taken then.
-            let nothing_passed = *seen == 0;
+            let nothing_passed = seen.is_empty();
             if nothing_passed && from.readable().await.is_err() {
                 return Ended::Closed;
             }
@@ -203,7 +237,7 @@ async fn pass(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, way: Way, seen:
                 if to.write_all(piece).await.is_err() {
                     return Ended::Closed;
                 }
-                *seen += read;
+                seen.extend_from_slice(piece);
             }
             _ => {
                 let _gone = to.shutdown().await;
