@@ -5,6 +5,7 @@
 use anyhow::{Context as _, Result, ensure};
 use firebreak::store::{Database, Store};
 use firebreak_tests::phone::Phone;
+use firebreak_tests::postgres;
 use firebreak_tests::server::{Backend, Server, program};
 use firebreak_tests::trace::{self, Step};
 use tempfile::TempDir;
@@ -43,6 +44,8 @@ async fn a_sync_of_the_log_lies_between_request_and_receipt() -> Result<()> {
         return Ok(());
     }
     let mut server = Server::prepare(Backend::Sqlite, TempDir::with_prefix("firebreak-trace")?).await?;
+    // So that nothing but bundles is written to the log.
+    server.set("FIREBREAK_DERIVE", "false");
     let output = server.data().join("trace");
     let output = output.to_str().context("a path that is no text")?.to_owned();
     server.set_wrapper(
@@ -87,6 +90,11 @@ fn a_receipt_without_a_sync_is_noticed() {
     let table: &[(&[Step], Option<bool>)] = &[
         (&[Request, LogWritten, LogSynced, Receipt], Some(true)),
         (&[Request, LogWritten, LogWritten, LogSynced, LogSynced, Receipt], Some(true)),
+        (&[Request, LogWritten, LogSynced, LogWritten, LogSynced, Receipt], Some(true)),
+        // The bundle may be in the second write.
+        (&[Request, LogWritten, LogSynced, LogWritten, Receipt], Some(false)),
+        (&[Request, LogWritten, LogSynced, LogWritten, Receipt, LogSynced], Some(false)),
+        (&[Request, LogSynced, Receipt], Some(false)),
         (&[Request, LogWritten, Receipt, LogSynced], Some(false)),
         (&[Request, LogSynced, LogWritten, Receipt], Some(false)),
         (&[LogWritten, LogSynced, Request, Receipt], Some(false)),
@@ -114,6 +122,35 @@ fn interrupted_calls_count_when_they_come_back() {
 17 <... writev resumed>) = 40
 "#;
     assert_eq!(trace::steps(text, ".sqlite-wal"), [LogWritten, Request, LogWritten, LogSynced, Receipt]);
+}
+
+#[tokio::test]
+async fn a_postgres_that_does_not_keep_what_it_commits_is_refused_until_it_does() -> Result<()> {
+    let cluster = postgres::Own::start().await?;
+    let (folder, url) = (TempDir::new()?, cluster.url());
+    let run = async |arguments: &[&str]| -> Result<(bool, String)> {
+        let mut command = tokio::process::Command::new(program("firebreak")?);
+        command.args(arguments).args(["--database", &url, "--data"]).arg(folder.path());
+        let running = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output();
+        let output = tokio::time::timeout(std::time::Duration::from_secs(20), running);
+        let output = output.await.context("it goes on serving")??;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    };
+    let (is_taken, said) = run(&["district", "add", "--code", "hekou", "--name", "河口林区"]).await?;
+    ensure!(is_taken, "{said}");
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        cluster.set(setting, "off").await?;
+        for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["district", "list"]] {
+            let (is_taken, said) = run(arguments).await?;
+            let why = format!("PostgreSQL runs with {setting} off");
+            ensure!(!is_taken && said.contains(&why) && !said.contains("listening"), "{arguments:?}: {said}");
+        }
+        cluster.set(setting, "on").await?;
+        let (is_taken, said) = run(&["district", "list"]).await?;
+        ensure!(is_taken && said.contains("hekou"), "{said}");
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! The cluster is started at first use, on a free port of 127.0.0.1, in a temporary folder, with `fsync` on
 //! (the server refuses anything less). A watchdog process waits on a pipe that closes when this process ends,
 //! however it ends; it then stops the cluster and removes the folder.
+//!
+//! A test that changes what a whole cluster does starts [`Own`].
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
@@ -19,10 +21,50 @@ const MAX_CONNECTIONS: u32 = 300;
 /// Another process may take the free port between choosing and starting.
 const START_ATTEMPTS: usize = 5;
 
+/// A cluster that one test has for itself. It is stopped when dropped.
+pub struct Own(Cluster);
+
+impl Own {
+    /// Starts it.
+    pub async fn start() -> Result<Self> {
+        Ok(Self(tokio::task::spawn_blocking(start).await??))
+    }
+
+    /// The URL of its first database, which is empty.
+    pub fn url(&self) -> String {
+        url(self.0.port, "postgres")
+    }
+
+    /// Sets a setting of the cluster, and comes back when it is in force.
+    pub async fn set(&self, setting: &str, value: &str) -> Result<()> {
+        let mut connection = PgConnection::connect(&self.url()).await?;
+        let alter = format!("ALTER SYSTEM SET {setting} = {value}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(alter)).execute(&mut connection).await?;
+        sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut connection).await?;
+        // The cluster reads its settings when it comes to it; who connects then has them.
+        loop {
+            let mut connection = PgConnection::connect(&self.url()).await?;
+            let (now,): (String,) =
+                sqlx::query_as("SELECT current_setting($1)").bind(setting).fetch_one(&mut connection).await?;
+            if now == value {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // The watchdog waits on this pipe, and stops the cluster.
+        drop(self.0.watchdog.stdin.take());
+        let _stopped = self.0.watchdog.wait();
+    }
+}
+
 struct Cluster {
     port: u16,
     /// Holds the pipe open that the watchdog waits on.
-    _watchdog: Child,
+    watchdog: Child,
 }
 
 /// Makes an empty database and gives its URL.
@@ -79,7 +121,7 @@ fn start() -> Result<Cluster> {
         let log = text(&folder.join("log"))?;
         let pg_ctl = text(&programs.join("pg_ctl"))?;
         match run(&mut owner(&pg_ctl, ["-D", &data, "-l", &log, "-w", "-o", &options, "start"])?) {
-            Ok(_) => return Ok(Cluster { port, _watchdog: watchdog }),
+            Ok(_) => return Ok(Cluster { port, watchdog }),
             Err(error) => last = Some(error),
         }
     }

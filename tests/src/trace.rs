@@ -58,8 +58,8 @@ pub fn steps(trace: &str, log: &str) -> Vec<Step> {
     steps
 }
 
-/// Whether before every receipt, and after the request before it, the log was written and then synced.
-/// `None` where there is no receipt at all.
+/// Whether before every receipt, and after the request before it, the log was written, and synced after the last of those
+/// writes: any of them may hold the bundle. `None` where there is no receipt at all.
 pub fn every_receipt_follows_a_sync(steps: &[Step]) -> Option<bool> {
     let mut since_request: Vec<Step> = Vec::new();
     let mut answered: Option<bool> = None;
@@ -68,7 +68,7 @@ pub fn every_receipt_follows_a_sync(steps: &[Step]) -> Option<bool> {
             Step::Request => since_request.clear(),
             Step::LogWritten | Step::LogSynced => since_request.push(*step),
             Step::Receipt => {
-                let written = since_request.iter().position(|step| *step == Step::LogWritten);
+                let written = since_request.iter().rposition(|step| *step == Step::LogWritten);
                 let synced = since_request.iter().rposition(|step| *step == Step::LogSynced);
                 let in_order = matches!((written, synced), (Some(written), Some(synced)) if written < synced);
                 answered = Some(answered.unwrap_or(true) && in_order);

@@ -164,9 +164,7 @@ impl Store {
             Self::Sqlite { writer, .. } => {
                 let (version,): (String,) =
                     sqlx::query_as("SELECT sqlite_version()").fetch_one(writer).await?;
-                if parse_version(&version) < OLDEST_SQLITE {
-                    return Err(StoreError::Unfit(format!("SQLite {version} is older than 3.51.3")));
-                }
+                require_new_enough(&version)?;
             }
             Self::Postgres { .. } => {
                 let mut transaction = self.read().await?;
@@ -181,6 +179,13 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn require_new_enough(version: &str) -> Result<(), StoreError> {
+    if parse_version(version) < OLDEST_SQLITE {
+        return Err(StoreError::Unfit(format!("SQLite {version} is older than 3.51.3")));
+    }
+    Ok(())
 }
 
 fn parse_version(text: &str) -> (u32, u32, u32) {
@@ -278,4 +283,31 @@ pub(super) async fn planned(statement: &'static str) -> String {
     )));
     let steps = plan.fetch_all(&ledger).await.unwrap_or_else(|error| panic!("{error}"));
     steps.into_iter().map(|(_, _, _, step)| step).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sqlite_that_is_too_old_is_unfit() {
+        for (version, is_fit) in [
+            ("3.51.3", true),
+            ("3.51.4", true),
+            ("3.51.10", true),
+            ("3.52.0", true),
+            ("4.0.0", true),
+            ("3.51.2", false),
+            ("3.51", false),
+            ("3.9.9", false),
+            ("3.50.4", false),
+            ("2.99.99", false),
+            ("", false),
+        ] {
+            let checked = require_new_enough(version);
+            assert_eq!(checked.is_ok(), is_fit, "{version}: {checked:?}");
+        }
+        let words = require_new_enough("3.45.1").unwrap_err().to_string();
+        assert!(words.contains("SQLite 3.45.1 is older than 3.51.3"), "{words}");
+    }
 }
