@@ -1,5 +1,8 @@
 //! The kill loop (law 1): SIGKILL at random moments under load, restart, resend. No receipt is lost or changed.
 //!
+//! A kill says something only where it meets a request on its way: those are counted, and the bundles among them whose
+//! commit nobody heard of.
+//!
 //! Thirty kills in `make test`; `FIREBREAK_SOAK` sets how many in `make soak`.
 
 use std::time::Duration;
@@ -21,6 +24,8 @@ const PHONES: usize = 6;
 const OPERATIONS: usize = 12;
 /// A server is killed at the latest so long after it listens.
 const LATEST_KILL_MS: u64 = 250;
+/// Where no kill has come between a commit and its reply yet, there are so many times as many of them.
+const MORE_KILLS: usize = 3;
 /// Bundles with a receipt that a phone sends again after each kill.
 const ASKED_AGAIN: usize = 3;
 
@@ -29,6 +34,8 @@ struct Sent {
     bundle: Vec<u8>,
     operations: usize,
     receipt: Option<Raw>,
+    /// The receipt that the server had for it while the phone had none.
+    unheard: Option<Raw>,
 }
 
 /// A phone under load and all it ever sent.
@@ -36,6 +43,8 @@ struct Loaded {
     phone: Phone,
     sent: Vec<Sent>,
     random: ChaCha8Rng,
+    /// Requests with bundles that were on their way when the server was killed.
+    cut: usize,
 }
 
 impl Loaded {
@@ -50,7 +59,7 @@ impl Loaded {
         loop {
             let operations = self.random.random_range(1..=OPERATIONS);
             let bundle = self.phone.reports(operations);
-            self.sent.push(Sent { bundle, operations, receipt: None });
+            self.sent.push(Sent { bundle, operations, receipt: None, unheard: None });
             let waiting: Vec<usize> = (0..self.sent.len()).filter(|index| self.is_waiting(*index)).collect();
             if !self.send(client, &waiting).await? {
                 return Ok(());
@@ -69,22 +78,51 @@ impl Loaded {
             .filter_map(|index| self.sent.get(*index))
             .map(|sent| sent.bundle.as_slice())
             .collect();
-        let Ok(reply) = client.sync(self.phone.request(&bundles)).await else { return Ok(false) };
+        let reply = match client.sync(self.phone.request(&bundles)).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                // Where nobody listened, nothing was on its way.
+                let is_unsent =
+                    error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
+                self.cut += usize::from(!is_unsent);
+                return Ok(false);
+            }
+        };
         ensure!(reply.status == 200, "status {}: {:?}", reply.status, reply.error());
         ensure!(reply.refused().is_empty(), "refused: {:?}", reply.refused());
         for raw in reply.raw_receipts() {
             let receipt: Receipt = raw.decode().context("a receipt of another shape")?;
             let sent = self.sent.iter_mut().find(|sent| BundleHash::of(&sent.bundle) == receipt.bundle);
             let sent = sent.context("a receipt for what was never sent")?;
-            match &sent.receipt {
-                None => sent.receipt = Some(raw),
-                Some(first) => ensure!(*first == raw, "a receipt changed: {first:?} became {raw:?}"),
+            if let Some(first) = sent.receipt.as_ref().or(sent.unheard.as_ref()) {
+                ensure!(*first == raw, "a receipt changed: {first:?} became {raw:?}");
             }
+            sent.receipt = Some(raw);
         }
         let epoch = self.phone.epoch.clone();
         self.phone.keep(&reply);
         ensure!(epoch.is_none() || epoch == self.phone.epoch, "a kill lost nothing, yet a new epoch began");
+        self.cut += usize::from(reply.end().is_none());
         Ok(reply.end().is_some())
+    }
+
+    /// Asks what became of the bundles that wait for a receipt, before they are sent again: how many are found to be
+    /// committed.
+    async fn ask(&mut self, client: &Client) -> Result<usize> {
+        let mut committed = 0;
+        for sent in self.sent.iter_mut().filter(|sent| sent.receipt.is_none() && sent.unheard.is_none()) {
+            let path = format!("/v1/receipts/{}", BundleHash::of(&sent.bundle));
+            let reply = client.get(&path).await?;
+            match reply.status {
+                200 => {
+                    sent.unheard = Some(Raw::from_checked(&reply.body));
+                    committed += 1;
+                }
+                404 => {}
+                status => anyhow::bail!("{path}: {status} {}", reply.text()),
+            }
+        }
+        Ok(committed)
     }
 }
 
@@ -94,9 +132,12 @@ async fn kill_again_and_again(backend: Backend, kills: usize, seed: u64) -> Resu
     let mut loaded = Vec::new();
     for _ in 0..PHONES {
         let random = ChaCha8Rng::seed_from_u64(random.next_u64());
-        loaded.push(Loaded { phone: Phone::enrol(&server).await?, sent: Vec::new(), random });
+        let phone = Phone::enrol(&server).await?;
+        loaded.push(Loaded { phone, sent: Vec::new(), random, cut: 0 });
     }
-    for kill in 0..kills {
+    let (mut killed, mut unheard) = (0, 0);
+    while killed < kills || (unheard == 0 && killed < kills * MORE_KILLS) {
+        let kill = killed;
         let clients: Vec<Client> = loaded.iter().map(|one| one.phone.client.at(&server.url)).collect();
         let work = loaded.iter_mut().zip(&clients).map(|(one, client)| one.work(client));
         let moment = Duration::from_millis(random.random_range(0..LATEST_KILL_MS));
@@ -108,6 +149,11 @@ async fn kill_again_and_again(backend: Backend, kills: usize, seed: u64) -> Resu
         pulled?;
         worked.with_context(|| format!("before kill {kill}, {moment:?} after the start"))?;
         server.resume().await.with_context(|| format!("after kill {kill}"))?;
+        for one in &mut loaded {
+            let client = one.phone.client.at(&server.url);
+            unheard += one.ask(&client).await.with_context(|| format!("after kill {kill}"))?;
+        }
+        killed += 1;
     }
     let (mut bundles, mut operations) = (0, 0);
     for one in &mut loaded {
@@ -120,8 +166,14 @@ async fn kill_again_and_again(backend: Backend, kills: usize, seed: u64) -> Resu
         bundles += one.sent.len();
         operations += one.sent.iter().map(|sent| sent.operations).sum::<usize>();
     }
-    println!("{backend:?}: {kills} kills, {bundles} bundles, {operations} operations");
+    let cut: usize = loaded.iter().map(|one| one.cut).sum();
+    println!(
+        "{backend:?}: {killed} kills, {bundles} bundles, {operations} operations; {cut} requests cut on their way, \
+         {unheard} bundles committed and not heard of"
+    );
     ensure!(bundles > kills, "there was hardly any load");
+    ensure!(cut >= killed, "kills met no request: {cut} of {killed}");
+    ensure!(unheard > 0, "no kill came between a commit and its reply");
     let check = server.check().await?;
     let records = check.get("records").and_then(Value::as_u64);
     ensure!(records >= u64::try_from(operations).ok(), "{operations} reports were sent: {check}");
