@@ -8,9 +8,9 @@ use sync_protocol::exchange::{AreaState, Frame, RequestHeader, encode_request};
 use sync_protocol::limits::{BUDGET_MAX, FLUSH_BYTES};
 
 /// Everything.
-const WIDE: &str = "280000000,1020000000,320000000,1050000000";
+const WIDE: &str = "102,28,105,32";
 /// Nothing of what is there.
-const ELSEWHERE: &str = "400000000,1030000000,401000000,1040000000";
+const ELSEWHERE: &str = "103,40,104,40.1";
 
 /// Frames that lie behind one cursor and go up to the next: how many, and their bytes with that cursor's.
 #[derive(Debug)]

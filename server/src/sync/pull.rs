@@ -23,13 +23,6 @@ use super::{Engine, SyncError};
 use crate::domain::{Collection, Device, District};
 use crate::store::{Lineage, PresenterRow, Transaction};
 
-/// Notices of one reply.
-const NOTICES: u32 = 200;
-/// Bytes of them after which no other follows: one tells two values, each at most as large as an operation.
-const NOTICE_BYTES: u32 = 128 << 10;
-/// Missing ranges of one reply.
-const RANGES: usize = 200;
-
 /// What a reply is made from.
 #[derive(Debug)]
 pub struct Question {
@@ -115,7 +108,8 @@ pub async fn reply(
     let device = &question.presenter.device;
     if question.presenter.has_notices {
         let reading = engine.reading(&mut reading).await?;
-        for body in reading.waiting_notices(key, &device.holders(), (NOTICES, NOTICE_BYTES)).await? {
+        let most = (limits::NOTICES, limits::NOTICE_BYTES);
+        for body in reading.waiting_notices(key, &device.holders(), most).await? {
             let body = Raw::from_checked(&body);
             if let Some(notice) = exchange::Notice::decode(&body) {
                 writer.frame(&Frame::Notice(notice));
@@ -172,7 +166,7 @@ pub fn missing(whole_through: u64, claimed: u64, held: &[(u64, u64)]) -> Vec<(u6
             missing.push((next, (*first - 1).min(claimed)));
         }
         next = next.max(last.saturating_add(1));
-        if missing.len() >= RANGES {
+        if missing.len() >= limits::MISSING_RANGES {
             return missing;
         }
     }
