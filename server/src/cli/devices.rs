@@ -54,9 +54,11 @@ pub(super) async fn run(engine: &Arc<Engine>, command: DeviceCommand) -> anyhow:
                         "received_through": row.device.head_sequence, "forked": row.device.is_forked,
                         "contact_ms": row.contact_ms, "client": row.client,
                     });
-                    if let DeviceStatus::Revoked { sequence, chain } = row.device.status {
-                        line["last_sequence"] = sequence.into();
-                        line["last_chain"] = chain.to_string().into();
+                    let keys = line.as_object_mut();
+                    if let (DeviceStatus::Revoked { sequence, chain }, Some(keys)) = (row.device.status, keys)
+                    {
+                        keys.insert("last_sequence".to_owned(), sequence.into());
+                        keys.insert("last_chain".to_owned(), chain.to_string().into());
                     }
                     print_json(&line)?;
                 }
