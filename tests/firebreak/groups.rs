@@ -108,8 +108,8 @@ async fn a_run_that_is_signed_again_and_again_is_read_once() -> Result<()> {
 }
 
 /// The samples of a metric, each with its labels; of a histogram, its counts.
-fn samples(text: &str, name: &str) -> Vec<(String, f64)> {
-    let of = |line: &str| -> Option<(String, f64)> {
+fn samples(text: &str, name: &str) -> Vec<(String, u64)> {
+    let of = |line: &str| -> Option<(String, u64)> {
         let rest = line.strip_prefix(name)?;
         let rest = rest.strip_prefix("_count").unwrap_or(rest);
         let (labels, value) = rest.rsplit_once(' ')?;
@@ -124,12 +124,12 @@ async fn every_metric_that_is_described_is_there_after_a_sync_and_counts_what_wa
         let server = Server::start(backend).await?;
         let mut phone = Phone::enrol(&server).await?;
         let office = server.client()?;
-        let received = async || -> Result<[f64; 2]> {
+        let received = async || -> Result<[u64; 2]> {
             let text = office.get("/metrics").await?.text();
             let samples = samples(&text, "firebreak_operations_total");
             Ok(["applied", "quarantined"].map(|disposition| {
                 let labels = format!("{{disposition=\"{disposition}\"}}");
-                samples.iter().find(|(found, _)| *found == labels).map_or(f64::NAN, |(_, value)| *value)
+                samples.iter().find(|(found, _)| *found == labels).map_or(0, |(_, value)| *value)
             }))
         };
         let before = received().await?;
@@ -140,7 +140,7 @@ async fn every_metric_that_is_described_is_there_after_a_sync_and_counts_what_wa
         }
         let after = received().await?;
         let new = [after[0] - before[0], after[1] - before[1]];
-        ensure!(new == [3.0, 1.0], "{backend:?}: {new:?} of {before:?} and {after:?}");
+        ensure!(new == [3, 1], "{backend:?}: {new:?} of {before:?} and {after:?}");
         let text = office.get("/metrics").await?.text();
         for (name, words) in COUNTERS.iter().chain(HISTOGRAMS) {
             ensure!(text.contains(&format!("# HELP {name} {words}")), "{name} is not described: {text}");

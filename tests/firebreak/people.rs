@@ -156,7 +156,7 @@ async fn the_shell_takes_a_box_in_degrees_west_first_as_the_api_does() -> Result
     let bundle = writer.seal(&[inside.clone(), outside]);
     writer.sync(&[bundle]).await?;
     let reply = reader.sync::<Vec<u8>>(&[]).await?;
-    let sent: Vec<RecordId> = reply.items().iter().map(|item| item.record).collect();
-    assert_eq!(sent, [inside.record]);
+    let held: Vec<RecordId> = reply.items().iter().map(|item| item.record).collect();
+    assert_eq!(held, [inside.record]);
     Ok(())
 }
