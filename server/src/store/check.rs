@@ -33,19 +33,15 @@ pub struct CheckedRecord {
     pub view: Vec<u8>,
 }
 
-/// An operation as stored, in the folded set or in quarantine.
-#[derive(Clone, Debug)]
-pub struct CheckedOperation {
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckedPlace {
     /// Its identity.
     pub identity: Identity,
     /// The device that recorded it.
     pub device: DeviceId,
     /// Its sequence there.
     pub sequence: u64,
-    /// The number of its disposition; in quarantine, none.
-    pub disposition: Option<i64>,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
 }
 
 /// A run as stored.
@@ -115,6 +111,8 @@ const COUNT_CONFLICTS: &str = "SELECT count(*) FROM conflicts WHERE district = $
 const COUNT_PHOTOS: &str = "SELECT count(*) FROM photos WHERE district = $1";
 const SELECT_QUARANTINE: &str = "SELECT identity, device, sequence, bytes FROM quarantine \
      WHERE district = $1 AND identity > $2 ORDER BY identity LIMIT $3 + 0";
+const SELECT_PLACES: &str = "SELECT record, identity, device, sequence FROM operations \
+     WHERE district = $1 AND (record, identity) > ($2, $3) ORDER BY record, identity LIMIT $4 + 0";
 const SELECT_SIGNERS: &str =
     "SELECT DISTINCT device FROM runs WHERE district = $1 AND is_copy = 0 ORDER BY device";
 const SELECT_RUNS: &str = "SELECT bundle, device, first, last, previous, chain, members, proof, receipt FROM runs \
@@ -145,35 +143,6 @@ impl Transaction {
             CheckedRecord { record, collection, class, state, flags, change, place, unit, view }
         };
         Ok(rows.into_iter().map(record).collect())
-    }
-
-    /// The folded operations of these records.
-    pub async fn checked_operations(
-        &mut self,
-        district: DistrictKey,
-        records: &[RecordId],
-    ) -> Result<BTreeMap<RecordId, Vec<CheckedOperation>>, StoreError> {
-        type Row = (Uuid, Vec<u8>, Uuid, i64, i64, Vec<u8>);
-        let mut sets: BTreeMap<RecordId, Vec<CheckedOperation>> = BTreeMap::new();
-        for chunk in records.chunks(KEYS) {
-            let rows: Vec<Row> = each_backend!(self, connection => {
-                let mut query = Db::by_ids(
-                    "SELECT record, identity, device, sequence, disposition, bytes FROM operations WHERE district = ",
-                    district, "record", chunk.iter().map(|key| key.0),
-                );
-                query.build_query_as().fetch_all(connection).await?
-            });
-            for (record, identity, device, sequence, disposition, bytes) in rows {
-                sets.entry(RecordId(record)).or_default().push(CheckedOperation {
-                    identity: identity_of(&identity)?,
-                    device: DeviceId(device),
-                    sequence: unsigned(sequence),
-                    disposition: Some(disposition),
-                    bytes,
-                });
-            }
-        }
-        Ok(sets)
     }
 
     /// Open conflicts of these records: subject and reason of each.
@@ -236,25 +205,38 @@ impl Transaction {
         Ok(row.map_or(0, |(change,)| unsigned(change)))
     }
 
-    /// Operations in quarantine behind an identity, ascending, released ones as well.
+    /// Operations in quarantine behind an identity, ascending, released ones as well, with their bytes.
     pub async fn quarantine_after(
         &mut self,
         district: DistrictKey,
         after: Identity,
         limit: u32,
-    ) -> Result<Vec<CheckedOperation>, StoreError> {
+    ) -> Result<Vec<(CheckedPlace, Vec<u8>)>, StoreError> {
         type Row = (Vec<u8>, Uuid, i64, Vec<u8>);
         let (after, limit) = (after.0.to_vec(), i64::from(limit));
         fetch_all!(self, Row, SELECT_QUARANTINE, district.0, after, limit)
             .into_iter()
             .map(|(identity, device, sequence, bytes)| {
-                Ok(CheckedOperation {
-                    identity: identity_of(&identity)?,
-                    device: DeviceId(device),
-                    sequence: unsigned(sequence),
-                    disposition: None,
-                    bytes,
-                })
+                let (identity, device) = (identity_of(&identity)?, DeviceId(device));
+                Ok((CheckedPlace { identity, device, sequence: unsigned(sequence) }, bytes))
+            })
+            .collect()
+    }
+
+    /// Folded operations behind an operation of a record, ascending, without their bytes.
+    pub async fn operations_after(
+        &mut self,
+        district: DistrictKey,
+        (record, identity): (RecordId, Identity),
+        limit: u32,
+    ) -> Result<Vec<(RecordId, CheckedPlace)>, StoreError> {
+        type Row = (Uuid, Vec<u8>, Uuid, i64);
+        let (record, identity, limit) = (record.0, identity.0.to_vec(), i64::from(limit));
+        fetch_all!(self, Row, SELECT_PLACES, district.0, record, identity, limit)
+            .into_iter()
+            .map(|(record, identity, device, sequence)| {
+                let (identity, device) = (identity_of(&identity)?, DeviceId(device));
+                Ok((RecordId(record), CheckedPlace { identity, device, sequence: unsigned(sequence) }))
             })
             .collect()
     }

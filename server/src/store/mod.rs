@@ -62,7 +62,7 @@ pub use backups::{BackupRow, HeldPhoto};
 pub use blobs::{Blobs, Parts, Place};
 pub use cases::{CaseFilter, CaseRow, DangerRow, PastOperation};
 pub use changes::{FeedRow, InCell, Move, Page, PastPlace};
-pub use check::{CheckedDevice, CheckedOperation, CheckedRecord, CheckedRun};
+pub use check::{CheckedDevice, CheckedPlace, CheckedRecord, CheckedRun};
 pub use connect::{Database, Store};
 pub use derived::{Derivation, FactRow, StretchRow};
 pub use devices::Visit;

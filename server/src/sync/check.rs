@@ -6,7 +6,7 @@
 
 mod runs;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -20,8 +20,7 @@ use sync_protocol::view::{Disposition, PhotoState, PhotoView, View};
 use super::{Engine, SyncError, layers, tiles};
 use crate::domain::{Collection, District, disposition_of};
 use crate::reconcile;
-use crate::store::{CheckedDevice, CheckedOperation, CheckedRecord, NumberGap, Restore};
-use runs::{Runs, Sum};
+use crate::store::{CheckedDevice, CheckedRecord, NumberGap, Restore, StoredOperation};
 
 /// Lines of a list in the report.
 const LISTED: usize = 100;
@@ -122,7 +121,7 @@ pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, 
         let Some(last) = records.last() else { break };
         after = last.record;
         let ids: Vec<RecordId> = records.iter().map(|record| record.record).collect();
-        let mut sets = transaction.checked_operations(district.key, &ids).await?;
+        let mut sets = transaction.operation_sets(district.key, &ids).await?;
         let mut conflicts = transaction.checked_conflicts(district.key, &ids).await?;
         let mut photos = transaction.checked_photos(district.key, &ids).await?;
         for record in records {
@@ -143,14 +142,15 @@ pub async fn check(engine: &Arc<Engine>, district: &District) -> Result<Report, 
     let mut after = Identity([0; 32]);
     loop {
         let held = transaction.quarantine_after(district.key, after, PAGE).await?;
-        let Some(last) = held.last() else { break };
+        let Some((last, _)) = held.last() else { break };
         after = last.identity;
-        for operation in &held {
-            checker.stored(operation);
+        for (operation, bytes) in &held {
+            checker.stored(operation.identity, bytes);
         }
     }
-    let runs = Runs::read(&mut transaction, district.key).await?;
-    checker.runs(&runs, &transaction.checked_devices(district.key).await?);
+    let operations = stored.saturating_add(quarantined);
+    let heads = runs::check(&mut checker.report, &mut transaction, district.key, operations).await?;
+    checker.devices(&heads, &transaction.checked_devices(district.key).await?);
     let released = transaction.released(district.key).await?;
     let tallies = transaction.tallies(district.key).await?;
     checker.report.restores = transaction.restores(district.key).await?;
@@ -181,8 +181,6 @@ struct Checker {
     written_off: BTreeSet<Identity>,
     /// The last change of the district.
     change: u64,
-    /// Every operation, folded or in quarantine.
-    operations: Sum,
     /// Conflicts and photos of records so far.
     beside: (u64, u64),
     /// Devices that an operation revoked.
@@ -196,7 +194,7 @@ struct Beside {
 }
 
 impl Checker {
-    fn record(&mut self, record: &CheckedRecord, set: &[CheckedOperation], beside: &Beside) {
+    fn record(&mut self, record: &CheckedRecord, set: &[StoredOperation], beside: &Beside) {
         self.beside.0 += u64::try_from(beside.conflicts.len()).unwrap_or(0);
         self.beside.1 += u64::try_from(beside.photos.len()).unwrap_or(0);
         if record.change > self.change {
@@ -214,7 +212,7 @@ impl Checker {
         }
         let mut operations = Vec::with_capacity(set.len());
         for stored in set {
-            if !self.stored(stored) {
+            if !self.stored(stored.identity, &stored.bytes) {
                 continue;
             }
             match Operation::decode(&stored.bytes) {
@@ -235,7 +233,7 @@ impl Checker {
         for stored in set {
             let expected = fold::disposition(&view, stored.identity.head());
             *self.tally.entry(expected).or_default() += 1;
-            if stored.disposition.and_then(disposition_of) != Some(expected) {
+            if disposition_of(stored.disposition) != Some(expected) {
                 self.report.fault(format!(
                     "operation {} of record {} is stored with another disposition than {}",
                     stored.identity,
@@ -258,11 +256,10 @@ impl Checker {
     }
 
     /// Whether a stored operation is the one that its identity names.
-    fn stored(&mut self, stored: &CheckedOperation) -> bool {
-        self.operations.add(stored.identity, stored.device, stored.sequence);
-        let is_whole = Identity::of(&stored.bytes) == stored.identity;
+    fn stored(&mut self, identity: Identity, bytes: &[u8]) -> bool {
+        let is_whole = Identity::of(bytes) == identity;
         if !is_whole {
-            self.report.fault(format!("operation {} is damaged", stored.identity));
+            self.report.fault(format!("operation {identity} is damaged"));
         }
         is_whole
     }
@@ -282,18 +279,13 @@ impl Checker {
         }
     }
 
-    /// Every operation was signed in a run, and every run's operations are there; devices stand as they must.
-    fn runs(&mut self, runs: &Runs, devices: &[CheckedDevice]) {
-        runs.faults.iter().for_each(|fault| self.report.fault(fault.clone()));
-        if runs.signed != self.operations {
-            self.report.fault("the operations are not those of the runs that were signed".to_owned());
-        }
+    /// Devices stand as their operations and runs say.
+    fn devices(&mut self, heads: &HashMap<DeviceId, u64>, devices: &[CheckedDevice]) {
         for CheckedDevice { device, is_revoked, head_sequence } in devices {
             if *is_revoked != self.revoked.contains(device) {
                 self.report.fault(format!("whether device {device} is revoked differs from its operations"));
             }
-            let known = runs.heads.iter().find(|(signer, _)| signer == device);
-            if known.map_or(0, |(_, head)| *head) != *head_sequence {
+            if heads.get(device).copied().unwrap_or(0) != *head_sequence {
                 self.report.fault(format!("the head of device {device} is not that of its runs"));
             }
         }

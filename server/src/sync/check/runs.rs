@@ -1,106 +1,159 @@
 //! Proving where operations came from: every run's chain, proof and receipt, and that runs and operations are of each other.
 //!
-//! A run may have been cut anew and signed again, so an operation may stand in several. Both sides are summed up, each
-//! operation once, and the sums compared: that takes no more memory however many operations there are. Signatures are
-//! not verified again: that would need each run's bytes side by side, and they were verified before they were taken.
+//! Which operations are signed and which are stored is compared for some of them at a time, so that memory does not grow
+//! with the ledger. Signatures are not verified again: that would need each run's bytes side by side, and they were verified
+//! before they were taken.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 use sync_protocol::exchange::Receipt;
-use sync_protocol::ids::{BundleHash, DeviceId, Identity};
-use sync_protocol::{bundle, cbor, limits};
+use sync_protocol::ids::{BundleHash, DeviceId, Identity, RecordId};
+use sync_protocol::{bundle, cbor};
+use uuid::Uuid;
 
-use super::PAGE;
+use super::{PAGE, Report};
 use crate::domain::DistrictKey;
-use crate::store::{CheckedRun, StoreError, Transaction};
+use crate::store::{CheckedPlace, CheckedRun, StoreError, Transaction};
 
-/// The sum of a set of operations: equal for equal sets, whatever their order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    count: u64,
-    lanes: [u64; 4],
-}
+/// Operations compared at a time: some 50 MB.
+const COMPARED: u64 = 500_000;
+/// Operations read at a time, without their bytes.
+const ROWS: u32 = 4_096;
 
-impl Sum {
-    pub(super) fn add(&mut self, identity: Identity, device: DeviceId, sequence: u64) {
-        let mut hasher = Sha256::new();
-        hasher.update(identity.0);
-        hasher.update(device.0.as_bytes());
-        hasher.update(sequence.to_be_bytes());
-        let hash: [u8; 32] = hasher.finalize().into();
-        self.count += 1;
-        for (lane, bytes) in self.lanes.iter_mut().zip(hash.as_chunks::<8>().0) {
-            *lane = lane.wrapping_add(u64::from_be_bytes(*bytes));
-        }
-    }
-}
-
-/// What the runs of a district say.
-#[derive(Debug, Default)]
-pub(super) struct Runs {
-    /// What they hold.
-    pub(super) signed: Sum,
-    /// The highest sequence of each device.
-    pub(super) heads: Vec<(DeviceId, u64)>,
-    /// What is wrong with them.
-    pub(super) faults: Vec<String>,
-}
-
-impl Runs {
-    /// Reads all runs of a district.
-    pub(super) async fn read(
-        transaction: &mut Transaction,
-        district: DistrictKey,
-    ) -> Result<Self, StoreError> {
-        let mut runs = Self::default();
+/// Compares the runs of a district with its operations, of which there are so many, in quarantine or out of it, and with
+/// the heads of its devices.
+pub(super) async fn check(
+    report: &mut Report,
+    transaction: &mut Transaction,
+    district: DistrictKey,
+    operations: u64,
+) -> Result<HashMap<DeviceId, u64>, StoreError> {
+    copies(report, transaction, district).await?;
+    let mut heads = HashMap::new();
+    let parts = operations.div_ceil(COMPARED).max(1);
+    for number in 0..parts {
+        let mut part = Part { number, parts, placed: HashSet::new(), signed: HashMap::new() };
         for device in transaction.signers(district).await? {
-            runs.device(transaction, district, device).await?;
+            let mut after = (0, BundleHash([0; 32]));
+            loop {
+                let runs = transaction.checked_runs(district, device, after, PAGE).await?;
+                let Some(last) = runs.last() else { break };
+                after = (last.last, last.bundle);
+                for run in &runs {
+                    if number == 0
+                        && let Some(fault) = fault(run)
+                    {
+                        report.fault(fault);
+                    }
+                    part.sign(run);
+                }
+            }
+            heads.insert(device, after.0);
         }
-        let mut after = BundleHash([0; 32]);
-        loop {
-            let copies = transaction.checked_copies(district, after, PAGE).await?;
-            let Some(last) = copies.last() else { break };
-            after = last.bundle;
-            runs.faults.extend(copies.iter().filter_map(fault));
-        }
-        let lone = transaction.lone_copies(district).await?;
-        if lone > 0 {
-            runs.faults.push(format!("{lone} runs are copies of none that is known"));
-        }
-        Ok(runs)
+        part.compare(report, transaction, district).await?;
+    }
+    Ok(heads)
+}
+
+/// Runs that are another signature of a known one.
+async fn copies(
+    report: &mut Report,
+    transaction: &mut Transaction,
+    district: DistrictKey,
+) -> Result<(), StoreError> {
+    let mut after = BundleHash([0; 32]);
+    loop {
+        let copies = transaction.checked_copies(district, after, PAGE).await?;
+        let Some(last) = copies.last() else { break };
+        after = last.bundle;
+        copies.iter().filter_map(fault).for_each(|fault| report.fault(fault));
+    }
+    let lone = transaction.lone_copies(district).await?;
+    if lone > 0 {
+        report.fault(format!("{lone} runs are copies of none that is known"));
+    }
+    Ok(())
+}
+
+/// A number of where an operation stands.
+fn key(place: &CheckedPlace) -> u128 {
+    let mut hasher = Sha256::new();
+    hasher.update(place.identity.0);
+    hasher.update(place.device.0.as_bytes());
+    hasher.update(place.sequence.to_be_bytes());
+    first(&hasher.finalize().into())
+}
+
+/// The first half of a hash.
+fn first(hash: &[u8; 32]) -> u128 {
+    hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
+}
+
+/// Some of the operations, by their identities.
+#[derive(Debug)]
+struct Part {
+    number: u64,
+    parts: u64,
+    /// Where devices signed them.
+    placed: HashSet<u128>,
+    /// Those that were signed, and whether they are stored.
+    signed: HashMap<u128, bool>,
+}
+
+impl Part {
+    fn holds(&self, identity: &Identity) -> bool {
+        let last = identity.0.last_chunk().map_or(0, |last| u64::from_be_bytes(*last));
+        last % self.parts == self.number
     }
 
-    async fn device(
-        &mut self,
-        transaction: &mut Transaction,
-        district: DistrictKey,
-        device: DeviceId,
-    ) -> Result<(), StoreError> {
-        let mut after = (0, BundleHash([0; 32]));
-        // What a later run may hold again: none is longer than a bundle may be.
-        let mut recent: BTreeSet<(u64, Identity)> = BTreeSet::new();
-        loop {
-            let runs = transaction.checked_runs(district, device, after, PAGE).await?;
-            let Some(last) = runs.last() else { break };
-            after = (last.last, last.bundle);
-            for run in &runs {
-                self.faults.extend(fault(run));
-                let longest = u64::try_from(limits::OPERATIONS_PER_BUNDLE).unwrap_or(u64::MAX);
-                let behind = recent.split_off(&(run.last.saturating_sub(longest), Identity([0; 32])));
-                self.add(device, std::mem::replace(&mut recent, behind));
-                recent.extend((run.first..).zip(run.members.iter().copied()));
+    fn sign(&mut self, run: &CheckedRun) {
+        for (sequence, identity) in (run.first..).zip(&run.members) {
+            if self.holds(identity) {
+                self.placed.insert(key(&CheckedPlace { identity: *identity, device: run.device, sequence }));
+                self.signed.entry(first(&identity.0)).or_default();
             }
         }
-        self.heads.push((device, after.0));
-        self.add(device, recent);
-        Ok(())
     }
 
-    fn add(&mut self, device: DeviceId, operations: BTreeSet<(u64, Identity)>) {
-        for (sequence, identity) in operations {
-            self.signed.add(identity, device, sequence);
+    /// A stored operation was signed where it stands.
+    fn meet(&mut self, report: &mut Report, stored: &CheckedPlace) {
+        if !self.holds(&stored.identity) {
+            return;
         }
+        if let Some(is_stored) = self.signed.get_mut(&first(&stored.identity.0)) {
+            *is_stored = true;
+        }
+        if !self.placed.contains(&key(stored)) {
+            report.fault(format!("operation {} was not signed where it stands", stored.identity));
+        }
+    }
+
+    async fn compare(
+        mut self,
+        report: &mut Report,
+        transaction: &mut Transaction,
+        district: DistrictKey,
+    ) -> Result<(), StoreError> {
+        let mut after = (RecordId(Uuid::nil()), Identity([0; 32]));
+        loop {
+            let rows = transaction.operations_after(district, after, ROWS).await?;
+            let Some((record, last)) = rows.last() else { break };
+            after = (*record, last.identity);
+            rows.iter().for_each(|(_, stored)| self.meet(report, stored));
+        }
+        let mut after = Identity([0; 32]);
+        loop {
+            let rows = transaction.quarantine_after(district, after, PAGE).await?;
+            let Some((last, _)) = rows.last() else { break };
+            after = last.identity;
+            rows.iter().for_each(|(stored, _)| self.meet(report, stored));
+        }
+        let lost = self.signed.values().filter(|is_stored| !**is_stored).count();
+        if lost > 0 {
+            report.fault(format!("{lost} operations were signed and are not there"));
+        }
+        Ok(())
     }
 }
 
