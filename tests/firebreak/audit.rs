@@ -97,7 +97,7 @@ async fn an_edited_deleted_reordered_or_cut_off_row_is_found() -> Result<()> {
             let (mut server, head) = with_log(backend).await?;
             server.stop().await?;
             for deed in deeds {
-                server.execute(*deed).await?;
+                server.execute(deed).await?;
             }
             let (is_good, found) = verdict(&server, Some(&head)).await?;
             let faults = found["faults"].as_array().context("no faults")?;

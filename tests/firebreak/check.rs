@@ -85,7 +85,7 @@ async fn check_finds_what_was_done_to_any_part_of_the_ledger() -> Result<()> {
         for (table, damage, fault) in DAMAGES {
             let kept = format!("CREATE TABLE kept AS SELECT * FROM {table}");
             server.execute_text(kept).await?;
-            server.execute(*damage).await.with_context(|| format!("{backend:?}: {damage}"))?;
+            server.execute(damage).await.with_context(|| format!("{backend:?}: {damage}"))?;
             let (succeeded, found) = server.command(&["check"]).await?;
             ensure!(
                 !succeeded && found["ok"] == false && found["faults"].to_string().contains(fault),

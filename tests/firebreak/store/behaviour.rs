@@ -54,9 +54,9 @@ fn record(nth: usize) -> RecordRow {
         flags: number(nth + 3),
         number: u64::try_from(nth).unwrap_or_default(),
         received_ms: number(nth + 2),
-        place: (nth % 3 > 0).then_some(i64::try_from(nth).unwrap_or_default() << 41),
+        place: (!nth.is_multiple_of(3)).then_some(i64::try_from(nth).unwrap_or_default() << 41),
         place_since: 1,
-        unit: (nth % 2 > 0).then_some(Uuid::max()),
+        unit: (!nth.is_multiple_of(2)).then_some(Uuid::max()),
         view: bytes_of(nth + 7),
     }
 }

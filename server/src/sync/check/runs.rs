@@ -140,14 +140,18 @@ impl Part {
             let rows = transaction.operations_after(district, after, ROWS).await?;
             let Some((record, last)) = rows.last() else { break };
             after = (*record, last.identity);
-            rows.iter().for_each(|(_, stored)| self.meet(report, stored));
+            for (_, stored) in &rows {
+                self.meet(report, stored);
+            }
         }
         let mut after = Identity([0; 32]);
         loop {
             let rows = transaction.quarantine_after(district, after, PAGE).await?;
             let Some((last, _)) = rows.last() else { break };
             after = last.identity;
-            rows.iter().for_each(|(stored, _)| self.meet(report, stored));
+            for (stored, _) in &rows {
+                self.meet(report, stored);
+            }
         }
         let lost = self.signed.values().filter(|is_stored| !**is_stored).count();
         if lost > 0 {

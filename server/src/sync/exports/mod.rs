@@ -42,7 +42,8 @@ pub const KEPT_MS: i64 = 24 * 3_600_000;
 /// Asks for a file: the one that is there of this moment of the ledger, or one that is begun.
 ///
 /// # Errors
-/// [`Code::BadParameter`], [`Code::Forbidden`]; [`Code::TooManyRequests`] where too many wait.
+/// [`BadParameter`](sync_protocol::codes::Code::BadParameter), [`Forbidden`](sync_protocol::codes::Code::Forbidden);
+/// [`TooManyRequests`](sync_protocol::codes::Code::TooManyRequests) where too many wait.
 pub async fn ask(engine: &Arc<Engine>, district: &District, request: Request) -> Result<Arc<Job>, SyncError> {
     request.require_possible()?;
     let moment = Basis::read(engine, district, &request).await?.text;

@@ -74,7 +74,7 @@ pub enum PhotosShown {
     /// None.
     #[default]
     None,
-    /// A thumbnail of one photo of each hazard, as many as [`PICTURES`] and [`PICTURES_BYTES`] allow: in a KMZ alone.
+    /// A thumbnail of one photo of each hazard, as many as [`PICTURES`](super::PICTURES) and [`PICTURES_BYTES`](super::PICTURES_BYTES) allow: in a KMZ alone.
     Thumbnails,
 }
 
