@@ -21,8 +21,8 @@ const COMPARED: u64 = 500_000;
 /// Operations read at a time, without their bytes.
 const ROWS: u32 = 4_096;
 
-/// Compares the runs of a district with its operations, of which there are so many, in quarantine or out of it, and with
-/// the heads of its devices.
+/// Compares the runs of a district with its operations, of which there are so many, in quarantine or out of it. Gives the
+/// highest sequence that each device signed.
 pub(super) async fn check(
     report: &mut Report,
     transaction: &mut Transaction,
