@@ -341,13 +341,15 @@ const NO_SECRETS: &[&str] = &[
 fn hide_password(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return "***".to_owned() };
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    if query.is_some_and(|query| query.contains('@')) {
+        // A password with a question mark in it, perhaps.
+        return format!("{scheme}://***");
+    }
     let place = match place.rsplit_once('@') {
         Some((credentials, host)) => {
             let user = credentials.split_once(':').map_or(credentials, |(user, _)| user);
             format!("{user}:***@{host}")
         }
-        // A password with a question mark in it, perhaps.
-        None if query.is_some_and(|query| query.contains('@')) => return format!("{scheme}://***"),
         None => place.to_owned(),
     };
     let query = query.map(|query| query.split('&').map(hide_secret).collect::<Vec<_>>().join("&"));
@@ -360,7 +362,7 @@ fn hide_secret(parameter: &str) -> String {
     match parameter.split_once('=') {
         Some((name, _)) if NO_SECRETS.contains(&name) => parameter.to_owned(),
         Some((name, _)) => format!("{name}=***"),
-        None => parameter.to_owned(),
+        None => "***".to_owned(),
     }
 }
 
@@ -382,7 +384,9 @@ mod tests {
                 "postgres://u@h/db?p%61ssword=zzz&sslkey=zzz",
                 "postgres://u:***@h/db?p%61ssword=***&sslkey=***",
             ),
-            ("postgres://u@h/db?password=zzz@zzz", "postgres://u:***@h/db?password=***"),
+            ("postgres://u@h/db?password=zzz@zzz", "postgres://***"),
+            ("postgres://u:z@z?z@h/db", "postgres://***"),
+            ("postgres://h/db?user=u&password=zz&zz", "postgres://h/db?user=u&password=***&***"),
             ("postgres://u:zz?zz@h/db?sslmode=require", "postgres://***"),
             ("postgres://127.0.0.1:5432/ledger", "postgres://127.0.0.1:5432/ledger"),
             ("host=h password=zzz", "***"),

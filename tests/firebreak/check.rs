@@ -10,7 +10,7 @@ use sync_protocol::operation::{Photo, Position};
 
 /// A table, what is done to it, and words of the fault that tells of it.
 const DAMAGES: &[(&str, &str, &str)] = &[
-    ("records", "UPDATE records SET place = place + 1", "differs from its view"),
+    ("records", "UPDATE records SET place = place + 4096", "differs from its view"),
     ("records", "UPDATE records SET class = class + 1", "differs from its view"),
     ("records", "UPDATE records SET change = change + 1000000", "still to come"),
     (
@@ -30,6 +30,7 @@ const DAMAGES: &[(&str, &str, &str)] = &[
     ("quarantine", "DELETE FROM quarantine", "1 operations were signed and are not there"),
     ("runs", "DELETE FROM runs", "not signed where it stands"),
     ("runs", "DELETE FROM runs WHERE is_copy = 0", "copies of none"),
+    ("runs", "UPDATE runs SET members = bundle WHERE is_copy = 0", "not those of its chain"),
     ("runs", "UPDATE runs SET members = chain WHERE is_copy = 0", "not those of its chain"),
     ("runs", "UPDATE runs SET chain = previous", "not those of its chain"),
     ("runs", "UPDATE runs SET previous = bundle", "not those of its chain"),

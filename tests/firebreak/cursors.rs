@@ -1,6 +1,6 @@
 //! How far apart the cursors of a reply may lie: what a broken connection costs a phone.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::http::SyncReply;
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, DISTRICT, Server};
@@ -85,7 +85,11 @@ async fn cursors_lie_no_further_apart_than_a_flush_whatever_the_size_of_items() 
             let moved = if is_entering { change.items().len() } else { left };
             ensure!(moved >= 400, "{backend:?}: {moved} of 400 moved");
             require_near(&change, area)?;
-            areas.version += 1;
+            let version = change.frames.iter().rev().find_map(|frame| match frame {
+                Frame::Areas(version) => Some(*version),
+                _ => None,
+            });
+            areas.version = version.context("the change was not whole")?;
         }
     }
     Ok(())

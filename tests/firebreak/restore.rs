@@ -101,7 +101,7 @@ fn number(check: &Value, key: &str) -> Result<u64> {
 }
 
 /// The state of a ledger, to be put back once.
-enum Older {
+pub(super) enum Older {
     /// In the files of a folder.
     Files(TempDir),
     /// In another database of the cluster.
@@ -109,7 +109,7 @@ enum Older {
 }
 
 impl Older {
-    async fn of(server: &mut Server) -> Result<Self> {
+    pub(super) async fn of(server: &mut Server) -> Result<Self> {
         let Some(database) = server.database().map(str::to_owned) else {
             let folder = TempDir::with_prefix("firebreak-backup")?;
             back_up(server, folder.path()).await?;
@@ -121,7 +121,7 @@ impl Older {
         Ok(Self::Database(copy))
     }
 
-    async fn put_back(&self, server: &mut Server) -> Result<()> {
+    pub(super) async fn put_back(&self, server: &mut Server) -> Result<()> {
         match self {
             Self::Files(folder) => put_back(server, folder.path()).await,
             Self::Database(copy) => {

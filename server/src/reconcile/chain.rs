@@ -66,7 +66,10 @@ pub fn chains_at(spans: &[RunSpan], sequence: u64) -> BTreeSet<Chain> {
     if sequence == 0 {
         return BTreeSet::from([Chain::START]);
     }
-    spans.iter().flat_map(links).filter(|(at, ..)| *at == sequence).map(|(.., chain)| chain).collect()
+    let after = spans.iter().flat_map(links).filter(|(at, ..)| *at == sequence).map(|(.., chain)| chain);
+    // What a run goes on from is signed as well.
+    let before = spans.iter().filter(|span| span.first == sequence + 1).map(|span| span.previous);
+    after.chain(before).collect()
 }
 
 /// Moves a device's head and its gapless prefix after a run was placed.

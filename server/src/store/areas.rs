@@ -13,7 +13,7 @@ use crate::geometry::GeoBox;
 /// One version of a person's area.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AreaVersion {
-    /// Counts from 1.
+    /// A person's counts from 1; a device's ascends.
     pub version: u64,
     /// Empty: the whole district.
     pub boxes: Vec<GeoBox>,

@@ -61,6 +61,8 @@ pub struct CheckedRun {
     pub chain: Option<Chain>,
     /// The identities of its operations, in order; of a copy, none.
     pub members: Vec<Identity>,
+    /// It is another signature of a run that is known.
+    pub is_copy: bool,
     /// Protected header and signature.
     pub proof: Vec<u8>,
     /// The encoded receipt.
@@ -78,10 +80,10 @@ pub struct CheckedDevice {
     pub head_sequence: u64,
 }
 
-type RunTuple = (Vec<u8>, Uuid, i64, i64, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
+type RunTuple = (Vec<u8>, Uuid, i64, i64, Vec<u8>, Vec<u8>, Vec<u8>, i64, Vec<u8>, Vec<u8>);
 
 fn run(
-    (bundle, device, first, last, previous, chain, members, proof, receipt): RunTuple,
+    (bundle, device, first, last, previous, chain, members, is_copy, proof, receipt): RunTuple,
 ) -> Option<CheckedRun> {
     Some(CheckedRun {
         bundle: BundleHash::try_from(bundle.as_slice()).ok()?,
@@ -91,6 +93,7 @@ fn run(
         previous: Chain::try_from(previous.as_slice()).ok(),
         chain: Chain::try_from(chain.as_slice()).ok(),
         members: identities(&members),
+        is_copy: is_copy != 0,
         proof,
         receipt,
     })
@@ -115,10 +118,10 @@ const SELECT_PLACES: &str = "SELECT record, identity, device, sequence FROM oper
      WHERE district = $1 AND (record, identity) > ($2, $3) ORDER BY record, identity LIMIT $4 + 0";
 const SELECT_SIGNERS: &str =
     "SELECT DISTINCT device FROM runs WHERE district = $1 AND is_copy = 0 ORDER BY device";
-const SELECT_RUNS: &str = "SELECT bundle, device, first, last, previous, chain, members, proof, receipt FROM runs \
+const SELECT_RUNS: &str = "SELECT bundle, device, first, last, previous, chain, members, is_copy, proof, receipt FROM runs \
      WHERE district = $1 AND device = $2 AND is_copy = 0 AND (last, bundle) > ($3, $4) \
      ORDER BY last, bundle LIMIT $5 + 0";
-const SELECT_COPIES: &str = "SELECT bundle, device, first, last, previous, chain, members, proof, receipt FROM runs \
+const SELECT_COPIES: &str = "SELECT bundle, device, first, last, previous, chain, members, is_copy, proof, receipt FROM runs \
      WHERE district = $1 AND is_copy = 1 AND bundle > $2 ORDER BY bundle LIMIT $3 + 0";
 const COUNT_LONE_COPIES: &str = "SELECT count(*) FROM runs AS copied WHERE copied.district = $1 AND copied.is_copy = 1 \
      AND NOT EXISTS (SELECT 1 FROM runs AS own WHERE own.district = copied.district AND own.device = copied.device \

@@ -80,7 +80,7 @@ impl Batch<'_> {
     async fn note_forks(&mut self, forked: &BTreeSet<DeviceId>) -> Result<(), SyncError> {
         for device in forked {
             office::perform(self, &Act::device_forked(*device)).await?;
-            tracing::warn!(device.id = %device, "the chain of device {device} is forked; it is told to enrol again");
+            self.news.forked(*device);
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use sync_protocol::view::{Disposition, PhotoState, PhotoView, View};
 
 use super::{Engine, SyncError, layers, tiles};
 use crate::domain::{Collection, District, disposition_of};
+use crate::geometry;
 use crate::reconcile;
 use crate::store::{CheckedDevice, CheckedRecord, NumberGap, Restore, StoredOperation};
 
@@ -208,6 +209,9 @@ impl Checker {
             if !set.is_empty() {
                 self.report.fault(format!("record {} is gone and has operations", record.record));
             }
+            if !beside.conflicts.is_empty() || !beside.photos.is_empty() {
+                self.report.fault(format!("record {} is gone and has conflicts or photos", record.record));
+            }
             return;
         }
         let mut operations = Vec::with_capacity(set.len());
@@ -311,8 +315,9 @@ impl Checker {
 
     /// What stands beside a view in its row follows from it, and is counted in the tallies.
     fn row(&mut self, record: &CheckedRecord, view: &View) {
-        let row = (record.state, record.class, record.flags, record.place, record.unit);
-        if row != reconcile::derived(view) {
+        let (state, class, flags, place, unit) = reconcile::derived(view);
+        let row = (record.state, record.class, record.flags, record.unit);
+        if row != (state, class, flags, unit) || !is_one_place(record.place, place) {
             self.report.fault(format!("the row of record {} differs from its view", record.record));
         }
         let mut count = |name: &str, by: i64| *self.tallies.entry(name.to_owned()).or_default() += by;
@@ -372,6 +377,13 @@ impl Checker {
         report.ok = report.faults.is_empty();
         report
     }
+}
+
+/// Whether two keys are of one place: what another machine computed of the same position may lie in the next cell.
+fn is_one_place(one: Option<i64>, other: Option<i64>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return one == other };
+    let ((x, y), (other_x, other_y)) = (geometry::grid_of_key(one), geometry::grid_of_key(other));
+    x.abs_diff(other_x) <= 1 && y.abs_diff(other_y) <= 1
 }
 
 fn kind_of(operations: &[Identified], identity: Identity) -> Option<Kind> {

@@ -41,7 +41,8 @@ struct AreaChange {
     from: Area,
     to: Area,
     version: u64,
-    /// Another change was under way: what the device holds is known nowhere but by itself.
+    /// Another change was under way, or the device holds areas that a restored ledger has lost: what it holds is known
+    /// nowhere but by itself.
     is_interrupted: bool,
 }
 
@@ -49,6 +50,10 @@ impl AreaChange {
     /// Whether a device that held all of its areas holds what is here.
     fn surely_held(&self, place: Option<i64>) -> bool {
         !self.is_interrupted && self.from.contains(place)
+    }
+
+    fn progress(&self, at: InCell) -> Vec<u8> {
+        Progress { version: self.version, at, is_interrupted: self.is_interrupted }.encode()
     }
 
     /// Whether the device may hold what is here.
@@ -83,7 +88,8 @@ pub(super) async fn settle_areas(engine: &Arc<Engine>, question: &Question) -> R
         let (version, known) =
             versions.last().map_or((0, &[][..]), |last| (last.version, last.boxes.as_slice()));
         if known != boxes.as_slice() {
-            let next = AreaVersion { version: version + 1, boxes: boxes.clone() };
+            let version = next_version(version, question.lineage.tags.first());
+            let next = AreaVersion { version, boxes: boxes.clone() };
             transaction.add_area(key, holder, &next).await?;
             transaction.commit().await?;
             versions.push(next);
@@ -92,16 +98,17 @@ pub(super) async fn settle_areas(engine: &Arc<Engine>, question: &Question) -> R
     let area = Area::of(&boxes);
     let version = versions.last().map_or(0, |version| version.version);
     let held = question.areas.as_ref().map_or(0, |areas| areas.version);
-    if held == version {
+    // Version 0 is the whole district; a device that pulled nothing yet has nothing to leave or enter.
+    let known = versions.iter().find(|known| known.version == held);
+    let token = question.areas.as_ref().and_then(|areas| areas.progress.as_deref());
+    let is_interrupted = (held != 0 && known.is_none())
+        || token.is_some_and(|token| {
+            Progress::read(token).is_none_or(|it| it.version != version || it.is_interrupted)
+        });
+    if held == version && !is_interrupted {
         return Ok(Areas { area, change: None });
     }
-    // Version 0 is the whole district; a device that pulled nothing yet has nothing to leave or enter.
-    let from = versions
-        .iter()
-        .find(|known| known.version == held)
-        .map_or_else(Area::everywhere, |known| Area::of(&known.boxes));
-    let token = question.areas.as_ref().and_then(|areas| areas.progress.as_deref());
-    let is_interrupted = token.is_some_and(|token| read_progress(token, version).is_none());
+    let from = known.map_or_else(Area::everywhere, |known| Area::of(&known.boxes));
     let change = AreaChange { from, to: area.clone(), version, is_interrupted };
     Ok(Areas { change: Some(change), area })
 }
@@ -209,7 +216,7 @@ impl<'a> Feed<'a> {
                             _ => None,
                         };
                         if let Some(frame) = frame {
-                            self.progress = Some(progress_token(change.version, at));
+                            self.progress = Some(change.progress(at));
                             if !self.tell(writer, &frame).await {
                                 return Ok(false);
                             }
@@ -223,13 +230,14 @@ impl<'a> Feed<'a> {
                 after = after.max(InCell::behind(last));
             }
         }
-        self.progress = Some(progress_token(change.version, InCell::behind(i64::MAX)));
+        self.progress = Some(change.progress(InCell::behind(i64::MAX)));
         Ok(true)
     }
 
     fn presented_progress(&self, version: u64) -> InCell {
         let token = self.question.areas.as_ref().and_then(|areas| areas.progress.as_deref());
-        token.and_then(|token| read_progress(token, version)).unwrap_or(InCell::FIRST)
+        let read = token.and_then(Progress::read).filter(|it| it.version == version);
+        read.map_or(InCell::FIRST, |it| it.at)
     }
 
     /// Items of every class, worst first. False where the budget or the receiver ended it.
@@ -323,7 +331,7 @@ impl<'a> Feed<'a> {
         if !writer.has_room(frame.len()) {
             writer.frame(&self.cursor_frame());
             let is_heard = writer.flush(&mut self.reading).await;
-            if !is_heard || writer.written >= self.question.budget {
+            if !is_heard || writer.would_pass(frame.len(), self.question.budget) {
                 return false;
             }
         }
@@ -385,14 +393,65 @@ fn item(row: &FeedRow) -> Frame {
     })
 }
 
-fn progress_token(version: u64, at: InCell) -> Vec<u8> {
-    [version.to_be_bytes(), at.cell.to_be_bytes(), at.change.to_be_bytes()].concat()
+/// The next version of a device's areas: versions ascend, and no two starts of the server give the same one, so that a
+/// restored ledger knows which areas it has lost.
+fn next_version(last: u64, start: Option<&[u8; 4]>) -> u64 {
+    let start = start.map_or(0, |&[one, two, three, _]| u32::from_be_bytes([0, one, two, three]));
+    (((last >> START_BITS) + 1) << START_BITS) | u64::from(start)
 }
 
-/// A token of another version of the areas says nothing: the change begins again.
-fn read_progress(token: &[u8], version: u64) -> Option<InCell> {
-    let (known, rest) = token.split_first_chunk::<8>()?;
-    let (cell, change) = rest.split_first_chunk::<8>()?;
-    let (cell, change) = (i64::from_be_bytes(*cell), u64::from_be_bytes(change.try_into().ok()?));
-    (u64::from_be_bytes(*known) == version).then_some(InCell { cell, change })
+/// Bits of a version of areas that the start of the server gives.
+const START_BITS: u32 = 24;
+
+/// How far a change of areas is: what the device gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Progress {
+    version: u64,
+    at: InCell,
+    is_interrupted: bool,
+}
+
+impl Progress {
+    fn encode(self) -> Vec<u8> {
+        let mut token =
+            [self.version.to_be_bytes(), self.at.cell.to_be_bytes(), self.at.change.to_be_bytes()].concat();
+        token.push(u8::from(self.is_interrupted));
+        token
+    }
+
+    /// None of what no server of this version gave.
+    fn read(token: &[u8]) -> Option<Self> {
+        let (version, rest) = token.split_first_chunk::<8>()?;
+        let (cell, rest) = rest.split_first_chunk::<8>()?;
+        let (change, rest) = rest.split_first_chunk::<8>()?;
+        let [interrupted] = rest else { return None };
+        Some(Self {
+            version: u64::from_be_bytes(*version),
+            at: InCell { cell: i64::from_be_bytes(*cell), change: u64::from_be_bytes(*change) },
+            is_interrupted: *interrupted != 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_areas_ascend_and_are_of_their_start() {
+        let first = next_version(0, Some(&[1, 2, 3, 4]));
+        let second = next_version(first, Some(&[1, 2, 3, 4]));
+        let lost = next_version(first, Some(&[9; 4]));
+        assert!(0 < first && first < second && first < lost && second != lost);
+        assert!(next_version(7, Some(&[0xff; 4])) > 7, "versions of before counted from 1");
+    }
+
+    #[test]
+    fn progress_comes_back_and_another_token_is_none() {
+        let progress =
+            Progress { version: 7, at: InCell { cell: -1, change: u64::MAX }, is_interrupted: true };
+        assert_eq!(Progress::read(&progress.encode()), Some(progress));
+        assert_eq!(Progress::read(&progress.encode()[..24]), None);
+        assert_eq!(Progress::read(&[]), None);
+    }
 }

@@ -353,8 +353,9 @@ impl<'e> Writing<'e> {
         self.leave_out_taken(&mut plan, &mut report).await?;
         report.planned(&plan);
         if report.has_changed {
-            self.apply(&plan, &report, author).await?;
+            let news = self.apply(&plan, &report, author).await?;
             self.transaction.commit().await?;
+            news.tell();
         }
         Ok(report)
     }
@@ -372,7 +373,7 @@ impl<'e> Writing<'e> {
         Ok(())
     }
 
-    async fn apply(&mut self, plan: &Plan, report: &Report, author: PersonId) -> Result<(), SyncError> {
+    async fn apply(&mut self, plan: &Plan, report: &Report, author: PersonId) -> Result<News, SyncError> {
         let key = self.district.key;
         let now_ms = self.engine.clock.now_ms();
         let count = u64::try_from(plan.rows.len()).unwrap_or(u64::MAX);
@@ -408,8 +409,10 @@ impl<'e> Writing<'e> {
         let news = News::default();
         let mut batch = Batch { engine: self.engine, district: self.district, transaction, now_ms, news };
         office::write_own(&mut batch, &draft, None).await?;
+        let news = batch.news;
         let detail = serde_json::json!({ "version": report.version, "rows": plan.rows.len() });
         let entry = Entry::of(author, "grid.import", self.kind.as_str(), detail);
-        self.engine.audit(&mut self.transaction, self.district, entry).await
+        self.engine.audit(&mut self.transaction, self.district, entry).await?;
+        Ok(news)
     }
 }

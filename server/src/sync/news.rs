@@ -20,6 +20,7 @@ enum Item {
     Quarantined { device: DeviceId, code: &'static str, first: Identity, count: u64 },
     Revoked(DeviceId),
     Lost(DeviceId),
+    Forked(DeviceId),
     Released { operation: Identity, by: Option<Identity> },
     WrittenOff(Identity),
 }
@@ -64,17 +65,27 @@ impl News {
         }));
     }
 
+    /// A device that is given up for lost.
+    pub(super) fn lost(&mut self, device: DeviceId) {
+        self.0.push(Item::Lost(device));
+    }
+
+    /// A device whose chain is forked.
+    pub(super) fn forked(&mut self, device: DeviceId) {
+        self.0.push(Item::Forked(device));
+    }
+
     /// An act of the office.
     pub(super) fn acted(&mut self, act: &Act, outcome: &ActOutcome) {
         self.0.extend(match act {
             Act::Revoke { device, .. } => Some(Item::Revoked(*device)),
-            Act::Lose { device, .. } => Some(Item::Lost(*device)),
             Act::Release { identity, .. } => {
                 Some(Item::Released { operation: *identity, by: outcome.operation })
             }
             Act::WriteOff { identity, .. } => Some(Item::WrittenOff(*identity)),
-            // Each is an operation, a command in the audit log, or too common to be told.
-            Act::Operation { .. }
+            // The first is told where its status was set; each of the others is an operation, a command in the audit log, or too common to be told.
+            Act::Lose { .. }
+            | Act::Operation { .. }
             | Act::Command(_)
             | Act::GiveUp { .. }
             | Act::HoldPhoto { .. }
@@ -108,6 +119,9 @@ impl Item {
             }
             Self::Revoked(device) => tracing::info!(device.id = %device, "device {device} is revoked"),
             Self::Lost(device) => tracing::info!(device.id = %device, "device {device} is given up for lost"),
+            Self::Forked(device) => {
+                tracing::warn!(device.id = %device, "the chain of device {device} is forked; it is told to enrol again");
+            }
             Self::Released { operation, by } => {
                 let by = by.map(|by| by.to_string()).unwrap_or_default();
                 tracing::info!("quarantined operation {operation} is released, by operation {by}");

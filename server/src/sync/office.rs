@@ -207,6 +207,7 @@ async fn carry_out(batch: &mut Batch<'_>, act: &Act) -> Result<ActOutcome, SyncE
             if !matches!(known.status, DeviceStatus::Revoked { .. }) {
                 let key = batch.district.key;
                 batch.transaction.set_device_status(key, *device, DeviceStatus::Lost).await?;
+                batch.news.lost(*device);
             }
             Ok(ActOutcome { operation: None, persons: Vec::new(), commanded: None })
         }

@@ -204,6 +204,12 @@ impl Writer {
         self.pending.is_empty() || self.pending.len() + bytes + CURSOR_FRAME_BYTES <= limits::FLUSH_BYTES
     }
 
+    /// Whether another frame of so many bytes and a cursor pass the budget.
+    pub(super) fn would_pass(&self, bytes: usize, budget: u64) -> bool {
+        let more = u64::try_from(bytes + CURSOR_FRAME_BYTES).unwrap_or(u64::MAX);
+        self.written.saturating_add(more) > budget
+    }
+
     /// Sends what is pending, and lets go of the connection where that must wait: a slow phone holds none. False
     /// where the receiver is gone.
     pub(super) async fn flush(&mut self, reading: &mut Option<Transaction>) -> bool {

@@ -168,6 +168,7 @@ pub async fn set(
     let draft = OwnOperation { kind: Kind::RuleVersion, record, fields: &fields, photos: &[], author };
     let mut batch = Batch { engine, district, transaction: &mut transaction, now_ms, news: News::default() };
     office::write_own(&mut batch, &draft, None).await?;
+    let news = batch.news;
     // They are in force from the change of the operation that says so.
     let row = transaction.records(key, &[record]).await?.remove(&record);
     let change = row.ok_or(StoreError::Damaged("rule version"))?.change;
@@ -177,5 +178,6 @@ pub async fn set(
     let entry = Entry::of(author, "rules.set", version.clone(), json!({ "change": change }));
     engine.audit(&mut transaction, district, entry).await?;
     transaction.commit().await?;
+    news.tell();
     Ok(Set { version, changed: true })
 }

@@ -3,6 +3,7 @@
 //! Law 9 is in `restore`, the kill loop of law 1 in `kills`. Law 10 is met here as far as photos are verified by
 //! operations: `order` holds closures with and without them to the oracle.
 
+mod areas;
 #[cfg(test)]
 mod clock;
 mod feed;

@@ -82,12 +82,16 @@ async fn pull(phone: &mut Phone, areas: &mut AreaState) -> Result<SyncReply> {
     let header = RequestHeader { areas: Some(areas.clone()), ..phone.header() };
     let reply = phone.client.sync(encode_request::<Vec<u8>>(&header, &[])).await?;
     phone.keep(&reply);
+    keep(areas, &reply);
+    Ok(reply)
+}
+
+fn keep(areas: &mut AreaState, reply: &SyncReply) {
     for frame in &reply.frames {
         if let Frame::Areas(version) = frame {
             areas.version = *version;
         }
     }
-    Ok(reply)
 }
 
 /// A reply that is read no faster than its reader asks for it.
@@ -154,7 +158,7 @@ async fn a_record_that_moves_while_a_change_of_areas_is_sent_leaves() -> Result<
         }
         let mut areas = AreaState { version: 0, progress: None };
         while pull(&mut reader, &mut areas).await?.end().is_some_and(|end| end.more) {}
-        ensure!(areas.version == 1, "{areas:?}");
+        ensure!(areas.version > 0, "{areas:?}");
         set_area(&server, &person, NORTH).await?;
         let budget = Some(limits::BUDGET_MAX);
         let header = RequestHeader { budget, areas: Some(areas.clone()), ..reader.header() };
@@ -166,7 +170,7 @@ async fn a_record_that_moves_while_a_change_of_areas_is_sent_leaves() -> Result<
         ensure!(frames.iter().any(|frame| matches!(frame, Frame::Areas(_))), "the change was not whole");
         let reply = SyncReply { status: 200, frames, bytes: 0 };
         reader.keep(&reply);
-        areas.version = 2;
+        keep(&mut areas, &reply);
         let next = pull(&mut reader, &mut areas).await?;
         ensure!(
             leaves(&reply.frames, report.record) || leaves(&next.frames, report.record),

@@ -164,7 +164,7 @@ impl Part {
 /// What is wrong with a run by itself. A copy has no members.
 fn fault(run: &CheckedRun) -> Option<String> {
     let count = (run.last + 1).saturating_sub(run.first);
-    let wrong = if !run.members.is_empty() && !is_chain(run, count) {
+    let wrong = if !run.is_copy && !is_chain(run, count) {
         "its operations are not those of its chain"
     } else if bundle::proof_device(&run.proof) != Some(run.device) {
         "its proof is damaged"
