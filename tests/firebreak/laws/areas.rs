@@ -144,7 +144,9 @@ async fn areas_that_a_restored_ledger_has_lost_are_left_whole() -> Result<()> {
             holders.push(holder);
         }
         let older = Older::of(&mut server).await?;
-        holders.iter_mut().for_each(|holder| holder.moved_to(&server));
+        for holder in &mut holders {
+            holder.moved_to(&server);
+        }
 
         // Behind the copy all change to the north, one of them in part.
         set_area(&server, &person, NORTH).await?;
@@ -155,7 +157,9 @@ async fn areas_that_a_restored_ledger_has_lost_are_left_whole() -> Result<()> {
         ensure!(cut.pull().await?, "{backend:?}: the change was whole after one reply");
 
         older.put_back(&mut server).await?;
-        [&mut *done, &mut *cut, &mut *moved].into_iter().for_each(|holder| holder.moved_to(&server));
+        for holder in [&mut *done, &mut *cut, &mut *moved] {
+            holder.moved_to(&server);
+        }
         // The restored ledger knows the south alone.
         done.pull_all().await?;
         done.require(&south, &format!("{backend:?}: back in the south"))?;
