@@ -27,7 +27,7 @@ pub use matching::{
     PROBABLE_ACCURACY_DM, PROBABLE_WITHIN_MM, REACH_MM, RIVAL_HORIZON_MM, Side, UNKNOWN_ACCURACY_DM,
     certainty,
 };
-pub use place::{Area, GRID_BITS, GeoBox, grid_of_key, key_of_grid, place, sides};
+pub use place::{Area, GRID_BITS, GeoBox, around, grid_of_key, key_of_grid, place, sides};
 pub use suspicion::{Suspicion, suspicions};
 pub use track::{
     FASTEST_M_S, Fix, LONGEST_HOP_MM, Piece, STANDING_AT_MOST_MM, STANDING_MM, WORST_ACCURACY_DM, assembled,

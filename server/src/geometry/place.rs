@@ -3,6 +3,7 @@
 //! A place is one `i64`: 31-bit web-mercator x and y, interleaved, y in the odd bits. Every tile z/x/y is one
 //! range of keys.
 
+use geo::Rect;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -141,6 +142,13 @@ impl Grid {
         let (x, y) = (gather(key), gather(key >> 1));
         (self.x.0..=self.x.1).contains(&x) && (self.y.0..=self.y.1).contains(&y)
     }
+}
+
+/// The least box around two.
+pub fn around(a: Rect<f64>, b: Rect<f64>) -> Rect<f64> {
+    let least = (a.min().x.min(b.min().x), a.min().y.min(b.min().y));
+    let most = (a.max().x.max(b.max().x), a.max().y.max(b.max().y));
+    Rect::new(least, most)
 }
 
 /// The places that a device is sent: boxes, or everywhere where there is none.

@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use sync_protocol::codes::Code;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::Shared;
 use super::auth::Account;
@@ -78,6 +78,21 @@ impl Export {
     }
 }
 
+/// What a request for a file is answered where it is not answered with the file, or how far it is.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it describes replies, which are made in `sent` and `told`")]
+enum OrElse {
+    /// The part of it that was asked for
+    #[response(status = 206, content_type = "application/octet-stream")]
+    Part(String),
+    /// It is being made
+    #[response(status = 202)]
+    Making(Export),
+    /// The reader has it
+    #[response(status = 304)]
+    Unchanged,
+}
+
 /// How far a file is, and where it can be asked again.
 fn told(status: StatusCode, job: &Job) -> Response {
     let mut response = (status, Json(Export::of(job))).into_response();
@@ -99,9 +114,7 @@ fn told(status: StatusCode, job: &Job) -> Response {
     params(Asked),
     responses(
         (status = 200, description = "The file; of an id, how far it is", body = Export),
-        (status = 206, description = "The part of the file that was asked for", body = String, content_type = "application/octet-stream"),
-        (status = 202, description = "It is being made", body = Export),
-        (status = 304, description = "The reader has it"),
+        OrElse,
     ),
     extensions(("x-codes" = json!(["range-not-satisfiable", "storage-full"]))),
 )]
@@ -127,9 +140,7 @@ pub(super) async fn get(
     params(Asked),
     responses(
         (status = 200, description = "The hazards", body = Object, content_type = "application/geo+json"),
-        (status = 206, description = "The part of the file that was asked for", body = String, content_type = "application/octet-stream"),
-        (status = 202, description = "It is being made", body = Export),
-        (status = 304, description = "The reader has it"),
+        OrElse,
     ),
     extensions(("x-codes" = json!(["range-not-satisfiable", "storage-full"]))),
 )]
@@ -190,9 +201,7 @@ pub(super) async fn begin(
     get, path = "/v1/exports/{export}/file", tag = "exports",
     responses(
         (status = 200, description = "The file", body = String, content_type = "application/octet-stream"),
-        (status = 206, description = "The part of it that was asked for", body = String, content_type = "application/octet-stream"),
-        (status = 202, description = "It is being made", body = Export),
-        (status = 304, description = "The reader has it"),
+        OrElse,
     ),
     extensions(("x-codes" = json!(["range-not-satisfiable", "storage-full"]))),
 )]

@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use geo::{BoundingRect as _, Geometry, Intersects as _, Rect};
 
 use super::{Column, ColumnKind, Feature, Layer, Value};
+use crate::geometry::around;
 
 /// A condition on a feature of one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,7 +236,7 @@ impl Predicate {
             }
             Self::Or(all) => {
                 let boxes = all.iter().map(Self::bounds).collect::<Option<Vec<_>>>()?;
-                boxes.into_iter().reduce(union)
+                boxes.into_iter().reduce(around)
             }
             Self::Always(_)
             | Self::Not(_)
@@ -252,12 +253,6 @@ impl Predicate {
 
 fn area(of: Rect<f64>) -> f64 {
     of.width() * of.height()
-}
-
-fn union(a: Rect<f64>, b: Rect<f64>) -> Rect<f64> {
-    let least = (a.min().x.min(b.min().x), a.min().y.min(b.min().y));
-    let most = (a.max().x.max(b.max().x), a.max().y.max(b.max().y));
-    Rect::new(least, most)
 }
 
 /// False where one is; otherwise not known where one is not; otherwise true.

@@ -6,13 +6,14 @@
 
 use std::path::Path;
 
-use geo::{Coord, Rect};
+use geo::Rect;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, Sqlite};
 
 use super::StoreError;
 use crate::exports::geopackage::{Cell, blob, cell, column_type, geometry_type, moment, srs_id};
 use crate::exports::{Outline, Projection, Reference, WriteError, style};
+use crate::geometry::around;
 use crate::layers::Feature;
 
 /// `GPKG`.
@@ -273,7 +274,7 @@ impl LayerOut<'_> {
             rows.push((feature.id, geometry, feature.values));
         }
         for (_, bounds) in &boxes {
-            self.layer.bounds = Some(self.layer.bounds.map_or(*bounds, |known| union(known, *bounds)));
+            self.layer.bounds = Some(self.layer.bounds.map_or(*bounds, |known| around(known, *bounds)));
         }
         let outline = &self.layer.outline;
         let mut query = QueryBuilder::<Sqlite>::new(self.layer.insert.as_str());
@@ -355,12 +356,6 @@ impl LayerOut<'_> {
         file.triggers.push(triggers(name));
         Ok(())
     }
-}
-
-fn union(a: Rect<f64>, b: Rect<f64>) -> Rect<f64> {
-    let least = Coord { x: a.min().x.min(b.min().x), y: a.min().y.min(b.min().y) };
-    let most = Coord { x: a.max().x.max(b.max().x), y: a.max().y.max(b.max().y) };
-    Rect::new(least, most)
 }
 
 /// The triggers of the extension `gpkg_rtree_index` (annex F.3), which keep the index where a reader writes.

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod admin;
 pub mod admit;
 pub mod ahead;
+mod areas;
 pub mod audit;
 pub mod backups;
 mod batch;

@@ -18,8 +18,8 @@ use tokio::sync::{Notify, mpsc};
 use super::ahead::Ahead;
 use super::cursor::Cursor;
 use super::delivery::Receipts;
-use super::feed::{Feed, settle_areas};
-use super::{Engine, SyncError};
+use super::feed::Feed;
+use super::{Engine, SyncError, areas};
 use crate::domain::{Collection, Device, District};
 use crate::store::{Lineage, PresenterRow, Transaction};
 
@@ -121,7 +121,7 @@ pub async fn reply(
         writer.flush(&mut None).await;
         return Ok(());
     }
-    let areas = settle_areas(&engine, &question).await?;
+    let areas = areas::settle(&engine, &question).await?;
     writer.flush(&mut reading).await;
     let mut feed = Feed::new(&engine, &question, ahead, reading);
     let is_whole = feed.write(&mut writer, &areas).await?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::http::SyncReply;
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, DISTRICT, Server};
 use sync_protocol::exchange::{AreaState, Frame, RequestHeader, encode_request};
@@ -35,6 +36,11 @@ impl Holder {
 
     /// One reply of the least budget. Whether there is more.
     async fn pull(&mut self) -> Result<bool> {
+        let reply = self.ask().await?;
+        Ok(reply.end().context("no end")?.more)
+    }
+
+    async fn ask(&mut self) -> Result<SyncReply> {
         let areas = Some(self.areas.clone());
         let header = RequestHeader { areas, budget: Some(BUDGET_MIN), ..self.phone.header() };
         let reply = self.phone.client.sync(encode_request::<Vec<u8>>(&header, &[])).await?;
@@ -52,7 +58,7 @@ impl Holder {
             }
         }
         self.phone.keep(&reply);
-        Ok(reply.end().context("no end")?.more)
+        Ok(reply)
     }
 
     async fn pull_all(&mut self) -> Result<()> {
@@ -85,8 +91,13 @@ async fn set_area(server: &Server, person: &str, area: &str) -> Result<()> {
 
 /// Hazards spread over an area that begins at this latitude.
 async fn fill(author: &mut Phone, lat_e7: i64) -> Result<Vec<Operation>> {
+    fill_with(author, lat_e7, 1).await
+}
+
+/// As many at each of the places.
+async fn fill_with(author: &mut Phone, lat_e7: i64, at_each: usize) -> Result<Vec<Operation>> {
     let mut reports = Vec::new();
-    for nth in (0..).take(RECORDS) {
+    for nth in (0..).take(RECORDS).flat_map(|nth| std::iter::repeat_n(nth, at_each)) {
         let position = Position {
             lat_e7: lat_e7 + 10_000 + nth * 9_000,
             lon_e7: 1_030_100_000 + nth * 90_000,
@@ -124,6 +135,43 @@ async fn a_change_that_interrupts_another_and_is_cut_leaves_what_lies_in_the_are
             holder.pull_all().await?;
             holder.require(&north, &format!("{backend:?}: interrupted after {cut} replies"))?;
         }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_has_little_to_tell_says_how_far_it_is() -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(backend).await?;
+        let person = server.add_person("inspector").await?;
+        let mut author = Phone::enrol(&server).await?;
+        let mut south = Vec::new();
+        for _ in 0..3 {
+            south.extend(fill_with(&mut author, 290_000_000, 15).await?);
+        }
+        set_area(&server, &person, SOUTH).await?;
+        let mut holder = Holder::enrol(&server, &person).await?;
+        holder.pull_all().await?;
+        holder.require(&south, "at first")?;
+
+        // All of the south stays.
+        set_area(&server, &person, SOUTH_AND_WEST).await?;
+        let held = holder.areas.clone();
+        let reply = holder.ask().await?;
+        let on_the_way: BTreeSet<_> = reply
+            .frames
+            .iter()
+            .filter_map(|frame| match frame {
+                Frame::Cursor(cursor) => cursor.progress.clone(),
+                _ => None,
+            })
+            .collect();
+        ensure!(on_the_way.len() == 2, "{backend:?}: it told {} times how far it was", on_the_way.len());
+        let last = holder.areas.clone();
+        holder.areas = AreaState { progress: on_the_way.first().cloned(), ..held };
+        holder.pull_all().await?;
+        ensure!(holder.areas == last, "{backend:?}: {:?} is not {last:?}", holder.areas);
+        holder.require(&south, "from the middle")?;
     }
     Ok(())
 }

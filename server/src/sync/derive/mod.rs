@@ -100,9 +100,7 @@ impl Context {
         let calendar = Calendar::of(district);
         Ok(Self { grid, rules, zone, calendar, default_positions, basis, dangers, own, as_of_ms })
     }
-}
 
-impl Context {
     /// The version of the rules in force.
     pub(super) fn rules_version(&self) -> &str {
         self.rules.version()
