@@ -27,7 +27,13 @@ const SMALL_OPERATIONS: usize = 5;
 /// Bundles of each phone.
 const SMALL_BUNDLES: usize = 40;
 /// How often both are measured.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
+
+/// What phones are about to send.
+struct Ready {
+    senders: Vec<Sender>,
+    operations: usize,
+}
 
 /// A load, how it took and what it cost.
 struct Load {
@@ -37,19 +43,32 @@ struct Load {
     operations: usize,
 }
 
+impl Ready {
+    async fn load(self, server: &Server) -> Result<Load> {
+        let Self { senders, operations } = self;
+        let before = Counted::of(server).await?;
+        let sent = crew::send(&senders).await?;
+        let cost = Counted::of(server).await?.since(before);
+        Ok(Load { senders, sent, cost, operations })
+    }
+}
+
 impl Load {
     fn rate(&self) -> f64 {
         rate(self.operations, self.sent.took)
     }
 }
 
-async fn load(server: &Server, phones: usize, bundles: usize, operations: usize, seed: u64) -> Result<Load> {
+async fn ready(
+    server: &Server,
+    phones: usize,
+    bundles: usize,
+    operations: usize,
+    seed: u64,
+) -> Result<Ready> {
     let mut phones = crew::enrol(server, phones).await?;
     let senders = crew::prepare(&mut phones, seed, bundles, operations)?;
-    let before = Counted::of(server).await?;
-    let sent = crew::send(&senders).await?;
-    let cost = Counted::of(server).await?.since(before);
-    Ok(Load { operations: senders.len() * bundles * operations, senders, sent, cost })
+    Ok(Ready { operations: senders.len() * bundles * operations, senders })
 }
 
 /// Transactions that the server took for a load.
@@ -57,7 +76,7 @@ fn transactions(load: &Load) -> usize {
     format!("{:.0}", load.cost.groups).parse().unwrap_or(1).max(1)
 }
 
-/// The large and the small load one after the other, on servers of their own.
+/// The large and the small load one right after the other, on servers of their own.
 struct Round {
     large: Load,
     /// Rows that the large load left.
@@ -88,17 +107,27 @@ async fn server() -> Result<Server> {
     Server::start_with(Backend::Sqlite, &[("FIREBREAK_DERIVE", "false")]).await
 }
 
-async fn large_load(server: &Server) -> Result<Load> {
-    load(server, PHONES, BUNDLES, OPERATIONS, 1).await
+async fn large_ready(server: &Server) -> Result<Ready> {
+    ready(server, PHONES, BUNDLES, OPERATIONS, 1).await
 }
 
-async fn small_load(server: &Server) -> Result<Load> {
-    load(server, SMALL_PHONES, SMALL_BUNDLES, SMALL_OPERATIONS, 1_000).await
+async fn small_ready(server: &Server) -> Result<Ready> {
+    ready(server, SMALL_PHONES, SMALL_BUNDLES, SMALL_OPERATIONS, 1_000).await
 }
 
-async fn round() -> Result<Round> {
-    let server = server().await?;
-    let large = large_load(&server).await?;
+/// Both loads are ready before either begins, so that nothing lies between them, and each comes first in every second
+/// round. Small bundles meet what large ones met, a ledger that is empty.
+async fn round(nth: usize) -> Result<Round> {
+    let (server, server_of_small) = (server().await?, self::server().await?);
+    let (large, small) = (large_ready(&server).await?, small_ready(&server_of_small).await?);
+    let (large, small) = if nth.is_multiple_of(2) {
+        let small = small.load(&server_of_small).await?;
+        (large.load(&server).await?, small)
+    } else {
+        let large = large.load(&server).await?;
+        (large, small.load(&server_of_small).await?)
+    };
+    drop(server_of_small);
     let written = same_rows::read(&same_rows::sqlite(&server.ledger()?)?).await?;
     ensure!(
         written.operations.len() == large.operations,
@@ -111,9 +140,6 @@ async fn round() -> Result<Round> {
     let same = same_rows::write(&same, &written, transactions(&large)).await?;
     let rival = rival::write(&folder.path().join("rival.sqlite"), &written).await?;
     let rows = written.count();
-    drop((written, folder));
-    // Small bundles meet what large ones met, a ledger that is empty.
-    let small = small_load(&self::server().await?).await?;
     Ok(Round { large, rows, same, rival, small })
 }
 
@@ -124,13 +150,13 @@ pub(crate) async fn sqlite(figures: &mut Figures) -> Result<()> {
     let mut rounds: Vec<Round> = Vec::with_capacity(ROUNDS);
     for nth in 1..=ROUNDS {
         Figures::say(&format!("ingest: phones, reports, round {nth} of {ROUNDS}"));
-        rounds.push(round().await?);
+        rounds.push(round(nth).await?);
     }
-    rounds.sort_by(|one, other| one.small_of_large().total_cmp(&other.small_of_large()));
     let middle = |of: fn(&Round) -> f64| median(rounds.iter().map(of));
     let (of_same, of_rival) = (middle(Round::large_of_same), middle(Round::large_of_rival));
     let ratios: Vec<String> = rounds.iter().map(|round| format!("{:.2}", round.small_of_large())).collect();
     Figures::say(&format!("ingest_small of ingest_http by rounds: {}", ratios.join(" ")));
+    rounds.sort_by(|one, other| one.small_of_large().total_cmp(&other.small_of_large()));
     let Round { large, rows, mut small, .. } = rounds.swap_remove(ROUNDS / 2);
     drop(rounds);
     let own = large.rate();
@@ -145,7 +171,7 @@ pub(crate) async fn sqlite(figures: &mut Figures) -> Result<()> {
 async fn behind(figures: &mut Figures) -> Result<()> {
     Figures::say("ingest: the same once more, and small bundles behind it");
     let server = server().await?;
-    let large = large_load(&server).await?;
+    let large = large_ready(&server).await?.load(&server).await?;
     let before = Counted::of(&server).await?;
     let again = crew::send(&large.senders).await?;
     let cost = Counted::of(&server).await?.since(before);
@@ -159,7 +185,7 @@ async fn behind(figures: &mut Figures) -> Result<()> {
         cost.cpu_s / large.cost.cpu_s,
         "ingest_http_cpu",
     );
-    let mut later = small_load(&server).await?;
+    let mut later = small_ready(&server).await?.load(&server).await?;
     print_small(figures, "ingest_small_later", &mut later, large.rate());
     Ok(())
 }
@@ -225,7 +251,7 @@ fn print_small(figures: &mut Figures, name: &str, load: &mut Load, large: f64) {
 pub(crate) async fn postgres(figures: &mut Figures) -> Result<()> {
     Figures::say("ingest on PostgreSQL: phones, reports");
     let server = Server::start(Backend::Postgres).await?;
-    let load = load(&server, PHONES, BUNDLES, OPERATIONS, 1).await?;
+    let load = large_ready(&server).await?.load(&server).await?;
     let address = server.database().unwrap_or_default().to_owned();
     let rows = same_rows::read(&Database::Postgres(address)).await?;
     ensure!(rows.operations.len() == load.operations, "{} operations were stored", rows.operations.len());
