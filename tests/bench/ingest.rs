@@ -27,7 +27,7 @@ const SMALL_OPERATIONS: usize = 5;
 /// Bundles of each phone.
 const SMALL_BUNDLES: usize = 40;
 /// How often both are measured.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// What phones are about to send.
 struct Ready {
