@@ -32,8 +32,11 @@ const BUNDLES: usize = 25;
 const BUNDLES_PER_PULL: usize = 4;
 /// Records that every writer acts on.
 const SHARED: usize = 6;
-/// Bundle files that are imported while others write, at least.
-const IMPORTS: usize = 3;
+/// Each writer sends at most so many bundles for each bundle file that is imported meanwhile.
+const BUNDLES_PER_IMPORT: usize = 8;
+
+/// How often something was done that writers must not outrun, and how many bundles each sends for each time.
+type Beside = (watch::Receiver<usize>, usize);
 
 /// Records as a phone holds them: the change and the view of each.
 type Copy = BTreeMap<RecordId, (u64, Vec<u8>)>;
@@ -127,13 +130,13 @@ async fn write(
     mut phone: Phone,
     mut dice: Dice,
     mut reports: Vec<Operation>,
-    mut pulls: Vec<watch::Receiver<usize>>,
+    mut beside: Vec<Beside>,
 ) -> Result<Wrote> {
     let mut held = Held::default();
     for number in 0..BUNDLES {
-        // Readers keep up, however slow the machine: so there are pulls between the writes.
-        for pulls in &mut pulls {
-            let _gone = pulls.wait_for(|pulls| *pulls * BUNDLES_PER_PULL >= number).await;
+        // Others keep up, however slow the machine: so there are pulls and imports between the writes.
+        for (times, bundles) in &mut beside {
+            let _gone = times.wait_for(|times| *times * *bundles >= number).await;
         }
         let mut operations = Vec::new();
         for _ in 0..=dice.index(4) {
@@ -158,6 +161,7 @@ async fn import(
     server: &Server,
     mut phone: Phone,
     shared: &[Operation],
+    imported: watch::Sender<usize>,
     are_written: &AtomicBool,
 ) -> Result<Vec<Operation>> {
     let file = server.data().join("stick.bundles");
@@ -176,8 +180,9 @@ async fn import(
         let (taken, told) = server.command(&["import", "bundle", "--district", DISTRICT, path]).await?;
         ensure!(taken && told["taken"] == 1, "{told}");
         beside += 1;
+        imported.send_replace(beside);
     }
-    ensure!(beside >= IMPORTS, "only {beside} files were imported while others wrote");
+    ensure!(beside >= BUNDLES / BUNDLES_PER_IMPORT, "only {beside} files were imported while others wrote");
     Ok(reports)
 }
 
@@ -186,11 +191,11 @@ async fn readers(
     server: &Server,
     urls: &[String],
     is_over: &Arc<AtomicBool>,
-) -> Result<(tokio::task::JoinSet<Result<(Copy, usize)>>, Vec<watch::Receiver<usize>>)> {
+) -> Result<(tokio::task::JoinSet<Result<(Copy, usize)>>, Vec<Beside>)> {
     let (mut readers, mut watched) = (tokio::task::JoinSet::new(), Vec::new());
     for budget in [BUDGET_MIN, 64 << 10] {
         let (pulled, watching) = watch::channel(0);
-        watched.push(watching);
+        watched.push((watching, BUNDLES_PER_PULL));
         let phone = (Phone::enrol(server).await?, urls.to_vec());
         readers.spawn(read(phone, budget, pulled, Arc::clone(is_over)));
     }
@@ -255,13 +260,15 @@ async fn several_processes_that_write_one_district_let_no_cursor_skip_a_change()
         ensure!(first.sync(&[bundle]).await?.receipts().len() == 1);
 
         let is_over = Arc::new(AtomicBool::new(false));
-        let (readers, watched) = readers(&server, &urls, &is_over).await?;
+        let (readers, mut beside) = readers(&server, &urls, &is_over).await?;
+        let (imported, importing) = watch::channel(0);
+        beside.push((importing, BUNDLES_PER_IMPORT));
         let mut writers = tokio::task::JoinSet::new();
         for number in 0..WRITERS {
             let dice = Dice::named(seed, &format!("writer {number}"));
             let mut phone = Phone::enrol(&server).await?;
             phone.client = phone.client.at(&urls[number % urls.len()]);
-            writers.spawn(write(phone, dice, shared.clone(), watched.clone()));
+            writers.spawn(write(phone, dice, shared.clone(), beside.clone()));
         }
         let are_written = AtomicBool::new(false);
         let writing = async {
@@ -270,7 +277,8 @@ async fn several_processes_that_write_one_district_let_no_cursor_skip_a_change()
             written
         };
         let stick = Phone::enrol(&server).await?;
-        let (written, imported) = tokio::join!(writing, import(&server, stick, &shared, &are_written));
+        let (written, imported) =
+            tokio::join!(writing, import(&server, stick, &shared, imported, &are_written));
         is_over.store(true, Ordering::SeqCst);
 
         let ledger = whole(&server, &server).await?;
