@@ -116,7 +116,7 @@ fn due(versions: &[AreaVersion], presented: Option<&AreaState>) -> Areas {
     if holds == version && !is_interrupted {
         return Areas::Held(to);
     }
-    // A device that pulled nothing yet has nothing to leave or enter.
+    // Version 0, of which none is stored, is the whole district.
     let held = known.map_or_else(Area::everywhere, |known| Area::of(&known.boxes));
     Areas::Changing(AreaChange {
         held: (!is_interrupted).then_some(held),
