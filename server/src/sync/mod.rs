@@ -15,6 +15,7 @@ mod batch;
 pub mod check;
 pub mod choices;
 pub mod commands;
+mod crowd;
 pub mod cursor;
 pub mod deadlines;
 pub mod decide;

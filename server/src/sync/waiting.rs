@@ -3,6 +3,7 @@
 //!
 //! What a person at a desk waits for makes a group of its own, before the bundles that wait, and while desks are busy the
 //! groups of bundles are small: so a command waits for one short group. The two take turns: neither can starve the other.
+//! Where a crowd of phones syncs at once, a group is half of it (`sync::crowd`).
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use sync_protocol::codes::Code;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use super::crowd::{Crowd, Load};
 use super::delivery::{Delivered, Delivery};
 use super::office::{Act, ActOutcome};
 use super::{Engine, SyncError, group};
@@ -44,12 +46,15 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     /// What somebody at a desk waits for.
     desks: mpsc::Sender<Job>,
+    /// The bundles that are in hand.
+    crowd: Arc<Crowd>,
 }
 
 /// What waits for a district's writing task.
 struct Waiting {
     jobs: mpsc::Receiver<Job>,
     desks: mpsc::Receiver<Job>,
+    crowd: Arc<Crowd>,
     /// A job that did not fit into the last group.
     held_over: Option<Job>,
     /// When something was last asked for at a desk.
@@ -67,13 +72,15 @@ impl Engine {
             .or_insert_with(|| {
                 let (jobs, of_jobs) = mpsc::channel(QUEUE);
                 let (desks, of_desks) = mpsc::channel(QUEUE);
-                let work = write(Arc::downgrade(self), district.clone(), Waiting::new(of_jobs, of_desks));
+                let waiting = Waiting::new(of_jobs, of_desks);
+                let crowd = Arc::clone(&waiting.crowd);
+                let work = write(Arc::downgrade(self), district.clone(), waiting);
                 match &self.store {
                     Store::Sqlite { .. } => on_own_thread(&district.code, work),
                     // Its answers come by sockets, which the runtime's workers look after.
                     Store::Postgres { .. } => drop(tokio::spawn(work)),
                 }
-                Writer { jobs, desks }
+                Writer { jobs, desks, crowd }
             })
             .clone()
     }
@@ -88,8 +95,14 @@ impl Engine {
         delivery: Delivery,
     ) -> Result<Delivered, SyncError> {
         let (reply, answer) = oneshot::channel();
-        let writer = self.writer(district).await;
-        writer.jobs.try_send(Job::Delivery(Box::new(delivery), reply)).map_err(|error| unqueued(&error))?;
+        let Writer { jobs, crowd, .. } = self.writer(district).await;
+        let job = Job::Delivery(Box::new(delivery), reply);
+        let load = Load::of(weight(&job));
+        let _in_hand = crowd.comes(load);
+        jobs.try_send(job).map_err(|error| {
+            crowd.taken(load);
+            unqueued(&error)
+        })?;
         answer.await.map_err(|_source| SyncError::Gone)?
     }
 
@@ -127,8 +140,9 @@ async fn write(engine: Weak<Engine>, district: District, mut waiting: Waiting) {
 }
 
 impl Waiting {
-    const fn new(jobs: mpsc::Receiver<Job>, desks: mpsc::Receiver<Job>) -> Self {
-        Self { jobs, desks, held_over: None, desk_asked: None, was_of_desks: false }
+    fn new(jobs: mpsc::Receiver<Job>, desks: mpsc::Receiver<Job>) -> Self {
+        let crowd = Arc::default();
+        Self { jobs, desks, crowd, held_over: None, desk_asked: None, was_of_desks: false }
     }
 
     /// The jobs of the next group, as soon as there is one; none when nobody can ask for anything any more.
@@ -137,24 +151,36 @@ impl Waiting {
         if !self.was_of_desks {
             self.take_desks(&mut group);
         }
-        if group.is_empty() {
-            self.take_jobs(&mut group);
+        if group.is_empty() && self.held_over.is_none() && self.jobs.is_empty() {
+            tokio::select! {
+                biased;
+                Some(job) = self.desks.recv() => group.push(job),
+                Some(job) = self.jobs.recv() => self.held_over = Some(job),
+                else => return None,
+            }
         }
         if group.is_empty() {
+            self.take_half(&mut group).await;
+        } else {
+            self.take_desks(&mut group);
+        }
+        Some(group)
+    }
+
+    /// Takes bundles that wait: half of a crowd, unless somebody asks for something at a desk while it gathers.
+    async fn take_half(&mut self, group: &mut Vec<Job>) {
+        let half = self.crowd.half().filter(|_| !self.are_desks_busy());
+        if let Some(deliveries) = half {
             tokio::select! {
                 biased;
                 Some(job) = self.desks.recv() => {
                     group.push(job);
-                    self.take_desks(&mut group);
+                    return self.take_desks(group);
                 }
-                Some(job) = self.jobs.recv() => {
-                    self.held_over = Some(job);
-                    self.take_jobs(&mut group);
-                }
-                else => return None,
+                () = self.crowd.gathered(Load { deliveries, operations: GROUP_OPERATIONS }) => {}
             }
         }
-        Some(group)
+        self.take_jobs(group, half.unwrap_or(GROUP_JOBS).min(GROUP_JOBS));
     }
 
     /// Takes what waits at desks.
@@ -170,22 +196,31 @@ impl Waiting {
         self.was_of_desks = !group.is_empty();
     }
 
-    /// Takes bundles that wait, and what the server does of its own accord.
-    fn take_jobs(&mut self, group: &mut Vec<Job>) {
-        let is_busy = self.desk_asked.is_some_and(|asked| asked.elapsed() < DESK_TIME);
-        let most = if is_busy { GROUP_OPERATIONS_BESIDE_DESKS } else { GROUP_OPERATIONS };
+    fn are_desks_busy(&self) -> bool {
+        self.desk_asked.is_some_and(|asked| asked.elapsed() < DESK_TIME)
+    }
+
+    /// Takes so many at most of the bundles that wait, and of what the server does of its own accord.
+    fn take_jobs(&mut self, group: &mut Vec<Job>, jobs: usize) {
+        let most = if self.are_desks_busy() { GROUP_OPERATIONS_BESIDE_DESKS } else { GROUP_OPERATIONS };
         let mut size = 0;
-        while group.len() < GROUP_JOBS
+        let mut taken = Load::default();
+        while group.len() < jobs
             && let Some(job) = self.held_over.take().or_else(|| self.jobs.try_recv().ok())
         {
-            size += weight(&job);
+            let weight = weight(&job);
+            size += weight;
             // One that is larger alone is a group.
             if size > most && !group.is_empty() {
                 self.held_over = Some(job);
                 break;
             }
+            if matches!(job, Job::Delivery(..)) {
+                taken.add(Load::of(weight));
+            }
             group.push(job);
         }
+        self.crowd.taken(taken);
         self.was_of_desks = false;
     }
 }
@@ -207,6 +242,7 @@ fn weight(job: &Job) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use futures::poll;
     use sync_protocol::ids::DeviceId;
 
     use super::*;
@@ -227,11 +263,45 @@ mod tests {
         matches!(job, Job::Act(..))
     }
 
-    #[tokio::test]
-    async fn what_a_desk_waits_for_comes_before_the_bundles_and_takes_turns_with_them() {
+    fn waiting() -> (mpsc::Sender<Job>, mpsc::Sender<Job>, Waiting) {
         let (jobs, of_jobs) = mpsc::channel(QUEUE);
         let (desks, of_desks) = mpsc::channel(QUEUE);
-        let mut waiting = Waiting::new(of_jobs, of_desks);
+        (jobs, desks, Waiting::new(of_jobs, of_desks))
+    }
+
+    #[tokio::test]
+    async fn a_group_is_half_of_a_crowd_and_a_desk_does_not_wait_until_it_has_gathered() {
+        let (jobs, desks, mut waiting) = waiting();
+        let crowd = Arc::clone(&waiting.crowd);
+        let come = |deliveries: usize| -> Vec<_> {
+            let comes = |_| {
+                jobs.try_send(delivery()).expect("there is room");
+                crowd.comes(Load::of(1))
+            };
+            (0..deliveries).map(comes).collect()
+        };
+        let in_hand = come(40);
+        for _ in 0..2 {
+            let group = waiting.group().await.expect("jobs wait");
+            assert_eq!(group.len(), 20);
+        }
+        // All of them come again; the first of them are not a half yet.
+        drop(in_hand);
+        let mut in_hand = come(19);
+        let mut group = Box::pin(waiting.group());
+        assert!(poll!(&mut group).is_pending());
+        in_hand.extend(come(1));
+        assert_eq!(group.await.expect("jobs wait").len(), 20);
+        in_hand.extend(come(1));
+        let mut group = Box::pin(waiting.group());
+        assert!(poll!(&mut group).is_pending());
+        desks.try_send(act(1)).expect("there is room");
+        assert!(group.await.is_some_and(|group| group.len() == 1 && group.iter().all(is_act)));
+    }
+
+    #[tokio::test]
+    async fn what_a_desk_waits_for_comes_before_the_bundles_and_takes_turns_with_them() {
+        let (jobs, desks, mut waiting) = waiting();
         for nth in 0..3 {
             jobs.try_send(delivery()).expect("there is room");
             desks.try_send(act(nth)).expect("there is room");
