@@ -154,15 +154,16 @@ impl Waiting {
         if group.is_empty() && self.held_over.is_none() && self.jobs.is_empty() {
             tokio::select! {
                 biased;
-                Some(job) = self.desks.recv() => group.push(job),
+                Some(job) = self.desks.recv() => {
+                    group.push(job);
+                    self.take_desks(&mut group);
+                }
                 Some(job) = self.jobs.recv() => self.held_over = Some(job),
                 else => return None,
             }
         }
         if group.is_empty() {
             self.take_half(&mut group).await;
-        } else {
-            self.take_desks(&mut group);
         }
         Some(group)
     }
