@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 };
 
 use super::glances::{self, Glances};
+use super::unbroken::unbroken;
 use super::{Held, StoreError, Transaction, fetch_optional};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -27,6 +28,7 @@ const SNAPSHOTS: u32 = 2;
 const POSTGRES_WRITERS: u32 = 6;
 /// Connections to PostgreSQL that read, beside those that are kept for glances.
 const POSTGRES_SNAPSHOTS: u32 = 6;
+const POSTGRES_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENTS_CACHED: usize = 256;
 /// The page cache of one SQLite connection, KiB (negative: the unit of the pragma).
@@ -95,7 +97,10 @@ impl Store {
                 Transaction::Sqlite(Held::Transaction(writer.begin_with("BEGIN IMMEDIATE").await?))
             }
             Self::Postgres { writers, .. } => {
-                Transaction::Postgres(Held::Transaction(writers.begin().await?))
+                let writers = writers.clone();
+                Transaction::Postgres(Held::Transaction(
+                    unbroken(async move { writers.begin().await }).await?,
+                ))
             }
         })
     }
@@ -104,9 +109,11 @@ impl Store {
     pub async fn read(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => Transaction::Sqlite(Held::Transaction(readers.begin().await?)),
-            Self::Postgres { readers, .. } => Transaction::Postgres(Held::Transaction(
-                readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
-            )),
+            Self::Postgres { readers, .. } => {
+                let readers = readers.clone();
+                let begun = unbroken(async move { readers.begin_with(POSTGRES_SNAPSHOT).await }).await?;
+                Transaction::Postgres(Held::Transaction(begun))
+            }
         })
     }
 

@@ -51,6 +51,7 @@ mod tile_fill;
 mod tile_strips;
 mod tiles;
 mod traits;
+mod unbroken;
 mod units;
 mod values;
 
@@ -264,7 +265,9 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.commit().await?,
-            Self::Postgres(Held::Transaction(transaction)) => transaction.commit().await?,
+            Self::Postgres(Held::Transaction(transaction)) => {
+                unbroken::unbroken(transaction.commit()).await?
+            }
             Self::Sqlite(Held::Lent(_)) | Self::Postgres(Held::Lent(_)) => {}
         }
         Ok(())
@@ -274,7 +277,9 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.rollback().await?,
-            Self::Postgres(Held::Transaction(transaction)) => transaction.rollback().await?,
+            Self::Postgres(Held::Transaction(transaction)) => {
+                unbroken::unbroken(transaction.rollback()).await?
+            }
             Self::Sqlite(Held::Lent(_)) | Self::Postgres(Held::Lent(_)) => {}
         }
         Ok(())

@@ -29,7 +29,7 @@ fn bytes_of(nth: usize) -> Bytes {
     (0..nth % 300).map(|at| u8::try_from((at + nth) % 256).unwrap_or_default()).collect::<Vec<_>>().into()
 }
 
-fn operation(nth: usize) -> OperationRow {
+pub(super) fn operation(nth: usize) -> OperationRow {
     let bytes = bytes_of(nth);
     OperationRow {
         record: record_of(nth),

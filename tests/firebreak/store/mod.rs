@@ -1,6 +1,7 @@
 //! Conformance of the store: the same statements and the same behaviour on both databases, without a server before them.
 
 mod behaviour;
+mod given_up;
 mod statements;
 
 use anyhow::{Context as _, Result};
