@@ -266,7 +266,7 @@ impl Transaction {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.commit().await?,
             Self::Postgres(Held::Transaction(transaction)) => {
-                unbroken::unbroken(transaction.commit()).await?
+                unbroken::unbroken(transaction.commit()).await?;
             }
             Self::Sqlite(Held::Lent(_)) | Self::Postgres(Held::Lent(_)) => {}
         }
@@ -278,7 +278,7 @@ impl Transaction {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.rollback().await?,
             Self::Postgres(Held::Transaction(transaction)) => {
-                unbroken::unbroken(transaction.rollback()).await?
+                unbroken::unbroken(transaction.rollback()).await?;
             }
             Self::Sqlite(Held::Lent(_)) | Self::Postgres(Held::Lent(_)) => {}
         }

@@ -1,8 +1,7 @@
-//! Which operations of a set name which, and an order of them in which ancestors come first: behind the sorting of the set,
-//! both cost nodes plus edges.
+//! Which operations of a set name which, and an order of them in which ancestors come first: both cost nodes plus edges.
 
+use super::sorted::Sorted;
 use crate::ids::Head;
-use crate::operation::Identified;
 
 /// An operation's place: in the sorted set here, in the order of a graph everywhere else, where ancestors have smaller ones.
 pub(super) type Node = usize;
@@ -71,15 +70,14 @@ pub(super) struct Named {
 }
 
 impl Named {
-    pub(super) fn of(set: &[(Head, &Identified)]) -> Self {
-        let index = Index::of(set);
+    pub(super) fn of(sorted: &Sorted<'_>) -> Self {
         let (mut parents, mut lacking, mut missing) = (Lists::default(), Lists::default(), Vec::new());
-        for (head, identified) in set {
+        for (head, identified) in sorted.set() {
             let operation = &identified.operation;
             for (names, list) in [(&operation.heads, &mut parents), (&operation.lacking, &mut lacking)] {
                 let others = names.iter().filter(|name| *name != head);
                 list.push(others.filter_map(|name| {
-                    let found = index.find(name);
+                    let found = sorted.find(name);
                     missing.extend(found.is_none().then_some(*name));
                     found
                 }));
@@ -88,48 +86,6 @@ impl Named {
         missing.sort_unstable();
         missing.dedup();
         Self { parents, lacking, missing }
-    }
-}
-
-/// Finds an operation of the sorted set by its head. Heads are hashes, so how one begins says where it stands but for a few
-/// places; where somebody made many that begin alike, it is looked for among those.
-pub(super) struct Index<'s, 'a> {
-    set: &'s [(Head, &'a Identified)],
-    /// For each beginning where in the set its heads end.
-    ends: Vec<usize>,
-    /// Bits of a head that are its beginning.
-    bits: u32,
-}
-
-impl<'s, 'a> Index<'s, 'a> {
-    pub(super) fn of(set: &'s [(Head, &'a Identified)]) -> Self {
-        let bits = set.len().max(1).ilog2();
-        let mut index = Self { set, ends: vec![0; 1 << bits], bits };
-        for (place, (head, _)) in set.iter().enumerate() {
-            let beginning = index.beginning(head);
-            if let Some(end) = index.ends.get_mut(beginning) {
-                *end = place + 1;
-            }
-        }
-        let mut before = 0;
-        for end in &mut index.ends {
-            before = before.max(*end);
-            *end = before;
-        }
-        index
-    }
-
-    fn beginning(&self, head: &Head) -> usize {
-        let first = head.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-        usize::try_from(first.checked_shr(u64::BITS - self.bits).unwrap_or(0)).unwrap_or(0)
-    }
-
-    pub(super) fn find(&self, head: &Head) -> Option<usize> {
-        let beginning = self.beginning(head);
-        let end = *self.ends.get(beginning)?;
-        let start = beginning.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let found = self.set.get(start..end)?.binary_search_by(|(known, _)| known.cmp(head)).ok()?;
-        Some(start + found)
     }
 }
 

@@ -11,6 +11,7 @@ use std::cell::Cell;
 pub(super) use super::ancestry::Node;
 use super::ancestry::{Lists, Named, above, in_order};
 use super::effective::Effective;
+use super::sorted::Sorted;
 use crate::ids::Head;
 use crate::operation::Identified;
 
@@ -58,16 +59,10 @@ pub(super) fn each_bit(mut bits: Bits) -> impl Iterator<Item = usize> {
 }
 
 impl<'a> Graph<'a> {
-    /// Puts a set in order. Duplicates count once; of two operations with one head (no one can make them) the
-    /// smaller identity counts.
+    /// Puts a set in order.
     pub(super) fn new(operations: &'a [Identified]) -> Self {
-        let mut set: Vec<(Head, &'a Identified)> =
-            operations.iter().map(|operation| (operation.head(), operation)).collect();
-        set.sort_unstable_by(|(head, operation), (other_head, other)| {
-            head.cmp(other_head).then_with(|| operation.identity.cmp(&other.identity))
-        });
-        set.dedup_by(|later, earlier| later.0 == earlier.0);
-        let named = Named::of(&set);
+        let sorted = Sorted::of(operations.iter().map(|operation| (operation.head(), operation)));
+        let named = Named::of(&sorted);
         let (order, places) = in_order(&named.parents);
         let mut graph = Self {
             operations: Vec::with_capacity(order.len()),
@@ -78,9 +73,9 @@ impl<'a> Graph<'a> {
             missing: named.missing,
             steps: Cell::new(0),
         };
-        let mut is_named = vec![false; set.len()];
+        let mut is_named = vec![false; order.len()];
         for (place, &old) in order.iter().enumerate() {
-            let Some((_, identified)) = set.get(old) else {
+            let Some((_, identified)) = sorted.set().get(old) else {
                 continue;
             };
             graph.parents.push(above(place, named.parents.of(old), &places));

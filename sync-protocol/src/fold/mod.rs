@@ -23,6 +23,7 @@ pub mod pairs;
 mod photos;
 mod redaction;
 mod retraction;
+mod sorted;
 #[cfg(test)]
 mod tests;
 

@@ -10,4 +10,5 @@ mod order;
 mod pairs;
 mod redaction;
 mod retraction;
+mod sorted;
 mod total;
