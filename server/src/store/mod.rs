@@ -261,7 +261,7 @@ impl Transaction {
     /// Commits. On SQLite the log is synced before this returns.
     ///
     /// # Errors
-    /// Nothing was written.
+    /// Nothing was written; where the connection to PostgreSQL broke, everything may have been.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(Held::Transaction(transaction)) => transaction.commit().await?,
