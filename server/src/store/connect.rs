@@ -281,7 +281,7 @@ async fn open_postgres(address: &str) -> Result<Store, StoreError> {
 
 /// How SQLite goes about a statement in a ledger without statistics.
 #[cfg(test)]
-pub(super) async fn planned(statement: &'static str) -> String {
+pub(super) async fn planned(statement: &str) -> String {
     let ledger = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await;
     let ledger = ledger.unwrap_or_else(|error| panic!("{error}"));
     SQLITE_MIGRATIONS.run(&ledger).await.unwrap_or_else(|error| panic!("{error}"));

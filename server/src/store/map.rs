@@ -130,8 +130,11 @@ impl From<&MapHazardRow> for Shown {
     }
 }
 
-const SELECT_SHOWN: &str =
-    "SELECT record, id, place, severity_rank, category, open, due FROM map_hazards WHERE district = ";
+/// What the map shows of records, and the index that they are looked up in.
+pub(super) const SHOWN: (&str, &str) = (
+    "SELECT record, id, place, severity_rank, category, open, due FROM map_hazards",
+    "map_hazards_by_record",
+);
 const SELECT_NAMES: &str = "SELECT unit, name FROM units WHERE district = ";
 const SELECT_OF_ID: &str = "SELECT record FROM map_hazards WHERE district = $1 AND id = $2";
 const RENAME_UNIT: &str = "UPDATE map_hazards SET unit = $3 \
@@ -220,7 +223,8 @@ impl Transaction {
         let mut known = BTreeMap::new();
         for chunk in records.chunks(KEYS) {
             let rows: Vec<Row> = each_backend!(self, connection => {
-                let mut query = Db::by_ids(SELECT_SHOWN, district, "record", chunk.iter().map(|key| key.0));
+                let keys = chunk.iter().map(|key| key.0);
+                let mut query = Db::by_ids_in(SHOWN.0, SHOWN.1, district, "record", keys);
                 query.build_query_as().fetch_all(connection).await?
             });
             known.extend(rows.into_iter().map(|(record, id, place, severity_rank, category, open, due)| {

@@ -75,7 +75,9 @@ const INSERT: &str = "INSERT INTO orders (district, year, ordinal, number, recor
 const BLANK_MEASURES: &str = "UPDATE orders SET measures = $3 WHERE district = $1 AND operation = $2";
 const BLANK_UNIT: &str = "UPDATE orders SET unit_name = $3 WHERE district = $1 AND operation = $2";
 const REWRITE_SHOWN: &str = "UPDATE orders SET shown = $4 WHERE district = $1 AND year = $2 AND ordinal = $3";
-const SELECT_NUMBERS: &str = "SELECT record, year, ordinal, number FROM orders WHERE district = ";
+/// The numbers of the orders of records, and the index that they are looked up in.
+pub(super) const NUMBERS: (&str, &str) =
+    ("SELECT record, year, ordinal, number FROM orders", "orders_by_record");
 const SELECT_ONE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
      issued_ms, issued_by, ordered_ms, shown FROM orders WHERE district = $1 AND year = $2 AND ordinal = $3";
 const SELECT_BEFORE: &str = "SELECT year, ordinal, number, record, operation, unit, unit_name, measures, deadline_ms, \
@@ -186,7 +188,8 @@ impl Transaction {
         let mut numbers: BTreeMap<RecordId, BTreeMap<(i64, i64), String>> = BTreeMap::new();
         for chunk in records.chunks(KEYS) {
             let rows: Vec<(Uuid, i64, i64, String)> = each_backend!(self, connection => {
-                let mut query = Db::by_ids(SELECT_NUMBERS, district, "record", chunk.iter().map(|key| key.0));
+                let keys = chunk.iter().map(|key| key.0);
+                let mut query = Db::by_ids_in(NUMBERS.0, NUMBERS.1, district, "record", keys);
                 query.build_query_as().fetch_all(connection).await?
             });
             for (record, year, ordinal, number) in rows {

@@ -1,6 +1,7 @@
 //! Rows as tuples, and rows of many keys read by one statement. How rows are written is in `store::inserts`.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use sqlx::{Database, Postgres, QueryBuilder, Sqlite};
 use sync_protocol::ids::{Identity, RecordId};
@@ -52,6 +53,9 @@ pub(super) trait Keys: Database {
     /// The column `sha256` of many rows as one value.
     const JOINED_PHOTOS: &'static str;
 
+    /// What names the index of a table that a statement goes by, behind the table.
+    fn indexed_by(index: &'static str) -> impl Display;
+
     /// Appends a list of ids behind a column.
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>);
 
@@ -65,6 +69,20 @@ pub(super) trait Keys: Database {
         column: &str,
         keys: impl Iterator<Item = Uuid>,
     ) -> QueryBuilder<Self>;
+
+    /// Rows whose column is one of these ids, of a table whose primary key goes on otherwise behind the district. The
+    /// statement is given up to its table. SQLite, which has no statistics here, takes the rows of a district for fewer than
+    /// a list has keys, and would read them all; so it is told the index.
+    fn by_ids_in(
+        select: &str,
+        index: &'static str,
+        district: DistrictKey,
+        column: &str,
+        keys: impl Iterator<Item = Uuid>,
+    ) -> QueryBuilder<Self> {
+        let select = format!("{select}{} WHERE district = ", Self::indexed_by(index));
+        Self::by_ids(&select, district, column, keys)
+    }
 
     /// Rows whose column is one of these hashes.
     fn by_hashes<'k>(
@@ -85,6 +103,10 @@ pub(super) trait Keys: Database {
 impl Keys for Sqlite {
     // What it joins counts as text; the bytes are what they were.
     const JOINED_PHOTOS: &'static str = "CAST(group_concat(sha256, x'') AS BLOB)";
+
+    fn indexed_by(index: &'static str) -> impl Display {
+        format!(" INDEXED BY {index}")
+    }
 
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {
         query.push(" IN (");
@@ -146,6 +168,10 @@ impl Keys for Sqlite {
 /// district from one end to the other.
 impl Keys for Postgres {
     const JOINED_PHOTOS: &'static str = "string_agg(sha256, ''::bytea)";
+
+    fn indexed_by(_index: &'static str) -> impl Display {
+        ""
+    }
 
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {
         query.push(" = ANY(").push_bind(keys.collect::<Vec<_>>()).push(")");
@@ -221,4 +247,26 @@ pub(super) fn padded<T: Copy>(keys: &[T]) -> Vec<T> {
         padded.resize(keys.len().next_power_of_two(), *last);
     }
     padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::connect::planned;
+    use crate::store::{map, orders};
+
+    #[tokio::test]
+    async fn few_or_many_records_are_looked_up_and_a_district_is_not_read() {
+        for (select, index) in [map::SHOWN, orders::NUMBERS] {
+            for count in [1, 2, 4, 64, KEYS] {
+                let keys = (0..count).map(|_| Uuid::now_v7());
+                let query = Sqlite::by_ids_in(select, index, DistrictKey(1), "record", keys);
+                let plan = planned(query.sql().as_str()).await;
+                assert!(
+                    plan.contains(&format!("{index} (district=? AND record=?)")),
+                    "{count} of {select}: {plan}"
+                );
+            }
+        }
+    }
 }
