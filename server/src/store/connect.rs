@@ -28,7 +28,7 @@ const SNAPSHOTS: u32 = 2;
 const POSTGRES_WRITERS: u32 = 6;
 /// Connections to PostgreSQL that read, beside those that are kept for glances.
 const POSTGRES_SNAPSHOTS: u32 = 6;
-const POSTGRES_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENTS_CACHED: usize = 256;
 /// The page cache of one SQLite connection, KiB (negative: the unit of the pragma).
@@ -111,7 +111,7 @@ impl Store {
             Self::Sqlite { readers, .. } => Transaction::Sqlite(Held::Transaction(readers.begin().await?)),
             Self::Postgres { readers, .. } => {
                 let readers = readers.clone();
-                let begun = unbroken(async move { readers.begin_with(POSTGRES_SNAPSHOT).await }).await?;
+                let begun = unbroken(async move { readers.begin_with(BEGIN_SNAPSHOT).await }).await?;
                 Transaction::Postgres(Held::Transaction(begun))
             }
         })

@@ -1,7 +1,6 @@
 //! Rows as tuples, and rows of many keys read by one statement. How rows are written is in `store::inserts`.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 
 use sqlx::{Database, Postgres, QueryBuilder, Sqlite};
 use sync_protocol::ids::{Identity, RecordId};
@@ -54,7 +53,7 @@ pub(super) trait Keys: Database {
     const JOINED_PHOTOS: &'static str;
 
     /// What names the index of a table that a statement goes by, behind the table.
-    fn indexed_by(index: &'static str) -> impl Display;
+    fn indexed_by(index: &str) -> String;
 
     /// Appends a list of ids behind a column.
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>);
@@ -75,7 +74,7 @@ pub(super) trait Keys: Database {
     /// a list has keys, and would read them all; so it is told the index.
     fn by_ids_in(
         select: &str,
-        index: &'static str,
+        index: &str,
         district: DistrictKey,
         column: &str,
         keys: impl Iterator<Item = Uuid>,
@@ -104,7 +103,7 @@ impl Keys for Sqlite {
     // What it joins counts as text; the bytes are what they were.
     const JOINED_PHOTOS: &'static str = "CAST(group_concat(sha256, x'') AS BLOB)";
 
-    fn indexed_by(index: &'static str) -> impl Display {
+    fn indexed_by(index: &str) -> String {
         format!(" INDEXED BY {index}")
     }
 
@@ -169,8 +168,8 @@ impl Keys for Sqlite {
 impl Keys for Postgres {
     const JOINED_PHOTOS: &'static str = "string_agg(sha256, ''::bytea)";
 
-    fn indexed_by(_index: &'static str) -> impl Display {
-        ""
+    fn indexed_by(_index: &str) -> String {
+        String::new()
     }
 
     fn push_ids(query: &mut QueryBuilder<Self>, keys: impl Iterator<Item = Uuid>) {
