@@ -85,6 +85,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let handle = Handle::new();
     let stop = Stop::taken().context("the signals that end the server cannot be waited for")?;
     tokio::spawn(stop_on_signal(stop, handle.clone()));
+    engine.exports.clear();
     let mut followers = JoinSet::new();
     if settings.derive {
         followers.spawn(derive::follow(Arc::clone(&engine)));

@@ -81,11 +81,13 @@ async function coloursOf(page, picture) {
 
 const browser = await chromium.launch({
   executablePath: process.env.FIREBREAK_CHROMIUM ?? "/usr/bin/chromium",
+  timeout: 0, // The test has a limit of its own.
   args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"],
 });
 const views = [];
 try {
   const page = await browser.newPage({ viewport: { width: 512, height: 512 } });
+  page.setDefaultTimeout(0);
   const said = [];
   page.on("console", (message) => message.type() === "error" && said.push(message.text()));
   page.on("pageerror", (error) => said.push(String(error)));

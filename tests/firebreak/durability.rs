@@ -132,7 +132,7 @@ async fn a_postgres_that_does_not_keep_what_it_commits_is_refused_until_it_does(
         let mut command = tokio::process::Command::new(program("firebreak")?);
         command.args(arguments).args(["--database", &url, "--data"]).arg(folder.path());
         let running = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output();
-        let output = tokio::time::timeout(std::time::Duration::from_secs(20), running);
+        let output = tokio::time::timeout(std::time::Duration::from_mins(2), running);
         let output = output.await.context("it goes on serving")??;
         let said = [output.stdout, output.stderr].concat();
         Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))

@@ -5,7 +5,7 @@
 //!
 //! Thirty kills in `make test`; `FIREBREAK_SOAK` sets how many in `make soak`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use firebreak_tests::http::Client;
@@ -22,8 +22,10 @@ use sync_protocol::ids::BundleHash;
 const PHONES: usize = 6;
 /// Operations of a bundle, at most.
 const OPERATIONS: usize = 12;
-/// A server is killed at the latest so long after it listens.
+/// A server is killed at the latest so long after it listens…
 const LATEST_KILL_MS: u64 = 250;
+/// …or, where that is longer, as long as so many requests of a phone take: on a slow disk, too, it is killed amid new bundles.
+const LATEST_KILL_REQUESTS: u32 = 10;
 /// Where no kill has come between a commit and its reply yet, there are so many times as many of them.
 const MORE_KILLS: usize = 3;
 /// Bundles with a receipt that a phone sends again after each kill.
@@ -45,6 +47,8 @@ struct Loaded {
     random: ChaCha8Rng,
     /// Requests with bundles that were on their way when the server was killed.
     cut: usize,
+    /// How long requests take that are answered: mostly what it was, a quarter the last one.
+    pace: Duration,
 }
 
 impl Loaded {
@@ -56,15 +60,17 @@ impl Loaded {
                 return Ok(());
             }
         }
-        loop {
-            let operations = self.random.random_range(1..=OPERATIONS);
-            let bundle = self.phone.reports(operations);
-            self.sent.push(Sent { bundle, operations, receipt: None, unheard: None });
-            let waiting: Vec<usize> = (0..self.sent.len()).filter(|index| self.is_waiting(*index)).collect();
-            if !self.send(client, &waiting).await? {
-                return Ok(());
-            }
-        }
+        while self.send_new(client).await? {}
+        Ok(())
+    }
+
+    /// Sends a new bundle with all that wait; `false` where the server went away.
+    async fn send_new(&mut self, client: &Client) -> Result<bool> {
+        let operations = self.random.random_range(1..=OPERATIONS);
+        let bundle = self.phone.reports(operations);
+        self.sent.push(Sent { bundle, operations, receipt: None, unheard: None });
+        let waiting: Vec<usize> = (0..self.sent.len()).filter(|index| self.is_waiting(*index)).collect();
+        self.send(client, &waiting).await
     }
 
     fn is_waiting(&self, index: usize) -> bool {
@@ -78,8 +84,13 @@ impl Loaded {
             .filter_map(|index| self.sent.get(*index))
             .map(|sent| sent.bundle.as_slice())
             .collect();
+        let began = Instant::now();
         let reply = match client.sync(self.phone.request(&bundles)).await {
-            Ok(reply) => reply,
+            Ok(reply) => {
+                let took = began.elapsed();
+                self.pace = if self.pace.is_zero() { took } else { (self.pace * 3 + took) / 4 };
+                reply
+            }
             Err(error) => {
                 // Where nobody listened, nothing was on its way.
                 let is_unsent =
@@ -133,14 +144,19 @@ async fn kill_again_and_again(backend: Backend, kills: usize, seed: u64) -> Resu
     for _ in 0..PHONES {
         let random = ChaCha8Rng::seed_from_u64(random.next_u64());
         let phone = Phone::enrol(&server).await?;
-        loaded.push(Loaded { phone, sent: Vec::new(), random, cut: 0 });
+        let client = phone.client.clone();
+        let mut one = Loaded { phone, sent: Vec::new(), random, cut: 0, pace: Duration::ZERO };
+        ensure!(one.send_new(&client).await?, "it went away by itself");
+        loaded.push(one);
     }
     let (mut killed, mut unheard) = (0, 0);
     while killed < kills || (unheard == 0 && killed < kills * MORE_KILLS) {
         let kill = killed;
+        let pace = loaded.iter().map(|one| one.pace).max().unwrap_or_default();
+        let latest = Duration::from_millis(LATEST_KILL_MS).max(pace * LATEST_KILL_REQUESTS);
         let clients: Vec<Client> = loaded.iter().map(|one| one.phone.client.at(&server.url)).collect();
         let work = loaded.iter_mut().zip(&clients).map(|(one, client)| one.work(client));
-        let moment = Duration::from_millis(random.random_range(0..LATEST_KILL_MS));
+        let moment = latest.mul_f64(random.random_range(0.0..1.0));
         let plug = async {
             tokio::time::sleep(moment).await;
             server.kill().await

@@ -3,10 +3,13 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use firebreak_tests::http::Client;
 use firebreak_tests::phone::Phone;
 use firebreak_tests::server::{Backend, Server};
+use serde_json::Value;
 use sync_protocol::cbor::Raw;
 use sync_protocol::limits::PHOTO_CHUNK_BYTES;
 use tempfile::TempDir;
@@ -188,6 +191,8 @@ async fn a_file_for_which_there_is_no_room_is_refused_and_leaves_nothing_behind(
     }
     phone.cursor = None;
     let office = server.client()?;
+    // A draft of a report waits until all is derived: nothing of it is left to be written on the full disk.
+    office.json("/v1/reports/work?from=2026-03-01&to=2026-03-31").await?;
     let whole = office.get("/v1/exports/hazards.geojson?severity=general").await?;
     ensure!(whole.status == 200, "with room it is made: {}", whole.text());
     let exports = exports_of(&server)?;
@@ -201,6 +206,9 @@ async fn a_file_for_which_there_is_no_room_is_refused_and_leaves_nothing_behind(
         let path = format!("/v1/exports/hazards.{format}");
         let asked = office.post(&path, &serde_json::json!({})).await?;
         ensure!(asked.status == 202, "{format}: {}", asked.text());
+        // What fails gives its room back, which the log of who takes a file needs.
+        let told = settled(&office, &asked.location).await?;
+        ensure!(told["state"] == "failed" && told["code"] == "storage-full", "{format}: {told}");
         let refused = office.get(&format!("{}/file", asked.location)).await?;
         let code = refused.code();
         ensure!(
@@ -208,8 +216,6 @@ async fn a_file_for_which_there_is_no_room_is_refused_and_leaves_nothing_behind(
             "{format}: {} {code:?}",
             refused.status
         );
-        let told = office.json(&asked.location).await?;
-        ensure!(told["state"] == "failed" && told["code"] == "storage-full", "{format}: {told}");
         assert_eq!(names(&exports)?, kept, "{format}: something is left behind");
     }
     // The rest goes on.
@@ -228,6 +234,20 @@ async fn a_file_for_which_there_is_no_room_is_refused_and_leaves_nothing_behind(
     assert!(server.is_running(), "it needed no restart");
     server.check().await?;
     server.stop().await
+}
+
+/// How a file is that was asked for, once it is made or has failed.
+async fn settled(office: &Client, place: &str) -> Result<Value> {
+    let looking = async {
+        loop {
+            let told = office.json(place).await?;
+            if !matches!(told["state"].as_str(), Some("waiting" | "making")) {
+                return anyhow::Ok(told);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(5), looking).await.context("it is never settled")?
 }
 
 /// Where a server keeps its files.

@@ -18,6 +18,9 @@ LEFT_OUT = "positive_data_acceptance"
 # A stream without end is no answer to wait for: it has tests of its own.
 ENDLESS = "/v1/events"
 
+# Seconds that an answer may take: a file is waited for as long as the server waits, one minute, behind others.
+PATIENCE = 100
+
 # OGC API has a longer page than the longest answered with the longest, where the document forbids it.
 FORGIVING = "/ogc/collections/{collection}/items"
 
@@ -49,7 +52,7 @@ def main():
             pathlib.Path(sys.executable).with_name("st"), "--config-file", config, "run", f"{wanted.url}/openapi.json",
             "--header", f"Authorization: Bearer {wanted.token}", "--seed", wanted.seed, "--max-time", wanted.seconds,
             "--phases", "coverage,fuzzing", "--max-examples", wanted.examples, "--exclude-checks", LEFT_OUT,
-            "--exclude-path", ENDLESS,
+            "--exclude-path", ENDLESS, "--request-timeout", str(PATIENCE),
             "--suppress-health-check", "all", "--continue-on-failure", "--no-shrink", "--no-color",
             "--report", "json", "--report-json-path", report,
         ]  # fmt: skip

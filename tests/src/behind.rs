@@ -1,15 +1,19 @@
 //! Behind the server's back: its database, opened beside it.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::server::Server;
 
 impl Server {
-    /// A connection of its own to its SQLite file.
+    /// A connection of its own to its SQLite file. It waits for whoever writes, and is to be closed: dropped, it would end
+    /// its work beside whatever comes next.
     pub async fn sqlite(&self) -> Result<sqlx::SqliteConnection> {
-        let url = format!("sqlite://{}", self.ledger()?.display());
-        Ok(sqlx::SqliteConnection::connect(&url).await?)
+        let options = SqliteConnectOptions::new().filename(self.ledger()?);
+        Ok(options.busy_timeout(Duration::from_mins(1)).connect().await?)
     }
 
     /// A statement behind the server's back.
@@ -22,10 +26,14 @@ impl Server {
         let sql = sqlx::AssertSqlSafe(sql);
         match self.database() {
             None => {
-                sqlx::query(sql).execute(&mut self.sqlite().await?).await?;
+                let mut connection = self.sqlite().await?;
+                sqlx::query(sql).execute(&mut connection).await?;
+                connection.close().await?;
             }
             Some(url) => {
-                sqlx::query(sql).execute(&mut sqlx::PgConnection::connect(url).await?).await?;
+                let mut connection = sqlx::PgConnection::connect(url).await?;
+                sqlx::query(sql).execute(&mut connection).await?;
+                connection.close().await?;
             }
         }
         Ok(())
@@ -40,8 +48,18 @@ impl Server {
             + Unpin,
     {
         Ok(match self.database() {
-            None => sqlx::query_as(sql).fetch_all(&mut self.sqlite().await?).await?,
-            Some(url) => sqlx::query_as(sql).fetch_all(&mut sqlx::PgConnection::connect(url).await?).await?,
+            None => {
+                let mut connection = self.sqlite().await?;
+                let rows = sqlx::query_as(sql).fetch_all(&mut connection).await?;
+                connection.close().await?;
+                rows
+            }
+            Some(url) => {
+                let mut connection = sqlx::PgConnection::connect(url).await?;
+                let rows = sqlx::query_as(sql).fetch_all(&mut connection).await?;
+                connection.close().await?;
+                rows
+            }
         })
     }
 }

@@ -120,7 +120,8 @@ fn start() -> Result<Cluster> {
         );
         let log = text(&folder.join("log"))?;
         let pg_ctl = text(&programs.join("pg_ctl"))?;
-        match run(&mut owner(&pg_ctl, ["-D", &data, "-l", &log, "-w", "-o", &options, "start"])?) {
+        match run(&mut owner(&pg_ctl, ["-D", &data, "-l", &log, "-w", "-t", "300", "-o", &options, "start"])?)
+        {
             Ok(_) => return Ok(Cluster { port, watchdog }),
             Err(error) => last = Some(error),
         }

@@ -19,9 +19,13 @@ use crate::http::Client;
 use crate::postgres;
 
 /// A server that does not listen by then has failed.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 /// The code of the district that every server under test has.
 pub const DISTRICT: &str = "test";
+/// The zone that districts are added with.
+const TIME_ZONE: &str = "Asia/Shanghai";
+/// The setting by which a server's clock is ahead, seconds.
+const CLOCK_AHEAD: &str = "FIREBREAK_CLOCK_AHEAD_S";
 
 /// Which database stands behind the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,16 @@ impl Server {
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         server.resume().await?;
         Ok(server)
+    }
+
+    /// Starts a server that has the next noon of its district's time zone now: no day ends for it while a test reads what
+    /// goes by the day.
+    pub async fn start_at_noon(backend: Backend) -> Result<Self> {
+        let now = jiff::Timestamp::now().in_tz(TIME_ZONE)?;
+        let noon = now.date().at(12, 0, 0, 0).in_tz(TIME_ZONE)?;
+        let noon = if noon < now { noon.tomorrow()? } else { noon };
+        let ahead_s = noon.timestamp().as_second() - now.timestamp().as_second();
+        Self::start_with(backend, &[(CLOCK_AHEAD, &ahead_s.to_string())]).await
     }
 
     /// A district, a person and a token in a data folder; the server does not run yet: see [`Self::resume`].
@@ -229,7 +243,10 @@ impl Server {
 
     /// The settings that the process runs with, for the library's own doors to the same ledger.
     pub fn settings(&self) -> Settings {
-        Settings { data: self.data().to_owned(), database: self.database.clone(), ..Settings::default() }
+        let ahead = self.settings.iter().find(|(name, _)| name == CLOCK_AHEAD);
+        let clock_ahead_s = ahead.and_then(|(_, seconds)| seconds.parse().ok()).unwrap_or_default();
+        let (data, database) = (self.data().to_owned(), self.database.clone());
+        Settings { data, database, clock_ahead_s, ..Settings::default() }
     }
 
     /// The address to connect to.
@@ -291,11 +308,18 @@ impl Server {
         Ok(arguments)
     }
 
+    /// A `firebreak` command on this server's data, with its clock.
+    fn beside_it(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new(program("firebreak")?);
+        command.args(arguments).args(self.where_data_is()?).stdin(Stdio::null());
+        let ahead = self.settings.iter().filter(|(name, _)| name == CLOCK_AHEAD);
+        command.envs(ahead.map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+
     /// Runs a `firebreak` command on this server's data; gives its exit status and the JSON it printed.
     pub async fn command(&self, arguments: &[&str]) -> Result<(bool, Value)> {
-        let mut command = Command::new(program("firebreak")?);
-        let output =
-            command.args(arguments).args(self.where_data_is()?).stdin(Stdio::null()).output().await?;
+        let output = self.beside_it(arguments)?.output().await?;
         let printed = String::from_utf8_lossy(&output.stdout);
         let json = printed.lines().find_map(|line| serde_json::from_str(line).ok()).with_context(|| {
             format!("firebreak {arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr))
@@ -305,9 +329,7 @@ impl Server {
 
     /// Runs a `firebreak` command that must succeed; gives every line of JSON it printed.
     pub async fn command_lines(&self, arguments: &[&str]) -> Result<Vec<Value>> {
-        let mut command = Command::new(program("firebreak")?);
-        let output =
-            command.args(arguments).args(self.where_data_is()?).stdin(Stdio::null()).output().await?;
+        let output = self.beside_it(arguments)?.output().await?;
         let printed = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         printed.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()

@@ -7,6 +7,7 @@
 mod asked;
 mod sent;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use asked::Asked;
@@ -24,11 +25,14 @@ use super::auth::Account;
 use super::conditional::tags;
 use super::error::ApiError;
 use super::parameters::Parameters;
+use crate::sync::SyncError;
 use crate::sync::audit::Entry;
 use crate::sync::exports::{self, ExportId, Job, State as FileState};
 
 /// How long a request waits for its file, before it is told how far that is.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How often a file of a name is asked for anew, because a redaction came before it could be sent.
+const ATTEMPTS: u32 = 3;
 
 /// How far a file is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -162,18 +166,23 @@ async fn named(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let request = request(shared, account, name, asked)?;
-    let resumed = if headers.contains_key(header::RANGE) {
+    let engine = &shared.engine;
+    if headers.contains_key(header::RANGE) {
         let tag = headers.get(header::IF_RANGE).map(|tag| tag.to_str().unwrap_or_default());
         let tag = tag.and_then(|tag| tags(tag).next());
-        exports::resumed(&shared.engine, &account.district, &request, tag).await?
-    } else {
-        None
-    };
-    let job = match resumed {
-        Some(job) => job,
-        None => exports::ask(&shared.engine, &account.district, request).await?,
-    };
-    give(shared, account, &job, headers).await
+        if let Some(job) = exports::resumed(engine, &account.district, &request, tag).await?
+            && let Some(given) = give(shared, account, &job, headers).await?
+        {
+            return Ok(given);
+        }
+    }
+    for _ in 0..ATTEMPTS {
+        let job = exports::ask(engine, &account.district, request.clone()).await?;
+        if let Some(given) = give(shared, account, &job, headers).await? {
+            return Ok(given);
+        }
+    }
+    Err(Code::TooManyRequests.into())
 }
 
 /// 预约导出 Asks for a file without waiting for it.
@@ -213,12 +222,17 @@ pub(super) async fn file(
 ) -> Result<Response, ApiError> {
     let known = name.parse().map_err(|_source| Code::NotFound)?;
     let job = find(&shared, &account, known).await?;
-    give(&shared, &account, &job, &headers).await
+    give(&shared, &account, &job, &headers).await?.ok_or_else(is_gone)
 }
 
-async fn find(shared: &Shared, account: &Account, known: ExportId) -> Result<std::sync::Arc<Job>, ApiError> {
+/// There is no file of that id, or none any more.
+fn is_gone() -> ApiError {
+    ApiError::with(Code::NotFound, "export")
+}
+
+async fn find(shared: &Shared, account: &Account, known: ExportId) -> Result<Arc<Job>, ApiError> {
     let job = exports::find(&shared.engine, &account.district, &account.sight, known).await?;
-    job.ok_or_else(|| ApiError::with(Code::NotFound, "export"))
+    job.ok_or_else(is_gone)
 }
 
 /// Notes in the audit log who takes which file: once a file and person, however many parts it is taken in.
@@ -231,20 +245,27 @@ async fn note(shared: &Shared, account: &Account, job: &Job) -> Result<(), ApiEr
     Ok(shared.engine.audit_alone(&account.district, entry).await?)
 }
 
-/// Gives a file once it is there.
+/// Gives a file once it is there; none where it was thrown away before it could be sent, since a redaction came.
 async fn give(
     shared: &Shared,
     account: &Account,
-    job: &Job,
+    job: &Arc<Job>,
     headers: &HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<Option<Response>, ApiError> {
     note(shared, account, job).await?;
-    match job.settled(PATIENCE).await {
-        FileState::Ready(ready) => sent::part(job, &ready, headers).await,
+    let Some(state) = exports::settled(&shared.engine, &account.district, job, PATIENCE).await? else {
+        return Ok(None);
+    };
+    match state {
+        FileState::Ready(ready) => match sent::part(job, &ready, headers).await {
+            Ok(part) => Ok(Some(part)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(SyncError::Store(error.into()).into()),
+        },
         FileState::Failed(code, detail) => Err(match detail {
             Some(detail) => ApiError::with(code, detail),
             None => code.into(),
         }),
-        FileState::Waiting | FileState::Making => Ok(told(StatusCode::ACCEPTED, job)),
+        FileState::Waiting | FileState::Making => Ok(Some(told(StatusCode::ACCEPTED, job))),
     }
 }

@@ -355,7 +355,7 @@ impl<'e> Writing<'e> {
         if report.has_changed {
             let news = self.apply(&plan, &report, author).await?;
             self.transaction.commit().await?;
-            news.tell();
+            news.tell(self.engine);
         }
         Ok(report)
     }

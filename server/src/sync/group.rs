@@ -201,10 +201,8 @@ async fn write_group(
         }
         let news = batch.news;
         transaction.commit().await?;
-        news.tell();
+        news.tell(engine);
         engine.written.notify_one();
-        engine.photos.committed();
-        engine.exports.committed();
         // What a group was made of is many small pieces: nobody waits while they are freed.
         tokio::task::spawn_blocking(move || drop(arrivals));
         Ok(Written { receipts, acted: Vec::new() })

@@ -41,14 +41,16 @@ impl Holders {
     }
 
     /// A holder who was just read and whose token has not ended since, or how many changes there were.
-    fn recall(&self, token_hash: &[u8; 32], now_ms: i64) -> Result<Visitor, u64> {
+    fn recall(&self, token_hash: &[u8; 32], now_ms: i64, now: Instant) -> Result<Visitor, u64> {
         let known = self.known();
         let is_held = |visitor: &Visitor| {
             let ends_ms = visitor.token.as_ref().and_then(|token| token.expires_ms);
             ends_ms.is_none_or(|ends_ms| ends_ms > now_ms)
         };
         match known.holders.get(token_hash) {
-            Some((read, visitor)) if read.elapsed() < FRESH && is_held(visitor) => Ok(visitor.clone()),
+            Some((read, visitor)) if now.duration_since(*read) < FRESH && is_held(visitor) => {
+                Ok(visitor.clone())
+            }
             Some(_) | None => Err(known.changes),
         }
     }
@@ -75,11 +77,11 @@ impl Engine {
         district: District,
         token_hash: [u8; 32],
     ) -> Result<Visitor, SyncError> {
-        let changes = match self.holders.recall(&token_hash, self.clock.now_ms()) {
+        let began = Instant::now();
+        let changes = match self.holders.recall(&token_hash, self.clock.now_ms(), began) {
             Ok(visitor) => return Ok(visitor),
             Err(changes) => changes,
         };
-        let began = Instant::now();
         let visitor = visitors::by_token(self, district, &token_hash).await?;
         self.holders.remember(token_hash, changes, began, &visitor);
         Ok(visitor)
@@ -124,16 +126,16 @@ mod tests {
     fn a_holder_is_recalled_until_its_token_ends_it_is_old_or_who_may_come_in_changes() {
         let holders = Holders::default();
         let (now, hash, other) = (Instant::now(), [1; 32], [2; 32]);
-        assert_eq!(holders.recall(&hash, 0).err(), Some(0));
+        assert_eq!(holders.recall(&hash, 0, now).err(), Some(0));
         holders.remember(hash, 0, now, &visitor(Some(5)));
-        assert!(holders.recall(&hash, 4).is_ok());
-        assert!(holders.recall(&hash, 5).is_err(), "its token has ended");
-        assert!(holders.recall(&other, 4).is_err());
-        holders.remember(other, 0, now.checked_sub(FRESH).unwrap(), &visitor(None));
-        assert!(holders.recall(&other, 4).is_err(), "it was read too long ago");
+        assert!(holders.recall(&hash, 4, now).is_ok());
+        assert!(holders.recall(&hash, 5, now).is_err(), "its token has ended");
+        assert!(holders.recall(&other, 4, now).is_err());
+        holders.remember(other, 0, now, &visitor(None));
+        assert!(holders.recall(&other, 4, now + FRESH).is_err(), "it was read too long ago");
         holders.forget();
-        assert_eq!(holders.recall(&hash, 4).err(), Some(1));
+        assert_eq!(holders.recall(&hash, 4, now).err(), Some(1));
         holders.remember(hash, 0, now, &visitor(None));
-        assert!(holders.recall(&hash, 4).is_err(), "it was read before the change");
+        assert!(holders.recall(&hash, 4, now).is_err(), "it was read before the change");
     }
 }

@@ -1,11 +1,12 @@
-//! What a group wrote, for the log and the metrics: gathered while it is written, told once it is committed. In words, with
-//! ids, and without a payload, a position or a name.
+//! What a group wrote: gathered while it is written, told once it is committed. It is told to the log and the metrics, in
+//! words, with ids, and without a payload, a position or a name; and to who keeps files of what was redacted.
 
 use std::collections::BTreeMap;
 
 use sync_protocol::ids::{DeviceId, Identity};
 use sync_protocol::view::Disposition;
 
+use super::Engine;
 use super::office::{Act, ActOutcome};
 use crate::domain::disposition_of;
 use crate::reconcile::Plan;
@@ -23,6 +24,8 @@ enum Item {
     Forked(DeviceId),
     Released { operation: Identity, by: Option<Identity> },
     WrittenOff(Identity),
+    PhotoRedacted,
+    TextRedacted,
 }
 
 impl News {
@@ -75,6 +78,16 @@ impl News {
         self.0.push(Item::Forked(device));
     }
 
+    /// A redaction of a photo: its files are to go.
+    pub(super) fn photo_redacted(&mut self) {
+        self.0.push(Item::PhotoRedacted);
+    }
+
+    /// A redaction of a text: files that were made before may hold it.
+    pub(super) fn text_redacted(&mut self) {
+        self.0.push(Item::TextRedacted);
+    }
+
     /// An act of the office.
     pub(super) fn acted(&mut self, act: &Act, outcome: &ActOutcome) {
         self.0.extend(match act {
@@ -93,17 +106,19 @@ impl News {
         });
     }
 
-    /// Counts it and writes it to the log.
-    pub(super) fn tell(self) {
+    /// Counts it, writes it to the log, and lets files go.
+    pub(super) fn tell(self, engine: &Engine) {
         for item in self.0 {
-            item.tell();
+            item.tell(engine);
         }
     }
 }
 
 impl Item {
-    fn tell(self) {
+    fn tell(self, engine: &Engine) {
         match self {
+            Self::PhotoRedacted => engine.photos.sweep_soon(),
+            Self::TextRedacted => engine.exports.drop_what_is_done(),
             Self::Received(disposition, count) => {
                 metrics::counter!("firebreak_operations_total", "disposition" => disposition.as_str())
                     .increment(count);

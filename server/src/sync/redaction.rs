@@ -69,7 +69,7 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
     match named(batch, draft).await? {
         Named::Photo(photo) => {
             batch.transaction.erase_photo_file(key, photo, draft.author.0, batch.now_ms).await?;
-            batch.engine.photos.expect_sweep();
+            batch.news.photo_redacted();
         }
         Named::Text { operation, released, said } => {
             for identity in [Some(operation), released].into_iter().flatten() {
@@ -86,7 +86,7 @@ pub(super) async fn put_out(batch: &mut Batch<'_>, draft: &OwnOperation<'_>) -> 
                 batch.transaction.blank_on_map(key, draft.record, secret).await?;
             }
             batch.transaction.count_redaction(key).await?;
-            batch.engine.exports.expect_redaction();
+            batch.news.text_redacted();
         }
     }
     Ok(())

@@ -178,6 +178,6 @@ pub async fn set(
     let entry = Entry::of(author, "rules.set", version.clone(), json!({ "change": change }));
     engine.audit(&mut transaction, district, entry).await?;
     transaction.commit().await?;
-    news.tell();
+    news.tell(engine);
     Ok(Set { version, changed: true })
 }

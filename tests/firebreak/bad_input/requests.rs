@@ -303,8 +303,11 @@ async fn the_office_routes_name_what_is_wrong() -> Result<()> {
 }
 
 pub(super) async fn too_slow(backend: Backend) -> Result<()> {
-    let server = Server::start_with(backend, &[("FIREBREAK_REQUEST_TIMEOUT_S", "1")]).await?;
+    let mut server = Server::start(backend).await?;
     let phone = Phone::enrol(&server).await?;
+    server.stop().await?;
+    server.set("FIREBREAK_REQUEST_TIMEOUT_S", "1");
+    server.resume().await?;
     // A body that never ends: its length is promised and not kept.
     let mut socket = tokio::net::TcpStream::connect(server.address()?).await?;
     let head = format!(

@@ -68,6 +68,7 @@ async fn a_fix_of_absurd_accuracy_stops_nothing() -> Result<()> {
         for accuracy_dm in [u64::MAX, u64::MAX / 2, 92_233_720_368_547_758, 0] {
             let report = phone
                 .report("general")
+                .with("found_at_ms", &MORNING_MS)
                 .with("position", &position(299_800_500, 1_030_030_000, accuracy_dm))
                 .with("line_name", &"松坪线")
                 .with("structure_from", &"N001")
@@ -77,7 +78,7 @@ async fn a_fix_of_absurd_accuracy_stops_nothing() -> Result<()> {
             ensure!(at(&told, "/placement/line/name")? == "松坪线", "{accuracy_dm}: {told}");
             ensure!(at(&told, "/placement/line/structure_from")? == "N001", "{accuracy_dm}: {told}");
         }
-        let told = server.client()?.json("/v1/reports/work?from=2026-11-01&to=2026-11-30").await?;
+        let told = server.client()?.json("/v1/reports/work?from=2026-03-01&to=2026-03-31").await?;
         ensure!(told.to_string().contains("共排查出隐患 4 处"), "{told}");
     }
     Ok(())

@@ -61,10 +61,11 @@ fn union(walked: &[Walked], line: usize) -> Intervals {
     walked.iter().filter(|part| part.line == line).map(|part| (part.from_mm, part.to_mm)).collect()
 }
 
-/// Whether a datum shifts some places within 1.3 km and others not: at the edge of China two places have the same numbers.
+/// Whether a datum shifts some places within 2 km and others not: at the edge of China two places have the same numbers. It
+/// shifts by up to 0.014 degrees, and the area that it shifts has narrow corners: the places tried are 0.004 apart.
 fn is_at_the_edge(converter: &Converter, Degrees { lat, lon }: Degrees) -> bool {
-    let steps = [-0.012, 0.0, 0.012];
-    let around = steps.iter().flat_map(|north| steps.iter().map(move |east| (lat + north, lon + east)));
+    let steps = || (-5..=5).map(|step| f64::from(step) * 0.004);
+    let around = steps().flat_map(|north| steps().map(move |east| (lat + north, lon + east)));
     let is_shifted =
         around.filter_map(|(lat, lon)| Some(converter.from_wgs84(Degrees { lat, lon }).ok()? != (lon, lat)));
     let is_shifted: Vec<bool> = is_shifted.collect();
@@ -138,7 +139,7 @@ proptest! {
                 prop_assert!(matches!(datum, Datum::Epsg(_)));
                 continue;
             };
-            if is_at_the_edge(&converter, given) {
+            if matches!(datum, Datum::Gcj02 | Datum::Bd09) && is_at_the_edge(&converter, given) {
                 continue;
             }
             let back = converter.to_wgs84(x, y).expect("it came from there");

@@ -11,6 +11,7 @@ mod moment;
 pub(crate) mod narrowed;
 mod nothing;
 mod reading;
+mod redacted;
 mod round_trip;
 mod strips;
 mod tags;

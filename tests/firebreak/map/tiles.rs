@@ -359,7 +359,7 @@ async fn the_earliest_deadline_of_a_small_zoom_follows_orders_and_closing() -> R
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tile_of_any_layer_is_known_by_its_tag_until_it_changes() -> Result<()> {
     for backend in Backend::ALL {
-        let server = Server::start(backend).await?;
+        let server = Server::start_at_noon(backend).await?;
         furnish(&server).await?;
         let map = Map::open(&server).await?;
         map.all(Layer::Hazards).await?;

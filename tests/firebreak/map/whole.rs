@@ -202,7 +202,7 @@ fn request(layer: Layer, format: Format) -> Request {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_layer_is_whole_in_every_format_as_two_gdals_read_it() -> Result<()> {
     for backend in Backend::ALL {
-        let server = Server::start(backend).await?;
+        let server = Server::start_at_noon(backend).await?;
         furnish(&server).await?;
         let map = Map::open(&server).await?;
         let folder = TempDir::new()?;

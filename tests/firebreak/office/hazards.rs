@@ -138,6 +138,8 @@ async fn the_map_has_every_hazard_once_in_longitude_and_latitude() -> Result<()>
         let mut placeless = phone.report("serious");
         placeless.fields.remove("position");
         send(&mut phone, &[placeless]).await?;
+        // A report waits for as long as it takes until everything is derived.
+        office.json("/v1/reports/work?from=2026-03-01&to=2026-03-31").await?;
         let map = office.json("/v1/hazards.geojson").await?;
         assert_eq!(text(&map, "type"), "FeatureCollection");
         let features = rows(&map, "features")?;

@@ -47,7 +47,7 @@ pub(super) fn found_ms(nth: usize) -> i64 {
 
 impl World {
     pub(super) async fn new(backend: Backend) -> Result<Self> {
-        let server = Server::start(backend).await?;
+        let server = Server::start_at_noon(backend).await?;
         let office = server.client()?;
         let mut lines = derived::line(1, "青杠一线", "110000", 29.98, 60);
         lines.extend(derived::line(2, "白果二线", "35000", 29.99, 10));

@@ -18,7 +18,10 @@ use crate::sync::exports::{Job, Ready};
 const PART: usize = 64 << 10;
 
 /// The part of a file that the headers ask for.
-pub(super) async fn part(job: &Job, ready: &Ready, headers: &HeaderMap) -> Result<Response, ApiError> {
+///
+/// # Errors
+/// Those of opening it: it is not found where it was thrown away since.
+pub(super) async fn part(job: &Job, ready: &Ready, headers: &HeaderMap) -> std::io::Result<Response> {
     let tag = format!("\"{}\"", ready.tag);
     let says = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if says(header::IF_NONE_MATCH)
@@ -33,10 +36,8 @@ pub(super) async fn part(job: &Job, ready: &Ready, headers: &HeaderMap) -> Resul
         Range::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Range::Beyond => return Ok(beyond(ready.bytes)),
     };
-    // It was thrown away since: whoever asks again has it made anew.
-    let gone = |_source: std::io::Error| ApiError::with(Code::NotFound, "export");
-    let mut file = File::open(job.path()).await.map_err(gone)?;
-    file.seek(SeekFrom::Start(first)).await.map_err(gone)?;
+    let mut file = File::open(job.path()).await?;
+    file.seek(SeekFrom::Start(first)).await?;
     let mut response = Response::new(Body::from_stream(parts(file, length)));
     *response.status_mut() = status;
     let fields = response.headers_mut();

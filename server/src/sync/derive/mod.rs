@@ -2,8 +2,8 @@
 //! report counts, what was walked, which hazards are probably one, what the map shows.
 //!
 //! A step reads a window of changes without a lock, derives on the blocking pool, and writes under the counter row,
-//! where nobody else has written that window meanwhile. What changed while it derived has a later change number and comes with a later
-//! step. In a process one at a time derives a district; others who wait for it take their turn and find it done. Start at
+//! where nobody else has written that window and nobody redacted a text meanwhile. What changed while it derived has a later
+//! change number and comes with a later step. In a process one at a time derives a district; others who wait for it take their turn and find it done. Start at
 //! `step`; what is derived of one record is in `facts`, `hazards`, `map`, `states`, `stretches` and `pairs`, all but the
 //! reading of the last pure. Nothing here enters a view.
 
@@ -218,11 +218,15 @@ async fn step(engine: &Arc<Engine>, district: &District, window: u64) -> Result<
     };
     drop(reading);
     let (before, after, step) = (window.before.clone(), window.after.clone(), window.step());
+    let redactions = window.redactions;
     let derived = derive(context, window).await?;
     let mut transaction = engine.store.begin().await?;
     transaction.take_counter(district.key, 0).await?;
-    // Another follower of this district was here meanwhile, perhaps by an older grid: look again.
-    if transaction.derivation(district.key).await? != before {
+    // Another follower of this district was here meanwhile, perhaps by an older grid, or a text that was read has been put
+    // out on the map since: look again.
+    if transaction.derivation(district.key).await? != before
+        || transaction.redactions(district.key).await? != redactions
+    {
         return Ok(Step::More);
     }
     derived.write(&mut transaction, district.key).await?;
@@ -269,6 +273,8 @@ struct Window {
     after: Derivation,
     /// The last change of the district when it was read.
     last: u64,
+    /// Its redactions of texts before it was read.
+    redactions: i64,
     rows: Vec<Seen>,
     /// What patrols walked: their tracks are not in their views.
     walks: BTreeMap<RecordId, Walk>,
@@ -286,6 +292,7 @@ async fn read(
     window: u64,
 ) -> Result<Option<Window>, SyncError> {
     let key = district.key;
+    let redactions = transaction.redactions(key).await?;
     let last = transaction.lineage(key).await?.change;
     let before = transaction.derivation(key).await?;
     let start = if before.basis == context.basis { before.through } else { 0 };
@@ -297,7 +304,7 @@ async fn read(
     let after = |through| Derivation { through, basis: context.basis.clone() };
     let Some(first) = first else {
         let after = after(last);
-        let window = || Window::empty(before.clone(), after.clone(), last);
+        let window = || Window::empty(before.clone(), after.clone(), last, redactions);
         return Ok((before != after).then(window));
     };
     let through = (first + window - 1).min(last);
@@ -309,7 +316,7 @@ async fn read(
     let walks = walks(transaction, key, context, &rows).await?;
     let behind = behind(transaction, key, &rows).await?;
     let pairs = pairs::of_window(transaction, key, context, &rows).await?;
-    Ok(Some(Window { before, after: after(through), last, rows, walks, behind, pairs }))
+    Ok(Some(Window { before, after: after(through), last, redactions, rows, walks, behind, pairs }))
 }
 
 /// A record of a window, with what several look at.
@@ -382,9 +389,9 @@ impl Window {
         if self.after.through >= self.last { Step::Current } else { Step::More }
     }
 
-    fn empty(before: Derivation, after: Derivation, last: u64) -> Self {
+    fn empty(before: Derivation, after: Derivation, last: u64, redactions: i64) -> Self {
         let (rows, walks, behind) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { before, after, last, rows, walks, behind, pairs: Pairs::default() }
+        Self { before, after, last, redactions, rows, walks, behind, pairs: Pairs::default() }
     }
 }
 

@@ -124,7 +124,7 @@ impl Job {
     }
 
     /// Waits until there is a file or none will come, at most so long.
-    pub async fn settled(&self, patience: Duration) -> State {
+    pub(super) async fn settled(&self, patience: Duration) -> State {
         let mut state = self.state.subscribe();
         let is_settled = |state: &State| matches!(state, State::Ready(_) | State::Failed(..));
         let waited = tokio::time::timeout(patience, state.wait_for(is_settled)).await;

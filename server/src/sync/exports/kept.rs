@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +27,6 @@ pub struct Exports {
     jobs: Mutex<Vec<Arc<Job>>>,
     turns: Mutex<HashMap<DistrictId, Arc<Semaphore>>>,
     at_once: Arc<Semaphore>,
-    /// A redaction is being committed by this server: files may hold what it puts out.
-    is_redacting: AtomicBool,
 }
 
 /// Allows the making of one file.
@@ -47,21 +44,12 @@ impl Exports {
             jobs: Mutex::default(),
             turns: Mutex::default(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            is_redacting: AtomicBool::new(false),
         }
     }
 
-    /// No file that is there now stays once what is being written is committed. What another server redacts is noticed
-    /// where a file is given out: see [`super::find`].
-    pub(in crate::sync) fn expect_redaction(&self) {
-        self.is_redacting.store(true, Ordering::Release);
-    }
-
-    /// Something was committed.
-    pub(in crate::sync) fn committed(&self) {
-        if !self.is_redacting.swap(false, Ordering::AcqRel) {
-            return;
-        }
+    /// A redaction was committed: no file that was made before it stays. What another server redacts is noticed where a file
+    /// is given out: see [`super::find`].
+    pub(in crate::sync) fn drop_what_is_done(&self) {
         self.with(|jobs| {
             jobs.retain(|job| {
                 let is_busy = matches!(job.state(), State::Waiting | State::Making);
@@ -166,8 +154,8 @@ impl Exports {
         });
     }
 
-    /// Empties the folder: what is in it is of a server that ended.
-    pub(super) fn clear(&self) {
+    /// Empties the folder, before anybody is served: what is in it is of a server that ended.
+    pub fn clear(&self) {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
         entries.filter_map(Result::ok).for_each(|entry| discard(&entry.path()));
     }
@@ -218,9 +206,8 @@ pub(super) fn discard(path: &Path) {
     }
 }
 
-/// Keeps the folder: empties it at the start, then throws away what is old.
+/// Keeps the folder: throws away what is old.
 pub async fn follow(engine: Arc<Engine>) {
-    engine.exports.clear();
     loop {
         tokio::time::sleep(EVERY).await;
         engine.exports.sweep(engine.clock.now_ms());
@@ -340,11 +327,10 @@ mod tests {
         let exports = Exports::new(folder.path());
         let (given, _) = begin(&exports, 1, 0).unwrap();
         ready(&given, "a");
-        exports.committed();
-        assert!(given.path.exists(), "nothing was redacted");
-        exports.expect_redaction();
-        exports.committed();
+        let (busy, _) = begin(&exports, 2, 0).unwrap();
+        exports.drop_what_is_done();
         assert!(exports.get(given.id, 0).is_none() && !given.path.exists());
+        assert!(exports.get(busy.id, 0).is_some(), "whoever makes it looks itself");
     }
 
     #[test]

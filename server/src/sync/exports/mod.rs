@@ -15,6 +15,7 @@ mod pictures;
 mod request;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -106,6 +107,20 @@ pub async fn resumed(
 ) -> Result<Option<Arc<Job>>, SyncError> {
     let job = engine.exports.newest(request.parameters(district.id), tag, engine.clock.now_ms());
     sound(engine, district, job).await
+}
+
+/// Waits until there is a file or none will come, at most so long; none where what is in it was redacted since it was made.
+///
+/// # Errors
+/// The store's.
+pub async fn settled(
+    engine: &Engine,
+    district: &District,
+    job: &Arc<Job>,
+    patience: Duration,
+) -> Result<Option<State>, SyncError> {
+    let state = job.settled(patience).await;
+    Ok(sound(engine, district, Some(Arc::clone(job))).await?.map(|_| state))
 }
 
 /// A file that was read before the last redaction, whichever server made that, is there no more.

@@ -10,7 +10,6 @@ mod sweep;
 mod upload;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
@@ -42,8 +41,7 @@ pub struct Photos {
     in_memory: Semaphore,
     /// Decoding one takes hundreds of megabytes.
     decoding: Semaphore,
-    /// A redaction is being committed: files are to go.
-    is_sweep_due: AtomicBool,
+    /// Files are to go.
     swept: Notify,
 }
 
@@ -55,7 +53,6 @@ impl Photos {
             writing: Mutex::default(),
             in_memory: Semaphore::new(IN_MEMORY),
             decoding: Semaphore::new(1),
-            is_sweep_due: AtomicBool::new(false),
             swept: Notify::new(),
         }
     }
@@ -65,16 +62,9 @@ impl Photos {
         &self.blobs
     }
 
-    /// Files are to go once what is being written is committed.
-    pub(super) fn expect_sweep(&self) {
-        self.is_sweep_due.store(true, Ordering::Release);
-    }
-
-    /// Something was committed.
-    pub(super) fn committed(&self) {
-        if self.is_sweep_due.swap(false, Ordering::AcqRel) {
-            self.swept.notify_one();
-        }
+    /// A redaction was committed: files are to go.
+    pub(super) fn sweep_soon(&self) {
+        self.swept.notify_one();
     }
 
     /// Waits until nobody else writes this photo.

@@ -103,9 +103,13 @@ pub(super) struct Deed<'a> {
     pub(super) now_ms: i64,
 }
 
-/// Where it stands for a command: a hazard that was made safe goes on from below that.
+/// Where it stands for a command: a hazard that was made safe goes on from below that, and one that is to be rectified
+/// though nobody was ordered to is the office's again.
 pub(super) fn stands(told: &Value) -> String {
     let state = told["state"].as_str().unwrap_or_default();
+    if state == "rectifying" && ["ordered", "reordered"].iter().all(|kind| authors(told, kind).is_empty()) {
+        return if authors(told, "graded").is_empty() { "reported" } else { "graded" }.to_owned();
+    }
     if state != "made_safe" {
         return state.to_owned();
     }
