@@ -144,8 +144,8 @@ pub(crate) async fn tags(backend: Backend) -> Result<()> {
     let report = phone.report("general").with("township", &"青杠镇");
     let bundle = phone.seal(std::slice::from_ref(&report));
     phone.sync(&[bundle]).await?;
-    // What is derived of a hazard stands in its reply: a draft of a report waits for it.
-    office.json("/v1/reports/work?from=2026-03-01&to=2026-03-31").await?;
+    // What is derived of a hazard stands in its reply.
+    office.derived().await?;
     let path = format!("/v1/hazards/{}", report.record);
     let (status, tag, bytes) = get(&office, &path, "").await?;
     ensure!(

@@ -29,7 +29,7 @@ async fn a_database_that_cannot_be_reached_is_said_at_once_and_given_up_after_a_
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(folder.path())
         .args(["--database", &format!("postgres://nobody:geheim@127.0.0.1:{port}/ledger")])
-        .env("FIREBREAK_DATABASE_WAIT_S", "2")
+        .env("FIREBREAK_DATABASE_WAIT_S", "5")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -40,6 +40,7 @@ async fn a_database_that_cannot_be_reached_is_said_at_once_and_given_up_after_a_
     tokio::time::timeout(LIMIT, log.read_line(&mut first)).await.context("silence")??;
     ensure!(first.contains(&format!("PostgreSQL at 127.0.0.1:{port} cannot be reached")), "{first}");
     ensure!(first.contains("trying for"), "{first}");
+    ensure!(child.try_wait()?.is_none(), "it said so only as it ended: {first}");
     let mut rest = String::new();
     tokio::time::timeout(LIMIT, log.read_to_string(&mut rest)).await.context("no end")??;
     ensure!(!child.wait().await?.success(), "it ended as if all were well");

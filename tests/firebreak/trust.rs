@@ -318,7 +318,8 @@ const SENTINEL_LON_E7: i64 = 1_029_876_543;
 
 /// What a line of a log says, without when it was said and how long something took: such numbers may be any.
 fn said(line: &str) -> String {
-    let (_when, words) = line.split_once(' ').unwrap_or_default();
+    let is_time = |(when, _): &(&str, &str)| when.parse::<jiff::Timestamp>().is_ok();
+    let words = line.split_once(' ').filter(is_time).map_or(line, |(_when, words)| words);
     let is_duration = |word: &&str| word.starts_with("elapsed=") || word.starts_with("elapsed_secs=");
     words.split(' ').filter(|word| !is_duration(word)).collect::<Vec<_>>().join(" ")
 }

@@ -149,6 +149,11 @@ impl Client {
         self.get(path).await?.json(path)
     }
 
+    /// Waits until all that is in the ledger is derived: a draft of a report does, for as long as that takes.
+    pub async fn derived(&self) -> Result<()> {
+        self.json("/v1/reports/work?from=2026-03-01&to=2026-03-31").await.map(drop)
+    }
+
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Reply> {
         let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token);

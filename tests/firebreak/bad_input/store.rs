@@ -49,7 +49,7 @@ pub(super) async fn unavailable(backend: Backend) -> Result<()> {
     match backend {
         Backend::Sqlite => {
             // Whoever follows the ledger is done: nobody else waits for the writer before the request does.
-            server.client()?.json("/v1/reports/work?from=2026-03-01&to=2026-03-31").await?;
+            server.client()?.derived().await?;
             let mut holder = server.sqlite().await?;
             sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await?;
             refused().await?;

@@ -235,7 +235,7 @@ async fn what_was_recorded_offline_has_an_interval_that_every_contact_of_its_boo
 /// When a hazard is due, once that is derived.
 async fn due_ms(office: &Client, record: RecordId) -> Result<i64> {
     // A draft waits for what is derived.
-    office.json("/v1/reports/work?from=2026-11-01&to=2026-11-30").await?;
+    office.derived().await?;
     let hazard = office.json(&format!("/v1/hazards/{record}")).await?;
     hazard["case"]["due_ms"].as_i64().with_context(|| format!("no deadline: {}", hazard["case"]))
 }

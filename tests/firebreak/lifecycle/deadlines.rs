@@ -34,7 +34,7 @@ async fn on_its_way(desk: &Desk, record: RecordId, severity: &str) -> Result<(Re
 /// The case of a hazard, once everything is derived.
 async fn case(office: &Client, record: RecordId) -> Result<Value> {
     // A draft waits for what is derived.
-    office.json("/v1/reports/work?from=2026-11-01&to=2026-11-30").await?;
+    office.derived().await?;
     Ok(office.json(&format!("/v1/hazards/{record}")).await?["case"].clone())
 }
 

@@ -20,7 +20,7 @@ async fn pages_of_hazards_never_skip_or_repeat_and_come_worst_first() -> Result<
         let bundle = phone.reports(131);
         phone.sync(&[bundle]).await?;
         // A draft waits until everything is derived: nothing of a row changes after that.
-        office.json("/v1/reports/work?from=2026-11-01&to=2026-11-30").await?;
+        office.derived().await?;
         let whole = all(&office, "/v1/hazards", "hazards", 500).await?;
         assert_eq!(whole.len(), 131);
         let order: Vec<(u8, u64)> = whole
@@ -138,8 +138,7 @@ async fn the_map_has_every_hazard_once_in_longitude_and_latitude() -> Result<()>
         let mut placeless = phone.report("serious");
         placeless.fields.remove("position");
         send(&mut phone, &[placeless]).await?;
-        // A report waits for as long as it takes until everything is derived.
-        office.json("/v1/reports/work?from=2026-03-01&to=2026-03-31").await?;
+        office.derived().await?;
         let map = office.json("/v1/hazards.geojson").await?;
         assert_eq!(text(&map, "type"), "FeatureCollection");
         let features = rows(&map, "features")?;
@@ -182,7 +181,7 @@ async fn a_fire_sighting_is_shown_as_critical_everywhere_whatever_was_said_of_it
                 reviewer.post(&grade, &json!({"fields": {"severity": "serious"}})).await?.json(&grade)?;
             }
             // A draft waits until everything is derived.
-            office.json("/v1/reports/work?from=2026-11-01&to=2026-11-30").await?;
+            office.derived().await?;
             let critical = all(&office, "/v1/hazards?severity=critical", "hazards", 9).await?;
             assert_eq!(critical.len(), 1, "{critical:?}");
             assert_eq!(

@@ -3,9 +3,9 @@
 //!
 //! A step reads a window of changes without a lock, derives on the blocking pool, and writes under the counter row,
 //! where nobody else has written that window and nobody redacted a text meanwhile. What changed while it derived has a later
-//! change number and comes with a later step. In a process one at a time derives a district; others who wait for it take their turn and find it done. Start at
-//! `step`; what is derived of one record is in `facts`, `hazards`, `map`, `states`, `stretches` and `pairs`, all but the
-//! reading of the last pure. Nothing here enters a view.
+//! change number and comes with a later step. In a process one at a time derives a district; others who wait for it take
+//! their turn and find it done. Start at `step`; what is derived of one record is in `facts`, `hazards`, `map`, `states`,
+//! `stretches` and `pairs`, all but the reading of the last pure. Nothing here enters a view.
 
 mod cases;
 mod derived;

@@ -115,7 +115,7 @@ impl World {
         }
         // A server that starts looks once at deadlines that the new day tightens. Nothing is read before that is done: by
         // it, once everything is derived, or by setting a level of danger that tightens none.
-        self.office.json("/v1/reports/work?from=2026-03-01&to=2026-03-31").await?;
+        self.office.derived().await?;
         self.office.call("PUT", "/v1/danger", &json!({"level": 1})).await?.json("danger")?;
         Ok(())
     }
