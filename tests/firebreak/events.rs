@@ -12,7 +12,7 @@ const PASSWORD: &str = "Kx7-青山绿水再来";
 /// What this server changes ends a stream at once: well before the look that comes every 15 seconds.
 const AT_ONCE: Duration = Duration::from_secs(12);
 /// What another process changes ends it by that look.
-const IN_TIME: Duration = Duration::from_secs(50);
+const IN_TIME: Duration = Duration::from_secs(25);
 
 /// Reads a stream to its end, which must come within this time; gives how long that took.
 async fn ends(mut stream: Response, within: Duration) -> Result<Duration> {
